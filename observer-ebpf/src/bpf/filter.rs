@@ -1,0 +1,22 @@
+//! `--dest`, `--pid` and `--process`, asked once per connect. Values of one option are alternatives, different options
+//! all apply. The port was asked before: it is the cheapest.
+
+use aya_ebpf::maps::lpm_trie::Key;
+use tcp_reuse_watch_ebpf::GroupKey;
+
+use super::{
+    frozen::frozen,
+    maps::{DESTINATIONS, PIDS, PROCESSES},
+    process::Process,
+};
+
+#[inline(always)]
+pub(super) fn wants(process: &Process, group: &GroupKey) -> bool {
+    if frozen!(FILTER.by_pid) != 0 && PIDS.get_ptr(process.tgid).is_none() {
+        return false;
+    }
+    if frozen!(FILTER.by_process) != 0 && PROCESSES.get_ptr(&process.comm).is_none() {
+        return false;
+    }
+    frozen!(FILTER.by_destination) == 0 || DESTINATIONS.get(Key::new(128, group.addr)).is_some()
+}

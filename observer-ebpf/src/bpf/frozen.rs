@@ -1,0 +1,52 @@
+//! What user space sets before the load and aya freezes: to the verifier these are constants.
+
+use core::ptr::read_volatile;
+
+use tcp_reuse_watch_ebpf::{ABSENT, Filter, Offsets, PORT_WORDS, Switches};
+
+#[unsafe(no_mangle)]
+pub(super) static OFFSETS: Offsets = Offsets::UNSET;
+
+#[unsafe(no_mangle)]
+pub(super) static FILTER: Filter = Filter { by_port: 0, by_destination: 0, by_pid: 0, by_process: 0 };
+
+#[unsafe(no_mangle)]
+pub(super) static SWITCHES: Switches = Switches {
+    rows: 0,
+    exchange_rows: 0,
+    sockops: 0,
+    sees_sends: 0,
+    iter_ubuf: ABSENT,
+    iter_iovec: ABSENT,
+    iter_kvec: ABSENT,
+    iter_type_mask: ABSENT,
+};
+
+#[unsafe(no_mangle)]
+static PORTS: [u64; PORT_WORDS] = [0; PORT_WORDS];
+
+/// Reads one frozen value. Volatile, or the compiler would fold in what the object was built with.
+macro_rules! frozen {
+    ($table:ident . $field:ident) => {
+        $crate::bpf::frozen::value(&$crate::bpf::frozen::$table.$field)
+    };
+}
+pub(super) use frozen;
+
+#[inline(always)]
+pub(super) fn value(field: &u32) -> u32 {
+    // SAFETY: a reference is valid.
+    unsafe { read_volatile(field) }
+}
+
+/// Whether `port` is watched. This is the first test of every hook: most sockets are not ours.
+#[inline(always)]
+pub(super) fn watches_port(port: u16) -> bool {
+    if frozen!(FILTER.by_port) == 0 {
+        return true;
+    }
+    let word = usize::from(port >> 6);
+    // SAFETY: 65,536 ports shifted by 6 are the 1,024 words there are.
+    let word = unsafe { read_volatile((&raw const PORTS).cast::<u64>().add(word)) };
+    word >> (port & 63) & 1 == 1
+}

@@ -1,0 +1,15 @@
+//! One handler a moment. Each is idempotent, bails out on the cheapest test first, and does not know its hook.
+
+mod connect;
+mod gone;
+mod receive;
+mod reset;
+mod send;
+mod state;
+
+pub(super) use connect::{Connect, connecting};
+pub(super) use gone::gone;
+pub(super) use receive::received;
+pub(super) use reset::{reset_received, reset_sent};
+pub(super) use send::sending;
+pub(super) use state::state_changed;

@@ -1,0 +1,21 @@
+//! The socket is gone: the last look, and the row that says how it went.
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::Phase;
+
+use crate::bpf::{entry, socket::Socket};
+
+#[inline(always)]
+pub(in crate::bpf) fn gone(ctx: &impl EbpfContext, socket: &Socket) {
+    let Some(entry) = entry::of(socket) else { return };
+    // Whatever the last change was, if it was skipped it is made good here.
+    entry::fail(ctx, entry, socket.error(), socket.shutdown());
+    entry::close(ctx, entry, socket);
+    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
+    // was true.
+    if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
+        entry::observe(ctx, entry, socket);
+        entry.unread_bytes = socket.unread_bytes();
+    }
+    entry::finish(ctx, entry);
+}

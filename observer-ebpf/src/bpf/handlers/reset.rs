@@ -1,0 +1,26 @@
+//! A reset. Which side it came from settles who ended the connection.
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::flag;
+
+use crate::bpf::{entry, socket::Socket};
+
+/// `tcp_reset()` begins. It also runs for our own abort when data arrives after our close: only while we had not closed
+/// is it the peer's.
+#[inline(always)]
+pub(in crate::bpf) fn reset_received(ctx: &impl EbpfContext, socket: &Socket) {
+    if let Some(entry) = entry::of(socket) {
+        entry::observe(ctx, entry, socket);
+        if entry.flags & flag::SENDING_ENDED == 0 {
+            entry.flags |= flag::PEER_RESET;
+        }
+    }
+}
+
+/// We send one. It comes after the change to CLOSE.
+#[inline(always)]
+pub(in crate::bpf) fn reset_sent(socket: &Socket) {
+    if let Some(entry) = entry::of(socket) {
+        entry.flags |= flag::RESET_SENT;
+    }
+}

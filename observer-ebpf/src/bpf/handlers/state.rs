@@ -1,0 +1,61 @@
+//! A change of state. What was missed before it is made good here: the states say how far the connection has come.
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::{Cut, Ender};
+
+use super::{Connect, connecting};
+use crate::bpf::{
+    entry,
+    socket::{Socket, state},
+};
+
+/// From `old` to `new`; the socket's own state may be either.
+#[inline(always)]
+pub(in crate::bpf) fn state_changed(ctx: &impl EbpfContext, socket: &Socket, old: u8, new: u8) {
+    if new == state::SYN_SENT {
+        connecting(ctx, socket, Connect::Begins);
+        return;
+    }
+    let from_connecting = old == state::SYN_SENT || old == state::SYN_RECV;
+    if from_connecting && new == state::CLOSE {
+        let (error, shutdown) = (socket.error(), socket.shutdown());
+        // A connect that finds no local port ends here, in the caller's context, with no error and nothing shut, and
+        // without ever reaching `tcp_connect()` (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`: `inet_hash_connect` failed).
+        let found = if error == 0 && shutdown == 0 && old == state::SYN_SENT {
+            connecting(ctx, socket, Connect::GoesOn)
+        } else {
+            entry::of(socket)
+        };
+        if let Some(entry) = found {
+            entry::fail(ctx, entry, error, shutdown);
+        }
+        return;
+    }
+    let Some(entry) = entry::of(socket) else { return };
+    if new == state::SYN_RECV {
+        // Both sides connected at once; ESTABLISHED follows.
+        return;
+    }
+    entry::establish(ctx, entry, socket);
+    match new {
+        // The state changes before the FIN is queued (`tcp_close_state()`, then `tcp_send_fin()`).
+        state::FIN_WAIT1 | state::LAST_ACK => entry::end_sending(entry, socket.write_seq()),
+        state::FIN_WAIT2 | state::CLOSING => entry::end_sending(entry, socket.written()),
+        _ => {}
+    }
+    entry::observe(ctx, entry, socket);
+    match new {
+        state::FIN_WAIT1 => entry::end(entry, Ender::Local, Cut::Fin),
+        state::CLOSE_WAIT => entry::end(entry, Ender::Peer, Cut::Fin),
+        state::CLOSE => {
+            // Seen late: which FIN came first, the state before tells.
+            match old {
+                state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => entry::end(entry, Ender::Local, Cut::Fin),
+                state::CLOSE_WAIT | state::LAST_ACK => entry::end(entry, Ender::Peer, Cut::Fin),
+                _ => {}
+            }
+            entry::close(ctx, entry, socket);
+        }
+        _ => {}
+    }
+}

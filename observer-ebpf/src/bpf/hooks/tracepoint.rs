@@ -1,0 +1,72 @@
+//! Tracepoints, with typed arguments (tp_btf). The kernel may skip any of them, silently, when it interrupts itself.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+
+use crate::bpf::{
+    handlers::{gone, received, reset_received, reset_sent, sending, state_changed},
+    message::Message,
+    socket::{Socket, remote_port},
+};
+
+/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16; after the new state
+/// is stored. In softirq for some changes.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn state(ctx: BtfTracePointContext) -> i32 {
+    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+        state_changed(&ctx, &socket, ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
+    }
+    0
+}
+
+/// `tcp_rcv_space_adjust(struct sock *sk)`, since 4.15: after `copied_seq` moved, in every way of reading.
+#[btf_tracepoint(function = "tcp_rcv_space_adjust")]
+fn receive(ctx: BtfTracePointContext) -> i32 {
+    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+        received(&ctx, &socket);
+    }
+    0
+}
+
+/// `tcp_sendmsg_locked(const struct sock *sk, const struct msghdr *msg, const struct sk_buff *skb, int size_goal)`, since
+/// 6.16: before each chunk is copied.
+#[btf_tracepoint(function = "tcp_sendmsg_locked")]
+fn send(ctx: BtfTracePointContext) -> i32 {
+    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+        sending(&ctx, &socket, Message::new(ctx.arg(1)));
+    }
+    0
+}
+
+/// `tcp_receive_reset(struct sock *sk)`, since 4.15: `tcp_reset()` begins, before `sk_err` is set.
+#[btf_tracepoint(function = "tcp_receive_reset")]
+fn peer_reset(ctx: BtfTracePointContext) -> i32 {
+    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+        reset_received(&ctx, &socket);
+    }
+    0
+}
+
+/// `tcp_send_reset(const struct sock *sk, const struct sk_buff *skb[, const enum sk_rst_reason reason])`, since 4.15; `sk`
+/// may be NULL, and is declared so from 6.10 on.
+#[btf_tracepoint(function = "tcp_send_reset")]
+fn own_reset(ctx: BtfTracePointContext) -> i32 {
+    let sk = ctx.arg::<*const u8>(0);
+    if !sk.is_null()
+        && let Some(socket) = Socket::watched(sk)
+    {
+        reset_sent(&socket);
+    }
+    0
+}
+
+/// `tcp_destroy_sock(struct sock *sk)`, since 4.16. The remote port is 0 already after a refused connect, EADDRNOTAVAIL
+/// or linger 0: then only the lookup tells.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+fn destroy(ctx: BtfTracePointContext) -> i32 {
+    let sk = ctx.arg(0);
+    let socket = if remote_port(sk) == 0 { Socket::new(sk) } else { Socket::watched(sk) };
+    if let Some(socket) = socket {
+        gone(&ctx, &socket);
+    }
+    0
+}

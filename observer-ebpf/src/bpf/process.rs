@@ -1,0 +1,53 @@
+//! Which process is calling. Asked only in a connect, where the caller is the one whose connection it is; a close can
+//! run in any context.
+
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated::bpf_probe_read_kernel_str};
+
+use super::frozen::frozen;
+
+/// `PF_KTHREAD` of include/linux/sched.h.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// A process: its thread-group leader. A thread may have a name of its own ("GC Thread#0").
+#[derive(Clone, Copy)]
+pub(super) struct Process {
+    /// 0 for the kernel.
+    pub(super) tgid: u32,
+    pub(super) start_ns: u64,
+    pub(super) comm: [u8; 16],
+}
+
+/// Kernel threads are one process here.
+const KERNEL: Process = Process { tgid: 0, start_ns: 0, comm: *b"kernel\0\0\0\0\0\0\0\0\0\0" };
+
+/// The calling process; by probe reads, because `bpf_get_current_task_btf` came only with 5.11. None if a read fails.
+#[inline(always)]
+pub(super) fn current() -> Option<Process> {
+    // SAFETY: the helper has no preconditions.
+    let task = unsafe { bpf_get_current_task() };
+    if read::<u32>(task, frozen!(OFFSETS.task_flags))? & PF_KTHREAD != 0 {
+        return Some(KERNEL);
+    }
+    let leader = read::<u64>(task, frozen!(OFFSETS.task_group_leader))?;
+    Some(Process {
+        tgid: read(leader, frozen!(OFFSETS.task_tgid))?,
+        start_ns: read(leader, frozen!(OFFSETS.task_start_boottime))?,
+        comm: read_name(leader, frozen!(OFFSETS.task_comm))?,
+    })
+}
+
+#[inline(always)]
+fn read<T>(base: u64, offset: u32) -> Option<T> {
+    // SAFETY: a probe read fails on a bad address instead of faulting.
+    unsafe { bpf_probe_read_kernel((base as *const u8).wrapping_add(offset as usize).cast::<T>()) }.ok()
+}
+
+/// A name up to its NUL: one that got shorter has left the old one's tail in `task->comm` (until 5.17).
+#[inline(always)]
+fn read_name(base: u64, offset: u32) -> Option<[u8; 16]> {
+    let mut name = [0; 16];
+    let from = (base as *const u8).wrapping_add(offset as usize);
+    // SAFETY: `name` has room for 16 bytes; a bad address makes the helper fail.
+    let len = unsafe { bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), name.len() as u32, from.cast()) };
+    (len > 0).then_some(name)
+}

@@ -1,0 +1,151 @@
+//! One outbound connection, as the kernel side keeps it and as it crosses to user space: the map's value is also the
+//! payload of every row, so that a row carries everything and needs no state on the other side.
+
+use crate::{GroupKey, Turn};
+
+/// Why a connection was sent through the ring.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    Open = 1,
+    Exchange = 2,
+    Close = 3,
+    Failed = 4,
+}
+
+/// How far a connection has come. It only ever grows.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Connecting = 0,
+    Established = 1,
+    /// Its socket reached CLOSE. Answers can still be read from it until the socket is gone.
+    Closed = 2,
+    Failed = 3,
+}
+
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Nothing was sent, or nothing of what was sent could be seen.
+    Unknown = 0,
+    Plain = 1,
+    Tls = 2,
+    Http2 = 3,
+}
+
+/// Who ended it first.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ender {
+    Unknown = 0,
+    Local = 1,
+    Peer = 2,
+}
+
+/// How the first end of it looked on the wire.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Unknown = 0,
+    Fin = 1,
+    Reset = 2,
+    Timeout = 3,
+}
+
+/// Bits of [`Connection::flags`].
+pub mod flag {
+    /// Counted in the overflow group.
+    pub const OVERFLOW: u32 = 1;
+    /// Its exchanges cannot be counted exactly.
+    pub const INEXACT: u32 = 1 << 1;
+    /// Counted as unused when it closed.
+    pub const UNUSED: u32 = 1 << 2;
+    /// The application can send no more: `written` is final.
+    pub const SENDING_ENDED: u32 = 1 << 3;
+    /// The peer sent a reset while we had not closed.
+    pub const PEER_RESET: u32 = 1 << 4;
+    /// We sent a reset.
+    pub const RESET_SENT: u32 = 1 << 5;
+}
+
+/// Everything that is known of one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.
+#[repr(C)]
+#[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// A [`RowKind`], set when it is sent.
+    pub row_kind: u32,
+    /// Bits of [`flag`].
+    pub flags: u32,
+    /// When the row was sent.
+    pub row_ns: u64,
+    /// The kernel's address of the socket. With `connect_ns` it identifies the connection; it never leaves the program.
+    pub socket: u64,
+    pub connect_ns: u64,
+    pub established_ns: u64,
+    /// The first FIN or reset, from either side.
+    pub ended_ns: u64,
+    /// Microseconds of `CLOCK_MONOTONIC`: the last packet before the application's last read. 0 before the first.
+    pub last_receive_us: u64,
+    pub group: GroupKey,
+    /// Name of the process that connected (its thread-group leader's), NUL-terminated.
+    pub comm: [u8; 16],
+    /// IPv4 as `::ffff:a.b.c.d`. All zero until known.
+    pub local_addr: [u8; 16],
+    pub exchanges: u64,
+    /// Payload put on the wire once (retransmissions not counted), and payload received. Set when it closes.
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub turn: Turn,
+    /// End of what the application wrote, once [`flag::SENDING_ENDED`] is set.
+    pub written: u32,
+    /// Received and never read by the application, when its socket was gone.
+    pub unread_bytes: u32,
+    /// `sk_err` when the socket reached CLOSE.
+    pub error: u32,
+    pub local_port: u16,
+    /// A [`Phase`].
+    pub phase: u8,
+    /// A [`Protocol`].
+    pub protocol: u8,
+    /// An [`Ender`].
+    pub closed_by: u8,
+    /// A [`Cut`].
+    pub how: u8,
+    /// A [`crate::Failure`], when it failed.
+    pub failure: u8,
+    pub reserved: [u8; 5],
+}
+
+impl Connection {
+    pub const EMPTY: Self = Self {
+        row_kind: 0,
+        flags: 0,
+        row_ns: 0,
+        socket: 0,
+        connect_ns: 0,
+        established_ns: 0,
+        ended_ns: 0,
+        last_receive_us: 0,
+        group: crate::OVERFLOW,
+        comm: [0; 16],
+        local_addr: [0; 16],
+        exchanges: 0,
+        sent_bytes: 0,
+        received_bytes: 0,
+        turn: Turn::EMPTY,
+        written: 0,
+        unread_bytes: 0,
+        error: 0,
+        local_port: 0,
+        phase: 0,
+        protocol: 0,
+        closed_by: 0,
+        how: 0,
+        failure: 0,
+        reserved: [0; 5],
+    };
+}
+
+const _: () = assert!(size_of::<Connection>() == 184);

@@ -1,0 +1,117 @@
+//! The counting unit: one process talking to one remote address and port. Its counters live in the kernel and are what
+//! every view reads, so that a lost row costs a line of a log and never a count.
+
+/// Which group. All zero is [`OVERFLOW`].
+#[repr(C)]
+#[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKey {
+    /// When the process started: nanoseconds of `CLOCK_BOOTTIME`. With the tgid it tells a process from a later one.
+    pub start_ns: u64,
+    /// IPv4 as `::ffff:a.b.c.d`.
+    pub addr: [u8; 16],
+    pub tgid: u32,
+    pub port: u16,
+    pub reserved: u16,
+}
+
+/// Where connections are counted when there is no room for their own group.
+pub const OVERFLOW: GroupKey = GroupKey { start_ns: 0, addr: [0; 16], tgid: 0, port: 0, reserved: 0 };
+
+/// How a connect failed.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Anything without a place of its own below.
+    Other = 0,
+    Refused = 1,
+    TimedOut = 2,
+    HostUnreachable = 3,
+    NetworkUnreachable = 4,
+    Reset = 5,
+    /// No local port was free. It never reached the wire.
+    AddressNotAvailable = 6,
+    /// The application closed the socket before the connect was through.
+    Abandoned = 7,
+}
+
+/// How many there are of [`Failure`].
+pub const FAILURES: usize = 8;
+
+/// Buckets of exchanges per connection: 1, 2 to 9, 10 to 99, 100 to 999, 1000 and more.
+pub const HISTOGRAM: usize = 5;
+
+/// The bucket of a connection that has carried `exchanges` (at least 1).
+#[inline(always)]
+#[must_use]
+pub fn histogram_bucket(exchanges: u64) -> usize {
+    match exchanges {
+        0..=1 => 0,
+        2..=9 => 1,
+        10..=99 => 2,
+        100..=999 => 3,
+        _ => 4,
+    }
+}
+
+/// A group's counters since the watch began; `tracked` and the histogram also go down.
+#[repr(C)]
+#[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    pub comm: [u8; 16],
+    /// Entries of the connection map that count here. At 0, with the process gone, nothing will change any more.
+    pub tracked: u64,
+    pub opened: u64,
+    pub closed: u64,
+    /// Closed without an exchange.
+    pub unused: u64,
+    /// First exchanges of a connection, and all others.
+    pub new: u64,
+    pub reused: u64,
+    /// Exchanges on connections that cannot be counted exactly.
+    pub inexact: u64,
+    /// By [`Failure`].
+    pub failures: [u64; FAILURES],
+    /// Connections that have carried an exchange, by how many.
+    pub exchanges_per_connection: [u64; HISTOGRAM],
+}
+
+const _: () = assert!(size_of::<GroupKey>() == 32);
+const _: () = assert!(size_of::<Group>() == 176);
+
+/// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// A row found no room in the ring.
+    RowsLost = 0,
+    /// A connection found no room in the map, and is in no count.
+    Untracked = 1,
+    /// A group found no room: its connections are counted in the overflow group.
+    GroupsFull = 2,
+    /// A group that had to be there was not: a count is lost.
+    CountsLost = 3,
+    /// An entry could not be removed.
+    NotRemoved = 4,
+}
+
+impl Loss {
+    pub const ALL: [Self; 5] = [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_begin_where_the_json_contract_says() {
+        let begins: [u64; HISTOGRAM] = [1, 2, 10, 100, 1000];
+        for (bucket, first) in begins.into_iter().enumerate() {
+            assert_eq!(histogram_bucket(first), bucket);
+            if bucket > 0 {
+                assert_eq!(histogram_bucket(first - 1), bucket - 1);
+            }
+        }
+    }
+}

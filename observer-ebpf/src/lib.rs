@@ -1,0 +1,16 @@
+//! What the kernel side and user space agree on: the records that cross between them, the constants that user space
+//! freezes into the programs, and the counting rule.
+//!
+//! Everything is `repr(C)` with its size pinned and without padding (bytemuck's derive checks it), so that a change of
+//! layout cannot go unnoticed, and plain enough to be built for the host and for BPF alike. The programs themselves are in `main.rs` and exist on the BPF target only.
+#![no_std]
+
+mod config;
+mod connection;
+mod group;
+mod turn;
+
+pub use config::{ABSENT, Filter, Offsets, PORT_WORDS, Switches};
+pub use connection::{Connection, Cut, Ender, Phase, Protocol, RowKind, flag};
+pub use group::{FAILURES, Failure, Group, GroupKey, HISTOGRAM, Loss, OVERFLOW, histogram_bucket};
+pub use turn::{Burst, HEAD_BYTES, Head, Turn};

@@ -1,0 +1,102 @@
+//! What the tracker is fed, as plain data: events of single connections, and samples of all counters.
+
+use std::net::{IpAddr, SocketAddr};
+
+pub(crate) use tcp_reuse_watch_ebpf::{Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind};
+
+/// Tells a connection from every other one of this watch, also from one whose socket lay at the same address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionKey {
+    pub(crate) socket: u64,
+    pub(crate) connect_ns: u64,
+}
+
+/// Something happened to one connection. Times are nanoseconds since 1970 (UTC).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: RowKind,
+    pub(crate) unix_ns: i64,
+    pub(crate) key: ConnectionKey,
+    pub(crate) connection: Connection,
+}
+
+/// What is known of a connection at that moment; None where it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Connection {
+    /// None: the kernel itself.
+    pub(crate) pid: Option<u32>,
+    pub(crate) process: String,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: SocketAddr,
+    pub(crate) exchanges: u64,
+    /// From here to `how`: known of a connection whose end was seen.
+    pub(crate) sent_bytes: Option<u64>,
+    pub(crate) received_bytes: Option<u64>,
+    pub(crate) unread_bytes: Option<u32>,
+    /// From established to the first FIN or reset.
+    pub(crate) lifetime_us: Option<u64>,
+    /// From the last packet that was read to the first FIN or reset; None if nothing was read.
+    pub(crate) idle_us: Option<u64>,
+    pub(crate) closed_by: Ender,
+    pub(crate) how: Cut,
+    pub(crate) protocol: Protocol,
+    pub(crate) exact: bool,
+    /// Why it failed, if it did.
+    pub(crate) failure: Failure,
+    /// `sk_err` when it ended.
+    pub(crate) errno: u32,
+}
+
+/// All counters at one moment. They only grow, but for what [`Group`] says goes down.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sample {
+    pub(crate) groups: Vec<GroupSample>,
+    pub(crate) loss: LossSample,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct GroupSample {
+    pub(crate) key: GroupKey,
+    pub(crate) counters: Group,
+    /// The process is gone and its connections are over: these are its last counters, and it will not come again.
+    pub(crate) ended: bool,
+    /// The process is gone.
+    pub(crate) process_ended: bool,
+}
+
+/// What was missed so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LossSample {
+    /// Rows that found no room, in the kernel's ring or before a standard output that blocks.
+    pub(crate) rows: u64,
+    /// Connections that found no room in the map.
+    pub(crate) untracked: u64,
+    /// Counts that found no group.
+    pub(crate) counts: u64,
+    /// Times that the kernel skipped a program, as far as it says (a lower bound).
+    pub(crate) hook_skips: u64,
+    /// Those of them that no other hook makes good.
+    pub(crate) unrecovered_skips: u64,
+}
+
+/// What a watch is, said once at its start and again in the summary.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) hooks: Vec<&'static str>,
+    /// Release of the running kernel.
+    pub(crate) kernel: String,
+    /// As given; none means every port.
+    pub(crate) ports: Vec<String>,
+    pub(crate) started_unix_ns: i64,
+}
+
+/// An address as the kernel side keeps it, IPv4 as IPv4.
+pub(crate) fn address(bytes: [u8; 16]) -> IpAddr {
+    IpAddr::from(bytes).to_canonical()
+}
+
+/// A process's name from its NUL-padded bytes.
+pub(crate) fn name(comm: [u8; 16]) -> String {
+    let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
+    String::from_utf8_lossy(&comm[..end]).into_owned()
+}

@@ -1,0 +1,25 @@
+//! How the program ends when it fails. 2 (usage) is clap's; the others are a contract with scripts.
+
+use std::{error::Error, fmt, process::ExitCode};
+
+const RUN_TIME: u8 = 1;
+const NOT_PERMITTED: u8 = 4;
+
+/// Not permitted, or not supported by this kernel: what is missing, and how to get it. Exit code 4.
+#[derive(Debug)]
+pub(crate) struct NotPermitted(pub(crate) String);
+
+impl fmt::Display for NotPermitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NotPermitted {}
+
+/// Says what went wrong on stderr, and gives the exit code for it.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    let not_permitted = error.chain().any(|cause| cause.is::<NotPermitted>());
+    ExitCode::from(if not_permitted { NOT_PERMITTED } else { RUN_TIME })
+}

@@ -1,0 +1,107 @@
+//! All that touches BPF. [`Kernel::attach`] loads the programs and attaches them; from then on events come from the
+//! ring and counters from the maps, until [`Kernel::detach`] takes everything out again.
+//!
+//! Nothing is pinned: when the process dies, however it dies, its programs and maps go with it.
+
+mod cgroup;
+mod counters;
+mod hooks;
+mod load;
+mod log;
+mod offsets;
+mod privileges;
+
+use std::{
+    net::IpAddr,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
+use ipnet::IpNet;
+use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::event::Sample;
+
+use counters::Counters;
+pub(crate) use hooks::HookSet;
+use hooks::Links;
+pub(crate) use log::KernelLog;
+
+/// What to watch, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Ranges, both ends included; none means every port.
+    pub(crate) ports: Vec<(u16, u16)>,
+    pub(crate) destinations: Vec<IpNet>,
+    pub(crate) pids: Vec<u32>,
+    pub(crate) processes: Vec<String>,
+    /// None: the best that loads.
+    pub(crate) hooks: Option<HookSet>,
+    pub(crate) max_connections: u32,
+    pub(crate) ring_bytes: u32,
+    /// Whether anyone reads rows, and those of exchanges too.
+    pub(crate) rows: bool,
+    pub(crate) exchange_rows: bool,
+    pub(crate) diagnostics: bool,
+}
+
+/// Everything that is attached.
+pub(crate) struct Kernel {
+    ebpf: Ebpf,
+    links: Option<Links>,
+    pub(crate) hooks: HookSet,
+    /// Why a better set was not taken, for the user to know.
+    pub(crate) remarks: Vec<String>,
+    pub(crate) ring: AsyncFd<RingBuf<MapData>>,
+    pub(crate) counters: Counters,
+    pub(crate) log: Option<KernelLog>,
+}
+
+impl Kernel {
+    /// Takes all programs out, so that the counters stand still.
+    pub(crate) fn detach(&mut self) {
+        self.links = None;
+    }
+
+    /// Reads every counter.
+    pub(crate) fn sample(&mut self) -> anyhow::Result<Sample> {
+        self.counters.sample(&self.ebpf)
+    }
+}
+
+/// Makes a map or a log that signals by becoming readable something to wait for.
+fn readable<T: AsRawFd>(inner: T) -> anyhow::Result<AsyncFd<T>> {
+    // SAFETY: what is passed here owns its file descriptor: it stays open, and the same, as long as the value lives.
+    unsafe { AsyncFd::register_with_interest(inner, Interest::READABLE) }
+        .map_err(|error| error.into_parts().1)
+        .context("cannot wait for what the kernel sends")
+}
+
+/// Release of the running kernel, as `uname -r` says it.
+pub(crate) fn release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// A network as the kernel side keeps it: IPv4 within `::ffff:0:0/96`.
+fn mapped(network: &IpNet) -> (u32, [u8; 16]) {
+    let prefix = u32::from(network.prefix_len());
+    match network.network() {
+        IpAddr::V4(addr) => (prefix + 96, addr.to_ipv6_mapped().octets()),
+        IpAddr::V6(addr) => (prefix, addr.octets()),
+    }
+}
+
+/// A value that crosses to the kernel as its bytes.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Wire<T>(T);
+
+// SAFETY: transparent, and bytemuck has checked that every byte of T may be copied as it is.
+unsafe impl<T: bytemuck::Pod> aya::Pod for Wire<T> {}
+
+/// The cgroup that sock_ops hangs on.
+type CgroupRoot = OwnedFd;

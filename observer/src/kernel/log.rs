@@ -1,0 +1,31 @@
+//! The rare diagnostics of the BPF side, by aya-log, into the log of `-v`.
+
+use anyhow::Context as _;
+use aya::Ebpf;
+use aya_log::EbpfLogger;
+use tokio::io::unix::AsyncFd;
+
+use super::readable;
+
+pub(crate) struct KernelLog(AsyncFd<EbpfLogger<&'static dyn log::Log>>);
+
+impl KernelLog {
+    pub(super) fn new(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let logger = EbpfLogger::init(ebpf).context("cannot read the log of the BPF programs")?;
+        Ok(Self(readable(logger)?))
+    }
+
+    /// Passes on what there is, then waits for more. Cancel-safe.
+    pub(crate) async fn pass_on(&mut self) {
+        match self.0.readable_mut().await {
+            Ok(mut ready) => {
+                ready.get_inner_mut().flush();
+                ready.clear_ready();
+            }
+            Err(error) => {
+                log::warn!("the log of the BPF programs cannot be read: {error}");
+                std::future::pending().await
+            }
+        }
+    }
+}

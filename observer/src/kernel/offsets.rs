@@ -1,0 +1,107 @@
+//! Where the fields are in the running kernel, from its type information (BTF).
+//!
+//! rustc emits no CO-RE relocations, and an offset of another kernel would be wrong without any error, so every offset
+//! is looked up at start and handed to the programs as a frozen constant.
+
+use std::fs;
+
+use anyhow::{Context as _, anyhow, bail};
+use btfparse::{Integer32Value, Offset, Readable, TypeInformation, TypeVariant};
+use tcp_reuse_watch_ebpf::{ABSENT, Offsets, Switches};
+
+use crate::exit::NotPermitted;
+
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// The type information of the running kernel.
+pub(super) struct KernelTypes(TypeInformation);
+
+struct Bytes(Vec<u8>);
+
+impl Readable for Bytes {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.0.get(start..start.checked_add(buffer.len())?))
+            .ok_or_else(|| btfparse::Error::new(btfparse::ErrorKind::IOError, "the type information ends early"))?;
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl KernelTypes {
+    pub(super) fn read() -> anyhow::Result<Self> {
+        let bytes = fs::read(KERNEL_BTF).map_err(|error| {
+            NotPermitted(format!(
+                "not supported: this kernel shows no type information ({KERNEL_BTF}: {error}); it has to be built with \
+                 CONFIG_DEBUG_INFO_BTF, as those of Debian 11, Ubuntu 20.10, Fedora 31 and later are"
+            ))
+        })?;
+        let types = TypeInformation::new(&Bytes(bytes))
+            .map_err(|error| anyhow!("{error:?}"))
+            .with_context(|| format!("cannot read the type information in {KERNEL_BTF}"))?;
+        Ok(Self(types))
+    }
+
+    /// Every offset that the programs use.
+    pub(super) fn offsets(&self) -> anyhow::Result<Offsets> {
+        let mut offsets = Offsets::UNSET;
+        for (paths, set) in Offsets::FIELDS {
+            let found = paths.split('|').find_map(|path| self.offset_of(path));
+            let is_optional = paths.ends_with('|');
+            match found {
+                Some(offset) => set(&mut offsets, offset),
+                None if is_optional => set(&mut offsets, ABSENT),
+                None => bail!(NotPermitted(format!(
+                    "not supported: this kernel's type information has no field {}",
+                    paths.replace('|', " or ")
+                ))),
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// Bytes from the start of `struct` to the field; None if either is not there, or the field is a bit field.
+    fn offset_of(&self, path: &str) -> Option<u32> {
+        let (structure, field) = path.split_once('.')?;
+        match self.0.offset_of(self.struct_id(structure)?, field) {
+            Ok((_, Offset::ByteOffset(offset))) => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// The structure of this name: a function or a variable may bear it too.
+    fn struct_id(&self, name: &str) -> Option<u32> {
+        self.0.get().iter().find_map(|(id, variant)| match variant {
+            TypeVariant::Struct(structure) if structure.name().as_deref() == Some(name) => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// Whether the kernel has this tracepoint.
+    pub(super) fn has_tracepoint(&self, name: &str) -> bool {
+        self.0.id_of(&format!("btf_trace_{name}")).is_some()
+    }
+
+    /// The values of `enum iter_type`, which differ from version to version.
+    pub(super) fn set_iter_types(&self, switches: &mut Switches) {
+        let value = |name: &str| self.enumerator("iter_type", name).unwrap_or(ABSENT);
+        switches.iter_ubuf = value("ITER_UBUF");
+        switches.iter_iovec = value("ITER_IOVEC");
+        switches.iter_kvec = value("ITER_KVEC");
+        // Until 5.13 the field was `type`, with READ or WRITE in its lowest bit.
+        switches.iter_type_mask = if self.offset_of("msghdr.msg_iter.iter_type").is_some() { ABSENT } else { !1 };
+    }
+
+    fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
+        let values = self.0.get().values().find_map(|variant| match variant {
+            TypeVariant::Enum(found) if found.name().as_deref() == Some(enumeration) => Some(found.named_value_list()),
+            _ => None,
+        })?;
+        let value = values.iter().find(|value| value.name == name)?;
+        Some(match value.value {
+            Integer32Value::Unsigned(value) => value,
+            Integer32Value::Signed(value) => value.cast_unsigned(),
+        })
+    }
+}

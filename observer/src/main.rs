@@ -1,0 +1,34 @@
+//! tcp-reuse-watch: shows how many requests went out on a new TCP connection and how many on a reused one.
+//!
+//! Data flows one way: kernel → decode → tracker → snapshot → views. docs/ARCHITECTURE.md tells the whole story.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+
+mod app;
+mod cli;
+mod clock;
+mod decode;
+mod demo;
+mod diagnostics;
+mod event;
+mod exit;
+mod kernel;
+mod output;
+mod signals;
+mod tracker;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let result = match cli.command {
+        Some(cli::Command::Demo) => demo::run(),
+        None => app::run(cli.watch),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}

@@ -1,0 +1,93 @@
+//! The state of a watch: pure, without clock and I/O. It is fed events and samples, and gives snapshots of plain data.
+//!
+//! Totals come from the samples alone, which the kernel counts exactly; an event only names a connection for a person to
+//! read. So a lost event costs a row and never a count.
+
+mod counts;
+mod snapshot;
+
+use std::collections::HashMap;
+
+pub(crate) use counts::Counts;
+pub(crate) use snapshot::{GroupRow, Snapshot};
+
+use crate::event::{ConnectionKey, Event, GroupSample, LossSample, RowKind, Sample};
+use snapshot::Folded;
+
+/// An event with the number of its connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// From 1 on, unique within the watch.
+    pub(crate) id: u64,
+    pub(crate) event: Event,
+}
+
+pub(crate) struct Tracker {
+    started_unix_ns: i64,
+    /// Numbers of the connections that have not ended.
+    ids: HashMap<ConnectionKey, u64>,
+    last_id: u64,
+    max_connections: usize,
+    /// Groups as last sampled, but for those that have ended.
+    live: Vec<GroupSample>,
+    /// Groups that have ended.
+    folded: Folded,
+    loss: LossSample,
+}
+
+impl Tracker {
+    /// `max_connections`: how many the kernel side tracks at a time.
+    pub(crate) fn new(started_unix_ns: i64, max_connections: usize) -> Self {
+        Self {
+            started_unix_ns,
+            ids: HashMap::new(),
+            last_id: 0,
+            max_connections,
+            live: Vec::new(),
+            folded: Folded::default(),
+            loss: LossSample::default(),
+        }
+    }
+
+    /// Numbers the connection of an event.
+    pub(crate) fn apply(&mut self, event: Event) -> Row {
+        let ends = matches!(event.kind, RowKind::Close | RowKind::Failed);
+        let known = if ends { self.ids.remove(&event.key) } else { self.ids.get(&event.key).copied() };
+        let id = known.unwrap_or_else(|| {
+            self.last_id += 1;
+            if !ends {
+                self.ids.insert(event.key, self.last_id);
+                self.forget_lost();
+            }
+            self.last_id
+        });
+        Row { id, event }
+    }
+
+    /// A close row that was lost leaves its number behind. The kernel tracks no more than `max_connections`, so when
+    /// there are twice as many numbers, the older half is of connections that are over.
+    fn forget_lost(&mut self) {
+        if self.ids.len() > 2 * self.max_connections {
+            let mut ids: Vec<u64> = self.ids.values().copied().collect();
+            ids.sort_unstable();
+            let oldest_kept = ids[ids.len() - self.max_connections];
+            self.ids.retain(|_, id| *id >= oldest_kept);
+        }
+    }
+
+    pub(crate) fn sample(&mut self, sample: Sample) {
+        let (ended, live) = sample.groups.into_iter().partition(|group: &GroupSample| group.ended);
+        self.live = live;
+        for group in &ended {
+            self.folded.add(group);
+        }
+        self.loss = sample.loss;
+    }
+
+    pub(crate) fn snapshot(&self, now_unix_ns: i64) -> Snapshot {
+        Snapshot::new(now_unix_ns - self.started_unix_ns, &self.live, self.folded.clone(), self.loss)
+    }
+}
+
+#[cfg(test)]
+mod tests;

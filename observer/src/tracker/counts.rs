@@ -1,0 +1,77 @@
+//! Counters of a group, of groups together, or of everything.
+
+use std::ops::AddAssign;
+
+use crate::event::Group;
+
+/// What was counted. What follows from these is a method, so that nothing can disagree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) opened: u64,
+    pub(crate) closed: u64,
+    pub(crate) unused: u64,
+    pub(crate) new: u64,
+    pub(crate) reused: u64,
+    pub(crate) inexact: u64,
+    /// By [`crate::event::Failure`].
+    pub(crate) failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
+    /// By [`tcp_reuse_watch_ebpf::histogram_bucket`].
+    pub(crate) exchanges_per_connection: [u64; tcp_reuse_watch_ebpf::HISTOGRAM],
+}
+
+impl Counts {
+    pub(crate) fn open(&self) -> u64 {
+        // A sample is not taken at one instant: a close may be in it whose open is not.
+        self.opened.saturating_sub(self.closed)
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failures.iter().sum()
+    }
+
+    pub(crate) fn exchanges(&self) -> u64 {
+        self.new + self.reused
+    }
+
+    /// From 0 to 1; None without an exchange.
+    pub(crate) fn reuse_ratio(&self) -> Option<f64> {
+        let exchanges = self.exchanges();
+        (exchanges > 0).then(|| self.reused as f64 / exchanges as f64)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.opened == 0 && self.failed() == 0
+    }
+}
+
+impl From<&Group> for Counts {
+    fn from(group: &Group) -> Self {
+        Self {
+            opened: group.opened,
+            closed: group.closed,
+            unused: group.unused,
+            new: group.new,
+            reused: group.reused,
+            inexact: group.inexact,
+            failures: group.failures,
+            exchanges_per_connection: group.exchanges_per_connection,
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.unused += other.unused;
+        self.new += other.new;
+        self.reused += other.reused;
+        self.inexact += other.inexact;
+        for (sum, n) in self.failures.iter_mut().zip(other.failures) {
+            *sum += n;
+        }
+        for (sum, n) in self.exchanges_per_connection.iter_mut().zip(other.exchanges_per_connection) {
+            *sum += n;
+        }
+    }
+}

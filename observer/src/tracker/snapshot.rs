@@ -1,0 +1,131 @@
+//! What a view sees: all of a watch at one moment, as plain data.
+
+use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+
+use super::Counts;
+use crate::event::{GroupKey, GroupSample, LossSample, address, name};
+
+/// Rows past this many are one row of their own, so that no view grows without bound.
+const MAX_GROUPS: usize = 10_000;
+
+/// A watch at one moment. The groups always add up to the totals.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) duration_us: u64,
+    pub(crate) totals: Counts,
+    pub(crate) loss: LossSample,
+    /// The most exchanges first.
+    pub(crate) groups: Vec<GroupRow>,
+}
+
+/// A process and a destination; or several ended processes of one name, and a destination; or all that had no room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupRow {
+    /// None for the overflow row, which has no one process and no one destination.
+    pub(crate) name: Option<GroupName>,
+    /// How many processes; None where that is not known.
+    pub(crate) processes: Option<u64>,
+    /// If there is exactly one process, and it is not the kernel.
+    pub(crate) pid: Option<u32>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct GroupName {
+    pub(crate) process: String,
+    pub(crate) remote: IpAddr,
+    pub(crate) port: u16,
+}
+
+impl GroupRow {
+    fn new(group: &GroupSample) -> Self {
+        let GroupKey { tgid, addr, port, .. } = group.key;
+        let is_overflow = group.key == tcp_reuse_watch_ebpf::OVERFLOW;
+        Self {
+            name: (!is_overflow).then(|| GroupName { process: name(group.counters.comm), remote: address(addr), port }),
+            processes: (!is_overflow).then_some(1),
+            pid: (tgid > 0).then_some(tgid),
+            counts: Counts::from(&group.counters),
+        }
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
+        self.pid = None;
+        self.counts += other.counts;
+    }
+}
+
+/// Groups of ended processes, by name and destination; bounded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folded {
+    rows: HashMap<Option<GroupName>, GroupRow>,
+}
+
+impl Folded {
+    pub(super) fn add(&mut self, group: &GroupSample) {
+        let mut row = GroupRow::new(group);
+        if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.name) {
+            (row.name, row.processes) = (None, None);
+        }
+        match self.rows.get_mut(&row.name) {
+            Some(present) => present.absorb(&row),
+            None => {
+                self.rows.insert(row.name.clone(), row);
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn new(duration_ns: i64, live: &[GroupSample], mut folded: Folded, loss: LossSample) -> Self {
+        let mut groups = Vec::with_capacity(live.len());
+        for group in live {
+            if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
+                folded.add(group);
+            } else {
+                groups.push(GroupRow::new(group));
+            }
+        }
+        groups.extend(folded.rows.into_values());
+        groups.retain(|group| !group.counts.is_empty());
+        groups.sort_by_cached_key(|group| {
+            (
+                group.name.is_none(),
+                Reverse((group.counts.exchanges(), group.counts.opened)),
+                group.name.clone(),
+                group.pid,
+            )
+        });
+        merge_beyond(&mut groups, MAX_GROUPS);
+        let mut totals = Counts::default();
+        for group in &groups {
+            totals += group.counts;
+        }
+        Self { duration_us: duration_ns.max(0).cast_unsigned() / 1000, totals, loss, groups }
+    }
+
+    /// No row was lost, nothing went untracked, and no skipped hook was left unrecovered.
+    pub(crate) fn is_complete(&self) -> bool {
+        let LossSample { rows, untracked, counts, unrecovered_skips, .. } = self.loss;
+        rows == 0 && untracked == 0 && counts == 0 && unrecovered_skips == 0
+    }
+
+    /// Nothing went untracked, and every exchange is on a connection that can be counted exactly.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.loss.untracked == 0 && self.loss.counts == 0 && self.totals.inexact == 0
+    }
+}
+
+/// Makes the last rows one overflow row, so that `most` and that one are left.
+fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
+    if groups.len() <= most {
+        return;
+    }
+    let mut rest = GroupRow { name: None, processes: None, pid: None, counts: Counts::default() };
+    for group in groups.drain(most..) {
+        rest.absorb(&group);
+    }
+    // The overflow row sorts last, so if there was one it is among those.
+    groups.push(rest);
+}

@@ -1,0 +1,114 @@
+//! The tracker against samples and events written by hand.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::{
+    clock::Clock,
+    decode,
+    event::{Group, GroupKey},
+};
+
+fn key(tgid: u32, port: u16) -> GroupKey {
+    let addr = Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets();
+    GroupKey { start_ns: 7, addr, tgid, port, reserved: 0 }
+}
+
+fn group(key: GroupKey, opened: u64, new: u64, reused: u64) -> GroupSample {
+    let mut counters = Group { opened, closed: opened, new, reused, ..Group::default() };
+    counters.comm[..4].copy_from_slice(b"curl");
+    GroupSample { key, counters, ended: false, process_ended: false }
+}
+
+fn ended(mut group: GroupSample) -> GroupSample {
+    (group.ended, group.process_ended) = (true, true);
+    group
+}
+
+fn snapshot_of(samples: impl IntoIterator<Item = Vec<GroupSample>>) -> Snapshot {
+    let mut tracker = Tracker::new(0, 10);
+    for groups in samples {
+        tracker.sample(Sample { groups, loss: LossSample::default() });
+    }
+    tracker.snapshot(1_500_000)
+}
+
+#[test]
+fn a_sample_replaces_the_one_before_it() {
+    let snapshot = snapshot_of([vec![group(key(1, 80), 1, 1, 0)], vec![group(key(1, 80), 2, 2, 8)]]);
+    assert_eq!((snapshot.totals.new, snapshot.totals.reused, snapshot.duration_us), (2, 8, 1500));
+    assert_eq!(snapshot.totals.reuse_ratio(), Some(0.8));
+    assert_eq!(snapshot.groups[0].pid, Some(1));
+}
+
+#[test]
+fn ended_processes_of_one_name_are_one_row() {
+    let snapshot = snapshot_of([
+        vec![ended(group(key(1, 80), 1, 1, 0)), ended(group(key(2, 80), 1, 1, 0)), ended(group(key(2, 81), 1, 1, 0))],
+        vec![ended(group(key(3, 80), 1, 1, 0)), group(key(4, 80), 1, 1, 0)],
+    ]);
+    let rows: Vec<_> = snapshot.groups.iter().map(|row| (row.counts.opened, row.processes, row.pid)).collect();
+    assert_eq!(rows, [(3, Some(3), None), (1, Some(1), Some(4)), (1, Some(1), Some(2))]);
+    assert_eq!(snapshot.totals.opened, 5);
+}
+
+#[test]
+fn no_view_grows_without_bound_and_the_rows_still_add_up() {
+    let many: Vec<_> = (1..=25_000u32)
+        .map(|tgid| {
+            let mut sample = group(key(tgid, 80), 1, 1, 2);
+            sample.counters.comm[4..12].copy_from_slice(format!("{tgid:08}").as_bytes());
+            if tgid.is_multiple_of(2) { ended(sample) } else { sample }
+        })
+        .collect();
+    let snapshot = snapshot_of([many]);
+    assert_eq!(snapshot.groups.len(), 10_001);
+    let overflow = &snapshot.groups[10_000];
+    assert_eq!((overflow.name.as_ref(), overflow.processes, overflow.pid), (None, None, None));
+    assert_eq!((snapshot.totals.opened, snapshot.totals.exchanges()), (25_000, 75_000));
+}
+
+#[test]
+fn the_kernels_overflow_group_is_one_row_without_a_name() {
+    let snapshot = snapshot_of([vec![group(tcp_reuse_watch_ebpf::OVERFLOW, 3, 3, 0), group(key(1, 80), 1, 1, 0)]]);
+    assert_eq!(snapshot.groups.len(), 2);
+    assert_eq!((snapshot.groups[1].name.as_ref(), snapshot.groups[1].counts.opened), (None, 3));
+}
+
+#[test]
+fn loss_of_rows_is_incomplete_but_exact_and_loss_of_connections_is_neither() {
+    let mut tracker = Tracker::new(0, 10);
+    let with = |loss| Sample { groups: Vec::new(), loss };
+    tracker.sample(with(LossSample { rows: 1, ..LossSample::default() }));
+    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, true));
+    tracker.sample(with(LossSample { untracked: 1, ..LossSample::default() }));
+    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, false));
+    tracker.sample(with(LossSample { hook_skips: 5, ..LossSample::default() }));
+    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (true, true));
+}
+
+fn event(kind: RowKind, socket: u64, connect_ns: u64) -> Event {
+    let record = tcp_reuse_watch_ebpf::Connection { socket, connect_ns, ..tcp_reuse_watch_ebpf::Connection::EMPTY };
+    decode::event(kind, &record, Clock::new())
+}
+
+#[test]
+fn numbers_are_of_connections_not_of_socket_addresses() {
+    let mut tracker = Tracker::new(0, 10);
+    assert_eq!(tracker.apply(event(RowKind::Open, 0xa, 1)).id, 1);
+    assert_eq!(tracker.apply(event(RowKind::Open, 0xb, 1)).id, 2);
+    assert_eq!(tracker.apply(event(RowKind::Exchange, 0xa, 1)).id, 1);
+    assert_eq!(tracker.apply(event(RowKind::Close, 0xa, 1)).id, 1);
+    assert_eq!(tracker.apply(event(RowKind::Open, 0xa, 2)).id, 3);
+    assert_eq!(tracker.apply(event(RowKind::Close, 0xc, 9)).id, 4, "its open row was lost");
+}
+
+#[test]
+fn lost_close_rows_leave_no_numbers_behind_for_good() {
+    let mut tracker = Tracker::new(0, 10);
+    for socket in 1..=1000 {
+        tracker.apply(event(RowKind::Open, socket, 1));
+    }
+    assert!(tracker.ids.len() <= 20);
+    assert_eq!(tracker.apply(event(RowKind::Close, 1000, 1)).id, 1000);
+}

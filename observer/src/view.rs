@@ -1,0 +1,35 @@
+//! Views: each reads a row or a snapshot, and nothing behind it.
+
+mod json;
+mod lines;
+
+pub(crate) use json::JsonView;
+pub(crate) use lines::LinesView;
+
+use crate::{
+    event::{About, Failure},
+    tracker::{Row, Snapshot},
+};
+
+/// A way of showing a watch. Each method gives whole lines, or nothing.
+pub(crate) trait View {
+    fn start(&self, about: &About) -> String;
+    fn row(&self, row: &Row) -> String;
+    fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String;
+    fn summary(&self, about: &About, snapshot: &Snapshot) -> String;
+}
+
+/// The name of an error, for a person and for JSON alike.
+fn failure_name(failure: Failure, errno: u32) -> String {
+    match failure {
+        Failure::Refused => "ECONNREFUSED".into(),
+        Failure::TimedOut => "ETIMEDOUT".into(),
+        Failure::HostUnreachable => "EHOSTUNREACH".into(),
+        Failure::NetworkUnreachable => "ENETUNREACH".into(),
+        Failure::Reset => "ECONNRESET".into(),
+        Failure::AddressNotAvailable => "EADDRNOTAVAIL".into(),
+        Failure::Abandoned => "abandoned".into(),
+        Failure::Other if errno == u32::MAX => "unknown".into(),
+        Failure::Other => format!("errno {errno}"),
+    }
+}

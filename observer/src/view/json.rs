@@ -1,0 +1,357 @@
+//! `-o json`: one object a line. A contract (schema 1): fields and types are only ever added, and what is unknown is
+//! null, never absent. What later versions will know is here as null already.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::{View, failure_name};
+use crate::{
+    decode::FAILURES,
+    event::{About, Connection, Cut, Ender, Failure, Protocol, RowKind},
+    tracker::{Counts, GroupRow, Row, Snapshot},
+};
+
+const SCHEMA: u32 = 1;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Something that this version does not know.
+type Unknown = Option<()>;
+
+/// Nanoseconds since 1970, written as RFC 3339 in UTC with nine digits.
+#[derive(Clone, Copy)]
+struct Time(i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = Timestamp::from_nanosecond(self.0.into()).unwrap_or(Timestamp::UNIX_EPOCH);
+        serializer.collect_str(&format_args!("{time:.9}"))
+    }
+}
+
+#[derive(Serialize)]
+struct Start<'a> {
+    r#type: &'static str,
+    schema: u32,
+    version: &'static str,
+    time: Time,
+    hooks: &'a [&'static str],
+    kernel: &'a str,
+    ports: &'a [String],
+    pre_existing: Unknown,
+}
+
+/// What every row of a connection begins with.
+#[derive(Serialize)]
+struct Head<'a> {
+    r#type: &'static str,
+    time: Time,
+    id: u64,
+    pid: Option<u32>,
+    process: &'a str,
+}
+
+#[derive(Serialize)]
+struct Opening {
+    local: Option<SocketAddr>,
+    remote: SocketAddr,
+    port: u16,
+    pre_existing: Unknown,
+    why: Unknown,
+    replaced_cause: Unknown,
+}
+
+#[derive(Serialize)]
+struct Open<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    opening: Opening,
+}
+
+#[derive(Serialize)]
+struct Exchange<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    remote: SocketAddr,
+    port: u16,
+    n: u64,
+    reused: bool,
+}
+
+#[derive(Serialize)]
+struct Close<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    opening: Opening,
+    exchanges: u64,
+    reused: u64,
+    sent_bytes: Option<u64>,
+    received_bytes: Option<u64>,
+    lifetime_us: Option<u64>,
+    idle_us: Option<u64>,
+    unread_bytes: Option<u32>,
+    closed_by: Option<&'static str>,
+    how: Option<&'static str>,
+    cause: Unknown,
+    protocol: &'static str,
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(flatten)]
+    opening: Opening,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Notice<'a> {
+    r#type: &'static str,
+    time: Time,
+    kind: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    r#type: &'static str,
+    schema: u32,
+    version: &'static str,
+    duration_us: u64,
+    hooks: &'a [&'static str],
+    kernel: &'a str,
+    complete: bool,
+    exact: bool,
+    totals: Totals,
+    groups: Vec<Group<'a>>,
+}
+
+#[derive(Serialize)]
+struct Counters {
+    opened: u64,
+    failed: u64,
+    closed: u64,
+    open: u64,
+    unused: u64,
+    exchanges: u64,
+    new: u64,
+    reused: u64,
+    reuse_ratio: Option<f64>,
+    missed: Unknown,
+    pre_existing: Unknown,
+    inexact: u64,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    #[serde(flatten)]
+    counters: Counters,
+    time_wait: Unknown,
+    events_lost: u64,
+    untracked: u64,
+    hook_skips: u64,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    process: Option<&'a str>,
+    pid: Option<u32>,
+    processes: Option<u64>,
+    remote: Option<std::net::IpAddr>,
+    port: Option<u16>,
+    overflow: bool,
+    #[serde(flatten)]
+    counters: Counters,
+    why: Unknown,
+    closes: Unknown,
+    failures: BTreeMap<String, u64>,
+    exchanges_per_connection: Histogram,
+    diagnoses: Unknown,
+}
+
+#[derive(Serialize)]
+struct Histogram {
+    #[serde(rename = "1")]
+    one: u64,
+    #[serde(rename = "2-9")]
+    to_9: u64,
+    #[serde(rename = "10-99")]
+    to_99: u64,
+    #[serde(rename = "100-999")]
+    to_999: u64,
+    #[serde(rename = "1000+")]
+    more: u64,
+}
+
+impl From<&Counts> for Counters {
+    fn from(counts: &Counts) -> Self {
+        Self {
+            opened: counts.opened,
+            failed: counts.failed(),
+            closed: counts.closed,
+            open: counts.open(),
+            unused: counts.unused,
+            exchanges: counts.exchanges(),
+            new: counts.new,
+            reused: counts.reused,
+            reuse_ratio: counts.reuse_ratio(),
+            missed: None,
+            pre_existing: None,
+            inexact: counts.inexact,
+        }
+    }
+}
+
+impl<'a> From<&'a GroupRow> for Group<'a> {
+    fn from(row: &'a GroupRow) -> Self {
+        let name = row.name.as_ref();
+        let [one, to_9, to_99, to_999, more] = row.counts.exchanges_per_connection;
+        let failures = FAILURES
+            .into_iter()
+            .map(|failure| (failure_name(failure, 0), row.counts.failures[failure as usize]))
+            .chain([("other".into(), row.counts.failures[Failure::Other as usize])])
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        Self {
+            process: name.map(|name| name.process.as_str()),
+            pid: row.pid,
+            processes: row.processes,
+            remote: name.map(|name| name.remote),
+            port: name.map(|name| name.port),
+            overflow: name.is_none(),
+            counters: Counters::from(&row.counts),
+            why: None,
+            closes: None,
+            failures,
+            exchanges_per_connection: Histogram { one, to_9, to_99, to_999, more },
+            diagnoses: None,
+        }
+    }
+}
+
+fn opening(connection: &Connection) -> Opening {
+    let Connection { local, remote, .. } = *connection;
+    Opening { local, remote, port: remote.port(), pre_existing: None, why: None, replaced_cause: None }
+}
+
+fn closed_by(ender: Ender) -> Option<&'static str> {
+    match ender {
+        Ender::Local => Some("local"),
+        Ender::Peer => Some("peer"),
+        Ender::Unknown => None,
+    }
+}
+
+fn how(cut: Cut) -> Option<&'static str> {
+    match cut {
+        Cut::Fin => Some("fin"),
+        Cut::Reset => Some("rst"),
+        Cut::Timeout => Some("timeout"),
+        Cut::Unknown => None,
+    }
+}
+
+fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Plain => "plain",
+        Protocol::Tls => "tls",
+        Protocol::Http2 => "http2",
+        Protocol::Unknown => "unknown",
+    }
+}
+
+fn line(object: &impl Serialize) -> String {
+    // Serialising plain structs to a string cannot fail: no map has keys that are no strings, and nothing is written.
+    let mut line = serde_json::to_string(object).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+pub(crate) struct JsonView;
+
+impl View for JsonView {
+    fn start(&self, about: &About) -> String {
+        line(&Start {
+            r#type: "start",
+            schema: SCHEMA,
+            version: VERSION,
+            time: Time(about.started_unix_ns),
+            hooks: &about.hooks,
+            kernel: &about.kernel,
+            ports: &about.ports,
+            pre_existing: None,
+        })
+    }
+
+    fn row(&self, row: &Row) -> String {
+        let connection = &row.event.connection;
+        let head = |r#type| Head {
+            r#type,
+            time: Time(row.event.unix_ns),
+            id: row.id,
+            pid: connection.pid,
+            process: &connection.process,
+        };
+        match row.event.kind {
+            RowKind::Open => line(&Open { head: head("open"), opening: opening(connection) }),
+            RowKind::Exchange => line(&Exchange {
+                head: head("exchange"),
+                remote: connection.remote,
+                port: connection.remote.port(),
+                n: connection.exchanges,
+                reused: connection.exchanges > 1,
+            }),
+            RowKind::Close => line(&Close {
+                head: head("close"),
+                opening: opening(connection),
+                exchanges: connection.exchanges,
+                reused: connection.exchanges.saturating_sub(1),
+                sent_bytes: connection.sent_bytes,
+                received_bytes: connection.received_bytes,
+                lifetime_us: connection.lifetime_us,
+                idle_us: connection.idle_us,
+                unread_bytes: connection.unread_bytes,
+                closed_by: closed_by(connection.closed_by),
+                how: how(connection.how),
+                cause: None,
+                protocol: protocol(connection.protocol),
+                exact: connection.exact,
+            }),
+            RowKind::Failed => line(&Failed {
+                head: head("failed"),
+                opening: opening(connection),
+                error: failure_name(connection.failure, connection.errno),
+            }),
+        }
+    }
+
+    fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String {
+        line(&Notice { r#type: "notice", time: Time(unix_ns), kind, message })
+    }
+
+    fn summary(&self, about: &About, snapshot: &Snapshot) -> String {
+        line(&Summary {
+            r#type: "summary",
+            schema: SCHEMA,
+            version: VERSION,
+            duration_us: snapshot.duration_us,
+            hooks: &about.hooks,
+            kernel: &about.kernel,
+            complete: snapshot.is_complete(),
+            exact: snapshot.is_exact(),
+            totals: Totals {
+                counters: Counters::from(&snapshot.totals),
+                time_wait: None,
+                events_lost: snapshot.loss.rows,
+                untracked: snapshot.loss.untracked,
+                hook_skips: snapshot.loss.hook_skips,
+            },
+            groups: snapshot.groups.iter().map(Group::from).collect(),
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! `-o lines`: a line a connection, and at the end a table and one sentence.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{View, failure_name};
+use crate::{
+    event::{About, Connection, Cut, Ender, RowKind},
+    tracker::{Counts, GroupRow, Row, Snapshot},
+};
+
+/// Rows of the table; what is beyond is one row.
+const MAX_TABLE_ROWS: usize = 30;
+
+pub(crate) struct LinesView;
+
+impl View for LinesView {
+    fn start(&self, about: &About) -> String {
+        let ports = match about.ports.as_slice() {
+            [] => "every port".into(),
+            [port] if !port.contains('-') => format!("port {port}"),
+            ports => format!("ports {}", ports.join(", ")),
+        };
+        format!("watching {ports} on Linux {} by {} (Ctrl-C ends)\n", about.kernel, about.hooks.join(" and "))
+    }
+
+    fn row(&self, row: &Row) -> String {
+        let connection = &row.event.connection;
+        let what = match row.event.kind {
+            RowKind::Open => "open",
+            RowKind::Exchange => "exchange",
+            RowKind::Close => "close",
+            RowKind::Failed => "failed",
+        };
+        let local = connection.local.map_or_else(String::new, |local| format!(" :{}", local.port()));
+        let process = process(&connection.process, connection.pid);
+        let details = match row.event.kind {
+            RowKind::Open => String::new(),
+            RowKind::Exchange if connection.exchanges == 1 => "  1, new".into(),
+            RowKind::Exchange => format!("  {}, reused", connection.exchanges),
+            RowKind::Close => format!("  {}", close_details(connection)),
+            RowKind::Failed => format!("  {}", failure_name(connection.failure, connection.errno)),
+        };
+        format!("{} {what:<8} {process}{local} → {}{details}\n", time(row.event.unix_ns), connection.remote)
+    }
+
+    fn notice(&self, unix_ns: i64, _kind: &str, message: &str) -> String {
+        format!("{} notice   {}\n", time(unix_ns), printable(message))
+    }
+
+    fn summary(&self, _about: &About, snapshot: &Snapshot) -> String {
+        let mut text = String::from("\n");
+        if !snapshot.groups.is_empty() {
+            let table = table(snapshot).to_string();
+            for line in table.lines() {
+                let _ = writeln!(text, "{}", line.trim_end());
+            }
+            text.push('\n');
+        }
+        text.push_str(&sentence(snapshot));
+        text.push('\n');
+        for line in caveats(snapshot) {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+}
+
+/// Local time of day, with milliseconds.
+fn time(unix_ns: i64) -> String {
+    let time = Timestamp::from_nanosecond(unix_ns.into()).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// Text from outside must not reach the terminal as control sequences.
+fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+fn process(name: &str, pid: Option<u32>) -> String {
+    let name = printable(name);
+    pid.map_or_else(|| name.clone(), |pid| format!("{name}[{pid}]"))
+}
+
+fn plural(n: u64, one: &str, many: &str) -> String {
+    if n == 1 { format!("{n} {one}") } else { format!("{n} {many}") }
+}
+
+fn close_details(connection: &Connection) -> String {
+    let approximately = if connection.exact { "" } else { "≈" };
+    let mut text = match connection.exchanges {
+        0 => "unused".into(),
+        n => format!("{approximately}{} ({} reused)", plural(n, "exchange", "exchanges"), n - 1),
+    };
+    if let Some(lifetime_us) = connection.lifetime_us {
+        let _ = write!(text, " in {}", duration(lifetime_us));
+    }
+    text.push_str(match (connection.closed_by, connection.how) {
+        (_, Cut::Timeout) => ", timed out",
+        (Ender::Local, Cut::Reset) => ", reset by us",
+        (Ender::Peer, Cut::Reset) => ", reset by peer",
+        (Ender::Local, _) => ", closed by us",
+        (Ender::Peer, _) => ", closed by peer",
+        (Ender::Unknown, _) => ", end not seen",
+    });
+    if let Some(unread) = connection.unread_bytes.filter(|unread| *unread > 0) {
+        let _ = write!(text, ", {} unread", plural(unread.into(), "byte", "bytes"));
+    }
+    text
+}
+
+/// Three digits are enough to compare by.
+fn duration(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+/// A column, and whether it is shown where it holds nothing but zeros.
+struct Column {
+    title: &'static str,
+    always: bool,
+    value: fn(&Counts) -> u64,
+}
+
+const COLUMNS: [Column; 8] = [
+    Column { title: "OPENED", always: true, value: |counts| counts.opened },
+    Column { title: "FAILED", always: false, value: Counts::failed },
+    Column { title: "CLOSED", always: false, value: |counts| counts.closed },
+    Column { title: "OPEN", always: false, value: Counts::open },
+    Column { title: "UNUSED", always: false, value: |counts| counts.unused },
+    Column { title: "EXCHANGES", always: true, value: Counts::exchanges },
+    Column { title: "NEW", always: true, value: |counts| counts.new },
+    Column { title: "REUSED", always: true, value: |counts| counts.reused },
+];
+
+fn table(snapshot: &Snapshot) -> Table {
+    let columns: Vec<&Column> =
+        COLUMNS.iter().filter(|column| column.always || (column.value)(&snapshot.totals) > 0).collect();
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    let titles = columns.iter().map(|column| column.title);
+    table.set_header(["PROCESS", "REMOTE"].into_iter().chain(titles).chain(["RATIO"]));
+    let mut add = |process: String, remote: String, counts: &Counts| {
+        let numbers = columns.iter().map(|column| {
+            let is_of_exchanges = matches!(column.title, "EXCHANGES" | "NEW" | "REUSED");
+            let approximately = if is_of_exchanges && counts.inexact > 0 { "≈" } else { "" };
+            format!("{approximately}{}", (column.value)(counts))
+        });
+        let ratio = counts.reuse_ratio().map_or_else(|| "–".into(), |ratio| format!("{:.1} %", ratio * 100.0));
+        table.add_row([process, remote].into_iter().chain(numbers).chain([ratio]));
+    };
+    // One row too many is better shown than called "1 more".
+    let shown = if snapshot.groups.len() > MAX_TABLE_ROWS + 1 { MAX_TABLE_ROWS } else { snapshot.groups.len() };
+    for group in &snapshot.groups[..shown] {
+        let (process, remote) = names(group);
+        add(process, remote, &group.counts);
+    }
+    let rest = &snapshot.groups[shown..];
+    if !rest.is_empty() {
+        let mut counts = Counts::default();
+        for group in rest {
+            counts += group.counts;
+        }
+        add(format!("({} more)", rest.len()), String::new(), &counts);
+    }
+    if snapshot.groups.len() > 1 {
+        add("total".into(), String::new(), &snapshot.totals);
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((u16::from(index > 0), u16::from(index < 2)));
+        if index >= 2 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn names(group: &GroupRow) -> (String, String) {
+    let Some(name) = &group.name else { return ("(others)".into(), String::new()) };
+    let process = match group.processes {
+        Some(n) if n > 1 => format!("{} ×{n}", printable(&name.process)),
+        _ => process(&name.process, group.pid),
+    };
+    (process, std::net::SocketAddr::new(name.remote, name.port).to_string())
+}
+
+fn sentence(snapshot: &Snapshot) -> String {
+    let totals = &snapshot.totals;
+    if totals.exchanges() == 0 {
+        return match (totals.opened, totals.failed()) {
+            (0, 0) => "no connections".into(),
+            (opened, failed) => {
+                format!("no exchanges: {} opened, {failed} failed", plural(opened, "connection", "connections"))
+            }
+        };
+    }
+    let approximately = if totals.inexact > 0 { "≈" } else { "" };
+    let mut remotes: Vec<_> = snapshot.groups.iter().map(|group| names(group).1).collect();
+    remotes.sort_unstable();
+    remotes.dedup();
+    let to = match remotes.as_slice() {
+        [remote] if !remote.is_empty() => remote.clone(),
+        _ => plural(remotes.len() as u64, "destination", "destinations"),
+    };
+    format!(
+        "{approximately}{} to {to}: {approximately}{} on new connections, {approximately}{} reused",
+        plural(totals.exchanges(), "exchange", "exchanges"),
+        totals.new,
+        totals.reused
+    )
+}
+
+/// What keeps the numbers from being the whole truth.
+fn caveats(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    let loss = &snapshot.loss;
+    if loss.untracked > 0 {
+        lines.push(format!(
+            "not counted: {} found no room (raise --max-connections)",
+            plural(loss.untracked, "connection", "connections")
+        ));
+    }
+    if loss.counts > 0 {
+        lines.push(format!("not exact: {} could not be stored", plural(loss.counts, "count", "counts")));
+    }
+    if loss.rows > 0 {
+        lines.push(format!(
+            "not shown: {} (counted all the same; raise --ring-size)",
+            plural(loss.rows, "row was lost", "rows were lost")
+        ));
+    }
+    if loss.unrecovered_skips > 0 {
+        lines.push(format!(
+            "not complete: the kernel skipped a hook at least {} and nothing makes it good (use sockops)",
+            plural(loss.unrecovered_skips, "time", "times")
+        ));
+    }
+    if snapshot.totals.inexact > 0 {
+        lines.push(format!(
+            "≈ {} on connections that cannot be counted exactly",
+            plural(snapshot.totals.inexact, "exchange is", "exchanges are")
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_outside_cannot_drive_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+        assert_eq!(process("nginx", None), "nginx");
+    }
+
+    #[test]
+    fn times_have_three_digits_or_so() {
+        assert_eq!(duration(999), "999 µs");
+        assert_eq!(duration(1_500), "1.5 ms");
+        assert_eq!(duration(61_000_000), "61.0 s");
+    }
+}
