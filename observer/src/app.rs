@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     decode::{self, decode},
     diagnostics,
-    event::{About, RowKind, Sample},
+    event::{About, Event, RowKind, Sample},
     kernel::{self, HookSet, Kernel, KernelLog, Plan},
     output::Output,
     signals::Signals,
@@ -34,14 +34,15 @@ const BATCH: usize = 1024;
 const FLUSH_RETRY: Duration = Duration::from_millis(20);
 
 /// What ends a watch.
+#[derive(PartialEq, Eq)]
 enum Ending {
+    /// A signal, or its time is over.
     Asked,
-    Over,
     /// Nobody reads standard output any more.
     OutputClosed,
 }
 
-pub(crate) fn run(options: cli::Watch) -> anyhow::Result<()> {
+pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     runtime()?.block_on(watch(options, summary_file))
@@ -51,33 +52,24 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the event loop")
 }
 
-async fn watch(options: cli::Watch, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {
+async fn watch(options: &cli::Watch, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let plan = plan(&options);
-    let view = view(options.output);
-    let mut watch = Watch::start(&plan, options.ports.iter().map(ToString::to_string).collect())?;
-    let mut output = Output::new();
-    if let Some(view) = &view {
-        output.text(&view.start(&watch.about));
-        for remark in &watch.kernel.remarks {
-            output.text(&view.notice(watch.about.started_unix_ns, "hooks", remark));
-        }
-        output.flush();
+    let mut screen = Screen::new(options.output);
+    let mut watch = Watch::start(&plan(options), options.ports.iter().map(ToString::to_string).collect())?;
+    if let Some(screen) = &mut screen {
+        screen.start(&watch);
     }
     let deadline = options.duration.map(|duration| Instant::now() + duration);
-    let ending = watch.run(&mut signals, deadline, view.as_deref(), &mut output).await?;
+    let ending = watch.run(&mut signals, deadline, screen.as_mut()).await?;
     signals.quit_on_next();
-    let snapshot = watch.end(view.as_deref(), &mut output)?;
+    let snapshot = watch.end(screen.as_mut())?;
     if let Some(file) = summary_file {
         file.write(&JsonView.summary(&watch.about, &snapshot))?;
     }
-    let Some(view) = view else { return Ok(()) };
-    if matches!(ending, Ending::OutputClosed) {
-        return Ok(());
+    match screen {
+        Some(screen) if ending != Ending::OutputClosed => screen.finish(&watch.about, &snapshot).await,
+        _ => Ok(()),
     }
-    output.text(&view.summary(&watch.about, &snapshot));
-    anyhow::ensure!(output.finish().await, "standard output did not take the summary");
-    Ok(())
 }
 
 fn plan(options: &cli::Watch) -> Plan {
@@ -99,11 +91,34 @@ fn plan(options: &cli::Watch) -> Plan {
     }
 }
 
-fn view(output: cli::Output) -> Option<Box<dyn View>> {
-    match output {
-        cli::Output::Lines => Some(Box::new(LinesView)),
-        cli::Output::Json => Some(Box::new(JsonView)),
-        cli::Output::None => None,
+/// A view, and where it goes.
+struct Screen {
+    view: Box<dyn View>,
+    output: Output,
+}
+
+impl Screen {
+    fn new(output: cli::Output) -> Option<Self> {
+        let view: Box<dyn View> = match output {
+            cli::Output::Lines => Box::new(LinesView),
+            cli::Output::Json => Box::new(JsonView),
+            cli::Output::None => return None,
+        };
+        Some(Self { view, output: Output::new() })
+    }
+
+    fn start(&mut self, watch: &Watch) {
+        self.output.text(&self.view.start(&watch.about));
+        for remark in &watch.kernel.remarks {
+            self.output.text(&self.view.notice(watch.about.started_unix_ns, "hooks", remark));
+        }
+        self.output.flush();
+    }
+
+    async fn finish(mut self, about: &About, snapshot: &Snapshot) -> anyhow::Result<()> {
+        self.output.text(&self.view.summary(about, snapshot));
+        anyhow::ensure!(self.output.finish().await, "standard output did not take the summary");
+        Ok(())
     }
 }
 
@@ -112,11 +127,11 @@ pub(crate) struct Watch {
     clock: Clock,
     kernel: Kernel,
     tracker: Tracker,
-    about: About,
+    pub(crate) about: About,
 }
 
 impl Watch {
-    /// Attaches. From here on everything counts.
+    /// Attaches. From here on everything counts. Must be called within a tokio runtime.
     pub(crate) fn start(plan: &Plan, ports: Vec<String>) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let kernel = Kernel::attach(plan)?;
@@ -131,62 +146,63 @@ impl Watch {
         &mut self,
         signals: &mut Signals,
         deadline: Option<Instant>,
-        view: Option<&dyn View>,
-        output: &mut Output,
+        mut screen: Option<&mut Screen>,
     ) -> anyhow::Result<Ending> {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let Self { clock, kernel, tracker, .. } = self;
+            let is_waiting = screen.as_ref().is_some_and(|screen| screen.output.is_waiting());
             tokio::select! {
                 biased;
                 () = signals.next() => return Ok(Ending::Asked),
-                () = until(deadline) => return Ok(Ending::Over),
-                closed = output.closed(), if view.is_some() => {
+                () = until(deadline) => return Ok(Ending::Asked),
+                closed = closed(screen.as_deref_mut()) => {
                     closed.context("cannot write to standard output")?;
                     return Ok(Ending::OutputClosed);
                 }
-                _ = ticks.tick() => tracker.sample(sample(kernel, output)?),
+                _ = ticks.tick() => tracker.sample(sample(kernel, screen.as_deref())?),
                 () = pass_on(&mut kernel.log) => {}
-                () = sleep(FLUSH_RETRY), if output.is_waiting() => output.flush(),
+                () = sleep(FLUSH_RETRY), if is_waiting => {}
                 ready = kernel.ring.readable_mut() => {
                     let mut ready = ready.context("cannot wait for events")?;
-                    let is_empty = drain(ready.get_inner_mut(), |record| show(record, *clock, tracker, view, output));
-                    if is_empty {
+                    if drain(ready.get_inner_mut(), |record| show(record, *clock, tracker, screen.as_deref_mut())) {
                         ready.clear_ready();
                     }
-                    output.flush();
                 }
+            }
+            if let Some(screen) = &mut screen {
+                screen.output.flush();
             }
         }
     }
 
-    /// Detaches, and takes in what is left.
-    fn end(&mut self, view: Option<&dyn View>, output: &mut Output) -> anyhow::Result<Snapshot> {
+    /// Detaches, takes in what is left, and gives the last of the numbers.
+    fn end(&mut self, mut screen: Option<&mut Screen>) -> anyhow::Result<Snapshot> {
         let Self { clock, kernel, tracker, .. } = self;
         kernel.detach();
         let now_unix_ns = clock.now_unix_ns();
-        while !drain(kernel.ring.get_mut(), |record| show(record, *clock, tracker, view, output)) {}
-        if let Some(view) = view {
-            for connection in kernel.counters.closed_connections() {
-                let mut event = decode::event(RowKind::Close, &connection, *clock);
-                event.unix_ns = clock.unix_ns(connection.ended_ns);
-                output.row(&view.row(&tracker.apply(event)));
+        while !drain(kernel.ring.get_mut(), |record| show(record, *clock, tracker, screen.as_deref_mut())) {}
+        if screen.is_some() {
+            for mut connection in kernel.counters.closed_connections() {
+                connection.row_ns = connection.ended_ns;
+                let event = decode::event(RowKind::Close, &connection, *clock);
+                show_event(event, tracker, screen.as_deref_mut());
             }
         }
-        tracker.sample(sample(kernel, output)?);
+        tracker.sample(sample(kernel, screen.as_deref())?);
         Ok(tracker.snapshot(now_unix_ns))
     }
 
     /// Detaches, and gives what was counted.
     pub(crate) fn finish(mut self) -> anyhow::Result<Snapshot> {
-        self.end(None, &mut Output::new())
+        self.end(None)
     }
 }
 
-fn sample(kernel: &mut Kernel, output: &Output) -> anyhow::Result<Sample> {
+fn sample(kernel: &mut Kernel, screen: Option<&Screen>) -> anyhow::Result<Sample> {
     let mut sample = kernel.sample()?;
-    sample.loss.rows += output.lost_rows();
+    sample.loss.rows += screen.map_or(0, |screen| screen.output.lost_rows());
     Ok(sample)
 }
 
@@ -202,21 +218,30 @@ fn drain(ring: &mut RingBuf<MapData>, mut take: impl FnMut(&[u8])) -> bool {
 }
 
 /// One record on its way to a person.
-fn show(record: &[u8], clock: Clock, tracker: &mut Tracker, view: Option<&dyn View>, output: &mut Output) {
+fn show(record: &[u8], clock: Clock, tracker: &mut Tracker, screen: Option<&mut Screen>) {
     match decode(record, clock) {
-        Ok(event) => {
-            let row = tracker.apply(event);
-            if let Some(view) = view {
-                output.row(&view.row(&row));
-            }
-        }
+        Ok(event) => show_event(event, tracker, screen),
         Err(malformed) => log::warn!("{malformed}"),
+    }
+}
+
+fn show_event(event: Event, tracker: &mut Tracker, screen: Option<&mut Screen>) {
+    let row = tracker.apply(event);
+    if let Some(Screen { view, output }) = screen {
+        output.row(&view.row(&row));
     }
 }
 
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn closed(screen: Option<&mut Screen>) -> std::io::Result<()> {
+    match screen {
+        Some(screen) => screen.output.closed().await,
         None => std::future::pending().await,
     }
 }

@@ -6,6 +6,8 @@ use std::{fmt, fs, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::kernel;
+
 /// Shows how many requests went out on a new TCP connection and how many on a reused one
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
@@ -67,11 +69,11 @@ pub(crate) struct Watch {
     pub(crate) hooks: Vec<Hooks>,
 
     /// Connections that can be tracked at the same time
-    #[arg(long, value_name = "N", default_value_t = 131_072, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    #[arg(long, value_name = "N", default_value_t = kernel::MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub(crate) max_connections: u32,
 
     /// Room for rows between the kernel and here: a power of two from 4096 on
-    #[arg(long, value_name = "BYTES", default_value_t = 8 << 20, value_parser = ring_size)]
+    #[arg(long, value_name = "BYTES", default_value_t = kernel::RING_BYTES, value_parser = ring_size)]
     pub(crate) ring_size: u32,
 
     /// Diagnostics on stderr

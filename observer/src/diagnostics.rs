@@ -14,7 +14,10 @@ pub(crate) fn open(verbose: bool, file: Option<&Path>) -> anyhow::Result<()> {
     }
     let mut builder = Builder::new();
     // aya tells of every relocation.
-    builder.filter_level(LevelFilter::Debug).filter_module("aya", LevelFilter::Warn).filter_module("aya_obj", LevelFilter::Warn);
+    builder
+        .filter_level(LevelFilter::Debug)
+        .filter_module("aya", LevelFilter::Warn)
+        .filter_module("aya_obj", LevelFilter::Warn);
     builder.format_target(false).format_timestamp(Some(TimestampPrecision::Millis));
     if let Some(path) = file {
         let file = OpenOptions::new()

@@ -31,6 +31,12 @@ pub(crate) use hooks::HookSet;
 use hooks::Links;
 pub(crate) use log::KernelLog;
 
+/// Connections tracked at a time, unless told otherwise: 29 MB of kernel memory.
+pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
+
+/// Room for rows: some 40,000, for when this program does not get the processor for a while.
+pub(crate) const RING_BYTES: u32 = 8 << 20;
+
 /// What to watch, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -84,6 +90,24 @@ fn readable<T: AsRawFd>(inner: T) -> anyhow::Result<AsyncFd<T>> {
 /// Release of the running kernel, as `uname -r` says it.
 pub(crate) fn release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+impl Default for Plan {
+    /// Everything, for as many connections as usual, and no rows.
+    fn default() -> Self {
+        Self {
+            ports: Vec::new(),
+            destinations: Vec::new(),
+            pids: Vec::new(),
+            processes: Vec::new(),
+            hooks: None,
+            max_connections: MAX_CONNECTIONS,
+            ring_bytes: RING_BYTES,
+            rows: false,
+            exchange_rows: false,
+            diagnostics: false,
+        }
+    }
 }
 
 /// A network as the kernel side keeps it: IPv4 within `::ffff:0:0/96`.

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run(),
-        None => app::run(cli.watch),
+        None => app::run(&cli.watch),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 //! rustc emits no CO-RE relocations, and an offset of another kernel would be wrong without any error, so every offset
 //! is looked up at start and handed to the programs as a frozen constant.
 
-use std::fs;
+use std::{collections::HashMap, fs};
 
 use anyhow::{Context as _, anyhow, bail};
 use btfparse::{Integer32Value, Offset, Readable, TypeInformation, TypeVariant};
@@ -14,7 +14,11 @@ use crate::exit::NotPermitted;
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// The type information of the running kernel.
-pub(super) struct KernelTypes(TypeInformation);
+pub(super) struct KernelTypes {
+    types: TypeInformation,
+    /// By name; found once, because there are a hundred thousand types to search.
+    structs: HashMap<String, u32>,
+}
 
 struct Bytes(Vec<u8>);
 
@@ -40,7 +44,16 @@ impl KernelTypes {
         let types = TypeInformation::new(&Bytes(bytes))
             .map_err(|error| anyhow!("{error:?}"))
             .with_context(|| format!("cannot read the type information in {KERNEL_BTF}"))?;
-        Ok(Self(types))
+        let structs = types
+            .get()
+            .iter()
+            .filter_map(|(id, variant)| match variant {
+                // A function or a variable may bear the same name.
+                TypeVariant::Struct(structure) => Some((structure.name().clone()?, *id)),
+                _ => None,
+            })
+            .collect();
+        Ok(Self { types, structs })
     }
 
     /// Every offset that the programs use.
@@ -64,23 +77,15 @@ impl KernelTypes {
     /// Bytes from the start of `struct` to the field; None if either is not there, or the field is a bit field.
     fn offset_of(&self, path: &str) -> Option<u32> {
         let (structure, field) = path.split_once('.')?;
-        match self.0.offset_of(self.struct_id(structure)?, field) {
+        match self.types.offset_of(*self.structs.get(structure)?, field) {
             Ok((_, Offset::ByteOffset(offset))) => Some(offset),
             _ => None,
         }
     }
 
-    /// The structure of this name: a function or a variable may bear it too.
-    fn struct_id(&self, name: &str) -> Option<u32> {
-        self.0.get().iter().find_map(|(id, variant)| match variant {
-            TypeVariant::Struct(structure) if structure.name().as_deref() == Some(name) => Some(*id),
-            _ => None,
-        })
-    }
-
     /// Whether the kernel has this tracepoint.
     pub(super) fn has_tracepoint(&self, name: &str) -> bool {
-        self.0.id_of(&format!("btf_trace_{name}")).is_some()
+        self.types.id_of(&format!("btf_trace_{name}")).is_some()
     }
 
     /// The values of `enum iter_type`, which differ from version to version.
@@ -94,7 +99,7 @@ impl KernelTypes {
     }
 
     fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
-        let values = self.0.get().values().find_map(|variant| match variant {
+        let values = self.types.get().values().find_map(|variant| match variant {
             TypeVariant::Enum(found) if found.name().as_deref() == Some(enumeration) => Some(found.named_value_list()),
             _ => None,
         })?;

@@ -1,0 +1,82 @@
+//! A small HTTP/1.1 server that keeps connections alive, and counts what it serves: the demo's truth.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// More than the client's own buffer takes in: what it leaves is left in the socket.
+const BODY_BYTES: usize = 256 << 10;
+
+pub(super) struct Server {
+    address: SocketAddr,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    connections: AtomicU64,
+    requests: AtomicU64,
+}
+
+/// What the server has served.
+pub(super) struct Counted {
+    pub(super) connections: u64,
+    pub(super) requests: u64,
+}
+
+impl Server {
+    /// Listens on a free port of loopback. Its threads end with the process.
+    pub(super) fn start(timeout: Duration) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let counters = Arc::new(Counters::default());
+        let shared = Arc::clone(&counters);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                shared.connections.fetch_add(1, Ordering::Relaxed);
+                let counters = Arc::clone(&shared);
+                // A client that closes early resets the connection: that is the story, not an error.
+                thread::spawn(move || serve(&stream, timeout, &counters));
+            }
+        });
+        Ok(Self { address, counters })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(super) fn counted(&self) -> Counted {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counted { connections: read(&self.counters.connections), requests: read(&self.counters.requests) }
+    }
+}
+
+/// Answers one request after the other until the client ends.
+fn serve(mut stream: &TcpStream, timeout: Duration, counters: &Counters) -> io::Result<()> {
+    stream.set_write_timeout(Some(timeout))?;
+    let body = vec![b'.'; BODY_BYTES];
+    let mut line = String::new();
+    let mut requests = BufReader::new(stream);
+    while requests.read_line(&mut line)? > 0 {
+        let is_end_of_request = line == "\r\n";
+        line.clear();
+        if is_end_of_request {
+            counters.requests.fetch_add(1, Ordering::Relaxed);
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {BODY_BYTES}\r\n\r\n")?;
+            stream.write_all(&body)?;
+        }
+    }
+    Ok(())
+}
