@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Write as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -34,12 +34,13 @@ const BATCH: usize = 1024;
 const FLUSH_RETRY: Duration = Duration::from_millis(20);
 
 /// What ends a watch.
-#[derive(PartialEq, Eq)]
 enum Ending {
     /// A signal, or its time is over.
     Asked,
     /// Nobody reads standard output any more.
     OutputClosed,
+    /// Standard output cannot be written to.
+    OutputFailed(io::Error),
 }
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
@@ -66,9 +67,10 @@ async fn watch(options: &cli::Watch, summary_file: Option<SummaryFile>) -> anyho
     if let Some(file) = summary_file {
         file.write(&JsonView.summary(&watch.about, &snapshot))?;
     }
-    match screen {
-        Some(screen) if ending != Ending::OutputClosed => screen.finish(&watch.about, &snapshot).await,
-        _ => Ok(()),
+    match (ending, screen) {
+        (Ending::OutputFailed(error), _) => Err(error).context("cannot write to standard output"),
+        (Ending::Asked, Some(screen)) => screen.finish(&watch.about, &snapshot).await,
+        (Ending::OutputClosed, _) | (_, None) => Ok(()),
     }
 }
 
@@ -158,8 +160,7 @@ impl Watch {
                 () = signals.next() => return Ok(Ending::Asked),
                 () = until(deadline) => return Ok(Ending::Asked),
                 closed = closed(screen.as_deref_mut()) => {
-                    closed.context("cannot write to standard output")?;
-                    return Ok(Ending::OutputClosed);
+                    return Ok(closed.map_or_else(Ending::OutputFailed, |()| Ending::OutputClosed));
                 }
                 _ = ticks.tick() => tracker.sample(sample(kernel, screen.as_deref())?),
                 () = pass_on(&mut kernel.log) => {}
@@ -239,7 +240,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-async fn closed(screen: Option<&mut Screen>) -> std::io::Result<()> {
+async fn closed(screen: Option<&mut Screen>) -> io::Result<()> {
     match screen {
         Some(screen) => screen.output.closed().await,
         None => std::future::pending().await,

@@ -93,13 +93,11 @@ fn insert(
     Some(entry)
 }
 
-/// Takes the local address as soon as the socket has one.
+/// Takes the local address. At SYN_SENT there is none yet, or only what bind() gave.
 #[inline(always)]
 pub(super) fn note_local(entry: &mut Connection, socket: &Socket) {
-    if entry.local_port == 0 {
-        entry.local_port = socket.local_port();
-        entry.local_addr = socket.local_addr();
-    }
+    entry.local_port = socket.local_port();
+    entry.local_addr = socket.local_addr();
 }
 
 /// The handshake is through (seen late, perhaps).

@@ -8,7 +8,7 @@ use aya::{
     Ebpf,
     maps::{HashMap, MapData, PerCpuArray},
 };
-use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, OVERFLOW, Phase};
+use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, Phase};
 
 use super::{Wire, hooks};
 use crate::event::{GroupSample, LossSample, Sample};
@@ -45,15 +45,15 @@ impl Counters {
             // First that the process is gone, then the counters: the other way round a last connect could slip between.
             let process_ended = key.tgid != 0 && !processes.runs(key.tgid, key.start_ns);
             let Wire(counters) = self.groups.get(&Wire(key), 0)?;
-            let mut ended = process_ended && counters.tracked == 0 && key != OVERFLOW;
-            if ended && let Err(error) = self.groups.remove(&Wire(key)) {
-                // A softirq interrupted an update on the same processor: next time.
-                log::debug!("cannot delete a group: {error}");
-                ended = false;
-            }
+            let ended = process_ended && counters.tracked == 0 && self.delete(key);
             groups.push(GroupSample { key, counters, ended, process_ended });
         }
         Ok(Sample { groups, loss: self.loss(ebpf)? })
+    }
+
+    /// False if it could not be deleted now (a softirq interrupted an update on the same processor).
+    fn delete(&mut self, key: GroupKey) -> bool {
+        self.groups.remove(&Wire(key)).inspect_err(|error| log::debug!("cannot delete a group: {error}")).is_ok()
     }
 
     fn loss(&self, ebpf: &Ebpf) -> anyhow::Result<LossSample> {
@@ -62,12 +62,6 @@ impl Counters {
             Ok(per_cpu.iter().sum())
         };
         let (hook_skips, unrecovered_skips) = hooks::skips(ebpf, self.sees_sends, self.has_sockops);
-        for what in [Loss::GroupsFull, Loss::NotRemoved] {
-            let n = count(what)?;
-            if n > 0 {
-                log::debug!("{what:?}: {n}");
-            }
-        }
         Ok(LossSample {
             rows: count(Loss::RowsLost)?,
             untracked: count(Loss::Untracked)?,

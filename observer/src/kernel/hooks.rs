@@ -13,10 +13,13 @@ use aya::{
 
 use super::CgroupRoot;
 
-/// Where the handlers hang.
+/// Where the handlers hang. Receives, resets and the end of a socket are seen by tracepoints in every set, and so are
+/// changes of state, beside sock_ops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HookSet {
+    /// Connects and changes of state, exactly.
     pub(crate) sockops: bool,
+    /// Sends, by their tracepoint.
     pub(crate) tracepoint: bool,
 }
 

@@ -5,7 +5,7 @@ use std::{thread, time::Instant};
 use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf, EbpfLoader,
-    maps::{HashMap, LpmTrie, RingBuf, lpm_trie::Key},
+    maps::{HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::ProgramError,
 };
 use tcp_reuse_watch_ebpf::{Filter, Group, GroupKey, OVERFLOW, Offsets, PORT_WORDS, Switches};
@@ -26,7 +26,7 @@ const MAX_GROUPS: u32 = 10_001;
 struct KernelFacts {
     offsets: Offsets,
     iter_types: Switches,
-    sees_sends: bool,
+    has_send_tracepoint: bool,
 }
 
 impl KernelFacts {
@@ -34,7 +34,8 @@ impl KernelFacts {
         let types = KernelTypes::read()?;
         let mut iter_types = Switches::default();
         types.set_iter_types(&mut iter_types);
-        Ok(Self { offsets: types.offsets()?, iter_types, sees_sends: types.has_tracepoint(SEND_TRACEPOINT) })
+        let has_send_tracepoint = types.has_tracepoint(SEND_TRACEPOINT);
+        Ok(Self { offsets: types.offsets()?, iter_types, has_send_tracepoint })
     }
 }
 
@@ -51,58 +52,103 @@ impl Kernel {
             let btf = Btf::from_sys_fs().context("cannot read the kernel's type information");
             (facts.join().unwrap_or_else(|_| Err(anyhow!("the kernel's type information is malformed"))), btf)
         });
-        let (facts, btf) = (facts?, btf?);
+        let loader = Loader { plan, facts: facts?, btf: btf? };
         log::debug!("type information read after {:?}", started.elapsed());
-        let mut remarks = Vec::new();
         let kernel = match plan.hooks {
-            Some(hooks) if hooks.sockops => {
-                let root =
-                    cgroup::open_root().map_err(|why| NotPermitted(format!("sockops is not possible: {why}")))?;
-                load(plan, &facts, &btf, Some(&root), remarks)?
-            }
-            Some(_) => load(plan, &facts, &btf, None, remarks)?,
-            None => match best_root() {
-                Ok(root) => load(plan, &facts, &btf, Some(&root), remarks).or_else(|error| {
-                    log::debug!("sockops refused: {error:#}");
-                    load(plan, &facts, &btf, None, vec![format!("watching without sockops: {error:#}")])
-                })?,
-                Err(why) => {
-                    remarks.push(format!("watching without sockops: {why}"));
-                    load(plan, &facts, &btf, None, remarks)?
-                }
-            },
+            Some(hooks) => loader.load_chosen(hooks)?,
+            None => loader.load_best()?,
         };
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
         Ok(kernel)
     }
 }
 
-fn best_root() -> Result<CgroupRoot, String> {
-    if privileges::has_net_admin() { cgroup::open_root() } else { Err("CAP_NET_ADMIN is missing".into()) }
+/// Everything that a load needs, whichever hooks it takes.
+struct Loader<'a> {
+    plan: &'a Plan,
+    facts: KernelFacts,
+    btf: Btf,
 }
 
-fn load(
-    plan: &Plan,
-    facts: &KernelFacts,
-    btf: &Btf,
-    root: Option<&CgroupRoot>,
-    remarks: Vec<String>,
-) -> anyhow::Result<Kernel> {
-    let mut ebpf = create(plan, facts, btf, root.is_some())?;
-    fill(&mut ebpf, plan)?;
-    // The log's map has to be there before its first reader, and before the programs run.
-    let log = plan.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
-    let links = hooks::attach(&mut ebpf, btf, facts.sees_sends, root).map_err(|error| refused(&error))?;
-    let ring = readable(RingBuf::try_from(map(&mut ebpf, "EVENTS")?)?)?;
-    let counters = Counters::new(
-        HashMap::try_from(map(&mut ebpf, "GROUPS")?)?,
-        HashMap::try_from(map(&mut ebpf, "CONNECTIONS")?)?,
-        aya::maps::PerCpuArray::try_from(map(&mut ebpf, "LOSS")?)?,
-        facts.sees_sends,
-        root.is_some(),
-    );
-    let hooks = HookSet { sockops: root.is_some(), tracepoint: true };
-    Ok(Kernel { ebpf, links: Some(links), hooks, remarks, ring, counters, log })
+impl Loader<'_> {
+    fn load_chosen(&self, hooks: HookSet) -> anyhow::Result<Kernel> {
+        let root = hooks.sockops.then(cgroup::open_root).transpose();
+        let root = root.map_err(|why| NotPermitted(format!("sockops is not possible: {why}")))?;
+        self.load(root.as_ref(), hooks.tracepoint)
+    }
+
+    /// The tracepoints, with sock_ops beside them where that is possible.
+    fn load_best(&self) -> anyhow::Result<Kernel> {
+        let root =
+            if privileges::has_net_admin() { cgroup::open_root() } else { Err("CAP_NET_ADMIN is missing".into()) };
+        let why = match root {
+            Ok(root) => match self.load(Some(&root), true) {
+                Ok(kernel) => return Ok(kernel),
+                Err(error) => format!("{error:#}"),
+            },
+            Err(why) => why,
+        };
+        let mut kernel = self.load(None, true)?;
+        kernel.remarks.push(format!("watching without sockops: {why}"));
+        Ok(kernel)
+    }
+
+    fn load(&self, root: Option<&CgroupRoot>, tracepoint: bool) -> anyhow::Result<Kernel> {
+        let sees_sends = tracepoint && self.facts.has_send_tracepoint;
+        let mut ebpf = self.create(root.is_some(), sees_sends)?;
+        fill(&mut ebpf, self.plan)?;
+        let log = self.plan.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
+        let links = hooks::attach(&mut ebpf, &self.btf, sees_sends, root).map_err(|error| refused(&error))?;
+        let ring = readable(RingBuf::try_from(map(&mut ebpf, "EVENTS")?)?)?;
+        let counters = Counters::new(
+            HashMap::try_from(map(&mut ebpf, "GROUPS")?)?,
+            HashMap::try_from(map(&mut ebpf, "CONNECTIONS")?)?,
+            PerCpuArray::try_from(map(&mut ebpf, "LOSS")?)?,
+            sees_sends,
+            root.is_some(),
+        );
+        let hooks = HookSet { sockops: root.is_some(), tracepoint };
+        Ok(Kernel { ebpf, links: Some(links), hooks, remarks: Vec::new(), ring, counters, log })
+    }
+
+    /// Creates the maps, with everything frozen in that the programs take as given.
+    fn create(&self, sockops: bool, sees_sends: bool) -> anyhow::Result<Ebpf> {
+        let Self { plan, facts, btf } = self;
+        let filter = Wire(Filter {
+            by_port: u32::from(!plan.ports.is_empty()),
+            by_destination: u32::from(!plan.destinations.is_empty()),
+            by_pid: u32::from(!plan.pids.is_empty()),
+            by_process: u32::from(!plan.processes.is_empty()),
+        });
+        let switches = Wire(Switches {
+            rows: u32::from(plan.rows),
+            exchange_rows: u32::from(plan.exchange_rows),
+            sockops: u32::from(sockops),
+            sees_sends: u32::from(sees_sends),
+            ..facts.iter_types
+        });
+        let offsets = Wire(facts.offsets);
+        let ports = port_bits(&plan.ports);
+        let log_level = if plan.diagnostics { u8::MAX } else { 0 };
+        let size = |n: usize| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(Some(btf))
+            .override_global("OFFSETS", &offsets, true)
+            .override_global("FILTER", &filter, true)
+            .override_global("SWITCHES", &switches, true)
+            .override_global("PORTS", ports.as_slice(), true)
+            .override_global(aya_log::LEVEL, &log_level, true)
+            .map_max_entries("CONNECTIONS", plan.max_connections)
+            .map_max_entries("GROUPS", MAX_GROUPS)
+            .map_max_entries("EVENTS", plan.ring_bytes)
+            .map_max_entries("DESTINATIONS", size(plan.destinations.len()))
+            .map_max_entries("PIDS", size(plan.pids.len()))
+            .map_max_entries("PROCESSES", size(plan.processes.len()));
+        loader
+            .load(aya::include_bytes_aligned!(env!("BPF_OBJECT")))
+            .context("cannot create the BPF maps (is the limit for locked memory, ulimit -l, too low?)")
+    }
 }
 
 /// The kernel said no to a program that it should have taken. What its verifier said is for the diagnostics.
@@ -113,44 +159,6 @@ fn refused(error: &anyhow::Error) -> NotPermitted {
         _ => format!("{error:#}"),
     };
     NotPermitted(format!("not supported by this kernel ({}): {reason} (-v tells more)", super::release()))
-}
-
-/// Creates the maps, with everything frozen in that the programs take as given.
-fn create(plan: &Plan, facts: &KernelFacts, btf: &Btf, with_sockops: bool) -> anyhow::Result<Ebpf> {
-    let filter = Wire(Filter {
-        by_port: u32::from(!plan.ports.is_empty()),
-        by_destination: u32::from(!plan.destinations.is_empty()),
-        by_pid: u32::from(!plan.pids.is_empty()),
-        by_process: u32::from(!plan.processes.is_empty()),
-    });
-    let switches = Wire(Switches {
-        rows: u32::from(plan.rows),
-        exchange_rows: u32::from(plan.exchange_rows),
-        sockops: u32::from(with_sockops),
-        sees_sends: u32::from(facts.sees_sends),
-        ..facts.iter_types
-    });
-    let offsets = Wire(facts.offsets);
-    let ports = port_bits(&plan.ports);
-    let log_level = u8::from(plan.diagnostics) * 0xff;
-    let size = |n: usize| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
-    let mut loader = EbpfLoader::new();
-    loader
-        .btf(Some(btf))
-        .override_global("OFFSETS", &offsets, true)
-        .override_global("FILTER", &filter, true)
-        .override_global("SWITCHES", &switches, true)
-        .override_global("PORTS", ports.as_slice(), true)
-        .override_global(aya_log::LEVEL, &log_level, false)
-        .map_max_entries("CONNECTIONS", plan.max_connections)
-        .map_max_entries("GROUPS", MAX_GROUPS)
-        .map_max_entries("EVENTS", plan.ring_bytes)
-        .map_max_entries("DESTINATIONS", size(plan.destinations.len()))
-        .map_max_entries("PIDS", size(plan.pids.len()))
-        .map_max_entries("PROCESSES", size(plan.processes.len()));
-    loader
-        .load(aya::include_bytes_aligned!(env!("BPF_OBJECT")))
-        .context("cannot create the BPF maps (is the memory limit for locked memory, ulimit -l, too low?)")
 }
 
 /// One bit a port.

@@ -1,15 +1,18 @@
 //! The socket is gone: the last look, and the row that says how it went.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::Phase;
+use tcp_reuse_watch_ebpf::{Cut, Ender, Phase, flag};
 
 use crate::bpf::{entry, socket::Socket};
 
 #[inline(always)]
 pub(in crate::bpf) fn gone(ctx: &impl EbpfContext, socket: &Socket) {
     let Some(entry) = entry::of(socket) else { return };
-    // Whatever the last change was, if it was skipped it is made good here.
+    // Whatever the last change was, if it was skipped it is made good here; but how it ended is not known then.
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
+    if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
+        entry::end(entry, Ender::Unknown, Cut::Unknown);
+    }
     entry::close(ctx, entry, socket);
     // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
     // was true.
