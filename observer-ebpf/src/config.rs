@@ -68,7 +68,7 @@ offsets! {
     iter_type = "msghdr.msg_iter.iter_type|msghdr.msg_iter.type",
     iter_count = "msghdr.msg_iter.count",
     iter_offset = "msghdr.msg_iter.iov_offset",
-    /// `iov` until 6.3. ITER_UBUF keeps the buffer itself in the same union.
+    /// `iov` until 6.3. `ITER_UBUF` keeps the buffer itself in the same union.
     iter_iov = "msghdr.msg_iter.__iov|msghdr.msg_iter.iov",
     iovec_base = "iovec.iov_base",
     iovec_len = "iovec.iov_len",
@@ -95,7 +95,7 @@ pub struct Switches {
     pub rows: u32,
     /// 1 when `exchange` rows are wanted too.
     pub exchange_rows: u32,
-    /// 1 when sock_ops is attached: then `TCP_CONNECT_CB` follows every connect that goes out on the wire.
+    /// 1 when `sock_ops` is attached: then `TCP_CONNECT_CB` follows every connect that goes out on the wire.
     pub sockops: u32,
     /// 1 when a hook sees the first bytes of a send.
     pub sees_sends: u32,

@@ -12,5 +12,5 @@ mod turn;
 
 pub use config::{ABSENT, Filter, Offsets, PORT_WORDS, Switches};
 pub use connection::{Connection, Cut, Ender, Phase, Protocol, RowKind, flag};
-pub use group::{FAILURES, Failure, Group, GroupKey, HISTOGRAM, Loss, OVERFLOW, histogram_bucket};
+pub use group::{FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW};
 pub use turn::{Burst, HEAD_BYTES, Head, Turn};

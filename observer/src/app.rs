@@ -20,7 +20,7 @@ use crate::{
     kernel::{self, HookSet, Kernel, KernelLog, Plan},
     output::Output,
     signals::Signals,
-    tracker::{Snapshot, Tracker},
+    tracker::{Row, Snapshot, Tracker},
     view::{JsonView, LinesView, View},
 };
 
@@ -115,6 +115,10 @@ impl Screen {
             self.output.text(&self.view.notice(watch.about.started_unix_ns, "hooks", remark));
         }
         self.output.flush();
+    }
+
+    fn row(&mut self, row: &Row) {
+        self.output.row(&self.view.row(row));
     }
 
     async fn finish(mut self, about: &About, snapshot: &Snapshot) -> anyhow::Result<()> {
@@ -228,8 +232,8 @@ fn show(record: &[u8], clock: Clock, tracker: &mut Tracker, screen: Option<&mut 
 
 fn show_event(event: Event, tracker: &mut Tracker, screen: Option<&mut Screen>) {
     let row = tracker.apply(event);
-    if let Some(Screen { view, output }) = screen {
-        output.row(&view.row(&row));
+    if let Some(screen) = screen {
+        screen.row(&row);
     }
 }
 

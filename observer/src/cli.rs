@@ -3,7 +3,7 @@
 
 use std::{fmt, fs, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use ipnet::IpNet;
 
 use crate::kernel;
@@ -23,6 +23,30 @@ Values of one option are alternatives; different options all apply.
 Ctrl-C, SIGTERM, SIGHUP and --duration end the watch with its summary.
 
 Exit codes: 0 fine, 1 a failure at run time, 2 usage, 4 not permitted or not supported by this kernel.";
+
+impl Cli {
+    /// The command line of this process; ends it with a usage error if it makes no sense.
+    pub(crate) fn read() -> Self {
+        let cli = Self::parse();
+        if let Err(message) = cli.watch.check() {
+            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        cli
+    }
+}
+
+impl Watch {
+    /// What no single option can tell.
+    fn check(&self) -> Result<(), &'static str> {
+        if self.hooks.contains(&Hooks::Auto) && self.hooks.len() > 1 {
+            return Err("--hooks is either auto or a list of the others");
+        }
+        if self.exchanges && self.output == Output::None {
+            return Err("--exchanges needs an output that has rows: -o lines or -o json");
+        }
+        Ok(())
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -180,7 +204,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
 
@@ -207,6 +230,14 @@ mod tests {
             let error = Cli::try_parse_from(["x", argument, value]).unwrap_err().to_string();
             assert!(error.contains(value) && error.contains(accepted), "{error}");
         }
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let check = |arguments: &[&str]| Cli::try_parse_from(arguments).unwrap().watch.check();
+        assert!(check(&["x", "--hooks", "auto,sockops"]).is_err());
+        assert!(check(&["x", "--exchanges", "-o", "none"]).is_err());
+        assert!(check(&["x", "--exchanges", "--hooks", "sockops,tracepoint"]).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tcp_reuse_watch_ebpf::{self as wire, flag};
 
 use crate::{
     clock::Clock,
-    event::{Connection, ConnectionKey, Cut, Ender, Event, Failure, Protocol, RowKind, address, name},
+    event::{Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure, Protocol, RowKind, address, name},
 };
 
 /// Why bytes are no event.
@@ -77,17 +77,6 @@ fn connection(record: &wire::Connection) -> Connection {
         errno: record.error,
     }
 }
-
-/// Every [`Failure`] that has a name.
-pub(crate) const FAILURES: [Failure; 7] = [
-    Failure::Refused,
-    Failure::TimedOut,
-    Failure::HostUnreachable,
-    Failure::NetworkUnreachable,
-    Failure::Reset,
-    Failure::AddressNotAvailable,
-    Failure::Abandoned,
-];
 
 /// The one of `values` that `raw` stands for, else `unknown`.
 fn known<T: Copy, const N: usize>(raw: u8, values: [T; N], number: fn(T) -> u8, unknown: T) -> T {

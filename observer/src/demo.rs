@@ -116,16 +116,14 @@ fn table(halves: &[Half], counts: &[Counts]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([""].into_iter().chain(halves.iter().map(|half| half.title)));
-    let rows: [(&str, fn(&Counts) -> String); 5] = [
-        ("fetches", |counts| counts.exchanges().to_string()),
-        ("connections opened", |counts| counts.opened.to_string()),
-        ("fetches on a new connection", |counts| counts.new.to_string()),
-        ("fetches on a reused one", |counts| counts.reused.to_string()),
-        ("reuse ratio", |counts| counts.reuse_ratio().map_or("–".into(), |ratio| format!("{:.0} %", ratio * 100.0))),
-    ];
-    for (title, value) in rows {
+    let mut add = |title: &str, value: fn(&Counts) -> String| {
         table.add_row([title.to_string()].into_iter().chain(counts.iter().map(value)));
-    }
+    };
+    add("fetches", |counts| counts.exchanges().to_string());
+    add("connections opened", |counts| counts.opened.to_string());
+    add("fetches on a new connection", |counts| counts.new.to_string());
+    add("fetches on a reused one", |counts| counts.reused.to_string());
+    add("reuse ratio", |counts| counts.reuse_ratio().map_or("–".into(), |ratio| format!("{:.0} %", ratio * 100.0)));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
         column.set_padding((3, 0));

@@ -90,6 +90,17 @@ pub(crate) struct About {
     pub(crate) started_unix_ns: i64,
 }
 
+/// Every [`Failure`] that has a name.
+pub(crate) const FAILURES: [Failure; 7] = [
+    Failure::Refused,
+    Failure::TimedOut,
+    Failure::HostUnreachable,
+    Failure::NetworkUnreachable,
+    Failure::Reset,
+    Failure::AddressNotAvailable,
+    Failure::Abandoned,
+];
+
 /// An address as the kernel side keeps it, IPv4 as IPv4.
 pub(crate) fn address(bytes: [u8; 16]) -> IpAddr {
     IpAddr::from(bytes).to_canonical()

@@ -20,6 +20,6 @@ impl Error for NotPermitted {}
 /// Says what went wrong on stderr, and gives the exit code for it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
-    let not_permitted = error.chain().any(|cause| cause.is::<NotPermitted>());
+    let not_permitted = error.downcast_ref::<NotPermitted>().is_some();
     ExitCode::from(if not_permitted { NOT_PERMITTED } else { RUN_TIME })
 }

@@ -19,10 +19,8 @@ mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read();
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run(),
         None => app::run(&cli.watch),

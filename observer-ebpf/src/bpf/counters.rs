@@ -1,7 +1,7 @@
 //! Adding to the counters of the group that a connection counts in.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, OVERFLOW, flag};
+use tcp_reuse_watch_ebpf::{Connection, FAILURES, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, flag};
 
 use super::{
     maps::{GROUPS, lost},
@@ -21,8 +21,8 @@ static EMPTY: Group = Group {
     new: 0,
     reused: 0,
     inexact: 0,
-    failures: [0; tcp_reuse_watch_ebpf::FAILURES],
-    exchanges_per_connection: [0; tcp_reuse_watch_ebpf::HISTOGRAM],
+    failures: [0; FAILURES],
+    exchanges_per_connection: [0; HISTOGRAM],
 };
 
 /// A group's counters: a pointer into a map value, checked for null.
@@ -81,22 +81,16 @@ impl Counters {
         }
     }
 
-    /// A connection moves from one bucket of the histogram to the next when it has carried `exchanges`.
+    /// A connection that has carried its first exchange enters the histogram, and moves up at the start of each bucket.
     #[inline(always)]
     pub(super) fn count_in_histogram(self, exchanges: u64) {
-        match exchanges {
-            1 => count!(self, exchanges_per_connection[0]),
-            2 => self.move_bucket(0),
-            10 => self.move_bucket(1),
-            100 => self.move_bucket(2),
-            1000 => self.move_bucket(3),
-            _ => {}
+        for (bucket, start) in HISTOGRAM_STARTS.into_iter().enumerate() {
+            if exchanges == start {
+                count!(self, exchanges_per_connection[bucket]);
+                if bucket > 0 {
+                    uncount!(self, exchanges_per_connection[bucket - 1]);
+                }
+            }
         }
-    }
-
-    #[inline(always)]
-    fn move_bucket(self, from: usize) {
-        uncount!(self, exchanges_per_connection[from]);
-        count!(self, exchanges_per_connection[from + 1]);
     }
 }

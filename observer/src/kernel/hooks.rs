@@ -40,36 +40,35 @@ impl fmt::Display for HookSet {
 
 const SOCKOPS: &str = "lifecycle";
 
-/// A program on a tracepoint. Those that create entries come last: what has an entry is seen by all the others.
+/// A program on a tracepoint. In the table those that create entries come last: what has an entry is seen by all the others.
 struct Tracepoint {
     program: &'static str,
-    tracepoint: &'static str,
-    /// What it is when the kernel skips it.
-    skipped: Skipped,
+    name: &'static str,
+    recovery: Recovery,
 }
 
-/// What a skipped run of a program does to the counts.
+/// What makes a skipped run of a program good.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Skipped {
-    /// Another hook makes it good.
-    MadeGood,
-    /// Made good if sock_ops is attached, which sees the same and is never skipped.
-    MadeGoodBySockops,
-    /// Made good by the next send, if sends are seen.
-    MadeGoodBySends,
+enum Recovery {
+    /// Another hook, always; or nothing is counted from it.
+    Always,
+    /// sock_ops, if it is attached: it sees the same and is never skipped.
+    BySockops,
+    /// The next send, if sends are seen.
+    BySends,
 }
 
 /// The tracepoint that sees the first bytes of a send, where there is one (6.16).
 pub(super) const SEND_TRACEPOINT: &str = "tcp_sendmsg_locked";
 
 const TRACEPOINTS: [Tracepoint; 6] = [
-    Tracepoint { program: "destroy", tracepoint: "tcp_destroy_sock", skipped: Skipped::MadeGoodBySockops },
-    Tracepoint { program: "peer_reset", tracepoint: "tcp_receive_reset", skipped: Skipped::MadeGood },
-    Tracepoint { program: "own_reset", tracepoint: "tcp_send_reset", skipped: Skipped::MadeGood },
-    Tracepoint { program: "receive", tracepoint: "tcp_rcv_space_adjust", skipped: Skipped::MadeGoodBySends },
+    Tracepoint { program: "destroy", name: "tcp_destroy_sock", recovery: Recovery::BySockops },
+    Tracepoint { program: "peer_reset", name: "tcp_receive_reset", recovery: Recovery::Always },
+    Tracepoint { program: "own_reset", name: "tcp_send_reset", recovery: Recovery::Always },
+    Tracepoint { program: "receive", name: "tcp_rcv_space_adjust", recovery: Recovery::BySends },
     // A send of a TLS handshake that was not seen marks its connection as not exact.
-    Tracepoint { program: "send", tracepoint: SEND_TRACEPOINT, skipped: Skipped::MadeGood },
-    Tracepoint { program: "state", tracepoint: "inet_sock_set_state", skipped: Skipped::MadeGoodBySockops },
+    Tracepoint { program: "send", name: SEND_TRACEPOINT, recovery: Recovery::Always },
+    Tracepoint { program: "state", name: "inet_sock_set_state", recovery: Recovery::BySockops },
 ];
 
 /// What keeps the programs attached. Dropping it takes them out; they stay loaded, and their counters readable.
@@ -81,16 +80,14 @@ pub(super) struct Links {
 /// Attaches every program of the set.
 pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, sees_sends: bool, root: Option<&CgroupRoot>) -> anyhow::Result<Links> {
     let mut tracepoints = Vec::new();
-    for Tracepoint { program, tracepoint, .. } in &TRACEPOINTS {
-        if *tracepoint == SEND_TRACEPOINT && !sees_sends {
+    for Tracepoint { program, name, .. } in &TRACEPOINTS {
+        if *name == SEND_TRACEPOINT && !sees_sends {
             continue;
         }
         let program: &mut BtfTracePoint =
             ebpf.program_mut(program).ok_or_else(|| anyhow!("the BPF object has no program {program}"))?.try_into()?;
-        program
-            .load(tracepoint, btf)
-            .with_context(|| format!("cannot load the program for tracepoint {tracepoint}"))?;
-        let link = program.attach().with_context(|| format!("cannot attach to tracepoint {tracepoint}"))?;
+        program.load(name, btf).with_context(|| format!("cannot load the program for tracepoint {name}"))?;
+        let link = program.attach().with_context(|| format!("cannot attach to tracepoint {name}"))?;
         tracepoints.push(program.take_link(link)?);
     }
     let mut sockops = None;
@@ -111,17 +108,17 @@ pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, sees_sends: bool, root: Option<
 pub(super) fn skips(ebpf: &Ebpf, sees_sends: bool, has_sockops: bool) -> (u64, u64) {
     let mut all = 0;
     let mut unrecovered = 0;
-    for Tracepoint { program, skipped, .. } in &TRACEPOINTS {
+    for Tracepoint { program, recovery, .. } in &TRACEPOINTS {
         let Some(Program::BtfTracePoint(program)) = ebpf.program(program) else { continue };
         let Ok(fd) = program.fd() else { continue };
         let misses = recursion_misses(fd.as_fd().as_raw_fd());
         all += misses;
-        let made_good = match skipped {
-            Skipped::MadeGood => true,
-            Skipped::MadeGoodBySockops => has_sockops,
-            Skipped::MadeGoodBySends => sees_sends,
+        let is_recovered = match recovery {
+            Recovery::Always => true,
+            Recovery::BySockops => has_sockops,
+            Recovery::BySends => sees_sends,
         };
-        if !made_good {
+        if !is_recovered {
             unrecovered += misses;
         }
     }

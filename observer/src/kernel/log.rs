@@ -24,7 +24,7 @@ impl KernelLog {
             }
             Err(error) => {
                 log::warn!("the log of the BPF programs cannot be read: {error}");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

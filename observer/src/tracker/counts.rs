@@ -15,7 +15,7 @@ pub(crate) struct Counts {
     pub(crate) inexact: u64,
     /// By [`crate::event::Failure`].
     pub(crate) failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
-    /// By [`tcp_reuse_watch_ebpf::histogram_bucket`].
+    /// By [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
     pub(crate) exchanges_per_connection: [u64; tcp_reuse_watch_ebpf::HISTOGRAM],
 }
 

@@ -8,8 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::{View, failure_name};
 use crate::{
-    decode::FAILURES,
-    event::{About, Connection, Cut, Ender, Failure, Protocol, RowKind},
+    event::{About, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind},
     tracker::{Counts, GroupRow, Row, Snapshot},
 };
 
