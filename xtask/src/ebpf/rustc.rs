@@ -1,0 +1,82 @@
+//! What `rustc -vV` says: which compiler this is, and on which LLVM it was built.
+
+use anyhow::{Context, Result};
+
+/// A compiler's account of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rustc {
+    /// Its first line: version, commit and origin
+    pub(super) name: String,
+    /// Major and minor version
+    pub(super) release: (u32, u32),
+    /// Commit, which names the standard library's sources; unknown for some builds
+    pub(super) commit: Option<String>,
+    pub(super) host: String,
+    /// Major version of its LLVM
+    pub(super) llvm: u32,
+}
+
+impl Rustc {
+    /// Reads the output of `rustc -vV`.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.with_context(|| format!("rustc -vV has no line `{name}`"))
+        };
+        let mut release = field("release")?.split('.').map(str::parse::<u32>);
+        let mut number = || release.next().context("rustc has a release of no known form")?.context("rustc's release");
+        Ok(Self {
+            name: text.lines().next().unwrap_or_default().to_owned(),
+            release: (number()?, number()?),
+            commit: field("commit-hash").ok().filter(|commit| *commit != "unknown").map(str::to_owned),
+            host: field("host")?.to_owned(),
+            llvm: field("LLVM version")?
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .parse()
+                .context("rustc's LLVM version")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NIGHTLY: &str = "\
+rustc 1.97.0-nightly (e50aa6fba 2026-05-19)
+binary: rustc
+commit-hash: e50aa6fba4e63ab34c72bf9acfd2c307c1155d1a
+commit-date: 2026-05-19
+host: aarch64-unknown-linux-gnu
+release: 1.97.0-nightly
+LLVM version: 22.1.4
+";
+
+    #[test]
+    fn a_compiler_is_read_whole() {
+        let rustc = Rustc::parse(NIGHTLY).unwrap();
+        assert_eq!(rustc.name, "rustc 1.97.0-nightly (e50aa6fba 2026-05-19)");
+        assert_eq!(rustc.release, (1, 97));
+        assert_eq!(rustc.commit.as_deref(), Some("e50aa6fba4e63ab34c72bf9acfd2c307c1155d1a"));
+        assert_eq!(rustc.host, "aarch64-unknown-linux-gnu");
+        assert_eq!(rustc.llvm, 22);
+    }
+
+    #[test]
+    fn a_distribution_may_not_know_the_commit() {
+        let text = NIGHTLY.replace("e50aa6fba4e63ab34c72bf9acfd2c307c1155d1a", "unknown");
+        assert_eq!(Rustc::parse(&text).unwrap().commit, None);
+    }
+
+    #[test]
+    fn what_is_not_a_compiler_is_an_error() {
+        assert!(Rustc::parse("").is_err());
+        assert_eq!(
+            Rustc::parse("release: 1.96.0\nhost: x\n").unwrap_err().to_string(),
+            "rustc -vV has no line `LLVM version`"
+        );
+        assert!(Rustc::parse(&NIGHTLY.replace("1.97.0-nightly\n", "new\n")).is_err());
+    }
+}
