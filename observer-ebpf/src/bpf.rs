@@ -12,6 +12,7 @@ mod frozen;
 mod handlers;
 mod hooks;
 mod maps;
+mod memory;
 mod message;
 mod process;
 mod socket;

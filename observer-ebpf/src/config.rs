@@ -86,6 +86,20 @@ pub struct Filter {
     pub by_process: u32,
 }
 
+/// Moments of one connect, in their order.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connect {
+    /// The change to `SYN_SENT`: a new connect begins, whatever the socket was before.
+    SynSent = 0,
+    /// The function `tcp_connect` is called.
+    Function = 1,
+    /// sock_ops is called within it.
+    Callback = 2,
+    /// It failed in the caller's context, before it reached `tcp_connect`.
+    NoLocalPort = 3,
+}
+
 /// How this watch differs from another one.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -95,8 +109,8 @@ pub struct Switches {
     pub rows: u32,
     /// 1 when `exchange` rows are wanted too.
     pub exchange_rows: u32,
-    /// 1 when `sock_ops` is attached: then `TCP_CONNECT_CB` follows every connect that goes out on the wire.
-    pub sockops: u32,
+    /// The last of the [`Connect`] moments that has a hook: what finds no room then is untracked.
+    pub last_connect: u32,
     /// 1 when a hook sees the first bytes of a send.
     pub sees_sends: u32,
     /// Values of `enum iter_type`, which differ from version to version; [`ABSENT`] where there is none.

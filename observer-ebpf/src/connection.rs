@@ -115,7 +115,9 @@ pub struct Connection {
     pub how: u8,
     /// A [`crate::Failure`], when it failed.
     pub failure: u8,
-    pub reserved: [u8; 5],
+    /// 1 when the application has closed the socket, and not only shut it down; where a hook sees it.
+    pub close_called: u8,
+    pub reserved: [u8; 4],
 }
 
 impl Connection {
@@ -144,7 +146,8 @@ impl Connection {
         closed_by: 0,
         how: 0,
         failure: 0,
-        reserved: [0; 5],
+        close_called: 0,
+        reserved: [0; 4],
     };
 }
 

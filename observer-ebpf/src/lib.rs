@@ -10,7 +10,7 @@ mod connection;
 mod group;
 mod turn;
 
-pub use config::{ABSENT, Filter, Offsets, PORT_WORDS, Switches};
+pub use config::{ABSENT, Connect, Filter, Offsets, PORT_WORDS, Switches};
 pub use connection::{Connection, Cut, Ender, Phase, Protocol, RowKind, flag};
 pub use group::{FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW};
 pub use turn::{Burst, HEAD_BYTES, Head, Turn};

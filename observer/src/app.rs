@@ -77,6 +77,8 @@ async fn watch(options: &cli::Watch, summary_file: Option<SummaryFile>) -> anyho
 fn plan(options: &cli::Watch) -> Plan {
     let hooks = (!options.hooks.contains(&cli::Hooks::Auto)).then(|| HookSet {
         sockops: options.hooks.contains(&cli::Hooks::Sockops),
+        fentry: options.hooks.contains(&cli::Hooks::Fentry),
+        kprobe: options.hooks.contains(&cli::Hooks::Kprobe),
         tracepoint: options.hooks.contains(&cli::Hooks::Tracepoint),
     });
     Plan {
@@ -111,8 +113,9 @@ impl Screen {
 
     fn start(&mut self, watch: &Watch) {
         self.output.text(&self.view.start(&watch.about));
-        for remark in &watch.kernel.remarks {
-            self.output.text(&self.view.notice(watch.about.started_unix_ns, "hooks", remark));
+        if !watch.kernel.hooks.sockops {
+            let message = "without sockops, the kernel may skip events: 'complete' says whether it did";
+            self.output.text(&self.view.notice(watch.about.started_unix_ns, "hooks", message));
         }
         self.output.flush();
     }
@@ -142,7 +145,13 @@ impl Watch {
         let clock = Clock::new();
         let kernel = Kernel::attach(plan)?;
         let started_unix_ns = clock.now_unix_ns();
-        let about = About { hooks: kernel.hooks.names(), kernel: kernel::release(), ports, started_unix_ns };
+        let about = About {
+            hooks: kernel.hooks.names(),
+            not_taken: kernel.remarks.clone(),
+            kernel: kernel::release(),
+            ports,
+            started_unix_ns,
+        };
         let tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
         Ok(Self { clock, kernel, tracker, about })
     }

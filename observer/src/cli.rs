@@ -125,7 +125,11 @@ pub(crate) enum Hooks {
     Auto,
     /// The root of cgroup v2: exact for opening and closing
     Sockops,
-    /// Tracepoints: on every kernel
+    /// The functions that connect, close and send, by fentry
+    Fentry,
+    /// The same functions, by kprobe
+    Kprobe,
+    /// The tracepoint of sends, where there is one (Linux 6.16)
     Tracepoint,
 }
 

@@ -83,6 +83,8 @@ pub(crate) struct LossSample {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) hooks: Vec<&'static str>,
+    /// Better sets of hooks, and why they could not be had.
+    pub(crate) not_taken: Vec<String>,
     /// Release of the running kernel.
     pub(crate) kernel: String,
     /// As given; none means every port.

@@ -28,7 +28,7 @@ use crate::event::Sample;
 
 use counters::Counters;
 pub(crate) use hooks::HookSet;
-use hooks::Links;
+use hooks::{Links, Places};
 pub(crate) use log::KernelLog;
 
 /// Connections tracked at a time, unless told otherwise: 29 MB of kernel memory.
@@ -60,6 +60,7 @@ pub(crate) struct Kernel {
     ebpf: Ebpf,
     links: Option<Links>,
     pub(crate) hooks: HookSet,
+    places: Places,
     /// Why a better set was not taken, for the user to know.
     pub(crate) remarks: Vec<String>,
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
@@ -75,7 +76,7 @@ impl Kernel {
 
     /// Reads every counter.
     pub(crate) fn sample(&mut self) -> anyhow::Result<Sample> {
-        self.counters.sample(&self.ebpf)
+        self.counters.sample(hooks::skips(&self.ebpf, self.hooks, self.places))
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     filter,
     frozen::frozen,
     maps::{CONNECTIONS, EVENTS, lost},
+    memory::Memory,
     process::{self, Process},
     socket::Socket,
 };
@@ -35,14 +36,14 @@ pub(super) type Entry = &'static mut Connection;
 
 /// The entry of a socket, if it is tracked.
 #[inline(always)]
-pub(super) fn of(socket: &Socket) -> Option<Entry> {
+pub(super) fn of<M: Memory>(socket: &Socket<M>) -> Option<Entry> {
     // SAFETY: a pointer into a map value; entries are removed under the lock of their socket, which the caller holds.
     CONNECTIONS.get_ptr_mut(socket.address()).map(|entry| unsafe { &mut *entry })
 }
 
 /// Creates the entry of a socket that connects, if the filter wants it. Must run in the caller's context.
 #[inline(always)]
-pub(super) fn create(ctx: &impl EbpfContext, socket: &Socket, last_chance: bool) -> Option<Entry> {
+pub(super) fn create<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, last_chance: bool) -> Option<Entry> {
     let Some(process) = process::current() else {
         lost(Loss::Untracked);
         return None;
@@ -61,9 +62,9 @@ pub(super) fn create(ctx: &impl EbpfContext, socket: &Socket, last_chance: bool)
 }
 
 #[inline(always)]
-fn insert(
+fn insert<M: Memory>(
     ctx: &impl EbpfContext,
-    socket: &Socket,
+    socket: &Socket<M>,
     process: &Process,
     group: GroupKey,
     last_chance: bool,
@@ -95,14 +96,14 @@ fn insert(
 
 /// Takes the local address. At SYN_SENT there is none yet, or only what bind() gave.
 #[inline(always)]
-pub(super) fn note_local(entry: &mut Connection, socket: &Socket) {
+pub(super) fn note_local<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.local_port = socket.local_port();
     entry.local_addr = socket.local_addr();
 }
 
 /// The handshake is through (seen late, perhaps).
 #[inline(always)]
-pub(super) fn establish(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket) {
+pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Connecting as u8 {
         return;
     }
@@ -123,7 +124,7 @@ pub(super) fn establish(ctx: &impl EbpfContext, entry: &mut Connection, socket: 
 
 /// Looks at the socket: counts the exchange that is complete by now, if there is one.
 #[inline(always)]
-pub(super) fn observe(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket) {
+pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase == Phase::Connecting as u8 {
         return;
     }
@@ -140,7 +141,7 @@ pub(super) fn observe(ctx: &impl EbpfContext, entry: &mut Connection, socket: &S
 /// End of what the application wrote. In CLOSE the socket does not say any more whether a FIN is in it, so it is
 /// remembered from the moment at which no more can be written.
 #[inline(always)]
-fn written(entry: &Connection, socket: &Socket) -> u32 {
+fn written<M: Memory>(entry: &Connection, socket: &Socket<M>) -> u32 {
     if entry.flags & flag::SENDING_ENDED != 0 { entry.written } else { socket.written() }
 }
 
@@ -219,7 +220,7 @@ fn cut(entry: &Connection, error: u32) -> (Ender, Cut) {
 
 /// The socket reached CLOSE.
 #[inline(always)]
-pub(super) fn close(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket) {
+pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Established as u8 {
         return;
     }

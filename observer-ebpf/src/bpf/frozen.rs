@@ -14,7 +14,7 @@ pub(super) static FILTER: Filter = Filter { by_port: 0, by_destination: 0, by_pi
 pub(super) static SWITCHES: Switches = Switches {
     rows: 0,
     exchange_rows: 0,
-    sockops: 0,
+    last_connect: 0,
     sees_sends: 0,
     iter_ubuf: ABSENT,
     iter_iovec: ABSENT,

@@ -1,5 +1,6 @@
 //! One handler a moment. Each is idempotent, bails out on the cheapest test first, and does not know its hook.
 
+mod close;
 mod connect;
 mod gone;
 mod receive;
@@ -7,9 +8,10 @@ mod reset;
 mod send;
 mod state;
 
-pub(super) use connect::{Connect, connecting};
+pub(super) use close::closing;
+pub(super) use connect::connecting;
 pub(super) use gone::gone;
 pub(super) use receive::received;
 pub(super) use reset::{reset_received, reset_sent};
-pub(super) use send::sending;
+pub(super) use send::{sending, sending_pages};
 pub(super) use state::state_changed;

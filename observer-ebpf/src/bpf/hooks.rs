@@ -1,4 +1,6 @@
 //! Where the handlers hang. One file a kind of program; which are loaded, user space decides.
 
+mod fentry;
+mod kprobe;
 mod sockops;
 mod tracepoint;

@@ -1,11 +1,13 @@
-//! Reading `struct sock` and `struct tcp_sock`.
-//!
-//! Offsets are frozen constants and the pointers are typed by BTF, so these are direct loads: the verifier checks each
-//! against the running kernel's layout, and a bad address reads as zero.
+//! Reading `struct sock` and `struct tcp_sock`, at offsets that are frozen constants.
+
+use core::marker::PhantomData;
 
 use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
 
-use super::frozen::{frozen, watches_port};
+use super::{
+    frozen::{frozen, watches_port},
+    memory::{Direct, Memory, Probed},
+};
 
 /// `SOCK_DONE` of `enum sock_flags` (include/net/sock.h, 1 in every version): set by `tcp_fin()` when the peer's FIN
 /// has been taken in order.
@@ -27,28 +29,27 @@ pub(super) mod state {
 
 /// A TCP socket: a `struct tcp_sock`, which begins with its `struct sock`.
 #[derive(Clone, Copy)]
-pub(super) struct Socket(*const u8);
+pub(super) struct Socket<M>(*const u8, PhantomData<M>);
 
-/// Loads a field.
+/// Loads a field: `load!(M, base, field as type)`.
 macro_rules! load {
-    ($base:expr, $field:ident as $type:ty) => {{
-        // SAFETY: the offset is that of this field in the running kernel, by its BTF; the verifier refuses any other.
-        unsafe { $base.add(frozen!(OFFSETS.$field) as usize).cast::<$type>().read() }
-    }};
+    ($memory:ty, $base:expr, $field:ident as $type:ty) => {
+        <$memory>::read::<$type>($base, frozen!(OFFSETS.$field))
+    };
 }
 pub(super) use load;
 
 /// The remote port in host byte order, of any `struct sock`.
 #[inline(always)]
-pub(super) fn remote_port(sk: *const u8) -> u16 {
-    u16::from_be(load!(sk, sk_dport as u16))
+pub(super) fn remote_port<M: Memory>(sk: *const u8) -> u16 {
+    u16::from_be(load!(M, sk, sk_dport as u16))
 }
 
-impl Socket {
+impl Socket<Direct> {
     /// The socket at `sk` if its remote port is watched and it is plain TCP. Not for a listening socket's requests.
     #[inline(always)]
     pub(super) fn watched(sk: *const u8) -> Option<Self> {
-        if watches_port(remote_port(sk)) { Self::new(sk) } else { None }
+        if watches_port(remote_port::<Direct>(sk)) { Self::new(sk) } else { None }
     }
 
     /// The socket at `sk` if it is plain TCP: the helper gives NULL for any other protocol, MPTCP's outer sockets
@@ -57,9 +58,19 @@ impl Socket {
     pub(super) fn new(sk: *const u8) -> Option<Self> {
         // SAFETY: `sk` comes from the context as a socket, or is NULL, which the helper passes on.
         let tcp = unsafe { bpf_skc_to_tcp_sock(sk.cast_mut().cast()) }.cast::<u8>();
-        if tcp.is_null() { None } else { Some(Self(tcp.cast_const())) }
+        if tcp.is_null() { None } else { Some(Self(tcp.cast_const(), PhantomData)) }
     }
+}
 
+impl Socket<Probed> {
+    /// The socket at `sk` if its remote port is watched: an argument of a function that takes plain TCP sockets only.
+    #[inline(always)]
+    pub(super) fn watched(sk: *const u8) -> Option<Self> {
+        if watches_port(remote_port::<Probed>(sk)) { Some(Self(sk, PhantomData)) } else { None }
+    }
+}
+
+impl<M: Memory> Socket<M> {
     /// Key of the connection map. Never leaves the program.
     #[inline(always)]
     pub(super) fn address(&self) -> u64 {
@@ -68,64 +79,67 @@ impl Socket {
 
     #[inline(always)]
     pub(super) fn remote_port(&self) -> u16 {
-        remote_port(self.0)
+        remote_port::<M>(self.0)
     }
 
     #[inline(always)]
     pub(super) fn local_port(&self) -> u16 {
-        load!(self.0, sk_num as u16)
+        load!(M, self.0, sk_num as u16)
     }
 
     #[inline(always)]
     pub(super) fn remote_addr(&self) -> [u8; 16] {
         if self.is_v6() {
-            load!(self.0, sk_v6_daddr as [u32; 4]).map_bytes()
+            load!(M, self.0, sk_v6_daddr as [u32; 4]).map_bytes()
         } else {
-            v4_mapped(load!(self.0, sk_daddr as u32))
+            v4_mapped(load!(M, self.0, sk_daddr as u32))
         }
     }
 
     #[inline(always)]
     pub(super) fn local_addr(&self) -> [u8; 16] {
         if self.is_v6() {
-            load!(self.0, sk_v6_rcv_saddr as [u32; 4]).map_bytes()
+            load!(M, self.0, sk_v6_rcv_saddr as [u32; 4]).map_bytes()
         } else {
-            v4_mapped(load!(self.0, sk_rcv_saddr as u32))
+            v4_mapped(load!(M, self.0, sk_rcv_saddr as u32))
         }
     }
 
     /// IPv4 over an IPv6 socket is in the IPv6 fields too, v4-mapped (net/ipv6/tcp_ipv6.c, `tcp_v6_connect`).
     #[inline(always)]
     fn is_v6(&self) -> bool {
-        frozen!(OFFSETS.sk_v6_daddr) != tcp_reuse_watch_ebpf::ABSENT && load!(self.0, sk_family as u16) == AF_INET6
+        frozen!(OFFSETS.sk_v6_daddr) != tcp_reuse_watch_ebpf::ABSENT && load!(M, self.0, sk_family as u16) == AF_INET6
     }
 
     /// Whether our FIN is queued, by the state: true from FIN_WAIT1 and LAST_ACK on, unknown (false) in CLOSE.
     #[inline(always)]
     fn has_own_fin(&self) -> bool {
-        matches!(load!(self.0, sk_state as u8), state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING | state::LAST_ACK)
+        matches!(
+            load!(M, self.0, sk_state as u8),
+            state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING | state::LAST_ACK
+        )
     }
 
     #[inline(always)]
     pub(super) fn error(&self) -> u32 {
-        load!(self.0, sk_err as u32)
+        load!(M, self.0, sk_err as u32)
     }
 
     #[inline(always)]
     pub(super) fn shutdown(&self) -> u8 {
-        load!(self.0, sk_shutdown as u8)
+        load!(M, self.0, sk_shutdown as u8)
     }
 
     /// Whether the peer's FIN has been taken: then it is the last number before `rcv_nxt`.
     #[inline(always)]
     fn has_peer_fin(&self) -> bool {
-        load!(self.0, sk_flags as u64) & SOCK_DONE != 0
+        load!(M, self.0, sk_flags as u64) & SOCK_DONE != 0
     }
 
     /// Where the next byte to be written goes.
     #[inline(always)]
     pub(super) fn write_seq(&self) -> u32 {
-        load!(self.0, write_seq as u32)
+        load!(M, self.0, write_seq as u32)
     }
 
     /// End of what the application wrote: our FIN moves `write_seq` as well.
@@ -140,23 +154,23 @@ impl Socket {
     /// SYN itself is one. True at any time under the socket's lock, and with Fast Open's data in the SYN too.
     #[inline(always)]
     pub(super) fn first_sent(&self) -> u32 {
-        load!(self.0, snd_una as u32).wrapping_sub(load!(self.0, bytes_acked as u64) as u32).wrapping_add(1)
+        load!(M, self.0, snd_una as u32).wrapping_sub(load!(M, self.0, bytes_acked as u64) as u32).wrapping_add(1)
     }
 
     /// Sequence number of the first payload byte we receive: `tcp_rcv_nxt_update()` moves both by the same amount.
     #[inline(always)]
     pub(super) fn first_received(&self) -> u32 {
-        self.rcv_nxt().wrapping_sub(load!(self.0, bytes_received as u64) as u32)
+        self.rcv_nxt().wrapping_sub(load!(M, self.0, bytes_received as u64) as u32)
     }
 
     #[inline(always)]
     fn rcv_nxt(&self) -> u32 {
-        load!(self.0, rcv_nxt as u32)
+        load!(M, self.0, rcv_nxt as u32)
     }
 
     #[inline(always)]
     fn copied_seq(&self) -> u32 {
-        load!(self.0, copied_seq as u32)
+        load!(M, self.0, copied_seq as u32)
     }
 
     /// End of the payload that the application has consumed: `copied_seq` without the peer's FIN, which
@@ -177,19 +191,19 @@ impl Socket {
     /// Payload received so far; the FIN, which `bytes_received` counts, is not.
     #[inline(always)]
     pub(super) fn received_bytes(&self) -> u64 {
-        load!(self.0, bytes_received as u64).wrapping_sub(u64::from(self.has_peer_fin()))
+        load!(M, self.0, bytes_received as u64).wrapping_sub(u64::from(self.has_peer_fin()))
     }
 
     /// Payload put on the wire, each byte once.
     #[inline(always)]
     pub(super) fn sent_bytes(&self) -> u64 {
-        load!(self.0, bytes_sent as u64).wrapping_sub(load!(self.0, bytes_retrans as u64))
+        load!(M, self.0, bytes_sent as u64).wrapping_sub(load!(M, self.0, bytes_retrans as u64))
     }
 
     /// Microseconds of CLOCK_MONOTONIC at the last packet in either direction (`tcp_mstamp_refresh()`).
     #[inline(always)]
     pub(super) fn last_packet_us(&self) -> u64 {
-        load!(self.0, tcp_mstamp as u64)
+        load!(M, self.0, tcp_mstamp as u64)
     }
 }
 

@@ -4,13 +4,10 @@
 use std::{collections::HashMap as StdHashMap, fs};
 
 use anyhow::Context as _;
-use aya::{
-    Ebpf,
-    maps::{HashMap, MapData, PerCpuArray},
-};
+use aya::maps::{HashMap, MapData, PerCpuArray};
 use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, Phase};
 
-use super::{Wire, hooks};
+use super::Wire;
 use crate::event::{GroupSample, LossSample, Sample};
 
 /// Clock ticks a second in /proc (`USER_HZ`, 100 on every architecture that Rust supports here).
@@ -20,8 +17,6 @@ pub(crate) struct Counters {
     groups: HashMap<MapData, Wire<GroupKey>, Wire<Group>>,
     connections: HashMap<MapData, u64, Wire<Connection>>,
     loss: PerCpuArray<MapData, u64>,
-    sees_sends: bool,
-    has_sockops: bool,
 }
 
 impl Counters {
@@ -29,15 +24,13 @@ impl Counters {
         groups: HashMap<MapData, Wire<GroupKey>, Wire<Group>>,
         connections: HashMap<MapData, u64, Wire<Connection>>,
         loss: PerCpuArray<MapData, u64>,
-        sees_sends: bool,
-        has_sockops: bool,
     ) -> Self {
-        Self { groups, connections, loss, sees_sends, has_sockops }
+        Self { groups, connections, loss }
     }
 
     /// Reads every counter. Groups that are over are marked `ended`, and are deleted from the kernel: what is returned
-    /// is the last that is known of them.
-    pub(crate) fn sample(&mut self, ebpf: &Ebpf) -> anyhow::Result<Sample> {
+    /// is the last that is known of them. `skips`: how often hooks were skipped, all and those that nothing made good.
+    pub(crate) fn sample(&mut self, skips: (u64, u64)) -> anyhow::Result<Sample> {
         let keys: Vec<GroupKey> = self.groups.keys().map(|key| key.map(|Wire(key)| key)).collect::<Result<_, _>>()?;
         let mut processes = Processes::default();
         let mut groups = Vec::with_capacity(keys.len());
@@ -48,7 +41,7 @@ impl Counters {
             let ended = process_ended && counters.tracked == 0 && self.delete(key);
             groups.push(GroupSample { key, counters, ended, process_ended });
         }
-        Ok(Sample { groups, loss: self.loss(ebpf)? })
+        Ok(Sample { groups, loss: self.loss(skips)? })
     }
 
     /// False if it could not be deleted now (a softirq interrupted an update on the same processor).
@@ -56,12 +49,11 @@ impl Counters {
         self.groups.remove(&Wire(key)).inspect_err(|error| log::debug!("cannot delete a group: {error}")).is_ok()
     }
 
-    fn loss(&self, ebpf: &Ebpf) -> anyhow::Result<LossSample> {
+    fn loss(&self, (hook_skips, unrecovered_skips): (u64, u64)) -> anyhow::Result<LossSample> {
         let count = |what: Loss| -> anyhow::Result<u64> {
             let per_cpu = self.loss.get(&(what as u32), 0).context("cannot read the loss counters")?;
             Ok(per_cpu.iter().sum())
         };
-        let (hook_skips, unrecovered_skips) = hooks::skips(ebpf, self.sees_sends, self.has_sockops);
         Ok(LossSample {
             rows: count(Loss::RowsLost)?,
             untracked: count(Loss::Untracked)?,

@@ -1,31 +1,36 @@
 //! Which programs hang where, how they are attached and taken out, and what their being skipped means.
 
 use std::{
+    any::Any,
     fmt, fs,
     os::fd::{AsFd as _, AsRawFd as _},
+    path::Path,
 };
 
 use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, Program, SockOps, sock_ops::SockOpsLink, tp_btf::BtfTracePointLink},
+    programs::{BtfTracePoint, CgroupAttachMode, FEntry, KProbe, Program, SockOps},
 };
 
 use super::CgroupRoot;
 
-/// Where the handlers hang. Receives, resets and the end of a socket are seen by tracepoints in every set, and so are
-/// changes of state, beside sock_ops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the handlers hang. Receives, resets, changes of state and the end of a socket are seen by tracepoints in every
+/// set; this is what comes beside them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HookSet {
     /// Connects and changes of state, exactly.
     pub(crate) sockops: bool,
+    /// Connects, closes and sends, by the functions that do them.
+    pub(crate) fentry: bool,
+    pub(crate) kprobe: bool,
     /// Sends, by their tracepoint.
     pub(crate) tracepoint: bool,
 }
 
 impl HookSet {
     pub(crate) fn names(self) -> Vec<&'static str> {
-        [(self.sockops, "sockops"), (self.tracepoint, "tracepoint")]
+        [(self.sockops, "sockops"), (self.fentry, "fentry"), (self.kprobe, "kprobe"), (self.tracepoint, "tracepoint")]
             .into_iter()
             .filter_map(|(taken, name)| taken.then_some(name))
             .collect()
@@ -38,13 +43,13 @@ impl fmt::Display for HookSet {
     }
 }
 
-const SOCKOPS: &str = "lifecycle";
-
-/// A program on a tracepoint. In the table those that create entries come last: what has an entry is seen by all the others.
-struct Tracepoint {
-    program: &'static str,
-    name: &'static str,
-    recovery: Recovery,
+/// What a program hangs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Tracepoint(&'static str),
+    Fentry(&'static str),
+    Kprobe(&'static str),
+    CgroupRoot,
 }
 
 /// What makes a skipped run of a program good.
@@ -58,65 +63,138 @@ enum Recovery {
     BySends,
 }
 
+/// A program of the BPF object.
+struct Hook {
+    program: &'static str,
+    place: Place,
+    recovery: Recovery,
+}
+
+const fn hook(program: &'static str, place: Place, recovery: Recovery) -> Hook {
+    Hook { program, place, recovery }
+}
+
 /// The tracepoint that sees the first bytes of a send, where there is one (6.16).
 pub(super) const SEND_TRACEPOINT: &str = "tcp_sendmsg_locked";
 
-const TRACEPOINTS: [Tracepoint; 6] = [
-    Tracepoint { program: "destroy", name: "tcp_destroy_sock", recovery: Recovery::BySockops },
-    Tracepoint { program: "peer_reset", name: "tcp_receive_reset", recovery: Recovery::Always },
-    Tracepoint { program: "own_reset", name: "tcp_send_reset", recovery: Recovery::Always },
-    Tracepoint { program: "receive", name: "tcp_rcv_space_adjust", recovery: Recovery::BySends },
-    // A send of a TLS handshake that was not seen marks its connection as not exact.
-    Tracepoint { program: "send", name: SEND_TRACEPOINT, recovery: Recovery::Always },
-    Tracepoint { program: "state", name: "inet_sock_set_state", recovery: Recovery::BySockops },
+/// In every set. Those that create entries come last: what has an entry is seen by all the others.
+const BASE: [Hook; 5] = [
+    hook("destroy", Place::Tracepoint("tcp_destroy_sock"), Recovery::BySockops),
+    hook("peer_reset", Place::Tracepoint("tcp_receive_reset"), Recovery::Always),
+    hook("own_reset", Place::Tracepoint("tcp_send_reset"), Recovery::Always),
+    hook("receive", Place::Tracepoint("tcp_rcv_space_adjust"), Recovery::BySends),
+    hook("state", Place::Tracepoint("inet_sock_set_state"), Recovery::BySockops),
 ];
 
+// A send of a TLS handshake that was not seen marks its connection as not exact; a connect is seen by its change of
+// state too, and from a close nothing is counted.
+const TRACEPOINT: [Hook; 1] = [hook("send", Place::Tracepoint(SEND_TRACEPOINT), Recovery::Always)];
+const FENTRY: [Hook; 4] = [
+    hook("fentry_send", Place::Fentry("tcp_sendmsg_locked"), Recovery::Always),
+    hook("fentry_pages", Place::Fentry(PAGES), Recovery::Always),
+    hook("fentry_close", Place::Fentry("tcp_close"), Recovery::Always),
+    hook("fentry_connect", Place::Fentry("tcp_connect"), Recovery::Always),
+];
+const KPROBE: [Hook; 4] = [
+    hook("kprobe_send", Place::Kprobe("tcp_sendmsg_locked"), Recovery::Always),
+    hook("kprobe_pages", Place::Kprobe(PAGES), Recovery::Always),
+    hook("kprobe_close", Place::Kprobe("tcp_close"), Recovery::Always),
+    hook("kprobe_connect", Place::Kprobe("tcp_connect"), Recovery::Always),
+];
+const SOCKOPS: [Hook; 1] = [hook("lifecycle", Place::CgroupRoot, Recovery::Always)];
+
+/// Where sendfile and splice go, until 6.4.
+pub(super) const PAGES: &str = "do_tcp_sendpages";
+
+/// The kernel's own account of a kind of probe; it is there if and only if the kernel was built with it.
+const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
+
 /// What keeps the programs attached. Dropping it takes them out; they stay loaded, and their counters readable.
-pub(super) struct Links {
-    _tracepoints: Vec<BtfTracePointLink>,
-    _sockops: Option<SockOpsLink>,
+pub(super) struct Links(#[expect(dead_code, reason = "held to be dropped")] Vec<Box<dyn Any>>);
+
+/// What the running kernel has of what hooks hang on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    pub(super) send_tracepoint: bool,
+    pub(super) pages: bool,
 }
 
-/// Attaches every program of the set.
-pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, sees_sends: bool, root: Option<&CgroupRoot>) -> anyhow::Result<Links> {
-    let mut tracepoints = Vec::new();
-    for Tracepoint { program, name, .. } in &TRACEPOINTS {
-        if *name == SEND_TRACEPOINT && !sees_sends {
-            continue;
+/// The programs of a set, in the order in which they are attached.
+fn hooks_of(set: HookSet, places: Places) -> impl Iterator<Item = &'static Hook> {
+    let taken = |taken: bool, hooks: &'static [Hook]| if taken { hooks } else { &[] };
+    taken(set.tracepoint && places.send_tracepoint, &TRACEPOINT)
+        .iter()
+        .chain(taken(set.fentry, &FENTRY))
+        .chain(taken(set.kprobe, &KPROBE))
+        .filter(move |hook| places.pages || !matches!(hook.place, Place::Fentry(PAGES) | Place::Kprobe(PAGES)))
+        .chain(&BASE)
+        .chain(taken(set.sockops, &SOCKOPS))
+}
+
+/// Whether a hook of the set sees the first bytes of what is sent.
+pub(super) fn sees_sends(set: HookSet, places: Places) -> bool {
+    set.fentry || set.kprobe || (set.tracepoint && places.send_tracepoint)
+}
+
+/// Attaches every program of the set. `root`: the root of cgroup v2, for sock_ops.
+pub(super) fn attach(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    set: HookSet,
+    places: Places,
+    root: Option<&CgroupRoot>,
+) -> anyhow::Result<Links> {
+    let links = hooks_of(set, places).map(|hook| attach_one(ebpf, btf, hook, root)).collect::<Result<_, _>>()?;
+    Ok(Links(links))
+}
+
+fn attach_one(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, root: Option<&CgroupRoot>) -> anyhow::Result<Box<dyn Any>> {
+    let program =
+        ebpf.program_mut(hook.program).ok_or_else(|| anyhow!("the BPF object has no program {}", hook.program))?;
+    match hook.place {
+        Place::Tracepoint(name) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(name, btf).with_context(|| format!("tracepoint {name} refused"))?;
+            let link = program.attach().with_context(|| format!("cannot attach to tracepoint {name}"))?;
+            Ok(Box::new(program.take_link(link)?))
         }
-        let program: &mut BtfTracePoint =
-            ebpf.program_mut(program).ok_or_else(|| anyhow!("the BPF object has no program {program}"))?.try_into()?;
-        program.load(name, btf).with_context(|| format!("cannot load the program for tracepoint {name}"))?;
-        let link = program.attach().with_context(|| format!("cannot attach to tracepoint {name}"))?;
-        tracepoints.push(program.take_link(link)?);
+        Place::Fentry(function) => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(function, btf).with_context(|| format!("fentry of {function} refused"))?;
+            let link = program.attach().with_context(|| format!("cannot attach fentry to {function}"))?;
+            Ok(Box::new(program.take_link(link)?))
+        }
+        Place::Kprobe(function) => {
+            anyhow::ensure!(Path::new(KPROBE_PMU).exists(), "this kernel is built without kprobes (CONFIG_KPROBES)");
+            let program: &mut KProbe = program.try_into()?;
+            program.load().with_context(|| format!("kprobe of {function} refused"))?;
+            let link = program.attach(function, 0).with_context(|| format!("cannot attach a kprobe to {function}"))?;
+            Ok(Box::new(program.take_link(link)?))
+        }
+        Place::CgroupRoot => {
+            let root = root.context("sockops without the root of cgroup v2")?;
+            let program: &mut SockOps = program.try_into()?;
+            program.load().context("sockops refused")?;
+            let link = program
+                .attach(root, CgroupAttachMode::Single)
+                .context("cannot attach sockops to the root of cgroup v2")?;
+            Ok(Box::new(program.take_link(link)?))
+        }
     }
-    let mut sockops = None;
-    if let Some(root) = root {
-        let program: &mut SockOps =
-            ebpf.program_mut(SOCKOPS).ok_or_else(|| anyhow!("the BPF object has no program {SOCKOPS}"))?.try_into()?;
-        program.load().context("cannot load the sock_ops program")?;
-        let link = program
-            .attach(root, CgroupAttachMode::Single)
-            .context("cannot attach sock_ops to the root of cgroup v2")?;
-        sockops = Some(program.take_link(link)?);
-    }
-    Ok(Links { _tracepoints: tracepoints, _sockops: sockops })
 }
 
 /// How often the kernel skipped one of the programs, and how often nothing else made it good. Lower bounds: the kernel
 /// counts on a best effort.
-pub(super) fn skips(ebpf: &Ebpf, sees_sends: bool, has_sockops: bool) -> (u64, u64) {
+pub(super) fn skips(ebpf: &Ebpf, set: HookSet, places: Places) -> (u64, u64) {
     let mut all = 0;
     let mut unrecovered = 0;
-    for Tracepoint { program, recovery, .. } in &TRACEPOINTS {
-        let Some(Program::BtfTracePoint(program)) = ebpf.program(program) else { continue };
-        let Ok(fd) = program.fd() else { continue };
-        let misses = recursion_misses(fd.as_fd().as_raw_fd());
+    for hook in hooks_of(set, places) {
+        let misses = ebpf.program(hook.program).map_or(0, recursion_misses);
         all += misses;
-        let is_recovered = match recovery {
+        let is_recovered = match hook.recovery {
             Recovery::Always => true,
-            Recovery::BySockops => has_sockops,
-            Recovery::BySends => sees_sends,
+            Recovery::BySockops => set.sockops,
+            Recovery::BySends => sees_sends(set, places),
         };
         if !is_recovered {
             unrecovered += misses;
@@ -126,8 +204,9 @@ pub(super) fn skips(ebpf: &Ebpf, sees_sends: bool, has_sockops: bool) -> (u64, u
 }
 
 /// What the kernel shows of a program in /proc (`bpf_prog_show_fdinfo()`, `recursion_misses` since 5.12).
-fn recursion_misses(fd: i32) -> u64 {
-    fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok().as_deref().and_then(parse_misses).unwrap_or(0)
+fn recursion_misses(program: &Program) -> u64 {
+    let fdinfo = program.fd().ok().map(|fd| format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()));
+    fdinfo.and_then(|path| fs::read_to_string(path).ok()).as_deref().and_then(parse_misses).unwrap_or(0)
 }
 
 fn parse_misses(fdinfo: &str) -> Option<u64> {
@@ -147,6 +226,16 @@ mod tests {
 
     #[test]
     fn the_hooks_are_named_as_they_are_chosen() {
-        assert_eq!(HookSet { sockops: true, tracepoint: true }.to_string(), "sockops,tracepoint");
+        let set = HookSet { sockops: true, fentry: true, ..HookSet::default() };
+        assert_eq!(set.to_string(), "sockops,fentry");
+    }
+
+    #[test]
+    fn what_creates_entries_is_attached_last() {
+        let set = HookSet { sockops: true, fentry: true, kprobe: true, tracepoint: true };
+        let places = Places { send_tracepoint: true, pages: false };
+        let programs: Vec<_> = hooks_of(set, places).map(|hook| hook.program).collect();
+        assert_eq!(programs[programs.len() - 2..], ["state", "lifecycle"]);
+        assert!(!programs.contains(&"fentry_pages"));
     }
 }

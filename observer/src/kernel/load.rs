@@ -8,16 +8,23 @@ use aya::{
     maps::{HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::ProgramError,
 };
-use tcp_reuse_watch_ebpf::{Filter, Group, GroupKey, OVERFLOW, Offsets, PORT_WORDS, Switches};
+use tcp_reuse_watch_ebpf::{Connect, Filter, Group, GroupKey, OVERFLOW, Offsets, PORT_WORDS, Switches};
 
 use super::{
     CgroupRoot, Counters, HookSet, Kernel, KernelLog, Plan, Wire, cgroup,
-    hooks::{self, SEND_TRACEPOINT},
+    hooks::{self, Places},
     mapped,
     offsets::KernelTypes,
     privileges, readable,
 };
 use crate::exit::NotPermitted;
+
+/// What can come beside sock_ops, the best first: typed arguments, then any function, then what no kernel refuses.
+const PROBES: [HookSet; 3] = [
+    HookSet { sockops: false, fentry: true, kprobe: false, tracepoint: false },
+    HookSet { sockops: false, fentry: false, kprobe: true, tracepoint: false },
+    HookSet { sockops: false, fentry: false, kprobe: false, tracepoint: true },
+];
 
 /// Groups in the kernel at a time, the overflow group included.
 const MAX_GROUPS: u32 = 10_001;
@@ -26,7 +33,7 @@ const MAX_GROUPS: u32 = 10_001;
 struct KernelFacts {
     offsets: Offsets,
     iter_types: Switches,
-    has_send_tracepoint: bool,
+    places: Places,
 }
 
 impl KernelFacts {
@@ -34,8 +41,7 @@ impl KernelFacts {
         let types = KernelTypes::read()?;
         let mut iter_types = Switches::default();
         types.set_iter_types(&mut iter_types);
-        let has_send_tracepoint = types.has_tracepoint(SEND_TRACEPOINT);
-        Ok(Self { offsets: types.offsets()?, iter_types, has_send_tracepoint })
+        Ok(Self { offsets: types.offsets()?, iter_types, places: types.places() })
     }
 }
 
@@ -48,9 +54,11 @@ impl Kernel {
         privileges::check(plan.hooks.is_some_and(|hooks| hooks.sockops))?;
         // Each reads the kernel's type information, in its own way: together they are most of the time to start.
         let (facts, btf) = thread::scope(|scope| {
-            let facts = scope.spawn(KernelFacts::read);
-            let btf = Btf::from_sys_fs().context("cannot read the kernel's type information");
-            (facts.join().unwrap_or_else(|_| Err(anyhow!("the kernel's type information is malformed"))), btf)
+            let btf = scope.spawn(|| Btf::from_sys_fs().context("cannot read the kernel's type information"));
+            (
+                KernelFacts::read(),
+                btf.join().unwrap_or_else(|_| Err(anyhow!("the kernel's type information is malformed"))),
+            )
         });
         let loader = Loader { plan, facts: facts?, btf: btf? };
         log::debug!("type information read after {:?}", started.elapsed());
@@ -58,8 +66,22 @@ impl Kernel {
             Some(hooks) => loader.load_chosen(hooks)?,
             None => loader.load_best()?,
         };
+        for remark in &kernel.remarks {
+            log::info!("not taken: {remark}");
+        }
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
+        drop(loader);
+        give_back_memory();
         Ok(kernel)
+    }
+}
+
+/// The kernel's types were half a million small allocations, some 70 MB, which the allocator would keep.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) has no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
@@ -70,49 +92,86 @@ struct Loader<'a> {
     btf: Btf,
 }
 
+/// Maps that are created, and programs that are not loaded yet.
+struct Prepared {
+    switches: Switches,
+    ebpf: Ebpf,
+}
+
 impl Loader<'_> {
-    fn load_chosen(&self, hooks: HookSet) -> anyhow::Result<Kernel> {
-        let root = hooks.sockops.then(cgroup::open_root).transpose();
+    fn load_chosen(&self, set: HookSet) -> anyhow::Result<Kernel> {
+        let root = set.sockops.then(cgroup::open_root).transpose();
         let root = root.map_err(|why| NotPermitted(format!("sockops is not possible: {why}")))?;
-        self.load(root.as_ref(), hooks.tracepoint)
+        self.load(set, root.as_ref(), &mut None)
     }
 
-    /// The tracepoints, with sock_ops beside them where that is possible.
+    /// sock_ops if it can be had, and the best of the others that loads.
     fn load_best(&self) -> anyhow::Result<Kernel> {
         let root =
             if privileges::has_net_admin() { cgroup::open_root() } else { Err("CAP_NET_ADMIN is missing".into()) };
-        let why = match root {
-            Ok(root) => match self.load(Some(&root), true) {
-                Ok(kernel) => return Ok(kernel),
-                Err(error) => format!("{error:#}"),
-            },
-            Err(why) => why,
-        };
-        let mut kernel = self.load(None, true)?;
-        kernel.remarks.push(format!("watching without sockops: {why}"));
-        Ok(kernel)
+        let mut remarks = Vec::new();
+        let root = root.inspect_err(|why| remarks.push(format!("sockops: {why}"))).ok();
+        let mut sets: Vec<_> = PROBES.map(|probe| HookSet { sockops: root.is_some(), ..probe }).into();
+        if root.is_some() {
+            sets.extend(PROBES);
+        }
+        let mut prepared = None;
+        let mut last = None;
+        for set in sets {
+            match self.load(set, root.as_ref().filter(|_| set.sockops), &mut prepared) {
+                Ok(mut kernel) => {
+                    kernel.remarks = remarks;
+                    return Ok(kernel);
+                }
+                Err(error) => {
+                    remarks.push(format!("{set}: {error:#}"));
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow!("no set of hooks to try")))
     }
 
-    fn load(&self, root: Option<&CgroupRoot>, tracepoint: bool) -> anyhow::Result<Kernel> {
-        let sees_sends = tracepoint && self.facts.has_send_tracepoint;
-        let mut ebpf = self.create(root.is_some(), sees_sends)?;
-        fill(&mut ebpf, self.plan)?;
+    /// `prepared`: what an attempt that failed before it had loaded anything has left; creating the maps takes longer
+    /// than all the rest.
+    fn load(&self, set: HookSet, root: Option<&CgroupRoot>, prepared: &mut Option<Prepared>) -> anyhow::Result<Kernel> {
+        let places = self.facts.places;
+        let switches = self.switches(set);
+        let mut ebpf = match prepared.take() {
+            Some(prepared) if prepared.switches == switches => prepared.ebpf,
+            _ => self.create(switches)?,
+        };
+        let links = match hooks::attach(&mut ebpf, &self.btf, set, places, root) {
+            Ok(links) => links,
+            Err(error) => {
+                if ebpf.programs().all(|(_, program)| program.fd().is_err()) {
+                    *prepared = Some(Prepared { switches, ebpf });
+                }
+                return Err(refused(&error).into());
+            }
+        };
         let log = self.plan.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
-        let links = hooks::attach(&mut ebpf, &self.btf, sees_sends, root).map_err(|error| refused(&error))?;
         let ring = readable(RingBuf::try_from(map(&mut ebpf, "EVENTS")?)?)?;
         let counters = Counters::new(
             HashMap::try_from(map(&mut ebpf, "GROUPS")?)?,
             HashMap::try_from(map(&mut ebpf, "CONNECTIONS")?)?,
             PerCpuArray::try_from(map(&mut ebpf, "LOSS")?)?,
-            sees_sends,
-            root.is_some(),
         );
-        let hooks = HookSet { sockops: root.is_some(), tracepoint };
-        Ok(Kernel { ebpf, links: Some(links), hooks, remarks: Vec::new(), ring, counters, log })
+        Ok(Kernel { ebpf, links: Some(links), hooks: set, places, remarks: Vec::new(), ring, counters, log })
+    }
+
+    fn switches(&self, set: HookSet) -> Switches {
+        Switches {
+            rows: u32::from(self.plan.rows),
+            exchange_rows: u32::from(self.plan.exchange_rows),
+            last_connect: last_connect(set) as u32,
+            sees_sends: u32::from(hooks::sees_sends(set, self.facts.places)),
+            ..self.facts.iter_types
+        }
     }
 
     /// Creates the maps, with everything frozen in that the programs take as given.
-    fn create(&self, sockops: bool, sees_sends: bool) -> anyhow::Result<Ebpf> {
+    fn create(&self, switches: Switches) -> anyhow::Result<Ebpf> {
         let Self { plan, facts, btf } = self;
         let filter = Wire(Filter {
             by_port: u32::from(!plan.ports.is_empty()),
@@ -120,13 +179,7 @@ impl Loader<'_> {
             by_pid: u32::from(!plan.pids.is_empty()),
             by_process: u32::from(!plan.processes.is_empty()),
         });
-        let switches = Wire(Switches {
-            rows: u32::from(plan.rows),
-            exchange_rows: u32::from(plan.exchange_rows),
-            sockops: u32::from(sockops),
-            sees_sends: u32::from(sees_sends),
-            ..facts.iter_types
-        });
+        let switches = Wire(switches);
         let offsets = Wire(facts.offsets);
         let ports = port_bits(&plan.ports);
         let log_level = if plan.diagnostics { u8::MAX } else { 0 };
@@ -145,20 +198,33 @@ impl Loader<'_> {
             .map_max_entries("DESTINATIONS", size(plan.destinations.len()))
             .map_max_entries("PIDS", size(plan.pids.len()))
             .map_max_entries("PROCESSES", size(plan.processes.len()));
-        loader
+        let mut ebpf = loader
             .load(aya::include_bytes_aligned!(env!("BPF_OBJECT")))
-            .context("cannot create the BPF maps (is the limit for locked memory, ulimit -l, too low?)")
+            .context("cannot create the BPF maps (is the limit for locked memory, ulimit -l, too low?)")?;
+        fill(&mut ebpf, plan)?;
+        Ok(ebpf)
     }
 }
 
 /// The kernel said no to a program that it should have taken. What its verifier said is for the diagnostics.
 fn refused(error: &anyhow::Error) -> NotPermitted {
-    log::debug!("refused: {error:?}");
+    log::debug!("refused: {error:#}");
     let reason = match error.downcast_ref::<ProgramError>() {
         Some(ProgramError::LoadError { io_error, .. }) => format!("{error}: {io_error}"),
         _ => format!("{error:#}"),
     };
-    NotPermitted(format!("not supported by this kernel ({}): {reason} (-v tells more)", super::release()))
+    NotPermitted(reason)
+}
+
+/// The last moment of a connect that a hook of the set sees.
+fn last_connect(set: HookSet) -> Connect {
+    if set.sockops {
+        Connect::Callback
+    } else if set.fentry || set.kprobe {
+        Connect::Function
+    } else {
+        Connect::SynSent
+    }
 }
 
 /// One bit a port.

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use btfparse::{Integer32Value, Offset, Readable, TypeInformation, TypeVariant};
 use tcp_reuse_watch_ebpf::{ABSENT, Offsets, Switches};
 
+use super::hooks::{PAGES, Places, SEND_TRACEPOINT};
 use crate::exit::NotPermitted;
 
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -83,9 +84,10 @@ impl KernelTypes {
         }
     }
 
-    /// Whether the kernel has this tracepoint.
-    pub(super) fn has_tracepoint(&self, name: &str) -> bool {
-        self.types.id_of(&format!("btf_trace_{name}")).is_some()
+    /// What hooks can hang on.
+    pub(super) fn places(&self) -> Places {
+        let has = |name: &str| self.types.id_of(name).is_some();
+        Places { send_tracepoint: has(&format!("btf_trace_{SEND_TRACEPOINT}")), pages: has(PAGES) }
     }
 
     /// The values of `enum iter_type`, which differ from version to version.

@@ -3,10 +3,10 @@
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Cut, Ender, Phase, flag};
 
-use crate::bpf::{entry, socket::Socket};
+use crate::bpf::{entry, memory::Memory, socket::Socket};
 
 #[inline(always)]
-pub(in crate::bpf) fn gone(ctx: &impl EbpfContext, socket: &Socket) {
+pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
     // Whatever the last change was, if it was skipped it is made good here; but how it ended is not known then.
     entry::fail(ctx, entry, socket.error(), socket.shutdown());

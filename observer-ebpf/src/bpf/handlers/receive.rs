@@ -2,10 +2,10 @@
 
 use aya_ebpf::EbpfContext;
 
-use crate::bpf::{entry, socket::Socket};
+use crate::bpf::{entry, memory::Memory, socket::Socket};
 
 #[inline(always)]
-pub(in crate::bpf) fn received(ctx: &impl EbpfContext, socket: &Socket) {
+pub(in crate::bpf) fn received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     if let Some(entry) = entry::of(socket) {
         entry::observe(ctx, entry, socket);
     }

@@ -3,12 +3,12 @@
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::flag;
 
-use crate::bpf::{entry, socket::Socket};
+use crate::bpf::{entry, memory::Memory, socket::Socket};
 
 /// `tcp_reset()` begins. It also runs for our own abort when data arrives after our close: only while we had not closed
 /// is it the peer's.
 #[inline(always)]
-pub(in crate::bpf) fn reset_received(ctx: &impl EbpfContext, socket: &Socket) {
+pub(in crate::bpf) fn reset_received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     if let Some(entry) = entry::of(socket) {
         entry::observe(ctx, entry, socket);
         if entry.flags & flag::SENDING_ENDED == 0 {
@@ -19,7 +19,7 @@ pub(in crate::bpf) fn reset_received(ctx: &impl EbpfContext, socket: &Socket) {
 
 /// We send one. It comes after the change to CLOSE.
 #[inline(always)]
-pub(in crate::bpf) fn reset_sent(socket: &Socket) {
+pub(in crate::bpf) fn reset_sent<M: Memory>(socket: &Socket<M>) {
     if let Some(entry) = entry::of(socket) {
         entry.flags |= flag::RESET_SENT;
     }

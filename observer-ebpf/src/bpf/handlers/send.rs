@@ -3,11 +3,11 @@
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Burst, Head, Phase, Protocol};
 
-use crate::bpf::{entry, message::Message, socket::Socket};
+use crate::bpf::{entry, memory::Memory, message::Message, socket::Socket};
 
 /// A chunk of `message` is about to be added at `write_seq`.
 #[inline(always)]
-pub(in crate::bpf) fn sending(ctx: &impl EbpfContext, socket: &Socket, message: Message) {
+pub(in crate::bpf) fn sending<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, message: Message<M>) {
     let Some(entry) = entry::of(socket) else { return };
     if entry.phase != Phase::Established as u8 {
         return;
@@ -43,5 +43,18 @@ pub(in crate::bpf) fn sending(ctx: &impl EbpfContext, socket: &Socket, message: 
     }
     if head == Head::TlsSetup {
         entry.turn.excuse(seq, left);
+    }
+}
+
+/// `len` bytes of pages are about to be added at `write_seq`: a sendfile or splice, whose bytes cannot be looked at.
+#[inline(always)]
+pub(in crate::bpf) fn sending_pages<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, len: u32) {
+    let Some(entry) = entry::of(socket) else { return };
+    if entry.phase != Phase::Established as u8 || entry.turn.send(socket.write_seq(), len) == Burst::Continues {
+        return;
+    }
+    entry::observe(ctx, entry, socket);
+    if entry.protocol == Protocol::Unknown as u8 || entry.protocol == Protocol::Tls as u8 {
+        entry::mark_inexact(entry);
     }
 }

@@ -1,19 +1,20 @@
 //! A change of state. What was missed before it is made good here: the states say how far the connection has come.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Cut, Ender};
+use tcp_reuse_watch_ebpf::{Connect, Cut, Ender};
 
-use super::{Connect, connecting};
+use super::connecting;
 use crate::bpf::{
     entry,
+    memory::Memory,
     socket::{Socket, state},
 };
 
 /// From `old` to `new`; the socket's own state may be either.
 #[inline(always)]
-pub(in crate::bpf) fn state_changed(ctx: &impl EbpfContext, socket: &Socket, old: u8, new: u8) {
+pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, old: u8, new: u8) {
     if new == state::SYN_SENT {
-        connecting(ctx, socket, Connect::Begins);
+        connecting(ctx, socket, Connect::SynSent);
         return;
     }
     let from_connecting = old == state::SYN_SENT || old == state::SYN_RECV;
@@ -22,7 +23,7 @@ pub(in crate::bpf) fn state_changed(ctx: &impl EbpfContext, socket: &Socket, old
         // A connect that finds no local port ends here, in the caller's context, with no error and nothing shut, and
         // without ever reaching `tcp_connect()` (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`: `inet_hash_connect` failed).
         let found = if error == 0 && shutdown == 0 && old == state::SYN_SENT {
-            connecting(ctx, socket, Connect::GoesOn)
+            connecting(ctx, socket, Connect::NoLocalPort)
         } else {
             entry::of(socket)
         };

@@ -9,9 +9,12 @@ use aya_ebpf::{
     programs::SockOpsContext,
 };
 
+use tcp_reuse_watch_ebpf::Connect;
+
 use crate::bpf::{
     frozen::watches_port,
-    handlers::{Connect, connecting, state_changed},
+    handlers::{connecting, state_changed},
+    memory::Direct,
     socket::Socket,
 };
 
@@ -39,9 +42,9 @@ fn observe(ctx: &SockOpsContext) {
     if sk.is_null() {
         return;
     }
-    let Some(socket) = Socket::new(sk.cast_const().cast()) else { return };
+    let Some(socket) = Socket::<Direct>::new(sk.cast_const().cast()) else { return };
     if op == BPF_SOCK_OPS_TCP_CONNECT_CB {
-        if connecting(ctx, &socket, Connect::GoesOn).is_some() {
+        if connecting(ctx, &socket, Connect::Callback).is_some() {
             let flags = ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG;
             // It fails only for flags that the kernel does not know, or for a request socket.
             let _ = ctx.set_cb_flags(flags.cast_signed());

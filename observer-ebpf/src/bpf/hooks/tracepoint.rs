@@ -4,6 +4,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use crate::bpf::{
     handlers::{gone, received, reset_received, reset_sent, sending, state_changed},
+    memory::Direct,
     message::Message,
     socket::{Socket, remote_port},
 };
@@ -12,7 +13,7 @@ use crate::bpf::{
 /// is stored. In softirq for some changes.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state(ctx: BtfTracePointContext) -> i32 {
-    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+    if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
         state_changed(&ctx, &socket, ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
     }
     0
@@ -21,7 +22,7 @@ fn state(ctx: BtfTracePointContext) -> i32 {
 /// `tcp_rcv_space_adjust(struct sock *sk)`, since 4.15: after `copied_seq` moved, in every way of reading.
 #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
 fn receive(ctx: BtfTracePointContext) -> i32 {
-    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+    if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
         received(&ctx, &socket);
     }
     0
@@ -31,7 +32,7 @@ fn receive(ctx: BtfTracePointContext) -> i32 {
 /// 6.16: before each chunk is copied.
 #[btf_tracepoint(function = "tcp_sendmsg_locked")]
 fn send(ctx: BtfTracePointContext) -> i32 {
-    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+    if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
         sending(&ctx, &socket, Message::new(ctx.arg(1)));
     }
     0
@@ -40,7 +41,7 @@ fn send(ctx: BtfTracePointContext) -> i32 {
 /// `tcp_receive_reset(struct sock *sk)`, since 4.15: `tcp_reset()` begins, before `sk_err` is set.
 #[btf_tracepoint(function = "tcp_receive_reset")]
 fn peer_reset(ctx: BtfTracePointContext) -> i32 {
-    if let Some(socket) = Socket::watched(ctx.arg(0)) {
+    if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
         reset_received(&ctx, &socket);
     }
     0
@@ -52,7 +53,7 @@ fn peer_reset(ctx: BtfTracePointContext) -> i32 {
 fn own_reset(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg::<*const u8>(0);
     if !sk.is_null()
-        && let Some(socket) = Socket::watched(sk)
+        && let Some(socket) = Socket::<Direct>::watched(sk)
     {
         reset_sent(&socket);
     }
@@ -64,7 +65,7 @@ fn own_reset(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 fn destroy(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg(0);
-    let socket = if remote_port(sk) == 0 { Socket::new(sk) } else { Socket::watched(sk) };
+    let socket = if remote_port::<Direct>(sk) == 0 { Socket::<Direct>::new(sk) } else { Socket::<Direct>::watched(sk) };
     if let Some(socket) = socket {
         gone(&ctx, &socket);
     }

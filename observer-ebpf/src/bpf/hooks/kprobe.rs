@@ -1,0 +1,53 @@
+//! The functions of a connection's life, by kprobe: for kernels that refuse fentry. Arguments are plain addresses, so
+//! every field is a probe read. All kprobes of a processor share one guard against re-entry.
+//!
+//! The prototypes are in fentry.rs, which hangs on the same functions.
+
+use aya_ebpf::{macros::kprobe, programs::ProbeContext};
+
+use tcp_reuse_watch_ebpf::Connect;
+
+use crate::bpf::{
+    handlers::{closing, connecting, sending, sending_pages},
+    memory::Probed,
+    message::Message,
+    socket::Socket,
+};
+
+/// The socket that is the first argument, if it is watched.
+#[inline(always)]
+fn socket(ctx: &ProbeContext) -> Option<Socket<Probed>> {
+    Socket::<Probed>::watched(ctx.arg(0)?)
+}
+
+#[kprobe]
+fn kprobe_connect(ctx: ProbeContext) -> u32 {
+    if let Some(socket) = socket(&ctx) {
+        connecting(&ctx, &socket, Connect::Function);
+    }
+    0
+}
+
+#[kprobe]
+fn kprobe_close(ctx: ProbeContext) -> u32 {
+    if let Some(socket) = socket(&ctx) {
+        closing(&socket);
+    }
+    0
+}
+
+#[kprobe]
+fn kprobe_send(ctx: ProbeContext) -> u32 {
+    if let (Some(socket), Some(message)) = (socket(&ctx), ctx.arg(1)) {
+        sending(&ctx, &socket, Message::<Probed>::new(message));
+    }
+    0
+}
+
+#[kprobe]
+fn kprobe_pages(ctx: ProbeContext) -> u32 {
+    if let (Some(socket), Some(len)) = (socket(&ctx), ctx.arg::<u64>(3)) {
+        sending_pages(&ctx, &socket, len as u32);
+    }
+    0
+}
