@@ -18,6 +18,7 @@ use super::CgroupRoot;
 /// Where the handlers hang. Receives, resets, changes of state and the end of a socket are seen by tracepoints in every
 /// set; this is what comes beside them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set: one for each member")]
 pub(crate) struct HookSet {
     /// Connects and changes of state, exactly.
     pub(crate) sockops: bool,
