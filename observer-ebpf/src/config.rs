@@ -46,6 +46,7 @@ offsets! {
     sk_v6_daddr = "sock.__sk_common.skc_v6_daddr|",
     sk_v6_rcv_saddr = "sock.__sk_common.skc_v6_rcv_saddr|",
     sk_flags = "sock.__sk_common.skc_flags",
+    sk_socket = "sock.sk_socket",
     sk_err = "sock.sk_err",
     sk_shutdown = "sock.sk_shutdown",
     write_seq = "tcp_sock.write_seq",
@@ -58,6 +59,12 @@ offsets! {
     bytes_retrans = "tcp_sock.bytes_retrans",
     /// Microseconds of `CLOCK_MONOTONIC` at the last packet.
     tcp_mstamp = "tcp_sock.tcp_mstamp",
+    /// Clock ticks of the kernel (jiffies) at the last payload sent, and received.
+    lsndtime = "tcp_sock.lsndtime",
+    lrcvtime = "tcp_sock.inet_conn.icsk_ack.lrcvtime",
+    socket_alloc_socket = "socket_alloc.socket",
+    socket_alloc_inode = "socket_alloc.vfs_inode",
+    inode_number = "inode.i_ino",
     task_group_leader = "task_struct.group_leader",
     task_tgid = "task_struct.tgid",
     /// Nanoseconds of `CLOCK_BOOTTIME`; what /proc/PID/stat shows in clock ticks.

@@ -67,6 +67,10 @@ pub mod flag {
     pub const PEER_RESET: u32 = 1 << 4;
     /// We sent a reset.
     pub const RESET_SENT: u32 = 1 << 5;
+    /// It was open when the watch began.
+    pub const PRE_EXISTING: u32 = 1 << 6;
+    /// Something had been sent on it before the watch began: none of its exchanges is new.
+    pub const USED_BEFORE: u32 = 1 << 7;
 }
 
 /// Everything that is known of one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.

@@ -6,8 +6,9 @@
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey {
-    /// When the process started: nanoseconds of `CLOCK_BOOTTIME`. With the tgid it tells a process from a later one.
-    pub start_ns: u64,
+    /// When the process started, in clock ticks since boot, as /proc/PID/stat says it. With the tgid it tells a process
+    /// from a later one.
+    pub start_ticks: u64,
     /// IPv4 as `::ffff:a.b.c.d`.
     pub addr: [u8; 16],
     pub tgid: u32,
@@ -16,7 +17,7 @@ pub struct GroupKey {
 }
 
 /// Where connections are counted when there is no room for their own group.
-pub const OVERFLOW: GroupKey = GroupKey { start_ns: 0, addr: [0; 16], tgid: 0, port: 0, reserved: 0 };
+pub const OVERFLOW: GroupKey = GroupKey { start_ticks: 0, addr: [0; 16], tgid: 0, port: 0, reserved: 0 };
 
 /// How a connect failed.
 #[repr(u8)]
@@ -53,6 +54,8 @@ pub struct Group {
     /// Entries of the connection map that count here. At 0, with the process gone, nothing will change any more.
     pub tracked: u64,
     pub opened: u64,
+    /// Open when the watch began.
+    pub pre_existing: u64,
     pub closed: u64,
     /// Closed without an exchange.
     pub unused: u64,
@@ -67,8 +70,42 @@ pub struct Group {
     pub exchanges_per_connection: [u64; HISTOGRAM],
 }
 
+/// The process that holds a socket, found by user space for sockets that were there before.
+#[repr(C)]
+#[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    pub start_ticks: u64,
+    /// 0 when it was not found.
+    pub tgid: u32,
+    pub reserved: u32,
+    pub comm: [u8; 16],
+}
+
+impl Owner {
+    /// Not found yet.
+    pub const EMPTY: Self = Self { start_ticks: 0, tgid: 0, reserved: 0, comm: [0; 16] };
+}
+
+/// Stands for a process that was not found: no start time is so early.
+pub const UNKNOWN_OWNER: Owner = Owner { start_ticks: 1, tgid: 0, reserved: 0, comm: [0; 16] };
+
+/// How many sockets to one remote address and port are in one state.
+#[repr(C)]
+#[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StateKey {
+    /// IPv4 as `::ffff:a.b.c.d`.
+    pub addr: [u8; 16],
+    pub port: u16,
+    /// As in include/net/tcp_states.h; 6 is TIME_WAIT.
+    pub state: u16,
+}
+
+const _: () = assert!(size_of::<Owner>() == 32);
+const _: () = assert!(size_of::<StateKey>() == 20);
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<Group>() == 176);
+const _: () = assert!(size_of::<Group>() == 184);
 
 /// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
 #[repr(u32)]

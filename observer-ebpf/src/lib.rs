@@ -12,5 +12,7 @@ mod turn;
 
 pub use config::{ABSENT, Connect, Filter, Offsets, PORT_WORDS, Switches};
 pub use connection::{Connection, Cut, Ender, Phase, Protocol, RowKind, flag};
-pub use group::{FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW};
+pub use group::{
+    FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, Owner, StateKey, UNKNOWN_OWNER,
+};
 pub use turn::{Burst, HEAD_BYTES, Head, Turn};

@@ -97,6 +97,14 @@ impl Turn {
         Self { settled: first_sent, consumed: first_received, burst_seq: first_sent, burst_left: 0 }
     }
 
+    /// A connection first seen in mid-life, as it is then; `is_pending`: what was asked last is not answered yet.
+    #[inline(always)]
+    #[must_use]
+    pub fn resumed(written: u32, consumed: u32, is_pending: bool) -> Self {
+        let settled = written.wrapping_sub(u32::from(is_pending));
+        Self { settled, consumed, burst_seq: written, burst_left: 0 }
+    }
+
     /// Looks at the socket: `written` is the end of what the application wrote (its FIN not counted), `consumed` the end
     /// of what it read (the peer's FIN not counted). True when one more exchange is complete.
     #[inline(always)]
@@ -212,6 +220,16 @@ mod tests {
         // The answer to the first request was read unseen; the second send looks before its bytes are added.
         assert!(turn.look(sent, RECEIVED.wrapping_add(500)));
         assert!(turn.look(sent.wrapping_add(80), RECEIVED.wrapping_add(1000)));
+    }
+
+    #[test]
+    fn a_connection_taken_over_counts_what_is_answered_from_then_on() {
+        let mut idle = Turn::resumed(SENT, RECEIVED, false);
+        assert!(!idle.look(SENT, RECEIVED.wrapping_add(5)));
+        assert!(idle.look(SENT.wrapping_add(9), RECEIVED.wrapping_add(9)));
+        let mut pending = Turn::resumed(SENT, RECEIVED, true);
+        assert!(pending.look(SENT, RECEIVED.wrapping_add(5)));
+        assert!(!pending.look(SENT, RECEIVED.wrapping_add(9)));
     }
 
     #[test]

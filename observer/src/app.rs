@@ -20,7 +20,7 @@ use crate::{
     kernel::{self, HookSet, Kernel, KernelLog, Plan},
     output::Output,
     signals::Signals,
-    tracker::{Row, Snapshot, Tracker},
+    tracker::{Notice, Row, Snapshot, Tracker},
     view::{JsonView, LinesView, View},
 };
 
@@ -120,6 +120,12 @@ impl Screen {
         self.output.flush();
     }
 
+    fn notices(&mut self, unix_ns: i64, notices: &[Notice]) {
+        for Notice { kind, message } in notices {
+            self.output.text(&self.view.notice(unix_ns, kind, message));
+        }
+    }
+
     fn row(&mut self, row: &Row) {
         self.output.row(&self.view.row(row));
     }
@@ -143,16 +149,19 @@ impl Watch {
     /// Attaches. From here on everything counts. Must be called within a tokio runtime.
     pub(crate) fn start(plan: &Plan, ports: Vec<String>) -> anyhow::Result<Self> {
         let clock = Clock::new();
-        let kernel = Kernel::attach(plan)?;
+        let mut kernel = Kernel::attach(plan)?;
         let started_unix_ns = clock.now_unix_ns();
+        let mut tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
+        tracker.sample(kernel.sample(true)?);
+        let pre_existing = tracker.snapshot(started_unix_ns).totals.pre_existing;
         let about = About {
+            pre_existing,
             hooks: kernel.hooks.names(),
             not_taken: kernel.remarks.clone(),
             kernel: kernel::release(),
             ports,
             started_unix_ns,
         };
-        let tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
         Ok(Self { clock, kernel, tracker, about })
     }
 
@@ -175,7 +184,12 @@ impl Watch {
                 closed = closed(screen.as_deref_mut()) => {
                     return Ok(closed.map_or_else(Ending::OutputFailed, |()| Ending::OutputClosed));
                 }
-                _ = ticks.tick() => tracker.sample(sample(kernel, screen.as_deref())?),
+                _ = ticks.tick() => {
+                    let notices = tracker.sample(sample(kernel, screen.as_deref(), false)?);
+                    if let Some(screen) = &mut screen {
+                        screen.notices(clock.now_unix_ns(), &notices);
+                    }
+                }
                 () = pass_on(&mut kernel.log) => {}
                 () = sleep(FLUSH_RETRY), if is_waiting => {}
                 ready = kernel.ring.readable_mut() => {
@@ -204,7 +218,7 @@ impl Watch {
                 show_event(event, tracker, screen.as_deref_mut());
             }
         }
-        tracker.sample(sample(kernel, screen.as_deref())?);
+        tracker.sample(sample(kernel, screen.as_deref(), true)?);
         Ok(tracker.snapshot(now_unix_ns))
     }
 
@@ -214,8 +228,8 @@ impl Watch {
     }
 }
 
-fn sample(kernel: &mut Kernel, screen: Option<&Screen>) -> anyhow::Result<Sample> {
-    let mut sample = kernel.sample()?;
+fn sample(kernel: &mut Kernel, screen: Option<&Screen>, last: bool) -> anyhow::Result<Sample> {
+    let mut sample = kernel.sample(last)?;
     sample.loss.rows += screen.map_or(0, |screen| screen.output.lost_rows());
     Ok(sample)
 }

@@ -58,6 +58,8 @@ fn connection(record: &wire::Connection) -> Connection {
         process: name(record.comm),
         local: (record.local_port > 0).then(|| SocketAddr::new(address(record.local_addr), record.local_port)),
         remote: SocketAddr::new(address(record.group.addr), record.group.port),
+        pre_existing: record.flags & flag::PRE_EXISTING != 0,
+        first_is_new: record.flags & flag::USED_BEFORE == 0,
         exchanges: record.exchanges,
         sent_bytes: end_seen.then_some(record.sent_bytes),
         received_bytes: end_seen.then_some(record.received_bytes),
@@ -106,7 +108,7 @@ mod tests {
         let event = decode(bytemuck::bytes_of(&record), Clock::new()).unwrap();
         assert_eq!(event.kind, RowKind::Close);
         assert_eq!(event.connection.remote.to_string(), "127.0.0.1:8080");
-        assert_eq!((event.connection.pid, event.connection.process.as_str()), (Some(42), "curl"));
+        assert_eq!((event.connection.pid, event.connection.process.as_deref()), (Some(42), Some("curl")));
         assert_eq!((event.connection.lifetime_us, event.connection.idle_us), (Some(4000), Some(500)));
         assert_eq!(event.connection.local, None);
     }
@@ -132,6 +134,6 @@ mod tests {
     fn a_name_that_is_no_text_stays_readable() {
         let mut record = record();
         record.comm = [0xff; 16];
-        assert_eq!(event(RowKind::Open, &record, Clock::new()).connection.process.chars().count(), 16);
+        assert_eq!(event(RowKind::Open, &record, Clock::new()).connection.process.unwrap().chars().count(), 16);
     }
 }

@@ -23,11 +23,15 @@ pub(crate) struct Event {
 /// What is known of a connection at that moment; None where it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Connection {
-    /// None: the kernel itself.
+    /// None: the kernel itself, or not known.
     pub(crate) pid: Option<u32>,
-    pub(crate) process: String,
+    pub(crate) process: Option<String>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: SocketAddr,
+    /// It was open when the watch began.
+    pub(crate) pre_existing: bool,
+    /// Its first exchange is a new one: nothing had been sent before the watch began.
+    pub(crate) first_is_new: bool,
     pub(crate) exchanges: u64,
     /// From here to `how`: known of a connection whose end was seen.
     pub(crate) sent_bytes: Option<u64>,
@@ -47,12 +51,42 @@ pub(crate) struct Connection {
     pub(crate) errno: u32,
 }
 
+impl Connection {
+    /// How many of its exchanges were not new.
+    pub(crate) fn reused(&self) -> u64 {
+        self.exchanges.saturating_sub(u64::from(self.first_is_new))
+    }
+}
+
 /// All counters at one moment. They only grow, but for what [`Group`] says goes down.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) groups: Vec<GroupSample>,
     pub(crate) loss: LossSample,
+    /// None: as it was.
+    pub(crate) listing: Option<Listing>,
 }
+
+/// What netstat shows, of the destinations that are watched.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) states: Vec<SocketState>,
+    /// How many local ports there are for connects.
+    pub(crate) local_ports: u64,
+}
+
+/// How many sockets to a destination are in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SocketState {
+    pub(crate) remote: IpAddr,
+    pub(crate) port: u16,
+    /// As in include/net/tcp_states.h.
+    pub(crate) state: u16,
+    pub(crate) sockets: u64,
+}
+
+/// The state in which the side that closed first waits for a minute or two.
+pub(crate) const TIME_WAIT: u16 = 6;
 
 #[derive(Clone, Debug)]
 pub(crate) struct GroupSample {
@@ -89,6 +123,8 @@ pub(crate) struct About {
     pub(crate) kernel: String,
     /// As given; none means every port.
     pub(crate) ports: Vec<String>,
+    /// Connections that were open when it began.
+    pub(crate) pre_existing: u64,
     pub(crate) started_unix_ns: i64,
 }
 
@@ -108,8 +144,8 @@ pub(crate) fn address(bytes: [u8; 16]) -> IpAddr {
     IpAddr::from(bytes).to_canonical()
 }
 
-/// A process's name from its NUL-padded bytes.
-pub(crate) fn name(comm: [u8; 16]) -> String {
+/// A process's name from its NUL-padded bytes; None if it is not known.
+pub(crate) fn name(comm: [u8; 16]) -> Option<String> {
     let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
-    String::from_utf8_lossy(&comm[..end]).into_owned()
+    (end > 0).then(|| String::from_utf8_lossy(&comm[..end]).into_owned())
 }

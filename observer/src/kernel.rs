@@ -6,10 +6,12 @@
 mod cgroup;
 mod counters;
 mod hooks;
+mod inventory;
 mod load;
 mod log;
 mod offsets;
 mod privileges;
+mod processes;
 
 use std::{
     net::IpAddr,
@@ -29,6 +31,7 @@ use crate::event::Sample;
 use counters::Counters;
 pub(crate) use hooks::HookSet;
 use hooks::{Links, Places};
+use inventory::Inventory;
 pub(crate) use log::KernelLog;
 
 /// Connections tracked at a time, unless told otherwise: 29 MB of kernel memory.
@@ -65,6 +68,7 @@ pub(crate) struct Kernel {
     pub(crate) remarks: Vec<String>,
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
     pub(crate) counters: Counters,
+    inventory: Inventory,
     pub(crate) log: Option<KernelLog>,
 }
 
@@ -74,9 +78,11 @@ impl Kernel {
         self.links = None;
     }
 
-    /// Reads every counter.
-    pub(crate) fn sample(&mut self) -> anyhow::Result<Sample> {
-        self.counters.sample(hooks::skips(&self.ebpf, self.hooks, self.places))
+    /// Reads every counter; `last`: also those that take long, however short ago they were read.
+    pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
+        let mut sample = self.counters.sample(hooks::skips(&self.ebpf, self.hooks, self.places))?;
+        sample.listing = self.inventory.listing(&mut self.ebpf, last)?;
+        Ok(sample)
     }
 }
 

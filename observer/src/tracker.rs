@@ -4,6 +4,7 @@
 //! read. So a lost event costs a row and never a count.
 
 mod counts;
+mod ports;
 mod snapshot;
 
 use std::collections::HashMap;
@@ -11,7 +12,8 @@ use std::collections::HashMap;
 pub(crate) use counts::Counts;
 pub(crate) use snapshot::{GroupRow, Snapshot};
 
-use crate::event::{ConnectionKey, Event, GroupSample, LossSample, RowKind, Sample};
+use crate::event::{ConnectionKey, Event, GroupSample, LossSample, RowKind, Sample, SocketState};
+use ports::Ports;
 use snapshot::Folded;
 
 /// An event with the number of its connection.
@@ -20,6 +22,13 @@ pub(crate) struct Row {
     /// From 1 on, unique within the watch.
     pub(crate) id: u64,
     pub(crate) event: Event,
+}
+
+/// Something that the one who watches should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
 }
 
 pub(crate) struct Tracker {
@@ -33,6 +42,8 @@ pub(crate) struct Tracker {
     /// Groups that have ended.
     folded: Folded,
     loss: LossSample,
+    states: Vec<SocketState>,
+    ports: Ports,
 }
 
 impl Tracker {
@@ -46,6 +57,8 @@ impl Tracker {
             live: Vec::new(),
             folded: Folded::default(),
             loss: LossSample::default(),
+            states: Vec::new(),
+            ports: Ports::default(),
         }
     }
 
@@ -75,17 +88,27 @@ impl Tracker {
         }
     }
 
-    pub(crate) fn sample(&mut self, sample: Sample) {
+    /// Takes in a sample; what it gives occasion to say.
+    pub(crate) fn sample(&mut self, sample: Sample) -> Vec<Notice> {
         let (ended, live) = sample.groups.into_iter().partition(|group: &GroupSample| group.ended);
         self.live = live;
         for group in &ended {
             self.folded.add(group);
         }
         self.loss = sample.loss;
+        let Some(listing) = sample.listing else { return Vec::new() };
+        self.states = listing.states;
+        self.ports.look(&self.states, listing.local_ports)
     }
 
     pub(crate) fn snapshot(&self, now_unix_ns: i64) -> Snapshot {
-        Snapshot::new(now_unix_ns - self.started_unix_ns, &self.live, self.folded.clone(), self.loss)
+        Snapshot::new(
+            now_unix_ns - self.started_unix_ns,
+            &self.live,
+            self.folded.clone(),
+            self.loss,
+            self.states.clone(),
+        )
     }
 }
 

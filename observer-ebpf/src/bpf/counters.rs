@@ -16,6 +16,7 @@ static EMPTY: Group = Group {
     comm: [0; 16],
     tracked: 0,
     opened: 0,
+    pre_existing: 0,
     closed: 0,
     unused: 0,
     new: 0,

@@ -8,7 +8,7 @@ use aya_ebpf::{
     helpers::{bpf_ktime_get_ns, generated::bpf_ringbuf_output},
 };
 use aya_log_ebpf::warn;
-use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Failure, GroupKey, Loss, Phase, RowKind, Turn, flag};
+use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Failure, GroupKey, Loss, Owner, Phase, RowKind, Turn, flag};
 
 use super::{
     counters::{Counters, count, uncount},
@@ -49,7 +49,7 @@ pub(super) fn create<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, last
         return None;
     };
     let group = GroupKey {
-        start_ns: process.start_ns,
+        start_ticks: process.start_ticks,
         addr: socket.remote_addr(),
         tgid: process.tgid,
         port: socket.remote_port(),
@@ -59,6 +59,42 @@ pub(super) fn create<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, last
         return None;
     }
     insert(ctx, socket, &process, group, last_chance)
+}
+
+/// Creates the entry of a socket that was there before, if there is none.
+#[inline(always)]
+pub(super) fn adopt<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, owner: &Owner) -> Option<Entry> {
+    if of(socket).is_some() {
+        return None;
+    }
+    let process = Process { tgid: owner.tgid, start_ticks: owner.start_ticks, comm: owner.comm };
+    let group = GroupKey {
+        start_ticks: process.start_ticks,
+        addr: socket.remote_addr(),
+        tgid: process.tgid,
+        port: socket.remote_port(),
+        reserved: 0,
+    };
+    if filter::wants(&process, &group) { insert(ctx, socket, &process, group, true) } else { None }
+}
+
+/// The connection was open when the watch began.
+#[inline(always)]
+pub(super) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    entry.phase = Phase::Established as u8;
+    entry.flags |= flag::PRE_EXISTING;
+    let written = socket.written();
+    if written != socket.first_sent() {
+        entry.flags |= flag::USED_BEFORE;
+    }
+    entry.turn = Turn::resumed(written, socket.consumed(), socket.is_answer_due());
+    note_local(entry, socket);
+    if frozen!(SWITCHES.sees_sends) == 0 {
+        entry.flags |= flag::INEXACT;
+    }
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, pre_existing);
+    }
 }
 
 #[inline(always)]
@@ -158,7 +194,7 @@ pub(super) fn end_sending(entry: &mut Connection, written: u32) {
 fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
     entry.exchanges += 1;
     if let Some(counters) = Counters::of(entry) {
-        if entry.exchanges == 1 {
+        if entry.exchanges == 1 && entry.flags & flag::USED_BEFORE == 0 {
             count!(counters, new);
         } else {
             count!(counters, reused);
@@ -255,7 +291,7 @@ pub(super) fn close_unseen(entry: &mut Connection) {
 fn count_closed(entry: &mut Connection) {
     if let Some(counters) = Counters::of(entry) {
         count!(counters, closed);
-        if entry.exchanges == 0 {
+        if entry.exchanges == 0 && entry.flags & flag::USED_BEFORE == 0 {
             entry.flags |= flag::UNUSED;
             count!(counters, unused);
         }

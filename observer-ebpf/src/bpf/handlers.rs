@@ -3,6 +3,7 @@
 mod close;
 mod connect;
 mod gone;
+mod inventory;
 mod receive;
 mod reset;
 mod send;
@@ -11,6 +12,7 @@ mod state;
 pub(super) use close::closing;
 pub(super) use connect::connecting;
 pub(super) use gone::gone;
+pub(super) use inventory::{list, take};
 pub(super) use receive::received;
 pub(super) use reset::{reset_received, reset_sent};
 pub(super) use send::{sending, sending_pages};

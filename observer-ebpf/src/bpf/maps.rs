@@ -1,10 +1,11 @@
 //! The maps. Their sizes are set by user space; everything is bounded, and every refusal is counted in LOSS.
 
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{HashMap, LpmTrie, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
 };
-use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss};
+use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, Owner, PORT_WORDS, StateKey};
 
 use super::atomic;
 
@@ -34,6 +35,33 @@ pub(super) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(1, 0);
 /// `--process`: names, NUL-padded.
 #[map]
 pub(super) static PROCESSES: HashMap<[u8; 16], u8> = HashMap::with_max_entries(1, 0);
+
+/// Inode of a socket that was there before → its process, as user space found it.
+#[map]
+pub(super) static OWNERS: HashMap<u64, Owner> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Local ports with a listener, one bit each: what comes from there is inbound.
+#[map]
+static LISTENERS: Array<u64> = Array::with_max_entries(PORT_WORDS as u32, 0);
+
+/// How many sockets to watched ports are in which state.
+#[map]
+pub(super) static STATES: HashMap<StateKey, u64> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Remembers that a local port has a listener.
+#[inline(always)]
+pub(super) fn listens(port: u16) {
+    if let Some(word) = LISTENERS.get_ptr_mut(u32::from(port >> 6)) {
+        // SAFETY: a pointer into a map value, checked for null. One iterator runs at a time: nobody else writes.
+        unsafe { *word |= 1 << (port & 63) };
+    }
+}
+
+/// Whether a local port has a listener, as far as the iterator has come: it lists listeners first.
+#[inline(always)]
+pub(super) fn has_listener(port: u16) -> bool {
+    LISTENERS.get(u32::from(port >> 6)).is_some_and(|word| word >> (port & 63) & 1 == 1)
+}
 
 /// Counts what could not be done.
 #[inline(always)]

@@ -8,17 +8,21 @@ use super::frozen::frozen;
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// Clock ticks in /proc are hundredths of a second on every architecture (`USER_HZ`; fs/proc/array.c shows
+/// `nsec_to_clock_t(start_boottime)`).
+const NS_PER_TICK: u64 = 10_000_000;
+
 /// A process: its thread-group leader. A thread may have a name of its own ("GC Thread#0").
 #[derive(Clone, Copy)]
 pub(super) struct Process {
     /// 0 for the kernel.
     pub(super) tgid: u32,
-    pub(super) start_ns: u64,
+    pub(super) start_ticks: u64,
     pub(super) comm: [u8; 16],
 }
 
 /// Kernel threads are one process here.
-const KERNEL: Process = Process { tgid: 0, start_ns: 0, comm: *b"kernel\0\0\0\0\0\0\0\0\0\0" };
+const KERNEL: Process = Process { tgid: 0, start_ticks: 0, comm: *b"kernel\0\0\0\0\0\0\0\0\0\0" };
 
 /// The calling process; by probe reads, because `bpf_get_current_task_btf` came only with 5.11. None if a read fails.
 #[inline(always)]
@@ -31,7 +35,7 @@ pub(super) fn current() -> Option<Process> {
     let leader = read::<u64>(task, frozen!(OFFSETS.task_group_leader))?;
     Some(Process {
         tgid: read(leader, frozen!(OFFSETS.task_tgid))?,
-        start_ns: read(leader, frozen!(OFFSETS.task_start_boottime))?,
+        start_ticks: read::<u64>(leader, frozen!(OFFSETS.task_start_boottime))? / NS_PER_TICK,
         comm: read_name(leader, frozen!(OFFSETS.task_comm))?,
     })
 }

@@ -17,6 +17,7 @@ const AF_INET6: u16 = 10;
 
 /// States of a TCP socket (include/net/tcp_states.h).
 pub(super) mod state {
+    pub(in crate::bpf) const ESTABLISHED: u8 = 1;
     pub(in crate::bpf) const SYN_SENT: u8 = 2;
     pub(in crate::bpf) const SYN_RECV: u8 = 3;
     pub(in crate::bpf) const FIN_WAIT1: u8 = 4;
@@ -24,6 +25,7 @@ pub(super) mod state {
     pub(in crate::bpf) const CLOSE: u8 = 7;
     pub(in crate::bpf) const CLOSE_WAIT: u8 = 8;
     pub(in crate::bpf) const LAST_ACK: u8 = 9;
+    pub(in crate::bpf) const LISTEN: u8 = 10;
     pub(in crate::bpf) const CLOSING: u8 = 11;
 }
 
@@ -43,6 +45,22 @@ pub(super) use load;
 #[inline(always)]
 pub(super) fn remote_port<M: Memory>(sk: *const u8) -> u16 {
     u16::from_be(load!(M, sk, sk_dport as u16))
+}
+
+/// The remote address, of any `struct sock_common`, TIME_WAIT's included.
+#[inline(always)]
+pub(super) fn remote_addr<M: Memory>(sk: *const u8) -> [u8; 16] {
+    if is_v6::<M>(sk) {
+        load!(M, sk, sk_v6_daddr as [u32; 4]).map_bytes()
+    } else {
+        v4_mapped(load!(M, sk, sk_daddr as u32))
+    }
+}
+
+/// IPv4 over an IPv6 socket is in the IPv6 fields too, v4-mapped (net/ipv6/tcp_ipv6.c, `tcp_v6_connect`).
+#[inline(always)]
+fn is_v6<M: Memory>(sk: *const u8) -> bool {
+    frozen!(OFFSETS.sk_v6_daddr) != tcp_reuse_watch_ebpf::ABSENT && load!(M, sk, sk_family as u16) == AF_INET6
 }
 
 impl Socket<Direct> {
@@ -89,35 +107,22 @@ impl<M: Memory> Socket<M> {
 
     #[inline(always)]
     pub(super) fn remote_addr(&self) -> [u8; 16] {
-        if self.is_v6() {
-            load!(M, self.0, sk_v6_daddr as [u32; 4]).map_bytes()
-        } else {
-            v4_mapped(load!(M, self.0, sk_daddr as u32))
-        }
+        remote_addr::<M>(self.0)
     }
 
     #[inline(always)]
     pub(super) fn local_addr(&self) -> [u8; 16] {
-        if self.is_v6() {
+        if is_v6::<M>(self.0) {
             load!(M, self.0, sk_v6_rcv_saddr as [u32; 4]).map_bytes()
         } else {
             v4_mapped(load!(M, self.0, sk_rcv_saddr as u32))
         }
     }
 
-    /// IPv4 over an IPv6 socket is in the IPv6 fields too, v4-mapped (net/ipv6/tcp_ipv6.c, `tcp_v6_connect`).
-    #[inline(always)]
-    fn is_v6(&self) -> bool {
-        frozen!(OFFSETS.sk_v6_daddr) != tcp_reuse_watch_ebpf::ABSENT && load!(M, self.0, sk_family as u16) == AF_INET6
-    }
-
     /// Whether our FIN is queued, by the state: true from FIN_WAIT1 and LAST_ACK on, unknown (false) in CLOSE.
     #[inline(always)]
     fn has_own_fin(&self) -> bool {
-        matches!(
-            load!(M, self.0, sk_state as u8),
-            state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING | state::LAST_ACK
-        )
+        matches!(self.state(), state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING | state::LAST_ACK)
     }
 
     #[inline(always)]
@@ -198,6 +203,37 @@ impl<M: Memory> Socket<M> {
     #[inline(always)]
     pub(super) fn sent_bytes(&self) -> u64 {
         load!(M, self.0, bytes_sent as u64).wrapping_sub(load!(M, self.0, bytes_retrans as u64))
+    }
+
+    /// Whether something was sent that is not answered yet, as far as the socket tells: payload is under way, or has come
+    /// and was not read, or the last was sent after the last was received (`lsndtime` and `lrcvtime`, in jiffies).
+    #[inline(always)]
+    pub(super) fn is_answer_due(&self) -> bool {
+        if self.written() == self.first_sent() {
+            return false;
+        }
+        let sent_after = load!(M, self.0, lsndtime as u32).wrapping_sub(load!(M, self.0, lrcvtime as u32));
+        self.write_seq() != load!(M, self.0, snd_una as u32)
+            || self.consumed() != self.rcv_nxt()
+            || sent_after.cast_signed() > 0
+    }
+
+    /// Inode of its descriptor, by which /proc names it. 0 when no process holds it any more.
+    #[inline(always)]
+    pub(super) fn inode(&self) -> u64 {
+        let socket = load!(Probed, self.0, sk_socket as u64);
+        if socket == 0 {
+            return 0;
+        }
+        // `SOCK_INODE()` of include/net/sock.h: both are parts of one `struct socket_alloc`.
+        let start = socket.wrapping_sub(u64::from(frozen!(OFFSETS.socket_alloc_socket)));
+        let inode = start.wrapping_add(u64::from(frozen!(OFFSETS.socket_alloc_inode)));
+        load!(Probed, inode as *const u8, inode_number as u64)
+    }
+
+    #[inline(always)]
+    pub(super) fn state(&self) -> u8 {
+        load!(M, self.0, sk_state as u8)
     }
 
     /// Microseconds of CLOCK_MONOTONIC at the last packet in either direction (`tcp_mstamp_refresh()`).

@@ -13,6 +13,7 @@ use tcp_reuse_watch_ebpf::{Connect, Filter, Group, GroupKey, OVERFLOW, Offsets, 
 use super::{
     CgroupRoot, Counters, HookSet, Kernel, KernelLog, Plan, Wire, cgroup,
     hooks::{self, Places},
+    inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     mapped,
     offsets::KernelTypes,
     privileges, readable,
@@ -157,7 +158,11 @@ impl Loader<'_> {
             HashMap::try_from(map(&mut ebpf, "CONNECTIONS")?)?,
             PerCpuArray::try_from(map(&mut ebpf, "LOSS")?)?,
         );
-        Ok(Kernel { ebpf, links: Some(links), hooks: set, places, remarks: Vec::new(), ring, counters, log })
+        let owners = HashMap::try_from(map(&mut ebpf, "OWNERS")?)?;
+        let states = HashMap::try_from(map(&mut ebpf, "STATES")?)?;
+        let mut inventory = Inventory::new(&mut ebpf, &self.btf, owners, states).map_err(|error| refused(&error))?;
+        inventory.take_over(&mut ebpf)?;
+        Ok(Kernel { ebpf, inventory, links: Some(links), hooks: set, places, remarks: Vec::new(), ring, counters, log })
     }
 
     fn switches(&self, set: HookSet) -> Switches {
@@ -195,6 +200,8 @@ impl Loader<'_> {
             .map_max_entries("CONNECTIONS", plan.max_connections)
             .map_max_entries("GROUPS", MAX_GROUPS)
             .map_max_entries("EVENTS", plan.ring_bytes)
+            .map_max_entries("OWNERS", MAX_OWNERS)
+            .map_max_entries("STATES", MAX_STATES)
             .map_max_entries("DESTINATIONS", size(plan.destinations.len()))
             .map_max_entries("PIDS", size(plan.pids.len()))
             .map_max_entries("PROCESSES", size(plan.processes.len()));

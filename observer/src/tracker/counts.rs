@@ -8,6 +8,7 @@ use crate::event::Group;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) opened: u64,
+    pub(crate) pre_existing: u64,
     pub(crate) closed: u64,
     pub(crate) unused: u64,
     pub(crate) new: u64,
@@ -22,7 +23,7 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn open(&self) -> u64 {
         // A sample is not taken at one instant: a close may be in it whose open is not.
-        self.opened.saturating_sub(self.closed)
+        (self.opened + self.pre_existing).saturating_sub(self.closed)
     }
 
     pub(crate) fn failed(&self) -> u64 {
@@ -40,7 +41,7 @@ impl Counts {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.opened == 0 && self.failed() == 0
+        self.opened == 0 && self.pre_existing == 0 && self.failed() == 0
     }
 }
 
@@ -48,6 +49,7 @@ impl From<&Group> for Counts {
     fn from(group: &Group) -> Self {
         Self {
             opened: group.opened,
+            pre_existing: group.pre_existing,
             closed: group.closed,
             unused: group.unused,
             new: group.new,
@@ -62,6 +64,7 @@ impl From<&Group> for Counts {
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.opened += other.opened;
+        self.pre_existing += other.pre_existing;
         self.closed += other.closed;
         self.unused += other.unused;
         self.new += other.new;

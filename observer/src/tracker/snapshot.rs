@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
 
 use super::Counts;
-use crate::event::{GroupKey, GroupSample, LossSample, address, name};
+use crate::event::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name};
 
 /// Rows past this many are one row of their own, so that no view grows without bound.
 const MAX_GROUPS: usize = 10_000;
@@ -14,6 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) duration_us: u64,
     pub(crate) totals: Counts,
     pub(crate) loss: LossSample,
+    /// How many sockets are in which state, over all destinations that are watched.
+    pub(crate) states: Vec<SocketState>,
     /// The most exchanges first.
     pub(crate) groups: Vec<GroupRow>,
 }
@@ -32,7 +34,8 @@ pub(crate) struct GroupRow {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct GroupName {
-    pub(crate) process: String,
+    /// None if it is not known.
+    pub(crate) process: Option<String>,
     pub(crate) remote: IpAddr,
     pub(crate) port: u16,
 }
@@ -78,7 +81,13 @@ impl Folded {
 }
 
 impl Snapshot {
-    pub(super) fn new(duration_ns: i64, live: &[GroupSample], mut folded: Folded, loss: LossSample) -> Self {
+    pub(super) fn new(
+        duration_ns: i64,
+        live: &[GroupSample],
+        mut folded: Folded,
+        loss: LossSample,
+        states: Vec<SocketState>,
+    ) -> Self {
         let mut groups = Vec::with_capacity(live.len());
         for group in live {
             if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
@@ -102,7 +111,12 @@ impl Snapshot {
         for group in &groups {
             totals += group.counts;
         }
-        Self { duration_us: duration_ns.max(0).cast_unsigned() / 1000, totals, loss, groups }
+        Self { duration_us: duration_ns.max(0).cast_unsigned() / 1000, totals, loss, states, groups }
+    }
+
+    /// Sockets that this side closed first, and whose addresses the kernel keeps from being used again for a while.
+    pub(crate) fn time_wait(&self) -> u64 {
+        self.states.iter().filter(|state| state.state == TIME_WAIT).map(|state| state.sockets).sum()
     }
 
     /// No row was lost, nothing went untracked, and no skipped hook was left unrecovered.

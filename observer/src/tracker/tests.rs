@@ -6,12 +6,12 @@ use super::*;
 use crate::{
     clock::Clock,
     decode,
-    event::{Group, GroupKey},
+    event::{Group, GroupKey, Listing},
 };
 
 fn key(tgid: u32, port: u16) -> GroupKey {
     let addr = Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets();
-    GroupKey { start_ns: 7, addr, tgid, port, reserved: 0 }
+    GroupKey { start_ticks: 7, addr, tgid, port, reserved: 0 }
 }
 
 fn group(key: GroupKey, opened: u64, new: u64, reused: u64) -> GroupSample {
@@ -28,7 +28,7 @@ fn ended(mut group: GroupSample) -> GroupSample {
 fn snapshot_of(samples: impl IntoIterator<Item = Vec<GroupSample>>) -> Snapshot {
     let mut tracker = Tracker::new(0, 10);
     for groups in samples {
-        tracker.sample(Sample { groups, loss: LossSample::default() });
+        tracker.sample(Sample { groups, ..Sample::default() });
     }
     tracker.snapshot(1_500_000)
 }
@@ -78,13 +78,27 @@ fn the_kernels_overflow_group_is_one_row_without_a_name() {
 #[test]
 fn loss_of_rows_is_incomplete_but_exact_and_loss_of_connections_is_neither() {
     let mut tracker = Tracker::new(0, 10);
-    let with = |loss| Sample { groups: Vec::new(), loss };
+    let with = |loss| Sample { loss, ..Sample::default() };
     tracker.sample(with(LossSample { rows: 1, ..LossSample::default() }));
     assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, true));
     tracker.sample(with(LossSample { untracked: 1, ..LossSample::default() }));
     assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, false));
     tracker.sample(with(LossSample { hook_skips: 5, ..LossSample::default() }));
     assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (true, true));
+}
+
+#[test]
+fn pre_existing_connections_are_open_and_states_stay_until_they_are_listed_again() {
+    let mut tracker = Tracker::new(0, 10);
+    let mut sample = group(key(1, 80), 2, 2, 8);
+    (sample.counters.pre_existing, sample.counters.closed) = (3, 1);
+    let waiting = SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
+    let established = SocketState { state: 1, ..waiting };
+    let listing = Some(Listing { states: vec![waiting, established], local_ports: 100 });
+    tracker.sample(Sample { groups: vec![sample], listing, ..Sample::default() });
+    assert_eq!(tracker.snapshot(0).totals.open(), 4);
+    tracker.sample(Sample::default());
+    assert_eq!(tracker.snapshot(0).time_wait(), 7);
 }
 
 fn event(kind: RowKind, socket: u64, connect_ns: u64) -> Event {

@@ -39,7 +39,7 @@ struct Start<'a> {
     hooks_not_taken: &'a [String],
     kernel: &'a str,
     ports: &'a [String],
-    pre_existing: Unknown,
+    pre_existing: u64,
 }
 
 /// What every row of a connection begins with.
@@ -49,7 +49,7 @@ struct Head<'a> {
     time: Time,
     id: u64,
     pid: Option<u32>,
-    process: &'a str,
+    process: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +57,7 @@ struct Opening {
     local: Option<SocketAddr>,
     remote: SocketAddr,
     port: u16,
-    pre_existing: Unknown,
+    pre_existing: bool,
     why: Unknown,
     replaced_cause: Unknown,
 }
@@ -143,7 +143,7 @@ struct Counters {
     reused: u64,
     reuse_ratio: Option<f64>,
     missed: Unknown,
-    pre_existing: Unknown,
+    pre_existing: u64,
     inexact: u64,
 }
 
@@ -151,7 +151,7 @@ struct Counters {
 struct Totals {
     #[serde(flatten)]
     counters: Counters,
-    time_wait: Unknown,
+    time_wait: u64,
     events_lost: u64,
     untracked: u64,
     hook_skips: u64,
@@ -201,7 +201,7 @@ impl From<&Counts> for Counters {
             reused: counts.reused,
             reuse_ratio: counts.reuse_ratio(),
             missed: None,
-            pre_existing: None,
+            pre_existing: counts.pre_existing,
             inexact: counts.inexact,
         }
     }
@@ -218,7 +218,7 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             .filter(|(_, n)| *n > 0)
             .collect();
         Self {
-            process: name.map(|name| name.process.as_str()),
+            process: name.and_then(|name| name.process.as_deref()),
             pid: row.pid,
             processes: row.processes,
             remote: name.map(|name| name.remote),
@@ -235,8 +235,8 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
 }
 
 fn opening(connection: &Connection) -> Opening {
-    let Connection { local, remote, .. } = *connection;
-    Opening { local, remote, port: remote.port(), pre_existing: None, why: None, replaced_cause: None }
+    let Connection { local, remote, pre_existing, .. } = *connection;
+    Opening { local, remote, port: remote.port(), pre_existing, why: None, replaced_cause: None }
 }
 
 fn closed_by(ender: Ender) -> Option<&'static str> {
@@ -285,7 +285,7 @@ impl View for JsonView {
             hooks_not_taken: &about.not_taken,
             kernel: &about.kernel,
             ports: &about.ports,
-            pre_existing: None,
+            pre_existing: about.pre_existing,
         })
     }
 
@@ -296,7 +296,7 @@ impl View for JsonView {
             time: Time(row.event.unix_ns),
             id: row.id,
             pid: connection.pid,
-            process: &connection.process,
+            process: connection.process.as_deref(),
         };
         match row.event.kind {
             RowKind::Open => line(&Open { head: head("open"), opening: opening(connection) }),
@@ -305,13 +305,13 @@ impl View for JsonView {
                 remote: connection.remote,
                 port: connection.remote.port(),
                 n: connection.exchanges,
-                reused: connection.exchanges > 1,
+                reused: connection.exchanges > 1 || !connection.first_is_new,
             }),
             RowKind::Close => line(&Close {
                 head: head("close"),
                 opening: opening(connection),
                 exchanges: connection.exchanges,
-                reused: connection.exchanges.saturating_sub(1),
+                reused: connection.reused(),
                 sent_bytes: connection.sent_bytes,
                 received_bytes: connection.received_bytes,
                 lifetime_us: connection.lifetime_us,
@@ -347,7 +347,7 @@ impl View for JsonView {
             exact: snapshot.is_exact(),
             totals: Totals {
                 counters: Counters::from(&snapshot.totals),
-                time_wait: None,
+                time_wait: snapshot.time_wait(),
                 events_lost: snapshot.loss.rows,
                 untracked: snapshot.loss.untracked,
                 hook_skips: snapshot.loss.hook_skips,

@@ -23,20 +23,24 @@ impl View for LinesView {
             [port] if !port.contains('-') => format!("port {port}"),
             ports => format!("ports {}", ports.join(", ")),
         };
-        format!("watching {ports} (Linux {}, {}), Ctrl-C ends\n", about.kernel, about.hooks.join(" + "))
+        let mut text = format!("watching {ports} (Linux {}, {}), Ctrl-C ends\n", about.kernel, about.hooks.join(" + "));
+        if about.pre_existing > 0 {
+            let _ = writeln!(text, "{} open already", plural(about.pre_existing, "connection is", "connections are"));
+        }
+        text
     }
 
     fn row(&self, row: &Row) -> String {
         let connection = &row.event.connection;
         let (what, details) = match row.event.kind {
             RowKind::Open => ("open", String::new()),
-            RowKind::Exchange if connection.exchanges == 1 => ("new", "  exchange 1".into()),
+            RowKind::Exchange if connection.reused() == 0 => ("new", "  exchange 1".into()),
             RowKind::Exchange => ("reused", format!("  exchange {}", connection.exchanges)),
             RowKind::Close => ("close", format!("  {}", close_details(connection))),
             RowKind::Failed => ("failed", format!("  {}", failure_name(connection.failure, connection.errno))),
         };
         let local = connection.local.map_or_else(String::new, |local| format!(" :{}", local.port()));
-        let process = process(&connection.process, connection.pid);
+        let process = process(connection.process.as_deref(), connection.pid);
         format!("{} {what:<6} {process}{local} → {}{details}\n", time(row.event.unix_ns), connection.remote)
     }
 
@@ -55,6 +59,9 @@ impl View for LinesView {
         }
         text.push_str(&sentence(snapshot));
         text.push('\n');
+        if snapshot.time_wait() > 0 {
+            let _ = writeln!(text, "{} left in TIME_WAIT", plural(snapshot.time_wait(), "socket is", "sockets are"));
+        }
         for line in caveats(snapshot) {
             let _ = writeln!(text, "{line}");
         }
@@ -81,8 +88,8 @@ fn printable(text: &str) -> String {
     safe
 }
 
-fn process(name: &str, pid: Option<u32>) -> String {
-    let name = printable(name);
+fn process(name: Option<&str>, pid: Option<u32>) -> String {
+    let name = name.map_or_else(|| "?".into(), printable);
     pid.map_or_else(|| name.clone(), |pid| format!("{name}[{pid}]"))
 }
 
@@ -93,10 +100,12 @@ fn plural(n: u64, one: &str, many: &str) -> String {
 /// Short enough for 80 columns, as long as nothing is odd.
 fn close_details(connection: &Connection) -> String {
     let approximately = if connection.exact { "" } else { "≈" };
-    let mut text = match connection.exchanges {
-        0 => "unused".into(),
-        1 => format!("{approximately}1 new"),
-        n => format!("{approximately}1 new, {approximately}{} reused", n - 1),
+    let reused = connection.reused();
+    let mut text = match (connection.exchanges, connection.exchanges - reused) {
+        (0, _) => "unused".into(),
+        (_, 0) => format!("{approximately}{reused} reused"),
+        (1, _) => format!("{approximately}1 new"),
+        _ => format!("{approximately}1 new, {approximately}{reused} reused"),
     };
     text.push_str(match (connection.closed_by, connection.how) {
         (_, Cut::Timeout) => ", timed out",
@@ -119,7 +128,8 @@ struct Column {
     value: fn(&Counts) -> u64,
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
+    Column { title: "BEFORE", always: false, value: |counts| counts.pre_existing },
     Column { title: "OPENED", always: true, value: |counts| counts.opened },
     Column { title: "FAILED", always: false, value: Counts::failed },
     Column { title: "CLOSED", always: false, value: |counts| counts.closed },
@@ -175,8 +185,8 @@ fn table(snapshot: &Snapshot) -> Table {
 fn names(group: &GroupRow) -> (String, String) {
     let Some(name) = &group.name else { return ("(others)".into(), String::new()) };
     let process = match group.processes {
-        Some(n) if n > 1 => format!("{} ×{n}", printable(&name.process)),
-        _ => process(&name.process, group.pid),
+        Some(n) if n > 1 => format!("{} ×{n}", process(name.process.as_deref(), None)),
+        _ => process(name.process.as_deref(), group.pid),
     };
     (process, std::net::SocketAddr::new(name.remote, name.port).to_string())
 }
@@ -248,6 +258,6 @@ mod tests {
     #[test]
     fn names_from_outside_cannot_drive_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
-        assert_eq!(process("nginx", None), "nginx");
+        assert_eq!(process(Some("nginx"), None), "nginx");
     }
 }

@@ -1,0 +1,92 @@
+//! Programs that user space runs over every TCP socket of its network namespace (iter/tcp, since 5.9): listeners first,
+//! then the others, TIME_WAIT included.
+
+use core::ffi::c_void;
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::StateKey;
+
+use crate::bpf::{
+    atomic,
+    frozen::{frozen, watches_port},
+    handlers::{list, take},
+    maps::{STATES, has_listener, listens},
+    memory::{Direct, Memory as _},
+    socket::{Socket, load, remote_addr, remote_port, state},
+};
+
+/// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c): the pointers are 8 bytes on every architecture.
+#[repr(C)]
+struct Context {
+    meta: *const u8,
+    /// `struct sock_common`; NULL after the last one.
+    sk_common: *const u8,
+    uid: u32,
+}
+
+/// For what wants any context.
+struct IteratorContext(*mut Context);
+
+impl EbpfContext for IteratorContext {
+    fn as_ptr(&self) -> *mut c_void {
+        self.0.cast()
+    }
+}
+
+/// The socket at hand, if its remote port is watched; listeners are noted on the way.
+#[inline(always)]
+fn watched(ctx: *mut Context) -> Option<*const u8> {
+    // SAFETY: `ctx` is the program's context.
+    let sk = unsafe { (*ctx).sk_common };
+    if sk.is_null() {
+        return None;
+    }
+    if load!(Direct, sk, sk_state as u8) == state::LISTEN {
+        listens(load!(Direct, sk, sk_num as u16));
+        return None;
+    }
+    if watches_port(remote_port::<Direct>(sk)) { Some(sk) } else { None }
+}
+
+/// Notes the sockets whose process user space has to find.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+extern "C" fn inventory_list(ctx: *mut Context) -> i32 {
+    if let Some(sk) = watched(ctx)
+        && let Some(socket) = Socket::<Direct>::new(sk)
+    {
+        list(&socket);
+    }
+    0
+}
+
+/// Takes over the sockets that have no entry.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
+    if let Some(sk) = watched(ctx)
+        && let Some(socket) = Socket::<Direct>::new(sk)
+    {
+        take(&IteratorContext(ctx), &socket);
+    }
+    0
+}
+
+/// Counts outbound sockets by destination and state.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/tcp")]
+extern "C" fn netstat(ctx: *mut Context) -> i32 {
+    let Some(sk) = watched(ctx) else { return 0 };
+    if has_listener(load!(Direct, sk, sk_num as u16)) {
+        return 0;
+    }
+    let state = u16::from(load!(Direct, sk, sk_state as u8));
+    let key = StateKey { addr: remote_addr::<Direct>(sk), port: remote_port::<Direct>(sk), state };
+    if let Some(count) = STATES.get_ptr_mut(&key) {
+        atomic::add(count, 1);
+    } else {
+        // When there is no room, a destination is left out.
+        let _ = STATES.insert(&key, &1, 0);
+    }
+    0
+}

@@ -1,0 +1,118 @@
+//! What the kernel lists rather than reports: sockets that were there before the watch began, and how many are in which
+//! state. Both see the network namespace of this process only.
+
+use std::{
+    fs,
+    io::Read as _,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, anyhow};
+use aya::{
+    Btf, Ebpf,
+    maps::{HashMap, MapData},
+    programs::Iter,
+};
+use tcp_reuse_watch_ebpf::{Owner, StateKey};
+
+use super::{Wire, processes};
+use crate::event::{Listing, SocketState, address};
+
+/// Sockets whose process is looked for; those beyond keep an unknown one.
+pub(super) const MAX_OWNERS: u32 = 65_536;
+
+/// Destinations times states.
+pub(super) const MAX_STATES: u32 = 65_536;
+
+/// Listing may take this part of one processor: one hundredth.
+const REST: u32 = 100;
+
+/// Not more often than anyone reads it.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+const LIST: &str = "inventory_list";
+const TAKE: &str = "inventory_take";
+const NETSTAT: &str = "netstat";
+
+pub(super) struct Inventory {
+    owners: HashMap<MapData, u64, Wire<Owner>>,
+    states: HashMap<MapData, Wire<StateKey>, u64>,
+    /// When the states may be listed again.
+    due: Instant,
+}
+
+impl Inventory {
+    pub(super) fn new(
+        ebpf: &mut Ebpf,
+        btf: &Btf,
+        owners: HashMap<MapData, u64, Wire<Owner>>,
+        states: HashMap<MapData, Wire<StateKey>, u64>,
+    ) -> anyhow::Result<Self> {
+        for name in [LIST, TAKE, NETSTAT] {
+            iterator(ebpf, name)?.load("tcp", btf).with_context(|| format!("iterator {name} refused"))?;
+        }
+        Ok(Self { owners, states, due: Instant::now() })
+    }
+
+    /// Takes over the sockets that were there before: everything else must be attached by now. First they are listed,
+    /// then their processes are found, then those that have no entry yet get one.
+    pub(super) fn take_over(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
+        run(ebpf, LIST)?;
+        let inodes: Vec<u64> = self.owners.keys().collect::<Result<_, _>>()?;
+        if !inodes.is_empty() {
+            for (inode, owner) in processes::owners(inodes.clone()) {
+                self.owners.insert(inode, Wire(owner), 0)?;
+            }
+        }
+        // Also with none: a connect that has begun holds no inode that could be listed.
+        run(ebpf, TAKE)?;
+        for inode in inodes {
+            self.owners.remove(&inode)?;
+        }
+        Ok(())
+    }
+
+    /// Counts sockets by destination and state; None when that was not long ago, compared with what it takes.
+    pub(super) fn listing(&mut self, ebpf: &mut Ebpf, now: bool) -> anyhow::Result<Option<Listing>> {
+        let started = Instant::now();
+        if !now && started < self.due {
+            return Ok(None);
+        }
+        let old: Vec<Wire<StateKey>> = self.states.keys().collect::<Result<_, _>>()?;
+        for key in old {
+            self.states.remove(&key)?;
+        }
+        run(ebpf, NETSTAT)?;
+        let mut states = Vec::new();
+        for entry in &self.states {
+            let (Wire(StateKey { addr, port, state }), sockets) = entry?;
+            states.push(SocketState { remote: address(addr), port, state, sockets });
+        }
+        self.due = Instant::now() + MIN_INTERVAL.max(started.elapsed() * REST);
+        Ok(Some(Listing { states, local_ports: local_ports() }))
+    }
+}
+
+fn iterator<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Iter> {
+    let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))?;
+    Ok(program.try_into()?)
+}
+
+/// Runs an iterator over every socket. It runs when its output, of which there is none, is read.
+fn run(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<()> {
+    let program = iterator(ebpf, name)?;
+    let link = program.attach().with_context(|| format!("cannot attach iterator {name}"))?;
+    let mut file = program.take_link(link)?.into_file().with_context(|| format!("cannot start iterator {name}"))?;
+    file.read_to_end(&mut Vec::new()).with_context(|| format!("cannot run iterator {name}"))?;
+    Ok(())
+}
+
+/// How many ports `connect()` chooses from (ip_local_port_range of ip(7)); all of them where that cannot be read.
+fn local_ports() -> u64 {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ends = range.split_whitespace().map_while(|port| port.parse::<u64>().ok());
+    match (ends.next(), ends.next()) {
+        (Some(first), Some(last)) if first <= last => last - first + 1,
+        _ => u64::from(u16::MAX),
+    }
+}
