@@ -55,8 +55,9 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 async fn watch(options: &cli::Watch, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let mut screen = Screen::new(options.output);
     let mut watch = Watch::start(&plan(options), options.ports.iter().map(ToString::to_string).collect())?;
+    // It starts threads, which must not have the privileges that attaching needed.
+    let mut screen = Screen::new(options.output);
     if let Some(screen) = &mut screen {
         screen.start(&watch);
     }
@@ -87,6 +88,7 @@ fn plan(options: &cli::Watch) -> Plan {
         pids: options.pids.clone(),
         processes: options.processes.clone(),
         hooks,
+        btf: options.btf.clone(),
         max_connections: options.max_connections,
         ring_bytes: options.ring_size,
         rows: options.output != cli::Output::None,
@@ -146,7 +148,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Attaches. From here on everything counts. Must be called within a tokio runtime.
+    /// Attaches, and gives up the privileges for it. From here on everything counts. Must be called within a tokio
+    /// runtime, before other threads are started.
     pub(crate) fn start(plan: &Plan, ports: Vec<String>) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let mut kernel = Kernel::attach(plan)?;

@@ -52,6 +52,28 @@ impl Watch {
 pub(crate) enum Command {
     /// Act out both sides of the story on loopback (a body left unread, a body read) and watch it, in ten seconds
     Demo,
+
+    /// Tell what this kernel and these privileges allow, line by line, and what to do
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// What to write to standard output
+    #[arg(short, long, value_enum, default_value_t = DoctorOutput::Lines)]
+    pub(crate) output: DoctorOutput,
+
+    /// The kernel's type information, where it is not in /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub(crate) btf: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorOutput {
+    /// A line for each requirement, and a sentence at the end
+    Lines,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +113,10 @@ pub(crate) struct Watch {
     /// How to look into the kernel: auto, or a list
     #[arg(long, value_enum, value_name = "HOOKS", value_delimiter = ',', default_value = "auto")]
     pub(crate) hooks: Vec<Hooks>,
+
+    /// The kernel's type information, where it is not in /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub(crate) btf: Option<PathBuf>,
 
     /// Connections that can be tracked at the same time
     #[arg(long, value_name = "N", default_value_t = kernel::MAX_CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]

@@ -17,6 +17,11 @@ impl fmt::Display for NotPermitted {
 
 impl Error for NotPermitted {}
 
+/// The exit code for it, where it has been said already.
+pub(crate) fn not_permitted() -> ExitCode {
+    ExitCode::from(NOT_PERMITTED)
+}
+
 /// Says what went wrong on stderr, and gives the exit code for it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");

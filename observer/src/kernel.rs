@@ -3,19 +3,21 @@
 //!
 //! Nothing is pinned: when the process dies, however it dies, its programs and maps go with it.
 
-mod cgroup;
+pub(crate) mod btf;
+pub(crate) mod cgroup;
 mod counters;
 mod hooks;
 mod inventory;
-mod load;
-mod log;
-mod offsets;
-mod privileges;
+mod kernel_log;
+pub(crate) mod load;
+pub(crate) mod offsets;
+pub(crate) mod privileges;
 mod processes;
 
 use std::{
     net::IpAddr,
     os::fd::{AsRawFd, OwnedFd},
+    path::PathBuf,
 };
 
 use anyhow::Context as _;
@@ -29,10 +31,10 @@ use tokio::io::{Interest, unix::AsyncFd};
 use crate::event::Sample;
 
 use counters::Counters;
-pub(crate) use hooks::HookSet;
+pub(crate) use hooks::{BASE_KIND, HookSet};
 use hooks::{Links, Places};
 use inventory::Inventory;
-pub(crate) use log::KernelLog;
+pub(crate) use kernel_log::KernelLog;
 
 /// Connections tracked at a time, unless told otherwise: 29 MB of kernel memory.
 pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
@@ -50,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) processes: Vec<String>,
     /// None: the best that loads.
     pub(crate) hooks: Option<HookSet>,
+    /// Where the kernel's type information is; None: where the kernel shows it.
+    pub(crate) btf: Option<PathBuf>,
     pub(crate) max_connections: u32,
     pub(crate) ring_bytes: u32,
     /// Whether anyone reads rows, and those of exchanges too.
@@ -81,8 +85,16 @@ impl Kernel {
     /// Reads every counter; `last`: also those that take long, however short ago they were read.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
         let mut sample = self.counters.sample(hooks::skips(&self.ebpf, self.hooks, self.places))?;
-        sample.listing = self.inventory.listing(&mut self.ebpf, last)?;
+        sample.listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
+            log::warn!("cannot list sockets: {error:#}");
+            None
+        });
         Ok(sample)
+    }
+
+    /// Whether counters and sockets can be read, as they have to be for the rest of the watch.
+    fn is_readable(&mut self) -> bool {
+        self.counters.loss((0, 0)).is_ok() && self.inventory.listing(&mut self.ebpf, true).is_ok()
     }
 }
 
@@ -108,6 +120,7 @@ impl Default for Plan {
             pids: Vec::new(),
             processes: Vec::new(),
             hooks: None,
+            btf: None,
             max_connections: MAX_CONNECTIONS,
             ring_bytes: RING_BYTES,
             rows: false,

@@ -9,6 +9,7 @@ mod clock;
 mod decode;
 mod demo;
 mod diagnostics;
+mod doctor;
 mod event;
 mod exit;
 mod kernel;
@@ -22,11 +23,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = cli::Cli::read();
     let result = match cli.command {
-        Some(cli::Command::Demo) => demo::run(),
-        None => app::run(&cli.watch),
+        Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
+        Some(cli::Command::Doctor(options)) => doctor::run(&options),
+        None => app::run(&cli.watch).map(|()| ExitCode::SUCCESS),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error),
-    }
+    result.unwrap_or_else(|error| exit::report(&error))
 }

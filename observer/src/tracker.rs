@@ -42,7 +42,7 @@ pub(crate) struct Tracker {
     /// Groups that have ended.
     folded: Folded,
     loss: LossSample,
-    states: Vec<SocketState>,
+    states: Option<Vec<SocketState>>,
     ports: Ports,
 }
 
@@ -57,7 +57,7 @@ impl Tracker {
             live: Vec::new(),
             folded: Folded::default(),
             loss: LossSample::default(),
-            states: Vec::new(),
+            states: None,
             ports: Ports::default(),
         }
     }
@@ -97,8 +97,9 @@ impl Tracker {
         }
         self.loss = sample.loss;
         let Some(listing) = sample.listing else { return Vec::new() };
-        self.states = listing.states;
-        self.ports.look(&self.states, listing.local_ports)
+        let notices = self.ports.look(&listing.states, listing.local_ports);
+        self.states = Some(listing.states);
+        notices
     }
 
     pub(crate) fn snapshot(&self, now_unix_ns: i64) -> Snapshot {

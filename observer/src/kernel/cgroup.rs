@@ -1,6 +1,6 @@
 //! The root of cgroup v2, where sock_ops sees every socket of the machine.
 
-use std::{fs, os::unix::fs::MetadataExt as _};
+use std::{fs, io, os::unix::fs::MetadataExt as _};
 
 use rustix::{
     fs::{Mode, OFlags, open},
@@ -14,17 +14,25 @@ use super::CgroupRoot;
 const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
 
 /// Opens the root, or says why it cannot be reached.
-pub(super) fn open_root() -> Result<CgroupRoot, String> {
-    let namespace = fs::metadata("/proc/self/ns/cgroup").map_err(|error| format!("no cgroup namespace: {error}"))?;
-    if namespace.ino() != INITIAL_CGROUP_NAMESPACE {
+pub(crate) fn open_root() -> Result<CgroupRoot, String> {
+    if !in_initial_namespace().map_err(|error| format!("no cgroup namespace: {error}"))? {
         return Err("this is a cgroup namespace of its own (a container): the machine's root cannot be reached".into());
     }
-    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| format!("no mount table: {error}"))?;
-    match mount_point(&mounts) {
+    match mounted().map_err(|error| format!("no mount table: {error}"))? {
         Some(path) => open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| format!("cannot open {path}: {error}")),
         None => mount().map_err(|error| format!("cgroup v2 is not mounted, and cannot be: {error}")),
     }
+}
+
+/// Whether this process sees the machine's cgroups, and not a container's part of them.
+pub(crate) fn in_initial_namespace() -> io::Result<bool> {
+    Ok(fs::metadata("/proc/self/ns/cgroup")?.ino() == INITIAL_CGROUP_NAMESPACE)
+}
+
+/// Where the root of cgroup v2 is mounted, if it is.
+pub(crate) fn mounted() -> io::Result<Option<String>> {
+    Ok(mount_point(&fs::read_to_string("/proc/self/mountinfo")?))
 }
 
 /// Where the root of cgroup v2 is mounted, from /proc/self/mountinfo (proc_pid_mountinfo(5)): in a hybrid layout under

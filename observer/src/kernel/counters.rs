@@ -44,7 +44,7 @@ impl Counters {
         self.groups.remove(&Wire(key)).inspect_err(|error| log::debug!("cannot delete a group: {error}")).is_ok()
     }
 
-    fn loss(&self, (hook_skips, unrecovered_skips): (u64, u64)) -> anyhow::Result<LossSample> {
+    pub(super) fn loss(&self, (hook_skips, unrecovered_skips): (u64, u64)) -> anyhow::Result<LossSample> {
         let count = |what: Loss| -> anyhow::Result<u64> {
             let per_cpu = self.loss.get(&(what as u32), 0).context("cannot read the loss counters")?;
             Ok(per_cpu.iter().sum())

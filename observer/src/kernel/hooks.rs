@@ -184,6 +184,35 @@ fn attach_one(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, root: Option<&CgroupRoot>
     }
 }
 
+/// What [`try_each`] calls the tracepoints of every set.
+pub(crate) const BASE_KIND: &str = "base-tracepoints";
+
+const KINDS: [(&str, &[Hook]); 5] =
+    [(BASE_KIND, &BASE), ("sockops", &SOCKOPS), ("fentry", &FENTRY), ("kprobe", &KPROBE), ("tracepoint", &TRACEPOINT)];
+
+/// Loads each program of every set that this kernel has a place for, and attaches it for an instant. Gives the set, the
+/// place, and what came of it.
+pub(super) fn try_each(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    places: Places,
+    root: Option<&CgroupRoot>,
+) -> Vec<(&'static str, &'static str, anyhow::Result<()>)> {
+    let mut tried = Vec::new();
+    for (kind, hooks) in KINDS {
+        for hook in hooks {
+            let place = match hook.place {
+                Place::Fentry(PAGES) | Place::Kprobe(PAGES) if !places.pages => continue,
+                Place::Tracepoint(SEND_TRACEPOINT) if !places.send_tracepoint => continue,
+                Place::Tracepoint(name) | Place::Fentry(name) | Place::Kprobe(name) => name,
+                Place::CgroupRoot => "the root of cgroup v2",
+            };
+            tried.push((kind, place, attach_one(ebpf, btf, hook, root).map(drop)));
+        }
+    }
+    tried
+}
+
 /// How often the kernel skipped one of the programs, and how often nothing else made it good. Lower bounds: the kernel
 /// counts on a best effort.
 pub(super) fn skips(ebpf: &Ebpf, set: HookSet, places: Places) -> (u64, u64) {

@@ -1,17 +1,21 @@
 //! From a plan to attached programs: constants frozen in, maps sized, the best set of hooks that really loads.
 
+mod trial;
+
 use std::{thread, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfLoader, Endianness,
     maps::{HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::ProgramError,
 };
 use tcp_reuse_watch_ebpf::{Connect, Filter, Group, GroupKey, OVERFLOW, Offsets, PORT_WORDS, Switches};
 
 use super::{
-    CgroupRoot, Counters, HookSet, Kernel, KernelLog, Plan, Wire, cgroup,
+    CgroupRoot, Counters, HookSet, Kernel, KernelLog, Plan, Wire,
+    btf::Source,
+    cgroup,
     hooks::{self, Places},
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     mapped,
@@ -19,6 +23,7 @@ use super::{
     privileges, readable,
 };
 use crate::exit::NotPermitted;
+pub(crate) use trial::{ITERATOR_KIND, MapsRefused, Trial, TriedHook};
 
 /// What can come beside sock_ops, the best first: typed arguments, then any function, then what no kernel refuses.
 const PROBES: [HookSet; 3] = [
@@ -38,8 +43,8 @@ struct KernelFacts {
 }
 
 impl KernelFacts {
-    fn read() -> anyhow::Result<Self> {
-        let types = KernelTypes::read()?;
+    fn read(source: &Source) -> anyhow::Result<Self> {
+        let types = KernelTypes::read(source)?;
         let mut iter_types = Switches::default();
         types.set_iter_types(&mut iter_types);
         Ok(Self { offsets: types.offsets()?, iter_types, places: types.places() })
@@ -52,18 +57,11 @@ impl Kernel {
     /// Fails with [`NotPermitted`] where privileges or the kernel do not allow it.
     pub(crate) fn attach(plan: &Plan) -> anyhow::Result<Self> {
         let started = Instant::now();
+        let source = Source::read(plan.btf.as_deref())?;
         privileges::check(plan.hooks.is_some_and(|hooks| hooks.sockops))?;
-        // Each reads the kernel's type information, in its own way: together they are most of the time to start.
-        let (facts, btf) = thread::scope(|scope| {
-            let btf = scope.spawn(|| Btf::from_sys_fs().context("cannot read the kernel's type information"));
-            (
-                KernelFacts::read(),
-                btf.join().unwrap_or_else(|_| Err(anyhow!("the kernel's type information is malformed"))),
-            )
-        });
-        let loader = Loader { plan, facts: facts?, btf: btf? };
+        let loader = Loader::new(plan, &source)?;
         log::debug!("type information read after {:?}", started.elapsed());
-        let kernel = match plan.hooks {
+        let mut kernel = match plan.hooks {
             Some(hooks) => loader.load_chosen(hooks)?,
             None => loader.load_best()?,
         };
@@ -71,7 +69,8 @@ impl Kernel {
             log::info!("not taken: {remark}");
         }
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
-        drop(loader);
+        drop((loader, source));
+        privileges::give_up(|| kernel.is_readable())?;
         give_back_memory();
         Ok(kernel)
     }
@@ -87,7 +86,7 @@ fn give_back_memory() {
 }
 
 /// Everything that a load needs, whichever hooks it takes.
-struct Loader<'a> {
+pub(crate) struct Loader<'a> {
     plan: &'a Plan,
     facts: KernelFacts,
     btf: Btf,
@@ -99,7 +98,20 @@ struct Prepared {
     ebpf: Ebpf,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    pub(crate) fn new(plan: &'a Plan, source: &Source) -> anyhow::Result<Self> {
+        // Each reads the kernel's type information, in its own way: together they are most of the time to start.
+        let (facts, btf) = thread::scope(|scope| {
+            let btf = scope.spawn(|| Btf::parse(&source.bytes, Endianness::default()));
+            (KernelFacts::read(source), btf.join())
+        });
+        let btf = btf
+            .map_err(|_| anyhow!("it is malformed"))
+            .and_then(|btf| btf.map_err(Into::into))
+            .with_context(|| format!("cannot read the type information in {}", source.path.display()))?;
+        Ok(Self { plan, facts: facts?, btf })
+    }
+
     fn load_chosen(&self, set: HookSet) -> anyhow::Result<Kernel> {
         let root = set.sockops.then(cgroup::open_root).transpose();
         let root = root.map_err(|why| NotPermitted(format!("sockops is not possible: {why}")))?;
@@ -107,7 +119,7 @@ impl Loader<'_> {
     }
 
     /// sock_ops if it can be had, and the best of the others that loads.
-    fn load_best(&self) -> anyhow::Result<Kernel> {
+    pub(crate) fn load_best(&self) -> anyhow::Result<Kernel> {
         let root =
             if privileges::has_net_admin() { cgroup::open_root() } else { Err("CAP_NET_ADMIN is missing".into()) };
         let mut remarks = Vec::new();

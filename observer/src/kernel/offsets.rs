@@ -3,27 +3,31 @@
 //! rustc emits no CO-RE relocations, and an offset of another kernel would be wrong without any error, so every offset
 //! is looked up at start and handed to the programs as a frozen constant.
 
-use std::{collections::HashMap, fs};
+use std::collections::HashMap;
 
 use anyhow::{Context as _, anyhow, bail};
 use btfparse::{Integer32Value, Offset, Readable, TypeInformation, TypeVariant};
 use tcp_reuse_watch_ebpf::{ABSENT, Offsets, Switches};
 
-use super::hooks::{PAGES, Places, SEND_TRACEPOINT};
+use super::{
+    btf::Source,
+    hooks::{PAGES, Places, SEND_TRACEPOINT},
+};
 use crate::exit::NotPermitted;
 
-const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
-
 /// The type information of the running kernel.
-pub(super) struct KernelTypes {
+pub(crate) struct KernelTypes {
+    /// How messages name it.
+    source: String,
     types: TypeInformation,
     /// By name; found once, because there are a hundred thousand types to search.
     structs: HashMap<String, u32>,
 }
 
-struct Bytes(Vec<u8>);
+/// What btfparse reads from.
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
-impl Readable for Bytes {
+impl Readable for Bytes<'_> {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
         let bytes = usize::try_from(offset)
             .ok()
@@ -35,16 +39,10 @@ impl Readable for Bytes {
 }
 
 impl KernelTypes {
-    pub(super) fn read() -> anyhow::Result<Self> {
-        let bytes = fs::read(KERNEL_BTF).map_err(|error| {
-            NotPermitted(format!(
-                "not supported: this kernel shows no type information ({KERNEL_BTF}: {error}); it has to be built with \
-                 CONFIG_DEBUG_INFO_BTF, as those of Debian 11, Ubuntu 20.10, Fedora 31 and later are"
-            ))
-        })?;
-        let types = TypeInformation::new(&Bytes(bytes))
+    pub(crate) fn read(source: &Source) -> anyhow::Result<Self> {
+        let types = TypeInformation::new(&Bytes(&source.bytes))
             .map_err(|error| anyhow!("{error:?}"))
-            .with_context(|| format!("cannot read the type information in {KERNEL_BTF}"))?;
+            .with_context(|| format!("cannot read the type information in {}", source.path.display()))?;
         let structs = types
             .get()
             .iter()
@@ -54,25 +52,37 @@ impl KernelTypes {
                 _ => None,
             })
             .collect();
-        Ok(Self { types, structs })
+        Ok(Self { source: source.name(), types, structs })
     }
 
     /// Every offset that the programs use.
     pub(super) fn offsets(&self) -> anyhow::Result<Offsets> {
+        let missing = self.missing_fields();
+        if !missing.is_empty() {
+            bail!(NotPermitted(format!("not supported: {} has no field {}", self.source, missing.join(", "))));
+        }
         let mut offsets = Offsets::UNSET;
         for (paths, set) in Offsets::FIELDS {
-            let found = paths.split('|').find_map(|path| self.offset_of(path));
-            let is_optional = paths.ends_with('|');
-            match found {
-                Some(offset) => set(&mut offsets, offset),
-                None if is_optional => set(&mut offsets, ABSENT),
-                None => bail!(NotPermitted(format!(
-                    "not supported: this kernel's type information has no field {}",
-                    paths.replace('|', " or ")
-                ))),
-            }
+            set(&mut offsets, self.offset_of_any(paths).unwrap_or(ABSENT));
         }
         Ok(offsets)
+    }
+
+    /// The fields that the programs cannot do without, and that are not there.
+    pub(crate) fn missing_fields(&self) -> Vec<String> {
+        let is_optional = |paths: &str| paths.ends_with('|');
+        let is_missing = |paths: &&str| !is_optional(paths) && self.offset_of_any(paths).is_none();
+        Offsets::FIELDS
+            .iter()
+            .map(|(paths, _)| *paths)
+            .filter(is_missing)
+            .map(|paths| paths.replace('|', " or "))
+            .collect()
+    }
+
+    /// The offset of the first of these fields that is there.
+    fn offset_of_any(&self, paths: &str) -> Option<u32> {
+        paths.split('|').find_map(|path| self.offset_of(path))
     }
 
     /// Bytes from the start of `struct` to the field; None if either is not there, or the field is a bit field.

@@ -2,7 +2,7 @@
 
 use std::{env, fs};
 
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
 use crate::exit::NotPermitted;
 
@@ -12,23 +12,41 @@ const NEEDED: [(CapabilitySet, &str); 3] = [
     (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
 ];
 
-/// What is missing of what programs and maps need. CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON
-/// (include/linux/capability.h, `bpf_capable()` and `perfmon_capable()`, since 5.8).
-fn missing(for_sockops: bool) -> anyhow::Result<Vec<&'static str>> {
+/// Whether this process has a capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    Held,
+    /// CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON (include/linux/capability.h, `bpf_capable()` and
+    /// `perfmon_capable()`, since 5.8).
+    BySysAdmin,
+    Missing,
+}
+
+/// Each capability that programs and maps need, and whether it is there.
+pub(crate) fn holdings() -> anyhow::Result<[(&'static str, Holding); 3]> {
     let effective = capabilities(None)?.effective;
     let is_admin = effective.contains(CapabilitySet::SYS_ADMIN);
-    Ok(NEEDED
-        .into_iter()
-        .filter(|(capability, _)| {
-            let is_net_admin = *capability == CapabilitySet::NET_ADMIN;
-            !effective.contains(*capability) && if is_net_admin { for_sockops } else { !is_admin }
-        })
-        .map(|(_, name)| name)
-        .collect())
+    Ok(NEEDED.map(|(capability, name)| {
+        let holding = if effective.contains(capability) {
+            Holding::Held
+        } else if is_admin && capability != CapabilitySet::NET_ADMIN {
+            Holding::BySysAdmin
+        } else {
+            Holding::Missing
+        };
+        (name, holding)
+    }))
+}
+
+/// What is missing of what programs and maps need; CAP_NET_ADMIN only counts `for_sockops`.
+fn missing(for_sockops: bool) -> anyhow::Result<Vec<&'static str>> {
+    let is_needed = |name: &str| for_sockops || name != "CAP_NET_ADMIN";
+    let missing = holdings()?.into_iter().filter(|(name, holding)| *holding == Holding::Missing && is_needed(name));
+    Ok(missing.map(|(name, _)| name).collect())
 }
 
 /// Refuses where programs cannot be loaded; `for_sockops` when they have to include sock_ops.
-pub(super) fn check(for_sockops: bool) -> anyhow::Result<()> {
+pub(crate) fn check(for_sockops: bool) -> anyhow::Result<()> {
     let without = missing(for_sockops)?;
     if without.is_empty() {
         return Ok(());
@@ -46,8 +64,28 @@ pub(super) fn has_net_admin() -> bool {
     missing(true).is_ok_and(|without| !without.contains(&"CAP_NET_ADMIN"))
 }
 
+/// Gives up every privilege for good: what is open stays usable. On old kernels every bpf() call needs CAP_BPF (until
+/// 5.19, kernel/bpf/syscall.c, `__sys_bpf`, where `unprivileged_bpf_disabled` is set): `works`, which makes one, tells,
+/// and then that one is kept.
+///
+/// Capabilities are those of a thread, and new threads get them: this must come before any is started.
+pub(super) fn give_up(works: impl FnOnce() -> bool) -> anyhow::Result<()> {
+    set_no_new_privs(true)?;
+    let none = CapabilitySet::empty();
+    let permitted = capabilities(None)?.permitted & CapabilitySet::BPF;
+    let set = |effective, permitted| set_capabilities(None, CapabilitySets { effective, permitted, inheritable: none });
+    set(none, permitted)?;
+    if works() {
+        set(none, none)?;
+    } else {
+        log::info!("CAP_BPF is kept: this kernel asks for it at every access to a map");
+        set(permitted, permitted)?;
+    }
+    Ok(())
+}
+
 /// This command, with sudo before it.
-fn command_with_sudo() -> String {
+pub(crate) fn command_with_sudo() -> String {
     let mut words = vec!["sudo".to_string()];
     let mut arguments = env::args();
     let program = arguments.next().unwrap_or_else(|| env!("CARGO_PKG_NAME").into());

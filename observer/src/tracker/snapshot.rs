@@ -14,8 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) duration_us: u64,
     pub(crate) totals: Counts,
     pub(crate) loss: LossSample,
-    /// How many sockets are in which state, over all destinations that are watched.
-    pub(crate) states: Vec<SocketState>,
+    /// How many sockets are in which state, over all destinations that are watched; None where they cannot be listed.
+    pub(crate) states: Option<Vec<SocketState>>,
     /// The most exchanges first.
     pub(crate) groups: Vec<GroupRow>,
 }
@@ -86,7 +86,7 @@ impl Snapshot {
         live: &[GroupSample],
         mut folded: Folded,
         loss: LossSample,
-        states: Vec<SocketState>,
+        states: Option<Vec<SocketState>>,
     ) -> Self {
         let mut groups = Vec::with_capacity(live.len());
         for group in live {
@@ -115,8 +115,9 @@ impl Snapshot {
     }
 
     /// Sockets that this side closed first, and whose addresses the kernel keeps from being used again for a while.
-    pub(crate) fn time_wait(&self) -> u64 {
-        self.states.iter().filter(|state| state.state == TIME_WAIT).map(|state| state.sockets).sum()
+    pub(crate) fn time_wait(&self) -> Option<u64> {
+        let states = self.states.as_ref()?;
+        Some(states.iter().filter(|state| state.state == TIME_WAIT).map(|state| state.sockets).sum())
     }
 
     /// No row was lost, nothing went untracked, and no skipped hook was left unrecovered.

@@ -98,7 +98,7 @@ fn pre_existing_connections_are_open_and_states_stay_until_they_are_listed_again
     tracker.sample(Sample { groups: vec![sample], listing, ..Sample::default() });
     assert_eq!(tracker.snapshot(0).totals.open(), 4);
     tracker.sample(Sample::default());
-    assert_eq!(tracker.snapshot(0).time_wait(), 7);
+    assert_eq!(tracker.snapshot(0).time_wait(), Some(7));
 }
 
 fn event(kind: RowKind, socket: u64, connect_ns: u64) -> Event {

@@ -151,7 +151,7 @@ struct Counters {
 struct Totals {
     #[serde(flatten)]
     counters: Counters,
-    time_wait: u64,
+    time_wait: Option<u64>,
     events_lost: u64,
     untracked: u64,
     hook_skips: u64,

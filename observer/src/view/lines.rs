@@ -59,8 +59,8 @@ impl View for LinesView {
         }
         text.push_str(&sentence(snapshot));
         text.push('\n');
-        if snapshot.time_wait() > 0 {
-            let _ = writeln!(text, "{} left in TIME_WAIT", plural(snapshot.time_wait(), "socket is", "sockets are"));
+        if let Some(waiting) = snapshot.time_wait().filter(|waiting| *waiting > 0) {
+            let _ = writeln!(text, "{} left in TIME_WAIT", plural(waiting, "socket is", "sockets are"));
         }
         for line in caveats(snapshot) {
             let _ = writeln!(text, "{line}");
@@ -102,7 +102,8 @@ fn close_details(connection: &Connection) -> String {
     let approximately = if connection.exact { "" } else { "≈" };
     let reused = connection.reused();
     let mut text = match (connection.exchanges, connection.exchanges - reused) {
-        (0, _) => "unused".into(),
+        (0, _) if connection.first_is_new => "unused".into(),
+        (0, _) => "no exchange".into(),
         (_, 0) => format!("{approximately}{reused} reused"),
         (1, _) => format!("{approximately}1 new"),
         _ => format!("{approximately}1 new, {approximately}{reused} reused"),
@@ -194,12 +195,11 @@ fn names(group: &GroupRow) -> (String, String) {
 fn sentence(snapshot: &Snapshot) -> String {
     let totals = &snapshot.totals;
     if totals.exchanges() == 0 {
-        return match (totals.opened, totals.failed()) {
-            (0, 0) => "no connections".into(),
-            (opened, failed) => {
-                format!("no exchanges: {} opened, {failed} failed", plural(opened, "connection", "connections"))
-            }
-        };
+        if totals.is_empty() {
+            return "no connections".into();
+        }
+        let opened = plural(totals.opened, "connection", "connections");
+        return format!("no exchanges: {opened} opened, {} failed", totals.failed());
     }
     let approximately = if totals.inexact > 0 { "≈" } else { "" };
     let mut remotes: Vec<_> = snapshot.groups.iter().map(|group| names(group).1).collect();
