@@ -60,7 +60,7 @@ impl View for LinesView {
         text.push_str(&sentence(snapshot));
         text.push('\n');
         if let Some(waiting) = snapshot.time_wait().filter(|waiting| *waiting > 0) {
-            let _ = writeln!(text, "{} left in TIME_WAIT", plural(waiting, "socket is", "sockets are"));
+            let _ = writeln!(text, "{} in TIME_WAIT", plural(waiting, "socket is", "sockets are"));
         }
         for line in caveats(snapshot) {
             let _ = writeln!(text, "{line}");
