@@ -57,7 +57,7 @@ fn examine(plan: &Plan) -> anyhow::Result<Report> {
         source => source,
     };
     let release = kernel::release();
-    let mut checks = vec![machine::version(&release), machine::type_information(source.as_ref()), machine::lockdown()];
+    let mut checks = vec![machine::version(&release), machine::type_information(source.as_ref())?, machine::lockdown()];
     checks.extend(process::capabilities()?);
     checks.extend([process::memory_lock(&release), process::user_namespace(), process::container()]);
     checks.push(machine::cgroup_v2());

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// -EEXIST: another processor was faster.
-const EEXIST: i32 = -17;
+pub(super) const EEXIST: i32 = -17;
 
 /// Too large for the stack beside a connection.
 static EMPTY: Group = Group {

@@ -8,15 +8,15 @@ use aya_ebpf::{
     helpers::{bpf_ktime_get_ns, generated::bpf_ringbuf_output},
 };
 use aya_log_ebpf::warn;
-use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Failure, GroupKey, Loss, Owner, Phase, RowKind, Turn, flag};
+use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Failure, GroupKey, Loss, Phase, RowKind, Turn, flag};
 
 use super::{
-    counters::{Counters, count, uncount},
+    counters::{Counters, EEXIST, count, uncount},
     filter,
     frozen::frozen,
     maps::{CONNECTIONS, EVENTS, lost},
     memory::Memory,
-    process::{self, Process},
+    process::Process,
     socket::Socket,
 };
 
@@ -41,13 +41,16 @@ pub(super) fn of<M: Memory>(socket: &Socket<M>) -> Option<Entry> {
     CONNECTIONS.get_ptr_mut(socket.address()).map(|entry| unsafe { &mut *entry })
 }
 
-/// Creates the entry of a socket that connects, if the filter wants it. Must run in the caller's context.
+/// Creates the entry of a socket, if the filter wants it. `process`: whose connection it is. `when`: flags of a map's
+/// update; `last_chance`: what finds no room is untracked.
 #[inline(always)]
-pub(super) fn create<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, last_chance: bool) -> Option<Entry> {
-    let Some(process) = process::current() else {
-        lost(Loss::Untracked);
-        return None;
-    };
+pub(super) fn create<M: Memory>(
+    ctx: &impl EbpfContext,
+    socket: &Socket<M>,
+    process: &Process,
+    when: u32,
+    last_chance: bool,
+) -> Option<Entry> {
     let group = GroupKey {
         start_ticks: process.start_ticks,
         addr: socket.remote_addr(),
@@ -55,27 +58,37 @@ pub(super) fn create<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, last
         port: socket.remote_port(),
         reserved: 0,
     };
-    if !filter::wants(&process, &group) {
+    if !filter::wants(process, &group) {
         return None;
     }
-    insert(ctx, socket, &process, group, last_chance)
-}
-
-/// Creates the entry of a socket that was there before, if there is none.
-#[inline(always)]
-pub(super) fn adopt<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, owner: &Owner) -> Option<Entry> {
-    if of(socket).is_some() {
-        return None;
-    }
-    let process = Process { tgid: owner.tgid, start_ticks: owner.start_ticks, comm: owner.comm };
-    let group = GroupKey {
-        start_ticks: process.start_ticks,
-        addr: socket.remote_addr(),
-        tgid: process.tgid,
-        port: socket.remote_port(),
-        reserved: 0,
+    let flags = if Counters::ensure(&group, process) { 0 } else { flag::OVERFLOW };
+    let connection = Connection {
+        socket: socket.address(),
+        // SAFETY: the helper has no preconditions.
+        connect_ns: unsafe { bpf_ktime_get_ns() },
+        group,
+        comm: process.comm,
+        flags,
+        ..Connection::EMPTY
     };
-    if filter::wants(&process, &group) { insert(ctx, socket, &process, group, true) } else { None }
+    match CONNECTIONS.insert(socket.address(), &connection, u64::from(when)) {
+        Ok(()) => {}
+        // Another hook was faster.
+        Err(EEXIST) => return None,
+        Err(error) => {
+            // Full, or a softirq interrupted another update on this processor.
+            if last_chance {
+                warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
+                lost(Loss::Untracked);
+            }
+            return None;
+        }
+    }
+    let entry = of(socket)?;
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, tracked);
+    }
+    Some(entry)
 }
 
 /// The connection was open when the watch began.
@@ -95,39 +108,6 @@ pub(super) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if let Some(counters) = Counters::of(entry) {
         count!(counters, pre_existing);
     }
-}
-
-#[inline(always)]
-fn insert<M: Memory>(
-    ctx: &impl EbpfContext,
-    socket: &Socket<M>,
-    process: &Process,
-    group: GroupKey,
-    last_chance: bool,
-) -> Option<Entry> {
-    let flags = if Counters::ensure(&group, process) { 0 } else { flag::OVERFLOW };
-    let connection = Connection {
-        socket: socket.address(),
-        // SAFETY: the helper has no preconditions.
-        connect_ns: unsafe { bpf_ktime_get_ns() },
-        group,
-        comm: process.comm,
-        flags,
-        ..Connection::EMPTY
-    };
-    if let Err(error) = CONNECTIONS.insert(socket.address(), &connection, 0) {
-        // Full, or a softirq interrupted another update on this processor: a later hook of the same connect tries again.
-        if last_chance {
-            warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
-            lost(Loss::Untracked);
-        }
-        return None;
-    }
-    let entry = of(socket)?;
-    if let Some(counters) = Counters::of(entry) {
-        count!(counters, tracked);
-    }
-    Some(entry)
 }
 
 /// Takes the local address. At SYN_SENT there is none yet, or only what bind() gave.

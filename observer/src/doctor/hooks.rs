@@ -73,6 +73,10 @@ fn refusals(hooks: &[&TriedHook]) -> String {
         let Err(reason) = &hook.outcome else { continue };
         let general = reason.replace(hook.place, "");
         if last.as_ref() == Some(&general) {
+            // Some reasons name no place: they hold for all.
+            if general == *reason {
+                continue;
+            }
             let _ = write!(text, ", {} likewise", hook.place);
         } else {
             text += if text.is_empty() { "" } else { "; " };
@@ -97,7 +101,7 @@ pub(super) fn put_into_perspective(check: &mut Check, taken: Option<HookSet>) {
         "tracepoint" => {
             "not needed: without fentry and kprobe too, TLS cannot be told, and its counts are marked as not exact"
         }
-        _ => "not needed here: the watch runs all the same",
+        _ => "not needed: the watch runs all the same",
     };
-    check.detail = format!("{meaning}. {}", check.detail);
+    check.detail = format!("{meaning}; {}", check.detail);
 }

@@ -32,37 +32,36 @@ pub(super) fn version(release: &str) -> Check {
     }
 }
 
-/// Whether every field that the programs read can be found.
-pub(super) fn type_information(source: Result<&Source, &anyhow::Error>) -> Check {
+/// Whether every field that the programs read can be found. Fails for a file that was given and is no use.
+pub(super) fn type_information(source: Result<&Source, &anyhow::Error>) -> anyhow::Result<Check> {
     const NAME: &str = "btf";
     let Ok(source) = source else {
-        return Check::missing(
+        return Ok(Check::missing(
             NAME,
             format!("this kernel shows no type information ({KERNEL_BTF}), by which its structures are read"),
             "use a kernel built with CONFIG_DEBUG_INFO_BTF, as those of Debian 11, Ubuntu 20.10, Fedora 31 and \
              later are; if it only keeps it elsewhere, give that by --btf FILE",
-        );
+        ));
     };
     let found = format!("{}, {:.1} MB", source.path.display(), source.bytes.len() as f64 / 1e6);
     let types = match KernelTypes::read(source) {
         Ok(types) => types,
-        Err(error) => return Check::missing(NAME, format!("{found}: {error:#}"), "give another by --btf FILE"),
+        Err(error) if source.is_given => return Err(error),
+        Err(error) => return Ok(Check::missing(NAME, format!("{found}: {error:#}"), "give another by --btf FILE")),
     };
     let missing = types.missing_fields();
     if !missing.is_empty() {
         let detail = format!("{found}, has no field {}", missing.join(", "));
-        return Check::missing(
-            NAME,
-            detail,
-            "give this kernel's own by --btf FILE, or use a kernel that has the fields",
-        );
+        let remedy = "give this kernel's own by --btf FILE, or use a kernel that has the fields";
+        return Ok(Check::missing(NAME, detail, remedy));
     }
     let detail = format!("{found}, has every field that is needed");
     if source.differs_from_the_kernels() == Some(true) {
-        return Check::ok(NAME, format!("{detail}; but it is not what this kernel shows in {KERNEL_BTF}"))
-            .with_remedy("leave --btf out: what is read by another kernel's type information can be wrong");
+        let detail = format!("{detail}; but it is not what this kernel shows in {KERNEL_BTF}");
+        let remedy = "leave --btf out: what is read by another kernel's type information can be wrong";
+        return Ok(Check::ok(NAME, detail).with_remedy(remedy));
     }
-    Check::ok(NAME, detail)
+    Ok(Check::ok(NAME, detail))
 }
 
 pub(super) fn lockdown() -> Check {

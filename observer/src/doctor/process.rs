@@ -2,16 +2,18 @@
 
 use std::{env, fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
-use rustix::process::{Resource, getrlimit};
+use rustix::{
+    process::{Resource, getrlimit},
+    thread::{CapabilitySet, capabilities as capabilities_of_thread},
+};
 
 use super::{check::Check, machine};
 use crate::kernel::{
     cgroup,
-    privileges::{Holding, command_with_sudo, holdings},
+    privileges::{Holding, command_with_sudo, holdings, in_initial_user_namespace},
 };
 
-// Inodes of the initial namespaces, include/linux/proc_ns.h.
-const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+/// Inode of the initial one, include/linux/proc_ns.h, `PROC_PID_INIT_INO`.
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// From here on BPF memory is charged to the cgroup, and not to the limit of locked memory.
@@ -39,21 +41,24 @@ pub(super) fn memory_lock(release: &str) -> Check {
     if machine::numbers(release).is_some_and(|version| version >= WITHOUT_MEMORY_LOCK) {
         return Check::ok(NAME, format!("{told}; Linux 5.11 and later do not need it"));
     }
+    // aya raises it before it creates the first map.
+    let can_raise =
+        || capabilities_of_thread(None).is_ok_and(|has| has.effective.contains(CapabilitySet::SYS_RESOURCE));
     match (limit.current, limit.maximum) {
         (None, _) => Check::ok(NAME, told),
-        (Some(_), None) => Check::ok(NAME, format!("{told}, and can be raised")),
-        (Some(_), Some(_)) => Check::unknown(NAME, format!("{told}; before Linux 5.11 the maps count in it (40 MB)"))
+        (Some(_), maximum) if maximum.is_none() || can_raise() => Check::ok(NAME, format!("{told}, and is raised")),
+        (Some(_), _) => Check::unknown(NAME, format!("{told}; before Linux 5.11 the maps count in it (40 MB)"))
             .with_remedy("if the maps are refused: ulimit -l unlimited, as root"),
     }
 }
 
-fn in_namespace(kind: &str, initial: u64) -> io::Result<bool> {
-    Ok(fs::metadata(format!("/proc/self/ns/{kind}"))?.ino() == initial)
+fn in_initial_pid_namespace() -> io::Result<bool> {
+    Ok(fs::metadata("/proc/self/ns/pid")?.ino() == INITIAL_PID_NAMESPACE)
 }
 
 pub(super) fn user_namespace() -> Check {
     const NAME: &str = "user-namespace";
-    match in_namespace("user", INITIAL_USER_NAMESPACE) {
+    match in_initial_user_namespace() {
         Ok(true) => Check::ok(NAME, "the machine's own"),
         Ok(false) => Check::missing(
             NAME,
@@ -71,7 +76,7 @@ pub(super) fn container() -> Check {
     if cgroup::in_initial_namespace().is_ok_and(|initial| !initial) {
         walls.push(("cgroup", "--cgroupns=host"));
     }
-    if in_namespace("pid", INITIAL_PID_NAMESPACE).is_ok_and(|initial| !initial) {
+    if in_initial_pid_namespace().is_ok_and(|initial| !initial) {
         walls.push(("pid", "--pid=host"));
     }
     if walls.is_empty() {

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::exit::NotPermitted;
 
+/// Missing fields that an error names.
+const NAMED: usize = 5;
+
 /// The type information of the running kernel.
 pub(crate) struct KernelTypes {
     /// How messages name it.
@@ -59,7 +62,9 @@ impl KernelTypes {
     pub(super) fn offsets(&self) -> anyhow::Result<Offsets> {
         let missing = self.missing_fields();
         if !missing.is_empty() {
-            bail!(NotPermitted(format!("not supported: {} has no field {}", self.source, missing.join(", "))));
+            let (named, more) = missing.split_at(missing.len().min(NAMED));
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            bail!(NotPermitted(format!("not supported: {} has no field {}{more}", self.source, named.join(", "))));
         }
         let mut offsets = Offsets::UNSET;
         for (paths, set) in Offsets::FIELDS {

@@ -1,6 +1,6 @@
 //! What a watch needs to be allowed, asked before anything is opened.
 
-use std::{env, fs};
+use std::{env, fs, io, os::unix::fs::MetadataExt as _};
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
@@ -45,15 +45,32 @@ fn missing(for_sockops: bool) -> anyhow::Result<Vec<&'static str>> {
     Ok(missing.map(|(name, _)| name).collect())
 }
 
+/// Inode of the initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`). The kernel asks for capabilities
+/// in that one (`bpf_capable()` and `perfmon_capable()` are `capable()`).
+const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+/// Whether capabilities count here.
+pub(crate) fn in_initial_user_namespace() -> io::Result<bool> {
+    Ok(fs::metadata("/proc/self/ns/user")?.ino() == INITIAL_USER_NAMESPACE)
+}
+
 /// Refuses where programs cannot be loaded; `for_sockops` when they have to include sock_ops.
 pub(crate) fn check(for_sockops: bool) -> anyhow::Result<()> {
-    let without = missing(for_sockops)?;
-    if without.is_empty() {
-        return Ok(());
+    if missing(for_sockops)?.is_empty() {
+        // An answer that cannot be had is no refusal.
+        if in_initial_user_namespace().unwrap_or(true) {
+            return Ok(());
+        }
+        return Err(NotPermitted(
+            "not permitted: capabilities in a user namespace of one's own do not count for watching the kernel; run \
+             it outside (of the rootless container, of unshare)"
+                .into(),
+        )
+        .into());
     }
     Err(NotPermitted(format!(
         "not permitted: watching the kernel needs {}, which this process does not have; run: {}",
-        without.join(", "),
+        missing(true)?.join(", "),
         command_with_sudo()
     ))
     .into())

@@ -1,12 +1,14 @@
 //! A connect, in the caller's context: the only moment at which it is known whose connection it is.
 
-use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Connect, Phase};
+use aya_ebpf::{EbpfContext, bindings::BPF_ANY};
+use tcp_reuse_watch_ebpf::{Connect, Loss, Phase};
 
 use crate::bpf::{
     entry::{self, Entry},
     frozen::frozen,
+    maps::lost,
     memory::Memory,
+    process,
     socket::Socket,
 };
 
@@ -28,7 +30,13 @@ pub(in crate::bpf) fn connecting<M: Memory>(
     }
     // If it does not succeed, a later hook of the same connect tries again.
     let last_chance = moment as u32 >= frozen!(SWITCHES.last_connect);
-    let entry = entry::create(ctx, socket, last_chance)?;
+    let Some(process) = process::current() else {
+        if last_chance {
+            lost(Loss::Untracked);
+        }
+        return None;
+    };
+    let entry = entry::create(ctx, socket, &process, BPF_ANY, last_chance)?;
     entry::note_local(entry, socket);
     Some(entry)
 }

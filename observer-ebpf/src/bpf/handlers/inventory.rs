@@ -1,13 +1,14 @@
 //! Sockets that were there before the watch began, as the kernel lists them: all of them are looked at after everything
 //! is attached, and one that has an entry by then is left alone. So none is missed, and none is counted twice.
 
-use aya_ebpf::EbpfContext;
+use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST};
 use tcp_reuse_watch_ebpf::{Cut, Ender, Owner, UNKNOWN_OWNER};
 
 use crate::bpf::{
     entry,
     maps::{OWNERS, has_listener},
     memory::Memory,
+    process::Process,
     socket::{Socket, state},
 };
 
@@ -23,12 +24,14 @@ pub(in crate::bpf) fn list<M: Memory>(socket: &Socket<M>) {
 /// Takes a socket over that has no entry.
 #[inline(always)]
 pub(in crate::bpf) fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
-    if !is_outbound(socket) {
+    if !is_outbound(socket) || entry::of(socket).is_some() {
         return;
     }
     // SAFETY: entries are not removed while the iterator runs.
     let owner = unsafe { OWNERS.get(socket.inode()) }.filter(|owner| owner.tgid != 0);
-    let Some(entry) = entry::adopt(ctx, socket, owner.unwrap_or(&UNKNOWN_OWNER)) else { return };
+    let Owner { tgid, start_ticks, comm, .. } = *owner.unwrap_or(&UNKNOWN_OWNER);
+    let process = Process { tgid, start_ticks, comm };
+    let Some(entry) = entry::create(ctx, socket, &process, BPF_NOEXIST, true) else { return };
     // A connect that began before and is not through yet is opened during the watch.
     if socket.state() != state::SYN_SENT {
         entry::resume(entry, socket);

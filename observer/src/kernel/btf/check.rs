@@ -18,7 +18,10 @@ const MAX_PARTS: u32 = 1 << 22;
 
 /// What such files are mistaken for, by how they begin.
 const OTHERS: [(&[u8], &str); 5] = [
-    (b"\x7fELF", "it is an ELF file; take its .BTF section out by: llvm-objcopy --dump-section .BTF=vmlinux.btf FILE"),
+    (
+        b"\x7fELF",
+        "it is an ELF file; take its .BTF section out by: llvm-objcopy --dump-section .BTF=vmlinux.btf FILE /dev/null",
+    ),
     (b"\x1f\x8b", "it is compressed (gzip): unpack it first"),
     (b"\xfd7zXZ", "it is compressed (xz): unpack it first"),
     (b"\x28\xb5\x2f\xfd", "it is compressed (zstd): unpack it first"),
