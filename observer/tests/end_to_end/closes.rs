@@ -1,0 +1,149 @@
+//! How connections end: who closed first, whether in order, and what was left unread.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process,
+    thread::sleep,
+    time::Duration,
+};
+
+use rustix::io::ioctl_fionread;
+use serde_json::{Value, json};
+
+use crate::support::{
+    eventually,
+    machine::Machine,
+    peer::{Peer, ask, echo},
+    report::assert_fields,
+    sockets::reset_on_close,
+};
+
+/// Watches `client` make one connection to a peer that does `talk`; the row of its end.
+fn close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOnce(TcpStream)) -> Value {
+    let machine = Machine::shared();
+    let peer = Peer::new(talk);
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let stream = peer.connect();
+    let local = stream.local_addr().expect("it is connected").to_string();
+    client(stream);
+    peer.wait_for(1);
+    let report = watch.end();
+    report.assert_complete();
+    let about =
+        json!({ "pid": process::id(), "local": local, "remote": peer.address.to_string(), "port": peer.port() });
+    let close = report.only("close");
+    for row in [report.only("open"), close] {
+        assert_fields(row, &about);
+    }
+    assert_eq!(report.only("open")["id"], close["id"]);
+    close.clone()
+}
+
+/// Waits until this many bytes are there to be read.
+fn wait_for_bytes(stream: &TcpStream, bytes: u64) {
+    eventually("the answer is there", || ioctl_fionread(stream).expect("a socket says it") >= bytes);
+}
+
+#[test]
+fn closed_by_us() {
+    let close = close_row(echo, |mut stream| {
+        ask(&mut stream);
+        sleep(Duration::from_millis(200));
+    });
+    assert_fields(&close, &json!({ "closed_by": "local", "how": "fin", "unread_bytes": 0, "exchanges": 1 }));
+    let us = |name: &str| close[name].as_u64().expect("a time");
+    assert!((200_000..1_000_000).contains(&us("lifetime_us")), "{close:#}");
+    assert!((200_000..=us("lifetime_us")).contains(&us("idle_us")), "{close:#}");
+}
+
+#[test]
+fn closed_by_the_peer() {
+    let close = close_row(
+        |mut stream| ask(&mut stream),
+        |stream| {
+            echo(stream);
+        },
+    );
+    assert_fields(&close, &json!({ "closed_by": "peer", "how": "fin", "unread_bytes": 0 }));
+}
+
+#[test]
+fn reset_by_us() {
+    let close = close_row(echo, |mut stream| {
+        ask(&mut stream);
+        reset_on_close(&stream);
+    });
+    assert_fields(&close, &json!({ "closed_by": "local", "how": "rst", "exchanges": 1 }));
+}
+
+#[test]
+fn reset_by_the_peer() {
+    let close = close_row(
+        |mut stream| {
+            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            stream.write_all(b"hello").expect("the client takes the answer");
+            stream.read_exact(&mut [0; 5]).expect("a second request comes");
+            reset_on_close(&stream);
+        },
+        |mut stream| {
+            ask(&mut stream);
+            stream.write_all(b"hello").expect("a request can be sent");
+            stream.read_exact(&mut [0; 5]).expect_err("the peer resets");
+        },
+    );
+    assert_fields(&close, &json!({ "closed_by": "peer", "how": "rst", "exchanges": 1 }));
+}
+
+#[test]
+fn two_megabytes_abandoned() {
+    let close = close_row(
+        |mut stream| {
+            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            // It stops when the client resets.
+            let _ = stream.write_all(&vec![b'.'; 2 << 20]);
+        },
+        |mut stream| {
+            stream.write_all(b"hello").expect("a request can be sent");
+            stream.read_exact(&mut [0; 4096]).expect("the beginning of an answer comes");
+            wait_for_bytes(&stream, 1);
+        },
+    );
+    assert_fields(&close, &json!({ "closed_by": "local", "how": "rst", "exchanges": 1 }));
+    assert!(close["unread_bytes"].as_u64() > Some(0), "{close:#}");
+}
+
+#[test]
+fn a_known_number_of_bytes_left_unread() {
+    let close = close_row(
+        |mut stream| {
+            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            stream.write_all(&[b'.'; 1000]).expect("the client takes the answer");
+            let _ = stream.read(&mut [0]);
+        },
+        |mut stream| {
+            stream.write_all(b"hello").expect("a request can be sent");
+            stream.read_exact(&mut [0; 100]).expect("an answer comes");
+            wait_for_bytes(&stream, 900);
+        },
+    );
+    assert_fields(&close, &json!({ "closed_by": "local", "how": "rst", "unread_bytes": 900, "exchanges": 1 }));
+    assert_fields(&close, &json!({ "received_bytes": 1000 }));
+}
+
+#[test]
+fn the_end_of_the_answer_is_not_a_byte_left_unread() {
+    let close = close_row(
+        |mut stream| {
+            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            stream.write_all(b"hello world").expect("the client takes the answer");
+        },
+        |mut stream| {
+            stream.write_all(b"hello").expect("a request can be sent");
+            stream.read_exact(&mut [0; 5]).expect("an answer comes");
+            // The peer's FIN is there as well.
+            sleep(Duration::from_millis(100));
+        },
+    );
+    assert_fields(&close, &json!({ "closed_by": "peer", "unread_bytes": 6, "exchanges": 1 }));
+}

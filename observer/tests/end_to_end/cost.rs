@@ -1,0 +1,63 @@
+//! Sockets that the filter excludes cost the port test and no more. The kernel measures it: how long each program of the
+//! watch ran, with the statistics of `kernel.bpf_stats_enabled` on.
+
+use aya::sys::{Stats, enable_stats};
+
+use crate::support::{
+    kernel::loaded_by,
+    machine::Machine,
+    peer::{Peer, ask},
+};
+
+const CONNECTIONS: u64 = 2_000;
+
+/// What the programs of a watch cost.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    runs: u64,
+    run_ns: u64,
+}
+
+impl Cost {
+    fn ns_per_run(self) -> f64 {
+        self.run_ns as f64 / self.runs as f64
+    }
+
+    fn ns_per_connection(self) -> f64 {
+        self.run_ns as f64 / CONNECTIONS as f64
+    }
+}
+
+/// Connections to `peer`, each with three exchanges, while the watch is on `port`.
+fn flood(machine: &Machine, port: u16, peer: &Peer, before: u64) -> Cost {
+    let watch = machine.watch(format!("-p {port}"));
+    for _ in 0..CONNECTIONS {
+        let mut stream = peer.connect();
+        (0..3).for_each(|_| ask(&mut stream));
+    }
+    peer.wait_for(before + CONNECTIONS);
+    let programs = loaded_by(watch.tool.id()).programs;
+    let cost = Cost {
+        runs: programs.iter().map(|program| program.runs).sum(),
+        run_ns: programs.iter().map(|program| program.run_ns).sum(),
+    };
+    let counted = if port == peer.port() { CONNECTIONS } else { 0 };
+    assert_eq!(watch.end().total("opened"), counted);
+    cost
+}
+
+#[test]
+fn excluded_sockets_cost_little() {
+    let machine = Machine::alone();
+    let _statistics = enable_stats(Stats::RunTime).expect("the kernel can measure programs");
+    let (watched, excluded) = (Peer::echo(), Peer::echo());
+    // Once for the processors' caches.
+    flood(&machine, watched.port(), &watched, 0);
+    let included = flood(&machine, watched.port(), &watched, CONNECTIONS);
+    let excluded = flood(&machine, watched.port(), &excluded, 0);
+    for (name, cost) in [("included", included), ("excluded", excluded)] {
+        println!("{name}: {cost:?}: {:.0} ns a run, {:.0} a connection", cost.ns_per_run(), cost.ns_per_connection());
+    }
+    assert!(excluded.ns_per_run() < included.ns_per_run() / 2.0, "a run");
+    assert!(excluded.ns_per_connection() < included.ns_per_connection() / 2.0, "a connection");
+}

@@ -1,0 +1,105 @@
+//! curl: five addresses on one command line share a connection, five commands cannot.
+
+use serde_json::json;
+
+use crate::support::{
+    go::Server,
+    machine::Machine,
+    programs::{output_of, program},
+    report::{Report, assert_fields},
+};
+
+/// Fetches these many addresses with one command, and gives how many connections curl says that it took.
+fn fetch(server: &Server, scheme: &str, addresses: usize, option: Option<&str>) -> u64 {
+    let mut curl = program("curl", "curl");
+    curl.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*"]).args(option);
+    curl.args(["--write-out", "%{num_connects}\n"]);
+    for n in 0..addresses {
+        curl.args(["--output", "/dev/null"]).arg(format!("{scheme}://{}/{n}", server.address()));
+    }
+    output_of(&mut curl).lines().map(|line| line.parse::<u64>().expect("a number of connections")).sum()
+}
+
+/// Five fetches by this many commands: a connection each.
+fn five(scheme: &str, server: &str, commands: usize) -> Report {
+    let (report, connections) = watched(&Machine::shared(), scheme, server, commands, None);
+    assert_eq!(connections, commands as u64, "connections that curl says it made");
+    report
+}
+
+/// Five fetches, whose totals are what curl and the server say.
+fn watched(machine: &Machine, scheme: &str, server: &str, commands: usize, option: Option<&str>) -> (Report, u64) {
+    let server = Server::start(&format!("{server} -body 5000"));
+    let watch = machine.watch(format!("-p {}", server.port));
+    let connects: u64 = (0..commands).map(|_| fetch(&server, scheme, 5 / commands, option)).sum();
+    let truth = server.truth();
+    assert_eq!((truth.connections, truth.requests), (connects, 5), "what the server counted");
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": connects, "closed": connects, "failed": 0, "unused": 0 }));
+    report.assert_totals(&json!({ "exchanges": 5, "new": connects, "reused": 5 - connects }));
+    // Ended processes of one name are one group.
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    assert_fields(group, &json!({ "process": "curl", "processes": commands }));
+    assert_eq!(group["pid"].is_null(), commands > 1, "{group:#}");
+    (report, connects)
+}
+
+fn assert_protocol(report: &Report, protocol: &str) {
+    for close in report.of_type("close") {
+        assert_fields(close, &json!({ "protocol": protocol, "exact": true }));
+    }
+}
+
+#[test]
+fn one_command_reuses_its_connection() {
+    assert_protocol(&five("http", "", 1), "plain");
+}
+
+#[test]
+fn five_commands_connect_five_times() {
+    assert_protocol(&five("http", "", 5), "plain");
+}
+
+#[test]
+fn one_command_reuses_its_connection_over_tls() {
+    assert_protocol(&five("https", "-tls 1.3", 1), "tls");
+    assert_protocol(&five("https", "-tls 1.2", 1), "tls");
+}
+
+#[test]
+fn five_commands_connect_five_times_over_tls() {
+    assert_protocol(&five("https", "-tls 1.3", 5), "tls");
+    assert_protocol(&five("https", "-tls 1.2", 5), "tls");
+}
+
+/// From the second connection on, the first request goes out with the SYN.
+#[test]
+fn requests_within_the_syn_count() {
+    let mut machine = Machine::alone();
+    machine.allow_fast_open();
+    for commands in [1, 5] {
+        // With Fast Open, curl does not use a plain connection twice.
+        watched(&machine, "http", "", commands, Some("--tcp-fastopen"));
+    }
+}
+
+/// Of a ClientHello within the SYN no hook sees the bytes: it may be taken for a request, but not silently.
+#[test]
+fn a_handshake_within_the_syn_is_not_silently_wrong() {
+    let mut machine = Machine::alone();
+    machine.allow_fast_open();
+    let server = Server::start("-tls 1.3");
+    let watch = machine.watch(format!("-p {}", server.port));
+    (0..5).for_each(|_| assert_eq!(fetch(&server, "https", 2, Some("--tcp-fastopen")), 1));
+    let truth = server.truth();
+    assert_eq!((truth.connections, truth.requests), (5, 10), "what the server counted");
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 5, "closed": 5, "new": 5, "unused": 0, "failed": 0 }));
+    if report.total("exchanges") != truth.requests {
+        assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
+    }
+    for close in report.of_type("close") {
+        assert!(close["exchanges"] == 2 || close["exact"] == false, "{close:#}");
+    }
+}

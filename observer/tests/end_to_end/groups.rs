@@ -1,0 +1,104 @@
+//! Groups: who connects where. They fold when their processes are gone, and are bounded.
+
+use std::{
+    ffi::OsStr,
+    net::SocketAddr,
+    os::unix::{ffi::OsStrExt as _, fs::symlink},
+    process::Command,
+};
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::support::{
+    machine::Machine,
+    peer::{self, Peer, ask, echo},
+    programs::{output_of, program},
+    report::assert_fields,
+};
+
+/// What bash does to have one exchange with an echo.
+fn script(port: u16) -> String {
+    format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo hello >&3; read line <&3")
+}
+
+#[test]
+fn a_process_and_its_destinations() {
+    let machine = Machine::shared();
+    let peer = Peer::at("0.0.0.0:0", echo);
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    for last in 1..=3_u8 {
+        let mut stream = peer::connect(SocketAddr::from(([127, 0, 0, last], peer.port())));
+        (0..last).for_each(|_| ask(&mut stream));
+    }
+    peer.wait_for(3);
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 3, "exchanges": 6, "reused": 3 }));
+    // The most exchanges first.
+    let expected = [("127.0.0.3", 3), ("127.0.0.2", 2), ("127.0.0.1", 1)];
+    assert_eq!(report.groups().len(), 3);
+    for (group, (remote, exchanges)) in report.groups().iter().zip(expected) {
+        assert_fields(group, &json!({ "remote": remote, "exchanges": exchanges, "opened": 1 }));
+        assert_fields(group, &json!({ "pid": std::process::id(), "processes": 1 }));
+    }
+}
+
+#[test]
+fn ended_processes_of_one_name_are_one() {
+    const PROCESSES: u64 = 300;
+    let machine = Machine::alone();
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    for _ in 0..PROCESSES {
+        output_of(program("bash", "bash").args(["-c", &script(peer.port())]));
+    }
+    peer.wait_for(PROCESSES);
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": PROCESSES, "closed": PROCESSES, "exchanges": PROCESSES, "reused": 0 }));
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    assert_fields(group, &json!({ "process": "bash", "processes": PROCESSES, "pid": null }));
+}
+
+/// A process can have any name: it reaches nobody's terminal as it is, and does not break the JSON.
+#[test]
+fn names_are_harmless() {
+    let machine = Machine::shared();
+    let folder = tempdir().expect("a folder can be made");
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let names: [&[u8]; 3] = [b"a\"b\\c{}", b"\x1b[2J\n\x07", b"\xff\xfe\xc3"];
+    for name in names {
+        let link = folder.path().join(OsStr::from_bytes(name));
+        symlink("/bin/bash", &link).expect("a name can be given");
+        output_of(Command::new(&link).args(["-c", &script(peer.port())]));
+    }
+    peer.wait_for(3);
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 3, "exchanges": 3 }));
+    let shown: Vec<&Value> = report.of_type("open").iter().map(|row| &row["process"]).collect();
+    assert_eq!(shown, ["a\"b\\c{}", "\u{1b}[2J\n\u{7}", "\u{fffd}\u{fffd}\u{fffd}"]);
+}
+
+#[test]
+fn past_ten_thousand_the_rest_is_one() {
+    const DESTINATIONS: u16 = 10_300;
+    let machine = Machine::alone();
+    let peer = Peer::at("0.0.0.0:0", echo);
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    for n in 0..DESTINATIONS {
+        let [high, low] = n.to_be_bytes();
+        ask(&mut peer::connect(SocketAddr::from(([127, 1, high, low], peer.port()))));
+    }
+    peer.wait_for(DESTINATIONS.into());
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": DESTINATIONS, "closed": DESTINATIONS, "exchanges": DESTINATIONS }));
+    assert_fields(&report.summary, &json!({ "complete": true, "exact": true }));
+    let groups = report.groups();
+    assert!(groups.len() <= 10_001, "{} groups", groups.len());
+    let rest: Vec<&Value> = groups.iter().filter(|group| group["overflow"] == true).collect();
+    let [rest] = rest.as_slice() else { panic!("one group of those without room: {rest:#?}") };
+    assert_fields(rest, &json!({ "process": null, "pid": null, "remote": null, "port": null }));
+    assert!(rest["opened"].as_u64() >= Some(u64::from(DESTINATIONS) - 10_001), "{rest:#}");
+}

@@ -1,0 +1,120 @@
+//! What the tool does not do, and how it says so: without privileges, and with values that make no sense. It says so
+//! before anything is attached: whoever may not attach is told of a wrong value all the same.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Command,
+};
+
+use tempfile::{TempDir, tempdir};
+
+use crate::support::{
+    machine::Machine,
+    programs::program,
+    tool::{self, Ended, PROGRAM},
+};
+
+/// A folder with the tool that everybody may run. Where cargo builds, they perhaps may not.
+fn for_everybody() -> (TempDir, String) {
+    let folder = tempdir().expect("a folder can be made");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("a folder can be opened to all");
+    let copy = folder.path().join("tcp-reuse-watch");
+    fs::copy(PROGRAM, &copy).expect("the program can be copied");
+    let path = copy.to_str().expect("the path is plain").to_owned();
+    (folder, path)
+}
+
+fn as_nobody(tool: &str, arguments: &str) -> Command {
+    let mut command = program("setpriv", "util-linux");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", tool]).args(arguments.split_whitespace());
+    command.current_dir("/");
+    command
+}
+
+/// That it ended with `code`, said nothing on standard output, and said all this on stderr.
+#[track_caller]
+fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
+    ended.assert_code(code);
+    assert_eq!(ended.stdout, "");
+    for word in words {
+        assert!(ended.stderr.contains(word), "{word:?} is not said: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_ordinary_user_is_told_what_is_missing_and_what_to_run() {
+    let (_folder, tool) = for_everybody();
+    for arguments in ["-p 8080", "-p 8080 -o json", "--port 8080 --hooks sockops,tracepoint", ""] {
+        let ended = Ended::run(&mut as_nobody(&tool, arguments));
+        let command = format!("sudo {tool} {arguments}");
+        let words = ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", command.trim_end()];
+        assert_says(&ended, 4, &words);
+        assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one message: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_flag_that_does_not_exist() {
+    let (_folder, tool) = for_everybody();
+    for arguments in ["--prot 8080", "-x", "watch", "--min-reuse 0.5", "-- true"] {
+        for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
+            assert_says(&ended, 2, &["Usage: tcp-reuse-watch", "--help"]);
+        }
+    }
+}
+
+#[test]
+fn values_that_make_no_sense() {
+    let (_folder, tool) = for_everybody();
+    for (arguments, value, accepted) in [
+        ("-p 70000", "70000", "1 to 65535"),
+        ("-p 0", "'0'", "1 to 65535"),
+        ("-p http", "http", "1 to 65535"),
+        ("-p 80,70000", "70000", "1 to 65535"),
+        ("-p 9000-8000", "9000-8000", "8000-9000"),
+        ("-p 8000-70000", "70000", "1 to 65535"),
+        ("--dest 10.0.0.0/33", "10.0.0.0/33", "10.0.0.0/8"),
+        ("--dest example.org", "example.org", "CIDR"),
+        ("--pid 4194304", "4194304", "no such process"),
+        ("--pid 0", "'0'", "process id"),
+        ("--pid nginx", "nginx", "process id"),
+        ("--duration 0", "'0'", "90s"),
+        ("--duration soon", "soon", "90s"),
+        ("--output xml", "xml", "json"),
+        ("--hooks ebpf", "ebpf", "tracepoint"),
+        ("--max-connections 0", "'0'", "1"),
+        ("--ring-size 5000", "5000", "power of two"),
+        ("-o none --exchanges", "--exchanges", "-o json"),
+    ] {
+        for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
+            assert_says(&ended, 2, &[value, accepted]);
+        }
+    }
+}
+
+#[test]
+fn a_process_that_has_ended() {
+    let mut child = Command::new("true").spawn().expect("it can be run");
+    let pid = child.id().to_string();
+    child.wait().expect("it ends");
+    assert_says(&Ended::run(&mut tool::command(&format!("--pid {pid}"))), 2, &[&pid, "no such process"]);
+}
+
+#[test]
+fn files_that_cannot_be_written() {
+    let _machine = Machine::shared();
+    let (folder, tool) = for_everybody();
+    let nowhere = Path::new("/no/such/folder/file");
+    for path in [nowhere, folder.path()] {
+        let path = path.display().to_string();
+        for option in ["--summary", "--log-file"] {
+            let arguments = format!("--duration 1 {option} {path}");
+            for ended in [Ended::run(&mut tool::command(&arguments)), Ended::run(&mut as_nobody(&tool, &arguments))] {
+                assert_says(&ended, 1, &[&path]);
+                assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one message: {}", ended.stderr);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The story: ten requests of a Go program, whose bodies are closed unread or read to their end first. The same program
+//! and the same server, and ten connections or one.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    go::{self, Server, Truth},
+    machine::Machine,
+    report::{Report, assert_fields},
+    tool::Process,
+};
+
+/// More than any client reads away by itself to save a connection.
+const BODY: &str = "-body 1048576";
+
+struct Told {
+    report: Report,
+    truth: Truth,
+    pid: u32,
+}
+
+/// Ten requests, watched.
+fn tell(machine: &Machine, server: &Server, options: &str, client: &str) -> (Report, u32) {
+    let watch = machine.watch(format!("-p {} {options}", server.port));
+    let mut client = Process::start(&mut go::client(&format!("-url http://{} {client}", server.address())));
+    let status = client.wait(std::time::Duration::from_secs(20));
+    assert!(status.success(), "the client ended with {status}");
+    (watch.end(), client.id())
+}
+
+fn story(machine: &Machine, address: &str, options: &str, client: &str) -> Told {
+    let server = Server::start(&format!("-address {address} {BODY}"));
+    let (report, pid) = tell(machine, &server, options, client);
+    Told { report, truth: server.truth(), pid }
+}
+
+fn assert_ten_new(Told { report, truth, pid }: &Told) {
+    assert_eq!((truth.connections, truth.requests), (10, 10), "what the server counted");
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 10, "exchanges": 10, "new": 10, "reused": 0, "reuse_ratio": 0.0 }));
+    report.assert_totals(&json!({ "failed": 0, "unused": 0, "closed": 10, "open": 0 }));
+    assert_one_group(report, *pid);
+    assert_eq!(report.groups()[0]["exchanges_per_connection"]["1"], 10);
+}
+
+fn assert_one_reused(Told { report, truth, pid }: &Told) {
+    assert_eq!((truth.connections, truth.requests), (1, 10), "what the server counted");
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 1, "exchanges": 10, "new": 1, "reused": 9, "reuse_ratio": 0.9 }));
+    report.assert_totals(&json!({ "failed": 0, "unused": 0, "closed": 1, "open": 0 }));
+    assert_one_group(report, *pid);
+    assert_eq!(report.groups()[0]["exchanges_per_connection"]["10-99"], 1);
+    let close = report.only("close");
+    assert_fields(close, &json!({ "exchanges": 10, "reused": 9, "protocol": "plain", "exact": true }));
+    assert_fields(close, &json!({ "closed_by": "local", "how": "fin", "unread_bytes": 0 }));
+    assert!(close["received_bytes"].as_u64() > Some(10 << 20), "ten bodies of a megabyte: {close:#}");
+}
+
+fn assert_one_group(report: &Report, pid: u32) {
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    assert_fields(group, &json!({ "process": go::CLIENT, "pid": pid, "processes": 1, "remote": "127.0.0.1" }));
+    for row in report.rows.iter().filter(|row| row["type"] != "notice") {
+        assert_fields(row, &json!({ "process": go::CLIENT, "pid": pid, "port": group["port"] }));
+    }
+}
+
+#[test]
+fn bodies_closed_unread_need_a_connection_each() {
+    let machine = Machine::alone();
+    assert_ten_new(&story(&machine, "127.0.0.1:8080", "", ""));
+}
+
+#[test]
+fn bodies_read_first_leave_one_connection() {
+    let machine = Machine::alone();
+    assert_one_reused(&story(&machine, "127.0.0.1:8080", "", "-read"));
+}
+
+#[test]
+fn each_set_of_hooks_tells_the_same_story() {
+    let machine = Machine::shared();
+    for (hooks, expected) in [
+        ("auto", json!(["sockops", "tracepoint"])),
+        ("sockops,tracepoint", json!(["sockops", "tracepoint"])),
+        ("tracepoint", json!(["tracepoint"])),
+    ] {
+        let told = story(&machine, "127.0.0.1:0", &format!("--hooks {hooks}"), "");
+        assert_eq!(told.report.start["hooks"], expected, "--hooks {hooks}");
+        assert_ten_new(&told);
+        assert_one_reused(&story(&machine, "127.0.0.1:0", &format!("--hooks {hooks}"), "-read"));
+    }
+}
+
+#[test]
+fn without_a_hook_for_sends_it_is_counted_and_marked_as_not_exact() {
+    let machine = Machine::shared();
+    for (client, opened) in [("", 10), ("-read", 1)] {
+        let Told { report, truth, .. } = story(&machine, "127.0.0.1:0", "--hooks sockops", client);
+        assert_eq!((truth.connections, truth.requests), (opened, 10), "what the server counted");
+        assert_eq!(report.start["hooks"], json!(["sockops"]));
+        report.assert_totals(&json!({ "opened": opened, "exchanges": 10, "new": opened, "inexact": 10 }));
+        assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
+        assert!(report.of_type("close").iter().all(|row| row["exact"] == false), "{:#?}", report.rows);
+    }
+}
+
+#[test]
+fn each_exchange_has_its_row_when_asked_for() {
+    let machine = Machine::shared();
+    let told = story(&machine, "127.0.0.1:0", "--exchanges", "-read");
+    assert_one_reused(&told);
+    let exchanges = told.report.of_type("exchange");
+    let numbers: Vec<&Value> = exchanges.iter().map(|row| &row["n"]).collect();
+    assert_eq!(numbers, (1..=10).map(Value::from).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    assert!(exchanges.iter().all(|row| row["id"] == told.report.only("open")["id"]), "{exchanges:#?}");
+}

@@ -1,0 +1,26 @@
+//! What the tests stand on: the tool under test, the machine it runs on, and peers and programs that count the truth.
+
+pub(crate) mod contract;
+pub(crate) mod go;
+pub(crate) mod kernel;
+pub(crate) mod machine;
+pub(crate) mod peer;
+pub(crate) mod programs;
+pub(crate) mod report;
+pub(crate) mod sockets;
+pub(crate) mod tool;
+pub(crate) mod watch;
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// Waits until `ready` says so, at most five seconds.
+pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !ready() {
+        assert!(Instant::now() < end, "not within five seconds: {what}");
+        sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,197 @@
+//! The JSON contract (schema 1), checked on everything that any test makes the tool say: no field is absent, and the
+//! numbers agree with each other.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::report::Report;
+
+const OPENING: [&str; 10] =
+    ["time", "id", "pid", "process", "local", "remote", "port", "pre_existing", "why", "replaced_cause"];
+const CLOSING: [&str; 12] = [
+    "exchanges",
+    "reused",
+    "sent_bytes",
+    "received_bytes",
+    "lifetime_us",
+    "idle_us",
+    "unread_bytes",
+    "closed_by",
+    "how",
+    "cause",
+    "protocol",
+    "exact",
+];
+const START: [&str; 7] = ["schema", "version", "time", "hooks", "kernel", "ports", "pre_existing"];
+const SUMMARY: [&str; 9] =
+    ["schema", "version", "duration_us", "hooks", "kernel", "complete", "exact", "totals", "groups"];
+/// In the totals, and in each group.
+const COUNTERS: [&str; 12] = [
+    "opened",
+    "failed",
+    "closed",
+    "open",
+    "unused",
+    "exchanges",
+    "new",
+    "reused",
+    "reuse_ratio",
+    "missed",
+    "pre_existing",
+    "inexact",
+];
+/// Those that are known in this version, and so add up.
+const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
+const TOTALS: [&str; 4] = ["time_wait", "events_lost", "untracked", "hook_skips"];
+const GROUP: [&str; 10] = [
+    "process",
+    "pid",
+    "processes",
+    "remote",
+    "port",
+    "why",
+    "closes",
+    "failures",
+    "exchanges_per_connection",
+    "diagnoses",
+];
+const HISTOGRAM: [&str; 5] = ["1", "2-9", "10-99", "100-999", "1000+"];
+
+pub(super) fn check(report: &Report) {
+    assert_eq!(report.start["type"], "start", "the first line");
+    has(&report.start, &START);
+    report.rows.iter().for_each(check_row);
+    check_summary(&report.summary);
+    assert_eq!(report.start["hooks"], report.summary["hooks"]);
+    check_ids(report);
+    if report.summary["complete"] == true {
+        check_rows_against_totals(report);
+    }
+}
+
+/// A summary by itself, as `--summary` writes it.
+pub(crate) fn check_summary(summary: &Value) {
+    assert_eq!(summary["type"], "summary", "the last line: {summary}");
+    has(summary, &SUMMARY);
+    let totals = &summary["totals"];
+    has(totals, &TOTALS);
+    check_counters(totals);
+    let groups = summary["groups"].as_array().expect("groups is a list");
+    groups.iter().for_each(check_group);
+    for name in KNOWN {
+        let sum: u64 = groups.iter().map(|group| number(group, name)).sum();
+        assert_eq!(sum, number(totals, name), "the groups add up to the total of {name}: {summary:#}");
+    }
+    let complete = number(totals, "events_lost") == 0 && number(totals, "untracked") == 0;
+    assert!(complete || summary["complete"] == false, "complete although something was lost: {summary:#}");
+    let exact = number(totals, "untracked") == 0 && number(totals, "inexact") == 0;
+    assert!(exact || summary["exact"] == false, "exact although something was not counted: {summary:#}");
+}
+
+fn check_row(row: &Value) {
+    match row["type"].as_str() {
+        Some("open") => has(row, &OPENING),
+        Some("exchange") => has(row, &["time", "id", "pid", "process", "remote", "port", "n", "reused"]),
+        Some("close") => {
+            has(row, &OPENING);
+            has(row, &CLOSING);
+            let new = number(row, "exchanges") - number(row, "reused");
+            // The first exchange of one that was there before the watch may have followed others.
+            let expected = if row["pre_existing"] == true { 0..=1 } else { 1..=1 };
+            assert!(row["exchanges"] == 0 && new == 0 || expected.contains(&new), "{row:#}");
+        }
+        Some("failed") => {
+            has(row, &OPENING);
+            has(row, &["error"]);
+        }
+        Some("notice") => return has(row, &["time", "kind", "message"]),
+        _ => panic!("no type that is known, or in the wrong place: {row:#}"),
+    }
+    let remote = row["remote"].as_str().expect("remote is an address");
+    assert!(remote.ends_with(&format!(":{}", number(row, "port"))), "{row:#}");
+    assert!(number(row, "id") < 1 << 53, "{row:#}");
+}
+
+fn check_group(group: &Value) {
+    has(group, &GROUP);
+    check_counters(group);
+    let failures = group["failures"].as_object().expect("failures by error");
+    let failed: u64 = failures.values().map(|n| n.as_u64().expect("a number of failures")).sum();
+    assert_eq!(failed, number(group, "failed"), "{group:#}");
+    let histogram = &group["exchanges_per_connection"];
+    has(histogram, &HISTOGRAM);
+    let used: u64 = HISTOGRAM.iter().map(|bucket| number(histogram, bucket)).sum();
+    let new = number(group, "new");
+    let most = new + pre_existing(group);
+    assert!((new..=most).contains(&used), "a connection with an exchange is in one bucket: {group:#}");
+}
+
+fn check_counters(counters: &Value) {
+    has(counters, &COUNTERS);
+    let n = |name| number(counters, name);
+    assert_eq!(n("exchanges"), n("new") + n("reused"), "{counters:#}");
+    let connections = n("opened") + pre_existing(counters);
+    assert_eq!(connections, n("closed") + n("open"), "{counters:#}");
+    assert!(n("new") + n("unused") <= connections, "{counters:#}");
+    if n("open") == 0 && pre_existing(counters) == 0 {
+        assert_eq!(n("new") + n("unused"), n("opened"), "a connection that ended was used or not: {counters:#}");
+    }
+    match counters["reuse_ratio"].as_f64() {
+        None => assert!(n("exchanges") == 0 && counters["reuse_ratio"].is_null(), "{counters:#}"),
+        Some(ratio) => {
+            let expected = n("reused") as f64 / n("exchanges") as f64;
+            assert!((ratio - expected).abs() < 1e-9, "{counters:#}");
+        }
+    }
+}
+
+/// An id names one connection: it opens at most once, ends at most once, and says nothing after that.
+fn check_ids(report: &Report) {
+    let mut opened = HashSet::new();
+    let mut ended = HashSet::new();
+    let mut exchanges: HashMap<u64, u64> = HashMap::new();
+    for row in report.rows.iter().filter(|row| row["type"] != "notice") {
+        let id = number(row, "id");
+        assert!(!ended.contains(&id), "{id} has ended already: {row:#}");
+        match row["type"].as_str() {
+            Some("open") => assert!(opened.insert(id), "{id} is open already: {row:#}"),
+            Some("exchange") => {
+                let n = exchanges.entry(id).or_default();
+                assert!(number(row, "n") > *n, "exchanges are numbered upwards: {row:#}");
+                *n = number(row, "n");
+                assert!(row["reused"] == true || *n == 1, "{row:#}");
+            }
+            _ => assert!(ended.insert(id), "{id} ends twice: {row:#}"),
+        }
+    }
+}
+
+fn check_rows_against_totals(report: &Report) {
+    let opened = report.of_type("open").into_iter().filter(|row| row["pre_existing"] != true).count() as u64;
+    assert_eq!(opened, report.total("opened"), "open rows: {:#}", report.summary);
+    for (kind, total) in [("close", "closed"), ("failed", "failed")] {
+        assert_eq!(report.of_type(kind).len() as u64, report.total(total), "{kind} rows: {:#}", report.summary);
+    }
+    if report.total("open") == 0 {
+        let sum: u64 = report.of_type("close").iter().map(|row| number(row, "exchanges")).sum();
+        assert_eq!(sum, report.total("exchanges"), "exchanges of the close rows: {:#}", report.summary);
+    }
+    let rows = report.of_type("exchange").len() as u64;
+    assert!(rows == 0 || rows == report.total("exchanges"), "exchange rows: {rows}, {:#}", report.summary);
+}
+
+/// Connections that were there before the watch; null where nobody has looked.
+fn pre_existing(counters: &Value) -> u64 {
+    counters["pre_existing"].as_u64().unwrap_or(0)
+}
+
+fn has(object: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(object.get(field).is_some(), "{field} is absent (null it may be): {object:#}");
+    }
+}
+
+fn number(object: &Value, field: &str) -> u64 {
+    object[field].as_u64().unwrap_or_else(|| panic!("{field} is a number: {object:#}"))
+}

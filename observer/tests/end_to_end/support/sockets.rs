@@ -1,0 +1,79 @@
+//! What `std::net` cannot do with a socket: options, a chosen local address, a connect that is tried again.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+use rustix::{
+    io::Result,
+    net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt},
+};
+
+/// A TCP socket over IPv4 that does nothing yet.
+pub(crate) fn socket() -> OwnedFd {
+    of_family(AddressFamily::INET)
+}
+
+pub(crate) fn of_family(family: AddressFamily) -> OwnedFd {
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket can be made")
+}
+
+pub(crate) fn connect(socket: impl AsFd, address: SocketAddr) -> Result<()> {
+    rustix::net::connect(socket, &address)
+}
+
+pub(crate) fn local_address(socket: impl AsFd) -> SocketAddr {
+    getsockname(socket).expect("it is bound").try_into().expect("it has an address of the internet")
+}
+
+/// A socket at this address, which others may share.
+pub(crate) fn bound(address: SocketAddr) -> OwnedFd {
+    let socket = socket();
+    sockopt::set_socket_reuseaddr(&socket, true).expect("an address can be shared");
+    bind(&socket, &address).unwrap_or_else(|error| panic!("cannot bind to {address}: {error}"));
+    socket
+}
+
+/// A port of loopback at which nobody listens, until [`Closed::open`] does.
+pub(crate) struct Closed {
+    socket: OwnedFd,
+    pub(crate) address: SocketAddr,
+}
+
+impl Closed {
+    pub(crate) fn new() -> Self {
+        let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let address = local_address(&socket);
+        Self { socket, address }
+    }
+
+    pub(crate) fn open(self) -> TcpListener {
+        listen(&self.socket, 16).expect("it can listen");
+        TcpListener::from(self.socket)
+    }
+}
+
+/// A listener that accepts nothing, and whose queue is full: further connects stay without an answer.
+pub(crate) struct Silent {
+    _listener: TcpListener,
+    _queued: Vec<TcpStream>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Silent {
+    pub(crate) fn new() -> Self {
+        let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
+        // The queue takes one more than its length (`sk_acceptq_is_full()`, include/net/sock.h).
+        listen(&socket, 0).expect("it can listen");
+        let address = local_address(&socket);
+        let queued = TcpStream::connect(address).expect("the queue has room for one");
+        Self { _listener: TcpListener::from(socket), _queued: vec![queued], address }
+    }
+}
+
+/// Makes close send a reset.
+pub(crate) fn reset_on_close(socket: impl AsFd) {
+    sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("linger can be set");
+}

@@ -1,0 +1,123 @@
+//! The program under test, as a process: started, signalled, waited for; never left behind.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tcp-reuse-watch");
+
+/// The tool with these arguments, separated by spaces.
+pub(crate) fn command(arguments: &str) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+/// What a run that has ended left.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Runs a command that should end by itself, within ten seconds.
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let stdout = collect(process.child.stdout.take());
+        let stderr = collect(process.child.stderr.take());
+        let status = process.wait(Duration::from_secs(10));
+        let text = |thread: thread::JoinHandle<String>| thread.join().expect("a reader does not panic");
+        Self { status, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    pub(crate) fn assert_code(&self, code: i32) {
+        assert_eq!(self.status.code(), Some(code), "{self:#?}");
+    }
+}
+
+fn collect(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHandle<String> {
+    let mut pipe = pipe.expect("the pipe was asked for");
+    thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).expect("the output is UTF-8");
+        text
+    })
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        Self { child }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot send {signal:?}: {error}"));
+    }
+
+    /// What is on its stderr, to the end.
+    pub(crate) fn stderr(&mut self) -> String {
+        let mut text = String::new();
+        let pipe = self.child.stderr.as_mut().expect("the pipe was asked for");
+        pipe.read_to_string(&mut text).expect("the output is UTF-8");
+        text
+    }
+
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.has_ended() {
+                return status;
+            }
+            assert!(Instant::now() < end, "process {} has not ended within {limit:?}", self.id());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// A watch that has begun. Standard output is a pipe, of which nobody reads more than the first line.
+pub(crate) struct Begun {
+    pub(crate) tool: Process,
+    pub(crate) stdout: BufReader<ChildStdout>,
+    pub(crate) first: String,
+}
+
+impl Begun {
+    pub(crate) fn watch(arguments: &str) -> Self {
+        let mut tool = Process::start(command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let pipe = tool.child.stdout.take().expect("the pipe was asked for");
+        let mut stdout = BufReader::with_capacity(1, pipe);
+        let mut first = String::new();
+        stdout.read_line(&mut first).expect("the output is UTF-8");
+        assert!(!first.is_empty(), "the tool says that it is attached");
+        Self { tool, stdout, first }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only when it has ended and has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

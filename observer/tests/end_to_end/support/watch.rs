@@ -1,0 +1,54 @@
+//! A watch with `-o json`: attached when it is there, ended by Ctrl-C.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+
+use super::{machine::Machine, report::Report, tool, tool::Process};
+
+/// Starting takes about a second in a debug build, and longer beside compilers.
+const TO_START: Duration = Duration::from_secs(20);
+const TO_END: Duration = Duration::from_secs(20);
+
+pub(crate) struct Watch<'a> {
+    pub(crate) tool: Process,
+    start: String,
+    lines: Receiver<String>,
+    _machine: &'a Machine,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn start(machine: &'a Machine, arguments: &str) -> Self {
+        let mut tool = Process::start(tool::command(arguments).args(["-o", "json"]).stdout(Stdio::piped()));
+        let stdout = BufReader::new(tool.child.stdout.take().expect("the pipe was asked for"));
+        let (sender, lines) = channel();
+        // A pipe that nobody reads would fill.
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                // A test that has failed takes no more lines.
+                let _ = sender.send(line.expect("the output is UTF-8"));
+            }
+        });
+        let start = lines.recv_timeout(TO_START).expect("the tool says that it is attached");
+        Self { tool, start, lines, _machine: machine }
+    }
+
+    /// Ends the watch, and gives what it said, which keeps to the contract.
+    pub(crate) fn end(mut self) -> Report {
+        self.tool.signal(Signal::INT);
+        self.ended()
+    }
+
+    /// What was said by a watch that ends by itself.
+    pub(crate) fn ended(&mut self) -> Report {
+        let status = self.tool.wait(TO_END);
+        assert_eq!(status.code(), Some(0), "how the watch ended");
+        Report::read([std::mem::take(&mut self.start)].into_iter().chain(self.lines.iter()))
+    }
+}
