@@ -6,6 +6,7 @@ mod ebpf;
 mod packages;
 mod tally;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ enum Command {
     Demo(demo::Args),
     Ebpf(ebpf::Args),
     Test(test::Args),
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
         Command::Test(args) => Ok(test::run(&args)),
+        Command::Vm(args) => vm::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

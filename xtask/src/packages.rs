@@ -13,6 +13,9 @@ pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "
 /// The real clients, servers and tools that the end-to-end tests run.
 pub(crate) const FOR_TESTS: &[&str] = &["apache2-utils", "curl", "golang-go", "iproute2", "openssl", "procps"];
 
+/// What boots other kernels: see `cargo xtask vm`. The last has the keys of Debian, on Ubuntu too.
+pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
+
 /// Those of `packages` that are not installed.
 pub(crate) fn missing(packages: &[&'static str]) -> Result<Vec<&'static str>> {
     // The exit code only says that some are unknown, which is an answer here.

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, describe, is_root, run as run_command, succeeds};
-use crate::{ebpf, packages};
+use crate::{ebpf, packages, vm};
 
-/// Run every check and test: formatting, lints, the BPF objects, unit and end-to-end tests
+/// Run every check and test: formatting, lints, the BPF objects, unit and end-to-end tests, the scenarios on other kernels
 ///
 /// As root it first installs the Debian packages that the tests need; otherwise it prints the line that does. The
 /// end-to-end tests need root. The last line is the total: `N passed, N failed, N skipped`.
@@ -37,7 +37,8 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     cargo(workspace, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     step("cargo xtask ebpf --check", || ebpf::check(workspace))?;
     cargo(workspace, &["build", "--release", "--locked", "--package", "tcp-reuse-watch"])?;
-    step("cargo test --workspace --locked", || cargo_test(workspace, tally))
+    step("cargo test --workspace --locked", || cargo_test(workspace, tally))?;
+    step("cargo xtask vm", || other_kernels(workspace, tally))
 }
 
 fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -55,7 +56,8 @@ fn cargo(workspace: &Workspace, args: &[&str]) -> Result<()> {
 }
 
 fn install_packages() -> Result<()> {
-    let missing = packages::missing(packages::FOR_TESTS)?;
+    let needed = [packages::FOR_TESTS, packages::FOR_VM].concat();
+    let missing = packages::missing(&needed)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -94,6 +96,15 @@ fn cargo_test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     }
     if tally.passed == 0 {
         bail!("no test ran");
+    }
+    Ok(())
+}
+
+fn other_kernels(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    let booted = vm::check_all(workspace)?;
+    *tally += booted;
+    if booted.failed > 0 {
+        bail!("{} scenarios failed on other kernels", booted.failed);
     }
     Ok(())
 }

@@ -138,9 +138,19 @@ pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connectio
     row(ctx, entry, RowKind::Open);
 }
 
+/// Makes a skipped establishment good: a preempted program can keep the kernel from running it for a whole short life
+/// of a connection.
+#[inline(always)]
+pub(super) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+    if entry.phase == Phase::Connecting as u8 && socket.is_through() {
+        establish(ctx, entry, socket);
+    }
+}
+
 /// Looks at the socket: counts the exchange that is complete by now, if there is one.
 #[inline(always)]
 pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+    catch_up(ctx, entry, socket);
     if entry.phase == Phase::Connecting as u8 {
         return;
     }

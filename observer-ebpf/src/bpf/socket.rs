@@ -162,6 +162,12 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, snd_una as u32).wrapping_sub(load!(M, self.0, bytes_acked as u64) as u32).wrapping_add(1)
     }
 
+    /// Whether the connection came through: our SYN, which counts as a byte, was acknowledged.
+    #[inline(always)]
+    pub(super) fn is_through(&self) -> bool {
+        load!(M, self.0, bytes_acked as u64) > 0
+    }
+
     /// Sequence number of the first payload byte we receive: `tcp_rcv_nxt_update()` moves both by the same amount.
     #[inline(always)]
     pub(super) fn first_received(&self) -> u32 {

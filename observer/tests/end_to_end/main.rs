@@ -2,6 +2,7 @@
 //! and by the peers that the tests are themselves. They need root and the programs of the distribution, and fail without.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod before;
 mod blocked;
 mod closes;
 mod cost;

@@ -9,6 +9,7 @@ use crate::bpf::{entry, memory::Memory, socket::Socket};
 pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
     // Whatever the last change was, if it was skipped it is made good here; but how it ended is not known then.
+    entry::catch_up(ctx, entry, socket);
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
     if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
         entry::end(entry, Ender::Unknown, Cut::Unknown);

@@ -9,6 +9,7 @@ use crate::bpf::{entry, memory::Memory, message::Message, socket::Socket};
 #[inline(always)]
 pub(in crate::bpf) fn sending<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, message: Message<M>) {
     let Some(entry) = entry::of(socket) else { return };
+    entry::catch_up(ctx, entry, socket);
     if entry.phase != Phase::Established as u8 {
         return;
     }

@@ -15,7 +15,7 @@ use crate::bpf::{
     frozen::watches_port,
     handlers::{connecting, state_changed},
     memory::Direct,
-    socket::Socket,
+    socket::{Socket, state},
 };
 
 /// `struct bpf_sock_ops` (include/uapi/linux/bpf.h). TCP_CONNECT_CB comes from `tcp_connect()`, STATE_CB from
@@ -49,7 +49,9 @@ fn observe(ctx: &SockOpsContext) {
             // It fails only for flags that the kernel does not know, or for a request socket.
             let _ = ctx.set_cb_flags(flags.cast_signed());
         }
-    } else {
+    } else if ctx.arg(1) as u8 != state::SYN_SENT {
+        // Its flag outlives a connect. When the socket connects again, TCP_CONNECT_CB follows: at SYN_SENT two hooks
+        // could not tell whose entry it is that they find.
         state_changed(ctx, &socket, ctx.arg(0) as u8, ctx.arg(1) as u8);
     }
 }

@@ -75,9 +75,14 @@ impl Peer {
         self.counts.accepted.load(SeqCst)
     }
 
+    /// Waits until it has closed this many.
+    pub(crate) fn wait_for_done(&self, connections: u64) {
+        eventually("the peer has closed them", || self.counts.done.load(SeqCst) == connections);
+    }
+
     /// Waits until it has accepted and closed this many.
     pub(crate) fn wait_for(&self, connections: u64) {
-        eventually("the peer has closed what it accepted", || self.counts.done.load(SeqCst) == connections);
+        self.wait_for_done(connections);
         assert_eq!(self.accepted(), connections, "connections that the peer accepted");
     }
 }

@@ -1,0 +1,129 @@
+//! Connections that were open before the watch began: taken over, once each, whatever happens meanwhile.
+
+use std::{
+    net::TcpStream,
+    process,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    thread,
+};
+
+use serde_json::json;
+
+use crate::support::{
+    machine::Machine,
+    peer::{Peer, ask},
+    report::assert_fields,
+};
+
+#[test]
+fn used_before_and_during_the_watch() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut used = peer.connect();
+    (0..3).for_each(|_| ask(&mut used));
+    let mut unused = peer.connect();
+    let _untouched = peer.connect();
+    let watch = machine.watch(format!("-p {} --exchanges", peer.port()));
+    ask(&mut used);
+    ask(&mut used);
+    ask(&mut unused);
+    ask(&mut unused);
+    drop((used, unused));
+    peer.wait_for_done(2);
+    let report = watch.end();
+    report.assert_complete();
+    assert_eq!(report.start["pre_existing"], 3);
+    report.assert_totals(&json!({
+        "pre_existing": 3, "opened": 0, "closed": 2, "open": 1, "exchanges": 4, "new": 1, "reused": 3, "unused": 0,
+    }));
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    assert_fields(group, &json!({ "pid": process::id(), "processes": 1, "pre_existing": 3 }));
+    for close in report.of_type("close") {
+        assert_fields(close, &json!({ "pre_existing": true, "exchanges": 2, "lifetime_us": null, "exact": true }));
+    }
+    let reused: Vec<_> = report.of_type("exchange").iter().map(|row| row["reused"].as_bool()).collect();
+    assert_eq!(reused, [Some(true), Some(true), Some(false), Some(true)]);
+}
+
+#[test]
+fn an_answer_that_was_due_at_the_start_counts() {
+    use std::io::{Read as _, Write as _};
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut stream = peer.connect();
+    stream.write_all(b"hello").expect("a request can be sent");
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    stream.read_exact(&mut [0; 5]).expect("an answer comes");
+    ask(&mut stream);
+    drop(stream);
+    peer.wait_for(1);
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "pre_existing": 1, "opened": 0, "exchanges": 2, "new": 0, "reused": 2 }));
+}
+
+#[test]
+fn inbound_connections_are_left_out() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut stream = peer.connect();
+    ask(&mut stream);
+    // The peer's end of it has our port as its remote one.
+    let own_port = stream.local_addr().expect("it is connected").port();
+    let watch = machine.watch(format!("-p {own_port}"));
+    ask(&mut stream);
+    drop(stream);
+    peer.wait_for(1);
+    let report = watch.end();
+    report.assert_nothing();
+    assert_eq!(report.start["pre_existing"], 0);
+}
+
+#[test]
+fn a_churn_across_the_start_loses_none_and_doubles_none() {
+    const HELD: u64 = 300;
+    const AFTER: u64 = 5_000;
+    let machine = Machine::alone();
+    let peer = Peer::echo();
+    let mut held: Vec<TcpStream> = (0..HELD).map(|_| peer.connect()).collect();
+    for stream in &mut held {
+        ask(stream);
+    }
+    let attached = AtomicBool::new(false);
+    let (before, after) = (AtomicU64::new(0), AtomicU64::new(0));
+    let watch = thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while after.load(SeqCst) < AFTER {
+                    let connects_after = attached.load(SeqCst);
+                    let mut stream = peer.connect();
+                    ask(&mut stream);
+                    ask(&mut stream);
+                    drop(stream);
+                    if connects_after { &after } else { &before }.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        let watch = machine.watch(format!("-p {}", peer.port()));
+        attached.store(true, SeqCst);
+        watch
+    });
+    for stream in &mut held {
+        ask(stream);
+        ask(stream);
+    }
+    drop(held);
+    let (before, after) = (before.into_inner(), after.into_inner());
+    peer.wait_for(HELD + before + after);
+    let report = watch.end();
+    assert_eq!(report.summary["exact"], true, "{:#}", report.summary);
+    let (opened, pre_existing) = (report.total("opened"), report.total("pre_existing"));
+    // Of those that churn before the start is known, some are over before they could be seen.
+    assert!(pre_existing >= HELD, "{:#}", report.summary);
+    assert!((HELD + after..=HELD + before + after).contains(&(opened + pre_existing)), "{:#}", report.summary);
+    assert_eq!(opened + pre_existing, report.total("closed"), "all have closed");
+    let exchanges = report.total("exchanges");
+    let at_most = 2 * (opened + pre_existing);
+    assert!((2 * (HELD + after)..=at_most).contains(&exchanges), "{exchanges} of {at_most}: {:#}", report.summary);
+    assert_eq!(report.of_type("close").len() as u64, opened + pre_existing, "a row for each");
+}

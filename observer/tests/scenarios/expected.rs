@@ -1,0 +1,172 @@
+//! What a scenario's connections should be said to have done, as plain data, and how what the tool says differs from it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{peer::Truth, report::Report, sight::Sight};
+
+/// All connects of a scenario to its port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// Connects that did not come through, by error
+    pub(crate) failures: &'static [(&'static str, u64)],
+    /// Connections that did, all of which have ended: how many, and what is said of each
+    pub(crate) closes: &'static [(u64, Close)],
+}
+
+/// What is said of a connection when it has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Close {
+    pub(crate) closed_by: &'static str,
+    pub(crate) how: &'static str,
+    pub(crate) unread_bytes: Unread,
+    pub(crate) exchanges: u64,
+    pub(crate) protocol: &'static str,
+    /// With hooks that see what is sent; with others none is
+    pub(crate) exact: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unread {
+    Exactly(u64),
+    /// As far as the answer had come
+    AtLeastOne,
+    /// A reset of the peer's takes with it what was unread
+    Undefined,
+}
+
+impl Close {
+    /// One request with its answer, all of it read, closed in order by the client.
+    pub(crate) const USUAL: Self = Self {
+        closed_by: "local",
+        how: "fin",
+        unread_bytes: Unread::Exactly(0),
+        exchanges: 1,
+        protocol: "plain",
+        exact: true,
+    };
+    pub(crate) const UNUSED: Self = Self { exchanges: 0, protocol: "unknown", ..Self::USUAL };
+}
+
+impl Expected {
+    fn connections(&self) -> u64 {
+        self.closes.iter().map(|(connections, _)| connections).sum()
+    }
+
+    fn sum(&self, of: impl Fn(&Close) -> u64) -> u64 {
+        self.closes.iter().map(|(connections, close)| connections * of(close)).sum()
+    }
+
+    /// Each difference as a line.
+    pub(crate) fn differences(&self, truth: &Truth, report: &Report, sight: &Sight) -> Vec<String> {
+        let mut all = Differences::default();
+        all.number("connections that the peer accepted", self.connections(), truth.connections);
+        all.number("requests that the peer answered", self.sum(|close| close.exchanges), truth.exchanges);
+        self.compare_group(truth.port, report, sight, &mut all);
+        self.compare_closes(truth.port, report, sight, &mut all);
+        all.0
+    }
+
+    fn compare_group(&self, port: u16, report: &Report, sight: &Sight, all: &mut Differences) {
+        let connections = self.connections();
+        let failed = self.failures.iter().map(|(_, times)| times).sum();
+        let mut compare = |name, expected| all.number(name, expected, report.count(port, name));
+        compare("opened", connections);
+        compare("closed", connections);
+        compare("open", 0);
+        compare("failed", failed);
+        // Without a view of what is sent, a TLS handshake looks like an exchange.
+        if sight.sends || self.closes.iter().all(|(_, close)| close.protocol != "tls") {
+            compare("unused", self.sum(|close| u64::from(close.exchanges == 0)));
+            compare("new", self.sum(|close| close.exchanges.min(1)));
+            compare("reused", self.sum(|close| close.exchanges.saturating_sub(1)));
+            compare("inexact", self.sum(|close| if close.exact && sight.sends { 0 } else { close.exchanges }));
+        }
+        let expected = self.failures.iter().copied().collect();
+        let got = report.failures(port);
+        all.check(got == expected, || format!("failures expected {expected:?} got {got:?}"));
+        let mut rows = BTreeMap::new();
+        for error in report.rows("failed", port).filter_map(|row| row["error"].as_str()) {
+            *rows.entry(error).or_default() += 1;
+        }
+        all.check(rows == expected, || format!("rows of failed expected {expected:?} got {rows:?}"));
+        all.number("rows of open", connections, report.rows("open", port).count() as u64);
+    }
+
+    /// Each row has to be what is expected of one connection.
+    fn compare_closes(&self, port: u16, report: &Report, sight: &Sight, all: &mut Differences) {
+        let rows: Vec<&Value> = report.rows("close", port).collect();
+        all.number("rows of close", self.connections(), rows.len() as u64);
+        let mut missing = self.closes.to_vec();
+        let mut strangers = Vec::new();
+        for row in rows {
+            let same = missing.iter_mut().find(|(left, close)| *left > 0 && close.differences(row, sight).is_empty());
+            match same {
+                Some((left, _)) => *left -= 1,
+                None => strangers.push(row),
+            }
+        }
+        let missing = missing.iter().flat_map(|(left, close)| std::iter::repeat_n(close, *left as usize));
+        // The first few tell it all.
+        for (row, close) in strangers.into_iter().zip(missing).take(3) {
+            all.0.extend(close.differences(row, sight));
+            all.0.push(format!("in {row}"));
+        }
+    }
+}
+
+impl Close {
+    fn differences(&self, row: &Value, sight: &Sight) -> Vec<String> {
+        let mut all = Differences::default();
+        all.value("closed_by", &self.closed_by.into(), row);
+        all.value("how", &self.how.into(), row);
+        all.value("protocol", &if sight.sends { self.protocol } else { "unknown" }.into(), row);
+        all.value("exact", &(self.exact && sight.sends).into(), row);
+        if sight.sends || self.protocol != "tls" {
+            all.value("exchanges", &self.exchanges.into(), row);
+        }
+        match self.unread_bytes {
+            Unread::Exactly(bytes) => all.value("unread_bytes", &bytes.into(), row),
+            Unread::AtLeastOne if row["unread_bytes"].as_u64() > Some(0) => {}
+            Unread::AtLeastOne => all.add("close.unread_bytes", "at least 1", &row["unread_bytes"]),
+            Unread::Undefined => {}
+        }
+        all.0
+    }
+}
+
+/// What was expected and is not so.
+#[derive(Default)]
+pub(crate) struct Differences(pub(crate) Vec<String>);
+
+impl Differences {
+    pub(crate) fn number(&mut self, name: &str, expected: u64, got: u64) {
+        if got != expected {
+            self.0.push(format!("{name} expected {expected} got {got}"));
+        }
+    }
+
+    pub(crate) fn flag(&mut self, name: &str, expected: bool, got: &Value) {
+        if *got != expected {
+            self.add(name, if expected { "true" } else { "false" }, got);
+        }
+    }
+
+    /// What cannot be measured by a single value.
+    pub(crate) fn check(&mut self, holds: bool, message: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(message());
+        }
+    }
+
+    fn value(&mut self, name: &str, expected: &Value, row: &Value) {
+        if row[name] != *expected {
+            self.0.push(format!("close.{name} expected {expected} got {}", row[name]));
+        }
+    }
+
+    fn add(&mut self, name: &str, expected: &str, got: &Value) {
+        self.0.push(format!("{name} expected {expected} got {got}"));
+    }
+}

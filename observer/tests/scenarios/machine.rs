@@ -1,0 +1,71 @@
+//! The machine, which the scenarios have alone: they load it and change settings. The end-to-end tests hold the same lock.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::{Resource, Rlimit, geteuid, getrlimit, setrlimit},
+};
+
+/// Both ends of every connection are in this process.
+const OPEN_FILES: u64 = 4096;
+
+pub(crate) struct Machine {
+    _lock: File,
+}
+
+impl Machine {
+    pub(crate) fn alone() -> Result<Self> {
+        ensure!(geteuid().is_root(), "programs are loaded into the kernel here: run the tests as root");
+        let path = std::env::temp_dir().join("tcp-reuse-watch-tests.lock");
+        let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        flock(&lock, FlockOperation::LockExclusive).with_context(|| format!("cannot lock {}", path.display()))?;
+        allow_open_files()?;
+        Ok(Self { _lock: lock })
+    }
+
+    /// Lets both processors work on loopback's packets, by interrupting each other, until the setting is dropped. Then
+    /// the kernel skips programs.
+    #[expect(clippy::unused_self, reason = "who changes a setting has the machine alone")]
+    pub(crate) fn steer_packets(&self) -> Result<Setting> {
+        Setting::change("/sys/class/net/lo/queues/rx-0/rps_cpus", "3")
+    }
+}
+
+/// A setting of the kernel, restored when dropped.
+pub(crate) struct Setting {
+    path: &'static Path,
+    before: String,
+}
+
+impl Setting {
+    fn change(path: &'static str, value: &str) -> Result<Self> {
+        let path = Path::new(path);
+        let before = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        fs::write(path, value).with_context(|| format!("cannot set {}", path.display()))?;
+        Ok(Self { path, before })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        if let Err(error) = fs::write(self.path, self.before.trim()) {
+            eprintln!("{} was {} and cannot be set back: {error}", self.path.display(), self.before.trim());
+        }
+    }
+}
+
+/// Raises the limits of open files, which is 1,024 on many machines.
+fn allow_open_files() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= OPEN_FILES) {
+        return Ok(());
+    }
+    let maximum = limit.maximum.map(|maximum| maximum.max(OPEN_FILES));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(OPEN_FILES), maximum })
+        .context("cannot raise the limit of open files (ulimit -n)")
+}

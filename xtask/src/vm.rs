@@ -1,0 +1,131 @@
+//! `cargo xtask vm`: boots each supported kernel under QEMU and runs the scenarios (observer/tests/scenarios) there with
+//! every set of hooks.
+//!
+//! A kernel of Debian's is booted as it is, with an initramfs of busybox, the program and the scenario runner, both
+//! statically linked. The processor is emulated, so that it needs no rights and runs inside of virtual machines too.
+
+mod boot;
+mod image;
+mod kernels;
+mod programs;
+mod table;
+
+use std::env::consts::ARCH;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::packages;
+use crate::tally::Tally;
+use crate::workspace::{Workspace, is_root};
+use boot::Booted;
+use kernels::Kernel;
+
+/// Sets of hooks: each way to see functions and sends, alone and beside sockops.
+const SETS: [&str; 6] = ["fentry", "kprobe", "tracepoint", "sockops,fentry", "sockops,kprobe", "sockops,tracepoint"];
+
+/// Boot the supported kernels under QEMU, and run the scenarios there with every set of hooks
+///
+/// As root it first installs the Debian packages that it needs; otherwise it prints the line that does. Kernels are
+/// fetched once, into the target folder.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this kernel: 5.10, 6.1, 6.12 or 7.2; repeatable
+    #[arg(long = "kernel", value_name = "VERSION", value_parser = kernels::find)]
+    kernels: Vec<Kernel>,
+
+    /// Only this set of hooks, such as sockops,fentry; repeatable
+    #[arg(long = "hooks", value_name = "SET")]
+    sets: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    install_packages()?;
+    let tally = check(&Workspace::find()?, args)?;
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// All kernels with all sets: what passed and failed.
+pub(crate) fn check_all(workspace: &Workspace) -> Result<Tally> {
+    check(workspace, &Args { kernels: Vec::new(), sets: Vec::new() })
+}
+
+/// An error if something could not be run to its end; a difference is a failure in the tally.
+fn check(workspace: &Workspace, args: &Args) -> Result<Tally> {
+    if ARCH != "x86_64" {
+        bail!("the kernels are booted on x86_64 only, not on {ARCH}");
+    }
+    let kernels = if args.kernels.is_empty() { kernels::ALL.to_vec() } else { args.kernels.clone() };
+    let sets: Vec<&str> =
+        if args.sets.is_empty() { SETS.to_vec() } else { args.sets.iter().map(String::as_str).collect() };
+    let folder = workspace.target.join("vm");
+    let images = kernels.iter().map(|kernel| Ok((kernel, kernel.fetch(&folder)?))).collect::<Result<Vec<_>>>()?;
+    let initramfs = image::make(&folder, &programs::build(workspace)?, &sets)?;
+    let mut boots: Vec<Booted> = Vec::new();
+    for (kernel, image) in images {
+        let start = Instant::now();
+        let booted = boot::boot(kernel.name, &image, &initramfs)?;
+        println!("{}: {:.1} s", kernel.name, start.elapsed().as_secs_f64());
+        boots.push(booted);
+    }
+    print!("\n{}", table::of(&boots, &sets));
+    conclude(&boots, &sets)
+}
+
+/// Adds up what the boots came to. A set without a result has not been tested.
+fn conclude(boots: &[Booted], sets: &[&str]) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for result in boots.iter().flat_map(|boot| &boot.results) {
+        tally += Tally { passed: result.passed, failed: result.failed, skipped: 0 };
+    }
+    let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; 0 filtered out",
+        tally.passed, tally.failed
+    );
+    for boot in boots {
+        if let Some(set) = sets.iter().find(|set| boot.result(set).is_none_or(|result| result.passed == 0)) {
+            bail!("Linux {}: no scenario has passed with the hooks {set}", boot.kernel);
+        }
+        if !boot.has_ended {
+            bail!("Linux {}: the scenarios have not come to their end", boot.kernel);
+        }
+    }
+    Ok(tally)
+}
+
+fn install_packages() -> Result<()> {
+    let missing = packages::missing(packages::FOR_VM)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if is_root() {
+        return packages::install(&missing);
+    }
+    bail!("packages are missing: run `{}`", packages::install_line(&missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boot::SetResult;
+
+    fn booted(passed: u64, has_ended: bool) -> Booted {
+        let result = SetResult { set: "fentry".into(), passed, failed: 1, seconds: 1.0 };
+        Booted { kernel: "5.10", results: vec![result], has_ended, ..Booted::default() }
+    }
+
+    #[test]
+    fn differences_are_counted() {
+        let tally = conclude(&[booted(5, true), booted(6, true)], &["fentry"]).unwrap();
+        assert_eq!(tally, Tally { passed: 11, failed: 2, skipped: 0 });
+    }
+
+    #[test]
+    fn what_has_not_been_tested_is_an_error() {
+        assert!(conclude(&[booted(5, false)], &["fentry"]).is_err());
+        assert!(conclude(&[booted(0, true)], &["fentry"]).is_err());
+        assert!(conclude(&[booted(5, true)], &["fentry", "kprobe"]).is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! A boot: QEMU with a kernel and the initramfs, followed on its console until it powers off.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::image::{BEGIN, END};
+
+/// For all sets of hooks on one kernel. What takes longer hangs.
+const TIME_LIMIT: Duration = Duration::from_mins(5);
+
+/// All that can be emulated but CMPXCHG16B: QEMU 7.2 leaves something else in its flags at times, and a kernel whose
+/// allocator uses it (`__update_freelist_fast()`, mm/slub.c) panics.
+const CPU: &str = "max,cx16=off";
+
+/// How often a kernel is booted that does not get as far as the init script: nothing of ours has run by then.
+const ATTEMPTS: usize = 3;
+
+/// What a boot came to.
+#[derive(Debug, Default)]
+pub(super) struct Booted {
+    pub(super) kernel: &'static str,
+    /// The init script has begun.
+    pub(super) has_begun: bool,
+    pub(super) results: Vec<SetResult>,
+    /// The scenario runner ended by itself.
+    pub(super) has_ended: bool,
+}
+
+/// The runner's line on a set of hooks.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SetResult {
+    pub(super) set: String,
+    pub(super) passed: u64,
+    pub(super) failed: u64,
+    pub(super) seconds: f64,
+}
+
+impl Booted {
+    pub(super) fn result(&self, set: &str) -> Option<&SetResult> {
+        self.results.iter().find(|result| result.set == set)
+    }
+
+    fn read(&mut self, line: &str) {
+        self.results.extend(parse(line));
+        self.has_begun |= line.contains(BEGIN);
+        self.has_ended |= line.starts_with(END);
+    }
+}
+
+/// Boots and shows the console, each line with the kernel's name before it.
+pub(super) fn boot(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
+    for _ in 1..ATTEMPTS {
+        let booted = boot_once(kernel, image, initramfs)?;
+        if booted.has_begun {
+            return Ok(booted);
+        }
+        println!("{kernel} | the kernel has not come to its init script: once more");
+    }
+    boot_once(kernel, image, initramfs)
+}
+
+fn boot_once(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
+    println!("\nbooting Linux {kernel}");
+    let mut qemu = Qemu::start(image, initramfs)?;
+    let stdout = qemu.0.stdout.take().context("QEMU has no output")?;
+    let (sender, lines) = channel();
+    thread::spawn(move || send_lines(stdout, &sender));
+    let end = Instant::now() + TIME_LIMIT;
+    let mut booted = Booted { kernel, ..Booted::default() };
+    loop {
+        match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                println!("{kernel} | {line}");
+                booted.read(&line);
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(booted),
+            Err(RecvTimeoutError::Timeout) => {
+                println!("{kernel} | not at its end after {} s", TIME_LIMIT.as_secs());
+                return Ok(booted);
+            }
+        }
+    }
+}
+
+/// A process that does not outlive its boot.
+struct Qemu(Child);
+
+impl Qemu {
+    fn start(image: &Path, initramfs: &Path) -> Result<Self> {
+        // Emulated: in the virtual machines of CI, KVM is absent or hangs.
+        let child = Command::new("qemu-system-x86_64")
+            .args(["-accel", "tcg", "-cpu", CPU, "-m", "512", "-smp", "2"])
+            .args(["-nographic", "-no-reboot", "-nic", "none"])
+            .arg("-kernel")
+            .arg(image)
+            .arg("-initrd")
+            .arg(initramfs)
+            .args(["-append", "console=ttyS0 quiet panic=-1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run qemu-system-x86_64")?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // Fails only when it has ended and has been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn send_lines(from: impl Read, to: &Sender<String>) {
+    for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+        if to.send(printable(&line)).is_err() {
+            return;
+        }
+    }
+}
+
+/// The line without what moves the cursor and clears the screen, as the firmware does first.
+fn printable(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default();
+    // A sequence ends with its first letter.
+    let behind = |part: &str| part.split_once(|c: char| c.is_ascii_alphabetic()).map(|(_, rest)| rest.to_owned());
+    let rest: String = parts.filter_map(behind).collect();
+    first.chars().chain(rest.chars()).filter(|c| !c.is_control()).collect()
+}
+
+/// A line such as `hooks sockops,fentry: 26 passed; 0 failed; 7.5 s`.
+fn parse(line: &str) -> Option<SetResult> {
+    let (set, rest) = line.strip_prefix("hooks ")?.split_once(": ")?;
+    let mut parts = rest.split("; ");
+    let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
+    let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
+    let seconds = parts.next()?.strip_suffix(" s")?.parse().ok()?;
+    Some(SetResult { set: set.to_owned(), passed, failed, seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_read_and_other_lines_are_not() {
+        let expected = SetResult { set: "sockops,fentry".into(), passed: 26, failed: 1, seconds: 7.5 };
+        assert_eq!(parse("hooks sockops,fentry: 26 passed; 1 failed; 7.5 s"), Some(expected));
+        for other in ["hooks sockops,fentry", "fentry: FAILED refused: x", "hooks a: b", ""] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_seen() {
+        let mut booted = Booted { kernel: "6.1", ..Booted::default() };
+        booted.read("hooks fentry: 26 passed; 0 failed; 7.5 s");
+        assert!(!booted.has_ended);
+        booted.read(&format!("{END}0"));
+        assert!(booted.has_ended);
+        assert!(booted.result("fentry").is_some());
+        assert!(booted.result("kprobe").is_none());
+    }
+
+    #[test]
+    fn control_characters_are_taken_out() {
+        assert_eq!(printable(b"hooks fentry\r"), "hooks fentry");
+        assert_eq!(printable(b"\x1b[2J\x1b[?7lLinux 5.10\r"), "Linux 5.10");
+    }
+}

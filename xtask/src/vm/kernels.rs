@@ -1,0 +1,170 @@
+//! The kernels to test on: those of Debian's releases, in its packages for clouds, which are small. They are fetched and
+//! unpacked, not installed, with package lists of their own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::workspace::{output, run};
+
+/// A kernel to test on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernel {
+    /// The version that it has to be, or in sid to be at least
+    pub(super) name: &'static str,
+    /// The release of Debian that has it
+    suite: &'static str,
+    /// How its packages' names begin
+    package: &'static str,
+}
+
+/// From the oldest on that is supported.
+pub(super) const ALL: [Kernel; 4] = [
+    Kernel { name: "5.10", suite: "bullseye", package: "5.10." },
+    Kernel { name: "6.1", suite: "bookworm", package: "6.1." },
+    Kernel { name: "6.12", suite: "trixie", package: "6.12." },
+    // The newest that there is.
+    Kernel { name: "7.2", suite: "sid", package: "" },
+];
+
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const MIRROR: &str = "http://deb.debian.org/debian";
+
+/// The kernel of this name.
+pub(super) fn find(name: &str) -> Result<Kernel, String> {
+    let names = || ALL.map(|kernel| kernel.name).join(", ");
+    ALL.into_iter().find(|kernel| kernel.name == name).ok_or_else(|| format!("there are {}", names()))
+}
+
+impl Kernel {
+    /// Its image, fetched if it is not there yet.
+    pub(super) fn fetch(&self, folder: &Path) -> Result<PathBuf> {
+        let folder = folder.join("kernels").join(self.name);
+        let image = folder.join("vmlinuz");
+        if !image.exists() {
+            println!("fetching Linux {} from Debian {}", self.name, self.suite);
+            self.fetch_into(&folder, &image).with_context(|| format!("cannot fetch Linux {}", self.name))?;
+        }
+        Ok(image)
+    }
+
+    fn fetch_into(&self, folder: &Path, image: &Path) -> Result<()> {
+        // What an attempt before this one has left.
+        let unpacked = folder.join("unpacked");
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir_all(&unpacked).with_context(|| format!("cannot create {}", folder.display()))?;
+        let apt = Apt::new(folder, self.suite)?;
+        run(apt.command("apt-get").args(["-qq", "update"]))?;
+        let pattern = format!("^linux-(image|binary)-{}[0-9].*-cloud-amd64$", self.package.replace('.', "[.]"));
+        let packages = output(apt.command("apt-cache").args(["search", "--names-only", &pattern]))?;
+        let package = newest(&packages).with_context(|| format!("Debian {} has no package {pattern}", self.suite))?;
+        run(apt.command("apt-get").args(["-qq", "download", package]).current_dir(&unpacked))?;
+        let archive = only_entry(&unpacked)?;
+        run(Command::new("dpkg-deb").arg("--extract").args([&archive, &unpacked]))?;
+        let found = find_image(&unpacked)?.with_context(|| format!("{package} has no kernel in it"))?;
+        fs::rename(found, image).context("cannot keep the kernel")?;
+        fs::remove_dir_all(unpacked).context("cannot remove what was unpacked")?;
+        apt.remove()
+    }
+}
+
+/// apt with one source and folders of its own; nothing of the system's is used or changed but its keys and proxies.
+struct Apt {
+    folder: PathBuf,
+}
+
+impl Apt {
+    fn new(folder: &Path, suite: &str) -> Result<Self> {
+        let apt = Self { folder: folder.join("apt") };
+        for part in ["lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(apt.folder.join(part)).context("cannot make folders for apt")?;
+        }
+        let source = format!("deb [arch=amd64 signed-by={KEYS}] {MIRROR} {suite} main\n");
+        fs::write(apt.folder.join("sources.list"), source).context("cannot write a source for apt")?;
+        fs::write(apt.folder.join("status"), "").context("cannot write a status for apt")?;
+        Ok(apt)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let folders = [
+            ("Dir::Etc::sourcelist", "sources.list"),
+            ("Dir::State::Lists", "lists"),
+            ("Dir::Cache", "cache"),
+            ("Dir::State::status", "status"),
+        ];
+        for (option, path) in folders {
+            command.arg("-o").arg(format!("{option}={}", self.folder.join(path).display()));
+        }
+        // Without the last, apt drops its rights and cannot write here.
+        command.args(["-o", "Dir::Etc::sourceparts=-", "-o", "Acquire::Languages=none"]);
+        command.args(["-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=root"]);
+        command
+    }
+
+    /// The lists are large.
+    fn remove(&self) -> Result<()> {
+        fs::remove_dir_all(&self.folder).context("cannot remove apt's lists")
+    }
+}
+
+/// The newest of the packages that `apt-cache search` has listed. Where there are two of a version, the image is in the
+/// one that is called binary.
+fn newest(listing: &str) -> Option<&str> {
+    let names = listing.lines().filter_map(|line| line.split_whitespace().next());
+    names.max_by_key(|name| (numbers(name), name.starts_with("linux-binary")))
+}
+
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+fn only_entry(folder: &Path) -> Result<PathBuf> {
+    let entry = fs::read_dir(folder).context("cannot read the folder of packages")?.next();
+    Ok(entry.context("apt-get has left no package")??.path())
+}
+
+/// The kernel in an unpacked package: in /boot, or since 7.0 beside its modules.
+fn find_image(folder: &Path) -> Result<Option<PathBuf>> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() && !path.is_symlink() {
+            if let Some(found) = find_image(&path)? {
+                return Ok(Some(found));
+            }
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz")) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_package_is_taken_by_number() {
+        let listing = "\
+linux-image-6.1.0-9-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
+linux-image-6.1.0-50-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
+linux-image-6.1.0-32-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
+";
+        assert_eq!(newest(listing), Some("linux-image-6.1.0-50-cloud-amd64"));
+        assert_eq!(newest(""), None);
+    }
+
+    #[test]
+    fn the_binary_package_has_the_image() {
+        let listing = "linux-binary-7.2.13+deb14-cloud-amd64 - x\nlinux-image-7.2.13+deb14-cloud-amd64 - y\n";
+        assert_eq!(newest(listing), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
+    }
+
+    #[test]
+    fn a_kernel_that_is_not_there_gets_the_list() {
+        assert_eq!(find("6.1").unwrap().suite, "bookworm");
+        assert_eq!(find("4.19").unwrap_err(), "there are 5.10, 6.1, 6.12, 7.2");
+    }
+}

@@ -1,0 +1,51 @@
+//! The summary: a line for each kernel, a column for each set of hooks.
+
+use std::fmt::Write;
+
+use super::boot::{Booted, SetResult};
+
+const CELL: usize = 20;
+
+pub(super) fn of(boots: &[Booted], sets: &[&str]) -> String {
+    let mut table = format!("{:8}", "kernel");
+    let cell = |table: &mut String, text: &str| {
+        // Writing to a string cannot fail.
+        let _ = write!(table, "{text:>CELL$}");
+    };
+    for set in sets {
+        cell(&mut table, set);
+    }
+    for boot in boots {
+        let _ = write!(table, "\n{:8}", boot.kernel);
+        for set in sets {
+            cell(&mut table, &boot.result(set).map_or_else(|| "no result".into(), describe));
+        }
+    }
+    table.push('\n');
+    table
+}
+
+fn describe(result: &SetResult) -> String {
+    let SetResult { passed, failed, seconds, .. } = result;
+    if *failed == 0 {
+        format!("{passed} ok, {seconds:.1} s")
+    } else {
+        format!("{failed} FAILED of {}", passed + failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kernel_and_set_has_its_cell() {
+        let result = |set: &str, failed| SetResult { set: set.into(), passed: 25, failed, seconds: 7.25 };
+        let results = vec![result("fentry", 0), result("kprobe", 1)];
+        let boots = [Booted { kernel: "6.1", results, ..Booted::default() }];
+        let table = of(&boots, &["fentry", "kprobe", "tracepoint"]);
+        let words: Vec<&str> = table.split_whitespace().collect();
+        let expected = "kernel fentry kprobe tracepoint 6.1 25 ok, 7.2 s 1 FAILED of 26 no result";
+        assert_eq!(words.join(" "), expected);
+    }
+}
