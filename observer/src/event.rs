@@ -88,6 +88,24 @@ pub(crate) struct SocketState {
 /// The state in which the side that closed first waits for a minute or two.
 pub(crate) const TIME_WAIT: u16 = 6;
 
+/// What netstat calls a state (include/net/tcp_states.h).
+pub(crate) fn state_name(state: u16) -> &'static str {
+    match state {
+        1 => "ESTABLISHED",
+        2 => "SYN_SENT",
+        3 => "SYN_RECV",
+        4 => "FIN_WAIT1",
+        5 => "FIN_WAIT2",
+        TIME_WAIT => "TIME_WAIT",
+        7 => "CLOSE",
+        8 => "CLOSE_WAIT",
+        9 => "LAST_ACK",
+        10 => "LISTEN",
+        11 => "CLOSING",
+        _ => "UNKNOWN",
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct GroupSample {
     pub(crate) key: GroupKey,

@@ -1,14 +1,17 @@
 //! `-o json`: one object a line. A contract (schema 1): fields and types are only ever added, and what is unknown is
 //! null, never absent. What later versions will know is here as null already.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{View, failure_name};
 use crate::{
-    event::{About, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind},
+    event::{About, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind, SocketState, state_name},
     tracker::{Counts, GroupRow, Row, Snapshot},
 };
 
@@ -129,6 +132,15 @@ struct Summary<'a> {
     exact: bool,
     totals: Totals,
     groups: Vec<Group<'a>>,
+    sockets: Option<Vec<Sockets>>,
+}
+
+/// What netstat shows of a destination, at the end of the watch.
+#[derive(Serialize)]
+struct Sockets {
+    remote: IpAddr,
+    port: u16,
+    states: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize)]
@@ -162,7 +174,7 @@ struct Group<'a> {
     process: Option<&'a str>,
     pid: Option<u32>,
     processes: Option<u64>,
-    remote: Option<std::net::IpAddr>,
+    remote: Option<IpAddr>,
     port: Option<u16>,
     overflow: bool,
     #[serde(flatten)]
@@ -232,6 +244,14 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             diagnoses: None,
         }
     }
+}
+
+fn sockets(states: &[SocketState]) -> Vec<Sockets> {
+    let mut remotes: BTreeMap<(IpAddr, u16), BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for SocketState { remote, port, state, sockets } in states {
+        *remotes.entry((*remote, *port)).or_default().entry(state_name(*state)).or_default() += sockets;
+    }
+    remotes.into_iter().map(|((remote, port), states)| Sockets { remote, port, states }).collect()
 }
 
 fn opening(connection: &Connection) -> Opening {
@@ -353,6 +373,7 @@ impl View for JsonView {
                 hook_skips: snapshot.loss.hook_skips,
             },
             groups: snapshot.groups.iter().map(Group::from).collect(),
+            sockets: snapshot.states.as_deref().map(sockets),
         })
     }
 }

@@ -1,13 +1,13 @@
 //! `-o lines`: a line a connection, and at the end a table and one sentence.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use comfy_table::{CellAlignment, Table, presets};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{View, failure_name};
 use crate::{
-    event::{About, Connection, Cut, Ender, RowKind},
+    event::{About, Connection, Cut, Ender, RowKind, state_name},
     tracker::{Counts, GroupRow, Row, Snapshot},
 };
 
@@ -59,8 +59,8 @@ impl View for LinesView {
         }
         text.push_str(&sentence(snapshot));
         text.push('\n');
-        if let Some(waiting) = snapshot.time_wait().filter(|waiting| *waiting > 0) {
-            let _ = writeln!(text, "{} in TIME_WAIT", plural(waiting, "socket is", "sockets are"));
+        if let Some(line) = netstat(snapshot) {
+            let _ = writeln!(text, "{line}");
         }
         for line in caveats(snapshot) {
             let _ = writeln!(text, "{line}");
@@ -215,6 +215,16 @@ fn sentence(snapshot: &Snapshot) -> String {
         plural(totals.new, "on a new connection", "on new connections"),
         totals.reused
     )
+}
+
+/// What netstat would show now, over all destinations.
+fn netstat(snapshot: &Snapshot) -> Option<String> {
+    let mut states: BTreeMap<u16, u64> = BTreeMap::new();
+    for state in snapshot.states.as_ref()? {
+        *states.entry(state.state).or_default() += state.sockets;
+    }
+    let counts: Vec<_> = states.into_iter().map(|(state, n)| format!("{n} {}", state_name(state))).collect();
+    (!counts.is_empty()).then(|| format!("sockets by now: {}", counts.join(", ")))
 }
 
 /// What keeps the numbers from being the whole truth.

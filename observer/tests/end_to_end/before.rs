@@ -1,10 +1,12 @@
 //! Connections that were open before the watch began: taken over, once each, whatever happens meanwhile.
 
 use std::{
+    io::{Read as _, Write as _},
     net::TcpStream,
-    process,
+    process::{self, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
-    thread,
+    thread::{self, sleep},
+    time::Duration,
 };
 
 use serde_json::json;
@@ -12,7 +14,9 @@ use serde_json::json;
 use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
+    programs::program,
     report::assert_fields,
+    tool::Process,
 };
 
 #[test]
@@ -47,7 +51,6 @@ fn used_before_and_during_the_watch() {
 
 #[test]
 fn an_answer_that_was_due_at_the_start_counts() {
-    use std::io::{Read as _, Write as _};
     let machine = Machine::shared();
     let peer = Peer::echo();
     let mut stream = peer.connect();
@@ -60,6 +63,31 @@ fn an_answer_that_was_due_at_the_start_counts() {
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "pre_existing": 1, "opened": 0, "exchanges": 2, "new": 0, "reused": 2 }));
+}
+
+#[test]
+fn another_users_process_is_found() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let script =
+        format!("exec 3<>/dev/tcp/127.0.0.1/{}; echo hello >&3; read line <&3; echo done; read -r", peer.port());
+    let mut client = program("setpriv", "util-linux");
+    client.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", &script]);
+    let mut client = Process::start(client.stdin(Stdio::piped()).stdout(Stdio::piped()));
+    let mut stdout = client.child.stdout.take().expect("the pipe was asked for");
+    stdout.read_exact(&mut [0; 5]).expect("the client has had its answer");
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    // For longer than a tick: its group must not be taken for one of a process that has ended.
+    sleep(Duration::from_millis(2500));
+    drop(client.child.stdin.take());
+    client.wait(Duration::from_secs(5));
+    peer.wait_for(1);
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "pre_existing": 1, "closed": 1, "exchanges": 0, "unused": 0 }));
+    let whose = json!({ "process": "bash", "pid": client.id() });
+    assert_fields(report.only("close"), &whose);
+    assert_fields(&report.groups()[0], &whose);
 }
 
 #[test]

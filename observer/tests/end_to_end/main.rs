@@ -15,6 +15,7 @@ mod flood;
 mod groups;
 mod lifecycles;
 mod loss;
+mod netstat;
 mod outputs;
 mod refusals;
 mod startup;
