@@ -24,7 +24,7 @@ pub(super) static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static LOSS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::ALL.len() as u32, 0);
 
-/// `--dest`: IPv6 prefixes, IPv4 as `::ffff:a.b.c.d`.
+/// `--dest`: IPv6 prefixes, IPv4 as `::ffff:a.b.c.d` → whether it is wanted.
 #[map]
 pub(super) static DESTINATIONS: LpmTrie<[u8; 16], u8> = LpmTrie::with_max_entries(1, 0);
 

@@ -2,7 +2,7 @@
 
 mod trial;
 
-use std::{thread, time::Instant};
+use std::{net::Ipv4Addr, thread, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 use aya::{
@@ -10,6 +10,7 @@ use aya::{
     maps::{HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
     programs::ProgramError,
 };
+use ipnet::Ipv4Net;
 use tcp_reuse_watch_ebpf::{Connect, Filter, Group, GroupKey, OVERFLOW, Offsets, PORT_WORDS, Switches};
 
 use super::{
@@ -31,6 +32,8 @@ const PROBES: [HookSet; 3] = [
     HookSet { sockops: false, fentry: false, kprobe: true, tracepoint: false },
     HookSet { sockops: false, fentry: false, kprobe: false, tracepoint: true },
 ];
+
+const ALL_OF_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0);
 
 /// Groups in the kernel at a time, the overflow group included.
 const MAX_GROUPS: u32 = 10_001;
@@ -214,7 +217,7 @@ impl<'a> Loader<'a> {
             .map_max_entries("EVENTS", plan.ring_bytes)
             .map_max_entries("OWNERS", MAX_OWNERS)
             .map_max_entries("STATES", MAX_STATES)
-            .map_max_entries("DESTINATIONS", size(plan.destinations.len()))
+            .map_max_entries("DESTINATIONS", size(plan.destinations.len() + 1))
             .map_max_entries("PIDS", size(plan.pids.len()))
             .map_max_entries("PROCESSES", size(plan.processes.len()));
         let mut ebpf = loader
@@ -262,6 +265,9 @@ fn fill(ebpf: &mut Ebpf, plan: &Plan) -> anyhow::Result<()> {
     let mut groups: HashMap<_, Wire<GroupKey>, Wire<Group>> = HashMap::try_from(map_mut(ebpf, "GROUPS")?)?;
     groups.insert(Wire(OVERFLOW), Wire(Group::default()), 0)?;
     let mut destinations: LpmTrie<_, [u8; 16], u8> = LpmTrie::try_from(map_mut(ebpf, "DESTINATIONS")?)?;
+    // All of IPv4 lies within IPv6 here: a wide IPv6 network must not match it. The longest prefix decides.
+    let (prefix, address) = mapped(&ALL_OF_IPV4.into());
+    destinations.insert(&Key::new(prefix, address), 0, 0)?;
     for network in &plan.destinations {
         let (prefix, address) = mapped(network);
         destinations.insert(&Key::new(prefix, address), 1, 0)?;
