@@ -18,5 +18,6 @@ pub(super) fn wants(process: &Process, group: &GroupKey) -> bool {
     if frozen!(FILTER.by_process) != 0 && PROCESSES.get_ptr(&process.comm).is_none() {
         return false;
     }
-    frozen!(FILTER.by_destination) == 0 || DESTINATIONS.get(Key::new(128, group.addr)).is_some_and(|wanted| *wanted != 0)
+    frozen!(FILTER.by_destination) == 0
+        || DESTINATIONS.get(Key::new(128, group.addr)).is_some_and(|wanted| *wanted != 0)
 }

@@ -57,14 +57,11 @@ impl View for LinesView {
             }
             text.push('\n');
         }
+        for line in netstat(snapshot).into_iter().chain(caveats(snapshot)) {
+            let _ = writeln!(text, "{line}");
+        }
         text.push_str(&sentence(snapshot));
         text.push('\n');
-        if let Some(line) = netstat(snapshot) {
-            let _ = writeln!(text, "{line}");
-        }
-        for line in caveats(snapshot) {
-            let _ = writeln!(text, "{line}");
-        }
         text
     }
 }
