@@ -61,6 +61,7 @@ async fn watch(options: &cli::Watch, summary_file: Option<SummaryFile>) -> anyho
     if let Some(screen) = &mut screen {
         screen.start(&watch);
     }
+    watch.kernel.settle();
     let deadline = options.duration.map(|duration| Instant::now() + duration);
     let ending = watch.run(&mut signals, deadline, screen.as_mut()).await?;
     signals.quit_on_next();

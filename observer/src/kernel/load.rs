@@ -43,6 +43,8 @@ struct KernelFacts {
     offsets: Offsets,
     iter_types: Switches,
     places: Places,
+    /// What they were read from.
+    types: KernelTypes,
 }
 
 impl KernelFacts {
@@ -50,7 +52,8 @@ impl KernelFacts {
         let types = KernelTypes::read(source)?;
         let mut iter_types = Switches::default();
         types.set_iter_types(&mut iter_types);
-        Ok(Self { offsets: types.offsets()?, iter_types, places: types.places() })
+        let (offsets, places) = (types.offsets()?, types.places());
+        Ok(Self { offsets, iter_types, places, types })
     }
 }
 
@@ -72,15 +75,15 @@ impl Kernel {
             log::info!("not taken: {remark}");
         }
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
-        drop((loader, source));
         privileges::give_up(|| kernel.is_readable())?;
-        give_back_memory();
+        let Loader { facts, btf, .. } = loader;
+        kernel.leftovers = Some(Box::new((facts.types, btf)));
         Ok(kernel)
     }
 }
 
-/// The kernel's types were half a million small allocations, some 70 MB, which the allocator would keep.
-fn give_back_memory() {
+/// Has the allocator give back what is free.
+pub(super) fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) has no preconditions.
     unsafe {
@@ -177,7 +180,18 @@ impl<'a> Loader<'a> {
         let states = HashMap::try_from(map(&mut ebpf, "STATES")?)?;
         let mut inventory = Inventory::new(&mut ebpf, &self.btf, owners, states).map_err(|error| refused(&error))?;
         inventory.take_over(&mut ebpf)?;
-        Ok(Kernel { ebpf, inventory, links: Some(links), hooks: set, places, remarks: Vec::new(), ring, counters, log })
+        Ok(Kernel {
+            ebpf,
+            leftovers: None,
+            inventory,
+            links: Some(links),
+            hooks: set,
+            places,
+            remarks: Vec::new(),
+            ring,
+            counters,
+            log,
+        })
     }
 
     fn switches(&self, set: HookSet) -> Switches {

@@ -3,7 +3,7 @@
 //! rustc emits no CO-RE relocations, and an offset of another kernel would be wrong without any error, so every offset
 //! is looked up at start and handed to the programs as a frozen constant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, anyhow, bail};
 use btfparse::{Integer32Value, Offset, Readable, TypeInformation, TypeVariant};
@@ -46,14 +46,18 @@ impl KernelTypes {
         let types = TypeInformation::new(&Bytes(&source.bytes))
             .map_err(|error| anyhow!("{error:?}"))
             .with_context(|| format!("cannot read the type information in {}", source.path.display()))?;
+        let paths = Offsets::FIELDS.iter().flat_map(|(paths, _)| paths.split('|'));
+        let wanted: HashSet<&str> = paths.filter_map(|path| Some(path.split_once('.')?.0)).collect();
         let structs = types
             .get()
             .iter()
             .filter_map(|(id, variant)| match variant {
                 // A function or a variable may bear the same name.
-                TypeVariant::Struct(structure) => Some((structure.name().clone()?, *id)),
+                TypeVariant::Struct(structure) => Some((structure.name().as_deref()?, *id)),
                 _ => None,
             })
+            .filter(|(name, _)| wanted.contains(name))
+            .map(|(name, id)| (name.to_string(), id))
             .collect();
         Ok(Self { source: source.name(), types, structs })
     }
