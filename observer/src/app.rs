@@ -156,7 +156,7 @@ impl Watch {
         let mut kernel = Kernel::attach(plan)?;
         let started_unix_ns = clock.now_unix_ns();
         let mut tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
-        tracker.sample(kernel.sample(true)?);
+        tracker.sample(kernel.sample(false)?);
         let pre_existing = tracker.snapshot(started_unix_ns).totals.pre_existing;
         let about = About {
             pre_existing,

@@ -37,7 +37,7 @@ use hooks::{Links, Places};
 use inventory::Inventory;
 pub(crate) use kernel_log::KernelLog;
 
-/// Connections tracked at a time, unless told otherwise: 29 MB of kernel memory.
+/// Connections tracked at a time, unless told otherwise: 34 MB of kernel memory, as the kernel accounts it.
 pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
 
 /// Room for rows: some 40,000, for when this program does not get the processor for a while.
@@ -74,8 +74,7 @@ pub(crate) struct Kernel {
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
     pub(crate) counters: Counters,
     inventory: Inventory,
-    /// What the kernel's types were read into: half a million small pieces, some 70 MB. Freeing them takes as long as
-    /// loading the programs.
+    /// What the kernel's types were read into: some 55 MB in small pieces, which take a while to free.
     leftovers: Option<Box<dyn Any>>,
     pub(crate) log: Option<KernelLog>,
 }

@@ -21,7 +21,9 @@ use super::{
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     mapped,
     offsets::KernelTypes,
-    privileges, readable,
+    privileges,
+    processes::comm,
+    readable,
 };
 use crate::exit::NotPermitted;
 pub(crate) use trial::{ITERATOR_KIND, MapsRefused, Trial, TriedHook};
@@ -151,8 +153,8 @@ impl<'a> Loader<'a> {
         Err(last.unwrap_or_else(|| anyhow!("no set of hooks to try")))
     }
 
-    /// `prepared`: what an attempt that failed before it had loaded anything has left; creating the maps takes longer
-    /// than all the rest.
+    /// `prepared`: what an attempt that failed before it had loaded anything has left; its maps need not be created
+    /// again.
     fn load(&self, set: HookSet, root: Option<&CgroupRoot>, prepared: &mut Option<Prepared>) -> anyhow::Result<Kernel> {
         let places = self.facts.places;
         let switches = self.switches(set);
@@ -292,17 +294,9 @@ fn fill(ebpf: &mut Ebpf, plan: &Plan) -> anyhow::Result<()> {
     }
     let mut processes: HashMap<_, [u8; 16], u8> = HashMap::try_from(map_mut(ebpf, "PROCESSES")?)?;
     for process in &plan.processes {
-        processes.insert(comm(process), 1, 0)?;
+        processes.insert(comm(process.as_bytes()), 1, 0)?;
     }
     Ok(())
-}
-
-/// A process's name as the kernel keeps it: 15 bytes and a NUL.
-fn comm(name: &str) -> [u8; 16] {
-    let mut comm = [0; 16];
-    let len = name.len().min(15);
-    comm[..len].copy_from_slice(&name.as_bytes()[..len]);
-    comm
 }
 
 fn map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<aya::maps::Map> {
@@ -323,11 +317,5 @@ mod tests {
         assert_eq!(words[1], 1 << 16 | 0b111);
         assert_eq!(words[1023], 1 << 63);
         assert_eq!(words.iter().map(|word| word.count_ones()).sum::<u32>(), 5);
-    }
-
-    #[test]
-    fn names_are_compared_on_fifteen_bytes() {
-        assert_eq!(&comm("a-process-with-a-long-name"), b"a-process-with-\0");
-        assert_eq!(&comm("curl")[..5], b"curl\0");
     }
 }

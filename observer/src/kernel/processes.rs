@@ -56,10 +56,15 @@ pub(super) fn owners(mut wanted: Vec<u64>) -> HashMap<u64, Owner> {
 fn owner_of(tgid: u32) -> Option<Owner> {
     let name = fs::read(format!("/proc/{tgid}/comm")).ok()?;
     let name = name.strip_suffix(b"\n").unwrap_or(&name);
+    Some(Owner { start_ticks: start_ticks_of(tgid)?, tgid, reserved: 0, comm: comm(name) })
+}
+
+/// A process's name as the kernel keeps it: 15 bytes and a NUL.
+pub(super) fn comm(name: &[u8]) -> [u8; 16] {
     let mut comm = [0; 16];
     let len = name.len().min(15);
     comm[..len].copy_from_slice(&name[..len]);
-    Some(Owner { start_ticks: start_ticks_of(tgid)?, tgid, reserved: 0, comm })
+    comm
 }
 
 /// Inodes of the sockets that a process has open. None where it is not allowed to be seen.
@@ -104,5 +109,11 @@ mod tests {
         let found = owners(vec![inode, u64::MAX]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[&inode].tgid, std::process::id());
+    }
+
+    #[test]
+    fn names_are_compared_on_fifteen_bytes() {
+        assert_eq!(&comm(b"a-process-with-a-long-name"), b"a-process-with-\0");
+        assert_eq!(&comm(b"curl")[..5], b"curl\0");
     }
 }

@@ -5,10 +5,7 @@ use std::{
     process,
 };
 
-use rustix::{
-    io::{Errno, ioctl_fionbio},
-    net::sockopt::set_tcp_user_timeout,
-};
+use rustix::{io::Errno, net::sockopt::set_tcp_user_timeout};
 use serde_json::json;
 
 use crate::support::{
@@ -82,9 +79,7 @@ fn given_up() {
     let machine = Machine::shared();
     let silent = Silent::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
-    let socket = socket();
-    ioctl_fionbio(&socket, true).expect("it can be asked not to wait");
-    assert_eq!(connect(&socket, silent.address), Err(Errno::INPROGRESS));
+    let socket = silent.begin_connect();
     drop(socket);
     assert_failed(&watch.end(), silent.address, "abandoned");
 }
@@ -94,9 +89,7 @@ fn still_connecting_is_neither_open_nor_failed() {
     let machine = Machine::shared();
     let silent = Silent::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
-    let socket = socket();
-    ioctl_fionbio(&socket, true).expect("it can be asked not to wait");
-    assert_eq!(connect(&socket, silent.address), Err(Errno::INPROGRESS));
+    let _connecting = silent.begin_connect();
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "failed": 0, "opened": 0, "closed": 0, "exchanges": 0 }));

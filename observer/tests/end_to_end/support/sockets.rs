@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    io::Result,
+    io::{Errno, Result, ioctl_fionbio},
     net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt},
 };
 
@@ -70,6 +70,14 @@ impl Silent {
         let address = local_address(&socket);
         let queued = TcpStream::connect(address).expect("the queue has room for one");
         Self { _listener: TcpListener::from(socket), _queued: vec![queued], address }
+    }
+
+    /// A socket whose connect to it has begun, and waits.
+    pub(crate) fn begin_connect(&self) -> OwnedFd {
+        let socket = socket();
+        ioctl_fionbio(&socket, true).expect("it can be asked not to wait");
+        assert_eq!(connect(&socket, self.address), Err(Errno::INPROGRESS));
+        socket
     }
 }
 
