@@ -62,6 +62,11 @@ offsets! {
     /// Clock ticks of the kernel (jiffies) at the last payload sent, and received.
     lsndtime = "tcp_sock.lsndtime",
     lrcvtime = "tcp_sock.inet_conn.icsk_ack.lrcvtime",
+    /// Absent without `CONFIG_MPTCP` (5.6).
+    is_mptcp = "tcp_sock.is_mptcp|",
+    /// What goes out with the SYN.
+    fastopen_req = "tcp_sock.fastopen_req",
+    fastopen_data = "tcp_fastopen_request.data",
     socket_alloc_socket = "socket_alloc.socket",
     socket_alloc_inode = "socket_alloc.vfs_inode",
     inode_number = "inode.i_ino",

@@ -1,7 +1,7 @@
 //! One outbound connection, as the kernel side keeps it and as it crosses to user space: the map's value is also the
 //! payload of every row, so that a row carries everything and needs no state on the other side.
 
-use crate::{GroupKey, Turn};
+use crate::{Conversation, GroupKey};
 
 /// Why a connection was sent through the ring.
 #[repr(u32)]
@@ -22,16 +22,6 @@ pub enum Phase {
     /// Its socket reached CLOSE. Answers can still be read from it until the socket is gone.
     Closed = 2,
     Failed = 3,
-}
-
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// Nothing was sent, or nothing of what was sent could be seen.
-    Unknown = 0,
-    Plain = 1,
-    Tls = 2,
-    Http2 = 3,
 }
 
 /// Who ended it first.
@@ -101,7 +91,7 @@ pub struct Connection {
     /// Payload put on the wire once (retransmissions not counted), and payload received. Set when it closes.
     pub sent_bytes: u64,
     pub received_bytes: u64,
-    pub turn: Turn,
+    pub conversation: Conversation,
     /// End of what the application wrote, once [`flag::SENDING_ENDED`] is set.
     pub written: u32,
     /// Received and never read by the application, when its socket was gone.
@@ -111,8 +101,6 @@ pub struct Connection {
     pub local_port: u16,
     /// A [`Phase`].
     pub phase: u8,
-    /// A [`Protocol`].
-    pub protocol: u8,
     /// An [`Ender`].
     pub closed_by: u8,
     /// A [`Cut`].
@@ -121,7 +109,7 @@ pub struct Connection {
     pub failure: u8,
     /// 1 when the application has closed the socket, and not only shut it down; where a hook sees it.
     pub close_called: u8,
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 1],
 }
 
 impl Connection {
@@ -140,19 +128,18 @@ impl Connection {
         exchanges: 0,
         sent_bytes: 0,
         received_bytes: 0,
-        turn: Turn::EMPTY,
+        conversation: Conversation::EMPTY,
         written: 0,
         unread_bytes: 0,
         error: 0,
         local_port: 0,
         phase: 0,
-        protocol: 0,
         closed_by: 0,
         how: 0,
         failure: 0,
         close_called: 0,
-        reserved: [0; 4],
+        reserved: [0; 1],
     };
 }
 
-const _: () = assert!(size_of::<Connection>() == 184);
+const _: () = assert!(size_of::<Connection>() == 208);

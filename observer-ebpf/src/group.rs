@@ -121,8 +121,11 @@ pub enum Loss {
     CountsLost = 3,
     /// An entry could not be removed.
     NotRemoved = 4,
+    /// A connection is MPTCP, which is not counted: its payload passes other functions.
+    Mptcp = 5,
 }
 
 impl Loss {
-    pub const ALL: [Self; 5] = [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved];
+    pub const ALL: [Self; 6] =
+        [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved, Self::Mptcp];
 }

@@ -7,12 +7,16 @@
 
 mod config;
 mod connection;
+mod conversation;
 mod group;
 mod turn;
 
 pub use config::{ABSENT, Connect, Filter, Offsets, PORT_WORDS, Switches};
-pub use connection::{Connection, Cut, Ender, Phase, Protocol, RowKind, flag};
+pub use connection::{Connection, Cut, Ender, Phase, RowKind, flag};
+pub use conversation::{
+    BEGINNING_BYTES, Beginning, Conversation, Exactness, HEAD_BYTES, Head, Message, Protocol, Send,
+};
 pub use group::{
     FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, Owner, StateKey, UNKNOWN_OWNER,
 };
-pub use turn::{Burst, HEAD_BYTES, Head, Turn};
+pub use turn::{Burst, Turn};

@@ -5,23 +5,12 @@
 //! and looking twice counts once.
 //!
 //! - *asked*: the application has written payload since the last counted exchange (`write_seq` moved);
-//! - *answered*: after that it has consumed payload (`copied_seq` moved).
+//! - *answered*: after that it has consumed payload (`copied_seq` moved) that had not come yet when it asked.
 //!
-//! Asked and answered is one exchange. What a TLS handshake writes is excused: it asks nothing.
+//! Asked and answered is one exchange. What sets a connection up (a TLS handshake, a login) is excused: it asks nothing.
+//! Which sends those are, `conversation.rs` knows.
 //!
 //! Plain functions over plain numbers, built for the kernel and for the host alike, so that they can be tested here.
-
-/// How many of a send's first bytes are looked at: enough for a TLS record type and version, or HTTP/2's preface.
-pub const HEAD_BYTES: usize = 4;
-
-/// A change cipher spec with the Finished that follows it is at most this long (TLS 1.3 with SHA-384: 6 + 5 + 69
-/// bytes); a send that starts with one and is longer carries the first request as well.
-const MAX_FINISHED_BYTES: u32 = 80;
-
-const TLS_CHANGE_CIPHER_SPEC: u8 = 0x14;
-const TLS_ALERT: u8 = 0x15;
-const TLS_HANDSHAKE: u8 = 0x16;
-const TLS_APPLICATION_DATA: u8 = 0x17;
 
 /// Where a connection stands between asking and being answered. All sequence numbers wrap at 2^32.
 #[repr(C)]
@@ -35,9 +24,21 @@ pub struct Turn {
     /// Where the last seen chunk of a send began, and how many bytes that send still held then.
     burst_seq: u32,
     burst_left: u32,
+    /// What had come when it was asked: the answer is behind it.
+    asked_at: u32,
+    /// Where the answer began that was counted last.
+    answer_from: u32,
+    /// How much of it was consumed between the last two looks, and in the read before that was no header of TLS.
+    last_read: u32,
+    read_before: u32,
+    /// In how many reads it was consumed.
+    reads: u32,
 }
 
-const _: () = assert!(size_of::<Turn>() == 16);
+const _: () = assert!(size_of::<Turn>() == 36);
+
+/// Type and length of a record come first (RFC 8446 section 5.1).
+pub(crate) const TLS_HEADER_BYTES: u32 = 5;
 
 /// What a chunk of a send is to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,51 +51,29 @@ pub enum Burst {
     BeginsAfterUnseen,
 }
 
-/// What the first bytes of a send say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
-    /// TLS, and no application data: handshake, alert, or change cipher spec.
-    TlsSetup,
-    /// TLS application data.
-    TlsData,
-    /// HTTP/2's connection preface in the clear.
-    Http2Preface,
-    /// Anything else.
-    Other,
-}
-
-impl Head {
-    /// Reads the first bytes of a send of `len` bytes. Bytes beyond `len` must be zero.
-    #[inline(always)]
-    #[must_use]
-    pub fn of(bytes: [u8; HEAD_BYTES], len: u32) -> Self {
-        // RFC 8446 section 5.1 and RFC 5246 section 6.2.1: type, then the major version, which is 3 in all of them.
-        if bytes[1] == 3 {
-            match bytes[0] {
-                TLS_HANDSHAKE | TLS_ALERT => return Self::TlsSetup,
-                TLS_CHANGE_CIPHER_SPEC if len <= MAX_FINISHED_BYTES => return Self::TlsSetup,
-                TLS_CHANGE_CIPHER_SPEC | TLS_APPLICATION_DATA => return Self::TlsData,
-                _ => {}
-            }
-        }
-        // RFC 9113 section 3.4: "PRI * HTTP/2.0". No HTTP/1 method begins so.
-        if bytes[0] == b'P' && bytes[1] == b'R' && bytes[2] == b'I' && bytes[3] == b' ' {
-            return Self::Http2Preface;
-        }
-        Self::Other
-    }
-}
-
 impl Turn {
-    /// Before the handshake is through.
-    pub const EMPTY: Self = Self { settled: 0, consumed: 0, burst_seq: 0, burst_left: 0 };
+    /// Before the handshake is through: sequence numbers count from 0.
+    pub const EMPTY: Self = Self {
+        settled: 0,
+        consumed: 0,
+        burst_seq: 0,
+        burst_left: 0,
+        asked_at: 0,
+        answer_from: 0,
+        last_read: 0,
+        read_before: 0,
+        reads: 0,
+    };
 
-    /// A connection on which nothing has been asked: `first_sent` and `first_received` are the sequence numbers of the
-    /// first payload byte in each direction.
+    /// The handshake is through: `first_sent` and `first_received` are the sequence numbers of the first payload byte in
+    /// each direction. What was sent within the SYN stays as it was heard.
     #[inline(always)]
-    #[must_use]
-    pub fn new(first_sent: u32, first_received: u32) -> Self {
-        Self { settled: first_sent, consumed: first_received, burst_seq: first_sent, burst_left: 0 }
+    pub fn begin(&mut self, first_sent: u32, first_received: u32) {
+        self.settled = self.settled.wrapping_add(first_sent);
+        self.burst_seq = self.burst_seq.wrapping_add(first_sent);
+        self.consumed = first_received;
+        self.asked_at = first_received;
+        self.answer_from = first_received;
     }
 
     /// A connection first seen in mid-life, as it is then; `is_pending`: what was asked last is not answered yet.
@@ -102,7 +81,7 @@ impl Turn {
     #[must_use]
     pub fn resumed(written: u32, consumed: u32, is_pending: bool) -> Self {
         let settled = written.wrapping_sub(u32::from(is_pending));
-        Self { settled, consumed, burst_seq: written, burst_left: 0 }
+        Self { settled, consumed, burst_seq: written, asked_at: consumed, answer_from: consumed, ..Self::EMPTY }
     }
 
     /// Looks at the socket: `written` is the end of what the application wrote (its FIN not counted), `consumed` the end
@@ -112,12 +91,58 @@ impl Turn {
         if consumed == self.consumed {
             return false;
         }
+        let before = self.consumed;
         self.consumed = consumed;
-        if !self.asked(written) {
+        if self.last_read != TLS_HEADER_BYTES {
+            self.read_before = self.last_read;
+        }
+        self.last_read = consumed.wrapping_sub(before);
+        self.reads = self.reads.wrapping_add(1);
+        if !self.asked(written) || !is_after(consumed, self.asked_at) {
             return false;
         }
         self.settled = written;
+        self.answer_from = before;
+        self.reads = 1;
         true
+    }
+
+    /// A send begins at `seq`. If it asks, its answer is behind `received`, the end of what has come by now.
+    #[inline(always)]
+    pub fn ask(&mut self, seq: u32, received: u32) {
+        if !self.asked(seq) {
+            self.asked_at = received;
+        }
+    }
+
+    /// What is read from here on is no part of a handshake.
+    #[inline(always)]
+    pub(crate) fn await_answer(&mut self) {
+        self.answer_from = self.consumed;
+    }
+
+    /// Bytes of the answer that was counted last, as far as it was read.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn answer_bytes(&self) -> u32 {
+        self.consumed.wrapping_sub(self.answer_from)
+    }
+
+    /// Bytes of the last read.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn last_read_bytes(&self) -> u32 {
+        self.last_read
+    }
+
+    /// Whether that answer was a single record of TLS, or two of one length, read as OpenSSL does: first the header, then
+    /// the rest.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn is_answer_of_equal_records(&self) -> bool {
+        let record = self.last_read.wrapping_add(TLS_HEADER_BYTES);
+        self.reads == 2 && self.answer_bytes() == record
+            || self.reads == 4 && self.answer_bytes() == 2 * record && self.last_read == self.read_before
     }
 
     /// Whether something was asked that has not been counted.
@@ -182,9 +207,15 @@ mod tests {
     const SENT: u32 = u32::MAX - 40;
     const RECEIVED: u32 = u32::MAX - 5;
 
+    fn begun() -> Turn {
+        let mut turn = Turn::EMPTY;
+        turn.begin(SENT, RECEIVED);
+        turn
+    }
+
     #[test]
     fn request_and_answer_are_one_exchange_however_often_looked_at() {
-        let mut turn = Turn::new(SENT, RECEIVED);
+        let mut turn = begun();
         let (mut sent, mut received) = (SENT, RECEIVED);
         let mut exchanges = 0;
         for _ in 0..10 {
@@ -201,21 +232,21 @@ mod tests {
 
     #[test]
     fn an_answer_nobody_asked_for_is_no_exchange() {
-        let mut turn = Turn::new(SENT, RECEIVED);
+        let mut turn = begun();
         assert!(!turn.look(SENT, RECEIVED.wrapping_add(30)), "a greeting");
         assert!(turn.look(SENT.wrapping_add(5), RECEIVED.wrapping_add(60)));
     }
 
     #[test]
     fn a_question_without_an_answer_is_no_exchange() {
-        let mut turn = Turn::new(SENT, RECEIVED);
+        let mut turn = begun();
         assert!(!turn.look(SENT.wrapping_add(5), RECEIVED));
         assert!(turn.asked(SENT.wrapping_add(5)));
     }
 
     #[test]
     fn a_skipped_receive_is_made_good_by_the_look_of_the_next_send() {
-        let mut turn = Turn::new(SENT, RECEIVED);
+        let mut turn = begun();
         let sent = SENT.wrapping_add(80);
         // The answer to the first request was read unseen; the second send looks before its bytes are added.
         assert!(turn.look(sent, RECEIVED.wrapping_add(500)));
@@ -233,31 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn a_tls_handshake_asks_nothing() {
-        let mut turn = Turn::new(SENT, RECEIVED);
-        let (mut sent, mut received) = (SENT, RECEIVED);
-        for (head, len) in [(*b"\x16\x03\x01\x02", 517), (*b"\x14\x03\x03\x00", 64)] {
-            assert_eq!(turn.send(sent, len), Burst::Begins);
-            assert_eq!(Head::of(head, len), Head::TlsSetup);
-            turn.excuse(sent, len);
-            sent = sent.wrapping_add(len);
-            received = received.wrapping_add(1200);
-            assert!(!turn.look(sent, received));
-        }
-        assert_eq!(turn.send(sent, 120), Burst::Begins);
-        sent = sent.wrapping_add(120);
-        assert!(turn.look(sent, received.wrapping_add(300)));
-    }
-
-    #[test]
-    fn a_finished_that_carries_the_first_request_asks() {
-        assert_eq!(Head::of(*b"\x14\x03\x03\x00", 80), Head::TlsSetup);
-        assert_eq!(Head::of(*b"\x14\x03\x03\x00", 81), Head::TlsData);
-    }
-
-    #[test]
     fn an_alert_behind_an_open_question_does_not_hide_it() {
-        let mut turn = Turn::new(SENT, RECEIVED);
+        let mut turn = begun();
         let sent = SENT.wrapping_add(100);
         turn.excuse(sent, 31);
         assert!(turn.look(sent.wrapping_add(31), RECEIVED.wrapping_add(1)));
@@ -265,22 +273,12 @@ mod tests {
 
     #[test]
     fn chunks_and_retries_of_one_send_continue_it() {
-        let mut turn = Turn::new(SENT, RECEIVED);
+        let mut turn = begun();
         assert_eq!(turn.send(SENT, 517), Burst::Begins);
         assert_eq!(turn.send(SENT.wrapping_add(300), 217), Burst::Continues, "the second chunk");
         assert_eq!(turn.send(SENT.wrapping_add(300), 217), Burst::Continues, "the same chunk after a wait for memory");
         assert_eq!(turn.send(SENT.wrapping_add(517), 217), Burst::Begins, "a new send of the same length");
         assert_eq!(turn.send(SENT.wrapping_add(734), 10), Burst::Begins);
         assert_eq!(turn.send(SENT.wrapping_add(800), 10), Burst::BeginsAfterUnseen);
-    }
-
-    #[test]
-    fn heads_are_told_apart() {
-        assert_eq!(Head::of(*b"\x17\x03\x03\x01", 400), Head::TlsData);
-        assert_eq!(Head::of(*b"\x15\x03\x03\x00", 31), Head::TlsSetup);
-        assert_eq!(Head::of(*b"PRI ", 24), Head::Http2Preface);
-        assert_eq!(Head::of(*b"GET ", 80), Head::Other);
-        assert_eq!(Head::of(*b"\x16\0\0\0", 1), Head::Other);
-        assert_eq!(Head::of([0; 4], 0), Head::Other);
     }
 }

@@ -120,6 +120,7 @@ impl Screen {
             let message = "without sockops, the kernel may skip events: 'complete' says whether it did";
             self.output.text(&self.view.notice(watch.about.started_unix_ns, "hooks", message));
         }
+        self.notices(watch.about.started_unix_ns, &watch.notices);
         self.output.flush();
     }
 
@@ -146,6 +147,8 @@ pub(crate) struct Watch {
     kernel: Kernel,
     tracker: Tracker,
     pub(crate) about: About,
+    /// What the start gave occasion to say.
+    notices: Vec<Notice>,
 }
 
 impl Watch {
@@ -156,7 +159,7 @@ impl Watch {
         let mut kernel = Kernel::attach(plan)?;
         let started_unix_ns = clock.now_unix_ns();
         let mut tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
-        tracker.sample(kernel.sample(false)?);
+        let notices = tracker.sample(kernel.sample(false)?);
         let pre_existing = tracker.snapshot(started_unix_ns).totals.pre_existing;
         let about = About {
             pre_existing,
@@ -166,7 +169,7 @@ impl Watch {
             ports,
             started_unix_ns,
         };
-        Ok(Self { clock, kernel, tracker, about })
+        Ok(Self { clock, kernel, tracker, about, notices })
     }
 
     /// Until something ends it.
@@ -222,7 +225,10 @@ impl Watch {
                 show_event(event, tracker, screen.as_deref_mut());
             }
         }
-        tracker.sample(sample(kernel, screen.as_deref(), true)?);
+        let notices = tracker.sample(sample(kernel, screen.as_deref(), true)?);
+        if let Some(screen) = &mut screen {
+            screen.notices(now_unix_ns, &notices);
+        }
         Ok(tracker.snapshot(now_unix_ns))
     }
 

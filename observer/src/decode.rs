@@ -69,7 +69,7 @@ fn connection(record: &wire::Connection) -> Connection {
         closed_by: known(record.closed_by, [Ender::Local, Ender::Peer], |value| value as u8, Ender::Unknown),
         how,
         protocol: known(
-            record.protocol,
+            record.conversation.protocol,
             [Protocol::Plain, Protocol::Tls, Protocol::Http2],
             |value| value as u8,
             Protocol::Unknown,

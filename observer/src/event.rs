@@ -123,12 +123,21 @@ pub(crate) struct LossSample {
     pub(crate) rows: u64,
     /// Connections that found no room in the map.
     pub(crate) untracked: u64,
+    /// MPTCP connections: their payload passes where no hook is.
+    pub(crate) mptcp: u64,
     /// Counts that found no group.
     pub(crate) counts: u64,
     /// Times that the kernel skipped a program, as far as it says (a lower bound).
     pub(crate) hook_skips: u64,
     /// Those of them that no other hook makes good.
     pub(crate) unrecovered_skips: u64,
+}
+
+impl LossSample {
+    /// Connections that are in no count.
+    pub(crate) fn connections(&self) -> u64 {
+        self.untracked + self.mptcp
+    }
 }
 
 /// What a watch is, said once at its start and again in the summary.

@@ -95,10 +95,16 @@ impl Tracker {
         for group in &ended {
             self.folded.add(group);
         }
+        let mut notices = Vec::new();
+        if sample.loss.mptcp > 0 && self.loss.mptcp == 0 {
+            let message = "MPTCP is not supported: such connections are in no count, only among the untracked".into();
+            notices.push(Notice { kind: "unsupported", message });
+        }
         self.loss = sample.loss;
-        let Some(listing) = sample.listing else { return Vec::new() };
-        let notices = self.ports.look(&listing.states, listing.local_ports);
-        self.states = Some(listing.states);
+        if let Some(listing) = sample.listing {
+            notices.extend(self.ports.look(&listing.states, listing.local_ports));
+            self.states = Some(listing.states);
+        }
         notices
     }
 

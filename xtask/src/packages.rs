@@ -11,7 +11,27 @@ use crate::workspace::{output, run};
 pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "llvm-22-dev"];
 
 /// The real clients, servers and tools that the end-to-end tests run.
-pub(crate) const FOR_TESTS: &[&str] = &["apache2-utils", "curl", "golang-go", "iproute2", "openssl", "procps"];
+pub(crate) const FOR_TESTS: &[&str] = &[
+    "apache2-utils",
+    "curl",
+    "golang-go",
+    "golang-golang-x-net-dev",
+    "haproxy",
+    "iproute2",
+    "nghttp2-client",
+    "nghttp2-server",
+    "nginx",
+    "nodejs",
+    "openjdk-17-jdk-headless",
+    "openssl",
+    "postgresql",
+    "procps",
+    "python3",
+    "python3-requests",
+    "python3-websockets",
+    "redis-server",
+    "redis-tools",
+];
 
 /// What boots other kernels: see `cargo xtask vm`. The last has the keys of Debian, on Ubuntu too.
 pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];

@@ -8,7 +8,7 @@ use aya_ebpf::{
     helpers::{bpf_ktime_get_ns, generated::bpf_ringbuf_output},
 };
 use aya_log_ebpf::warn;
-use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Failure, GroupKey, Loss, Phase, RowKind, Turn, flag};
+use tcp_reuse_watch_ebpf::{Connection, Conversation, Cut, Ender, Failure, GroupKey, Loss, Phase, RowKind, flag};
 
 use super::{
     counters::{Counters, EEXIST, count, uncount},
@@ -61,6 +61,12 @@ pub(super) fn create<M: Memory>(
     if !filter::wants(process, &group) {
         return None;
     }
+    if socket.is_mptcp() {
+        if last_chance {
+            lost(Loss::Mptcp);
+        }
+        return None;
+    }
     let flags = if Counters::ensure(&group, process) { 0 } else { flag::OVERFLOW };
     let connection = Connection {
         socket: socket.address(),
@@ -100,7 +106,7 @@ pub(super) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if written != socket.first_sent() {
         entry.flags |= flag::USED_BEFORE;
     }
-    entry.turn = Turn::resumed(written, socket.consumed(), socket.is_answer_due());
+    entry.conversation = Conversation::resumed(written, socket.consumed(), socket.is_answer_due());
     note_local(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
         entry.flags |= flag::INEXACT;
@@ -126,7 +132,7 @@ pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connectio
     entry.phase = Phase::Established as u8;
     // SAFETY: the helper has no preconditions.
     entry.established_ns = unsafe { bpf_ktime_get_ns() };
-    entry.turn = Turn::new(socket.first_sent(), socket.first_received());
+    entry.conversation.begin(socket.first_sent(), socket.first_received());
     note_local(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
         // Whether it is TLS cannot be told, so neither can what its handshake asked.
@@ -155,11 +161,11 @@ pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection,
         return;
     }
     let consumed = socket.consumed();
-    if !entry.turn.has_consumed(consumed) {
+    if !entry.conversation.turn.has_consumed(consumed) {
         return;
     }
     entry.last_receive_us = socket.last_packet_us();
-    if entry.turn.look(written(entry, socket), consumed) {
+    if entry.conversation.turn.look(written(entry, socket), consumed) {
         count_exchange(ctx, entry);
     }
 }
@@ -258,9 +264,13 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     entry.received_bytes = socket.received_bytes();
     entry.unread_bytes = socket.unread_bytes();
     let written = written(entry, socket);
-    if entry.exchanges == 0 && entry.how == Cut::Fin as u8 && entry.received_bytes == 0 && entry.turn.asked(written) {
+    if entry.exchanges == 0
+        && entry.how == Cut::Fin as u8
+        && entry.received_bytes == 0
+        && entry.conversation.turn.asked(written)
+    {
         // It only ever sent (log shipping), and ended in order: one exchange, by definition.
-        entry.turn.settle(written);
+        entry.conversation.turn.settle(written);
         count_exchange(ctx, entry);
     }
     count_closed(entry);

@@ -1,12 +1,14 @@
-//! The first bytes of what a program sends, to tell a TLS handshake from a request. At most [`HEAD_BYTES`] are read, and
-//! none of them leaves the kernel.
+//! The first bytes of what a program sends, and the heads of TLS records in it, to tell a request from what sets a
+//! connection up. [`HEAD_BYTES`] are read at a time, and none of them leaves the kernel.
 
 use core::marker::PhantomData;
 
-use aya_ebpf::helpers::generated::{
-    bpf_probe_read_kernel as probe_read_kernel, bpf_probe_read_user as probe_read_user,
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel as probe_read_kernel, bpf_probe_read_user as probe_read_user},
+    macros::map,
+    maps::PerCpuArray,
 };
-use tcp_reuse_watch_ebpf::HEAD_BYTES;
+use tcp_reuse_watch_ebpf::{ABSENT, BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send};
 
 use super::{
     frozen::frozen,
@@ -14,14 +16,17 @@ use super::{
     socket::load,
 };
 
-/// How many buffers of a vector are looked at to find one that is not empty.
-const MAX_EMPTY_BUFFERS: u64 = 4;
+/// How many buffers further on what is looked for may be. Some clients (rustls) write each record from its own.
+const MAX_STEPS: u32 = 2;
+
+/// Address and length.
+const IOVEC_BYTES: u64 = 16;
 
 /// A `struct msghdr` on its way into `tcp_sendmsg_locked()`.
 #[derive(Clone, Copy)]
-pub(super) struct Message<M>(*const u8, PhantomData<M>);
+pub(super) struct MessageHeader<M>(*const u8, PhantomData<M>);
 
-impl<M: Memory> Message<M> {
+impl<M: Memory> MessageHeader<M> {
     #[inline(always)]
     pub(super) fn new(msghdr: *const u8) -> Self {
         Self(msghdr, PhantomData)
@@ -33,42 +38,145 @@ impl<M: Memory> Message<M> {
         load!(M, self.0, iter_count as u64) as u32
     }
 
-    /// The first bytes, zero-padded; None where they cannot be read (page vectors of sendfile and splice, or a page
-    /// that is not in memory).
+    /// Notes where its bytes are.
     #[inline(always)]
-    pub(super) fn head(self) -> Option<[u8; HEAD_BYTES]> {
+    pub(super) fn buffers(self) -> Option<Buffers> {
+        let buffers = scratch()?;
         let kind = u32::from(load!(M, self.0, iter_type as u8)) & frozen!(SWITCHES.iter_type_mask);
-        let offset = load!(M, self.0, iter_offset as u64);
         // As a plain address: a direct load gives a typed pointer, on which some verifiers allow no arithmetic.
         let base = load!(Probed, self.0, iter_iov as u64);
+        let skip = load!(M, self.0, iter_offset as u64);
+        buffers.kind = kind;
+        buffers.begin = 0;
         if kind == frozen!(SWITCHES.iter_ubuf) {
-            return read(base + offset, self.left(), false);
+            buffers.address = base + skip;
+            buffers.len = self.left();
+            buffers.next = 0;
+        } else if kind == frozen!(SWITCHES.iter_iovec) || kind == frozen!(SWITCHES.iter_kvec) {
+            buffers.next = base;
+            buffers.len = 0;
+            buffers.advance(skip);
+        } else {
+            buffers.kind = ABSENT;
         }
-        let in_kernel = kind == frozen!(SWITCHES.iter_kvec);
-        if kind != frozen!(SWITCHES.iter_iovec) && !in_kernel {
-            return None;
-        }
-        let mut skip = offset;
-        // `struct iovec` and `struct kvec` have the same layout: address, length.
-        for index in 0..MAX_EMPTY_BUFFERS {
-            let buffer = (base + index * 16) as *const u8;
-            let address = Probed::read::<u64>(buffer, frozen!(OFFSETS.iovec_base));
-            let len = Probed::read::<u64>(buffer, frozen!(OFFSETS.iovec_len));
-            if len > skip {
-                return read(address + skip, (len - skip) as u32, in_kernel);
-            }
-            skip = 0;
-        }
-        None
+        Some(buffers)
     }
 }
 
+/// Pages, whose bytes cannot be read.
 #[inline(always)]
-fn read(address: u64, available: u32, in_kernel: bool) -> Option<[u8; HEAD_BYTES]> {
-    let mut head = [0; HEAD_BYTES];
-    let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
-    let (to, from) = (head.as_mut_ptr().cast(), address as *const _);
-    // SAFETY: `to` has room for HEAD_BYTES, and `len` is no more; a bad `from` makes the helper fail.
-    let result = unsafe { if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) } };
-    if result == 0 { Some(head) } else { None }
+pub(super) fn pages() -> Option<Buffers> {
+    let buffers = scratch()?;
+    buffers.kind = ABSENT;
+    Some(buffers)
+}
+
+/// What a message's `struct iov_iter` says of where its bytes are, and what was read of them.
+///
+/// In a map and not on the stack: the verifier does not follow what is in a map, so it takes the turns of a loop for the
+/// same, and is done in milliseconds instead of seconds.
+#[repr(C)]
+pub(super) struct Scratch {
+    /// The buffer at hand.
+    address: u64,
+    /// Address of the `struct iovec` of the next one; 0 if there is none.
+    next: u64,
+    /// The first bytes of something.
+    head: u64,
+    /// Offset in the message of the buffer at hand, and its length.
+    begin: u32,
+    len: u32,
+    kind: u32,
+    number: u32,
+    pub(super) send: Send,
+    beginning: Beginning,
+}
+
+pub(super) type Buffers = &'static mut Scratch;
+
+/// Each processor's own. A program is not interrupted by itself, and what another one leaves here is only compared.
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[inline(always)]
+fn scratch() -> Option<Buffers> {
+    // SAFETY: a pointer into a map value, checked for null.
+    SCRATCH.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
+}
+
+impl Scratch {
+    /// Goes to the next buffer, of which `skip` bytes are sent already.
+    #[inline(always)]
+    fn advance(&mut self, skip: u64) {
+        // `struct iovec` and `struct kvec` have the same layout: address, length.
+        let buffer = self.next as *const u8;
+        self.begin = self.begin.wrapping_add(self.len);
+        self.address = Probed::read::<u64>(buffer, frozen!(OFFSETS.iovec_base)).wrapping_add(skip);
+        self.len = Probed::read::<u64>(buffer, frozen!(OFFSETS.iovec_len)).wrapping_sub(skip) as u32;
+        self.next += IOVEC_BYTES;
+    }
+
+    /// Goes to the buffer that holds an offset, onwards only. How many bytes there are from there on in it.
+    #[inline(always)]
+    fn find(&mut self, offset: u32) -> u32 {
+        if self.kind == ABSENT {
+            return 0;
+        }
+        for _ in 0..MAX_STEPS {
+            if self.next == 0 || offset.wrapping_sub(self.begin) < self.len {
+                break;
+            }
+            self.advance(0);
+        }
+        self.begin.wrapping_add(self.len).saturating_sub(offset)
+    }
+
+    #[inline(always)]
+    fn address_of(&self, offset: u32) -> *const core::ffi::c_void {
+        self.address.wrapping_add(u64::from(offset.wrapping_sub(self.begin))) as *const _
+    }
+}
+
+impl Message for Scratch {
+    /// None for page vectors of sendfile and splice, for a page that is not in memory, and behind many small buffers.
+    #[inline(always)]
+    fn head(&mut self, offset: u32) -> Head {
+        let available = self.find(offset);
+        let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
+        self.head = 0;
+        let (to, from) = ((&raw mut self.head).cast(), self.address_of(offset));
+        let in_kernel = self.kind == frozen!(SWITCHES.iter_kvec);
+        // SAFETY: `to` has room for HEAD_BYTES, and `len` is no more; a bad `from` makes the helper fail.
+        let result =
+            unsafe { if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) } };
+        // What the helper cannot read it leaves zero.
+        let len = if result == 0 { len } else { 0 };
+        Head { len: self.opaque(len), word: u64::from_be(self.head) }
+    }
+
+    #[inline(always)]
+    fn beginning(&mut self) -> Option<u32> {
+        let available = self.find(0);
+        let len = if available < BEGINNING_BYTES as u32 { available } else { BEGINNING_BYTES as u32 };
+        let to = (&raw mut self.beginning).cast();
+        // SAFETY: `to` has room for BEGINNING_BYTES, and `len` is no more; a bad address makes the helper fail.
+        let result = unsafe { probe_read_user(to, len, self.address_of(0)) };
+        if result == 0 { Some(len) } else { None }
+    }
+
+    #[inline(always)]
+    fn begins(&mut self, offset: u32) -> u64 {
+        let start = self.opaque(offset) as usize & (BEGINNING_BYTES - 1);
+        self.beginning[start..start + HEAD_BYTES].iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    }
+
+    #[inline(always)]
+    fn opaque(&mut self, number: u32) -> u32 {
+        let cell = &raw mut self.number;
+        // SAFETY: the pointer is that of a reference.
+        unsafe {
+            cell.write_volatile(number);
+            cell.read_volatile()
+        }
+    }
 }

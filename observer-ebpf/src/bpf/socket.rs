@@ -224,6 +224,20 @@ impl<M: Memory> Socket<M> {
             || sent_after.cast_signed() > 0
     }
 
+    /// Whether it is a part of an MPTCP connection.
+    #[inline(always)]
+    pub(super) fn is_mptcp(&self) -> bool {
+        frozen!(OFFSETS.is_mptcp) != tcp_reuse_watch_ebpf::ABSENT && load!(M, self.0, is_mptcp as u8) & 1 != 0
+    }
+
+    /// The `struct msghdr` whose beginning goes out with the SYN, while Fast Open connects: then its sender is the caller.
+    /// (`tcp_sendmsg_fastopen()`, net/ipv4/tcp.c.)
+    #[inline(always)]
+    pub(super) fn syn_message(&self) -> Option<*const u8> {
+        let request = load!(Probed, self.0, fastopen_req as u64);
+        if request == 0 { None } else { Some(load!(Probed, request as *const u8, fastopen_data as u64) as *const u8) }
+    }
+
     /// Inode of its descriptor, by which /proc names it. 0 when no process holds it any more.
     #[inline(always)]
     pub(super) fn inode(&self) -> u64 {

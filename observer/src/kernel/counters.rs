@@ -52,6 +52,7 @@ impl Counters {
         Ok(LossSample {
             rows: count(Loss::RowsLost)?,
             untracked: count(Loss::Untracked)?,
+            mptcp: count(Loss::Mptcp)?,
             counts: count(Loss::CountsLost)?,
             hook_skips,
             unrecovered_skips,

@@ -122,13 +122,13 @@ impl Snapshot {
 
     /// No row was lost, nothing went untracked, and no skipped hook was left unrecovered.
     pub(crate) fn is_complete(&self) -> bool {
-        let LossSample { rows, untracked, counts, unrecovered_skips, .. } = self.loss;
-        rows == 0 && untracked == 0 && counts == 0 && unrecovered_skips == 0
+        let LossSample { rows, counts, unrecovered_skips, .. } = self.loss;
+        rows == 0 && self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
     }
 
     /// Nothing went untracked, and every exchange is on a connection that can be counted exactly.
     pub(crate) fn is_exact(&self) -> bool {
-        self.loss.untracked == 0 && self.loss.counts == 0 && self.totals.inexact == 0
+        self.loss.connections() == 0 && self.loss.counts == 0 && self.totals.inexact == 0
     }
 }
 

@@ -369,7 +369,7 @@ impl View for JsonView {
                 counters: Counters::from(&snapshot.totals),
                 time_wait: snapshot.time_wait(),
                 events_lost: snapshot.loss.rows,
-                untracked: snapshot.loss.untracked,
+                untracked: snapshot.loss.connections(),
                 hook_skips: snapshot.loss.hook_skips,
             },
             groups: snapshot.groups.iter().map(Group::from).collect(),

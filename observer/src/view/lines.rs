@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{View, failure_name};
 use crate::{
-    event::{About, Connection, Cut, Ender, RowKind, state_name},
+    event::{About, Connection, Cut, Ender, Protocol, RowKind, state_name},
     tracker::{Counts, GroupRow, Row, Snapshot},
 };
 
@@ -99,6 +99,10 @@ fn close_details(connection: &Connection) -> String {
     let approximately = if connection.exact { "" } else { "≈" };
     let reused = connection.reused();
     let mut text = match (connection.exchanges, connection.exchanges - reused) {
+        // Requests interleave: what is counted is how often the direction turned.
+        (1.., _) if connection.protocol == Protocol::Http2 => {
+            format!("HTTP/2, ≈{}", plural(connection.exchanges, "turn", "turns"))
+        }
         (0, _) if connection.first_is_new => "unused".into(),
         (0, _) => "no exchange".into(),
         (_, 0) => format!("{approximately}{reused} reused"),
@@ -232,6 +236,12 @@ fn caveats(snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!(
             "not counted: {} found no room (raise --max-connections)",
             plural(loss.untracked, "connection", "connections")
+        ));
+    }
+    if loss.mptcp > 0 {
+        lines.push(format!(
+            "not counted: {}, which is not supported",
+            plural(loss.mptcp, "connection of MPTCP", "connections of MPTCP")
         ));
     }
     if loss.counts > 0 {

@@ -2,6 +2,7 @@
 //! and by the peers that the tests are themselves. They need root and the programs of the distribution, and fail without.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod addresses;
 mod before;
 mod blocked;
 mod closes;
@@ -9,17 +10,35 @@ mod cost;
 mod curl;
 mod destinations;
 mod endings;
+mod expectations;
 mod failures;
+mod fast_open;
 mod filters;
 mod flood;
 mod groups;
+mod haproxy;
+mod http2;
+mod http_turns;
+mod kernel_paths;
 mod lifecycles;
 mod loss;
+mod mptcp;
+mod namespaces;
 mod netstat;
+mod nginx;
 mod outputs;
+mod ownership;
+mod postgresql;
+mod proxies;
+mod redis;
 mod refusals;
+mod rings;
+mod server_first;
 mod startup;
 mod story;
 mod support;
 mod tls;
+mod tls_records;
+mod tls_turns;
 mod turns;
+mod upgrades;

@@ -1,14 +1,25 @@
 //! What the tests stand on: the tool under test, the machine it runs on, and peers and programs that count the truth.
 
+pub(crate) mod bench;
+pub(crate) mod certificate;
+pub(crate) mod clients;
 pub(crate) mod contract;
+pub(crate) mod conversation;
+pub(crate) mod dialogue;
 pub(crate) mod go;
+pub(crate) mod hosts;
+pub(crate) mod http;
 pub(crate) mod kernel;
 pub(crate) mod machine;
 pub(crate) mod peer;
 pub(crate) mod programs;
+pub(crate) mod proxy;
+pub(crate) mod python;
 pub(crate) mod report;
+pub(crate) mod service;
 pub(crate) mod sockets;
 pub(crate) mod tool;
+pub(crate) mod upload;
 pub(crate) mod watch;
 
 use std::{

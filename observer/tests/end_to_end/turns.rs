@@ -187,26 +187,6 @@ fn an_answer_that_is_read_after_the_peer_has_closed() {
 }
 
 #[test]
-fn a_greeting_is_no_answer() {
-    let report = one(
-        |mut stream| {
-            stream.write_all(b"220 ready").expect("the client takes the greeting");
-            answer_with(b"250 OK")(stream);
-        },
-        |mut stream| {
-            stream.read_exact(&mut [0; 9]).expect("a greeting comes");
-            for _ in 0..2 {
-                stream.write_all(b"NOOP\r\n").expect("a request can be sent");
-                stream.read_exact(&mut [0; 6]).expect("an answer comes");
-            }
-            stream.write_all(b"QUIT\r\n").expect("a request can be sent");
-            stream.read_exact(&mut [0; 6]).expect("an answer comes");
-        },
-    );
-    assert_exchanges(&report, 3);
-}
-
-#[test]
 fn an_answer_that_is_only_peeked_at_is_none() {
     let report = one(answer_with(b"hello"), |mut stream| {
         stream.write_all(b"hello").expect("a request can be sent");

@@ -3,6 +3,7 @@
 use aya_ebpf::{EbpfContext, bindings::BPF_ANY};
 use tcp_reuse_watch_ebpf::{Connect, Loss, Phase};
 
+use super::send::sending_syn;
 use crate::bpf::{
     entry::{self, Entry},
     frozen::frozen,
@@ -18,9 +19,25 @@ pub(in crate::bpf) fn connecting<M: Memory>(
     socket: &Socket<M>,
     moment: Connect,
 ) -> Option<Entry> {
+    let last_chance = moment as u32 >= frozen!(SWITCHES.last_connect);
+    let entry = find_or_create(ctx, socket, moment, last_chance)?;
+    entry::note_local(entry, socket);
+    if moment as u32 == frozen!(SWITCHES.last_connect) {
+        // Not before: what is sent with the SYN may come after the connect that put it off (TCP_FASTOPEN_CONNECT).
+        sending_syn(entry, socket);
+    }
+    Some(entry)
+}
+
+#[inline(always)]
+fn find_or_create<M: Memory>(
+    ctx: &impl EbpfContext,
+    socket: &Socket<M>,
+    moment: Connect,
+    last_chance: bool,
+) -> Option<Entry> {
     if let Some(entry) = entry::of(socket) {
         if moment != Connect::SynSent && entry.phase == Phase::Connecting as u8 {
-            entry::note_local(entry, socket);
             return Some(entry);
         }
         // A connect is retried on the same socket, or its address is used again: the old one is over.
@@ -29,14 +46,11 @@ pub(in crate::bpf) fn connecting<M: Memory>(
         entry::finish(ctx, entry);
     }
     // If it does not succeed, a later hook of the same connect tries again.
-    let last_chance = moment as u32 >= frozen!(SWITCHES.last_connect);
     let Some(process) = process::current() else {
         if last_chance {
             lost(Loss::Untracked);
         }
         return None;
     };
-    let entry = entry::create(ctx, socket, &process, BPF_ANY, last_chance)?;
-    entry::note_local(entry, socket);
-    Some(entry)
+    entry::create(ctx, socket, &process, BPF_ANY, last_chance)
 }

@@ -8,7 +8,7 @@ use tcp_reuse_watch_ebpf::Connect;
 use crate::bpf::{
     handlers::{closing, connecting, sending, sending_pages},
     memory::Direct,
-    message::Message,
+    message::MessageHeader,
     socket::Socket,
 };
 
@@ -34,7 +34,7 @@ fn fentry_close(ctx: FEntryContext) -> i32 {
 #[fentry(function = "tcp_sendmsg_locked")]
 fn fentry_send(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        sending(&ctx, &socket, Message::<Direct>::new(ctx.arg(1)));
+        sending(&ctx, &socket, MessageHeader::<Direct>::new(ctx.arg(1)));
     }
     0
 }

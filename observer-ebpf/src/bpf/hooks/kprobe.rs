@@ -10,7 +10,7 @@ use tcp_reuse_watch_ebpf::Connect;
 use crate::bpf::{
     handlers::{closing, connecting, sending, sending_pages},
     memory::Probed,
-    message::Message,
+    message::MessageHeader,
     socket::Socket,
 };
 
@@ -39,7 +39,7 @@ fn kprobe_close(ctx: ProbeContext) -> u32 {
 #[kprobe]
 fn kprobe_send(ctx: ProbeContext) -> u32 {
     if let (Some(socket), Some(message)) = (socket(&ctx), ctx.arg(1)) {
-        sending(&ctx, &socket, Message::<Probed>::new(message));
+        sending(&ctx, &socket, MessageHeader::<Probed>::new(message));
     }
     0
 }

@@ -5,7 +5,7 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use crate::bpf::{
     handlers::{gone, received, reset_received, reset_sent, sending, state_changed},
     memory::Direct,
-    message::Message,
+    message::MessageHeader,
     socket::{Socket, remote_port},
 };
 
@@ -33,7 +33,7 @@ fn receive(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_sendmsg_locked")]
 fn send(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        sending(&ctx, &socket, Message::new(ctx.arg(1)));
+        sending(&ctx, &socket, MessageHeader::<Direct>::new(ctx.arg(1)));
     }
     0
 }

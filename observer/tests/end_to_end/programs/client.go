@@ -1,12 +1,16 @@
-// The client of the story: the default transport, and bodies that are closed unread, or read to their end first.
+// The client of the story: the default client, and bodies that are closed unread, or read to their end first. Other stories
+// ask it to upload, to show a certificate, to resume sessions, or to go through a proxy.
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"flag"
 	"io"
 	"log"
 	"net/http"
+	neturl "net/url"
+	"time"
 )
 
 var versions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
@@ -16,30 +20,70 @@ func main() {
 	times := flag.Int("times", 10, "how often")
 	read := flag.Bool("read", false, "read each body to its end before closing it")
 	version := flag.String("tls", "", "1.2 or 1.3")
+	http2 := flag.Bool("h2", false, "with TLS: offer HTTP/2")
+	upload := flag.Int("upload", 0, "bytes to post with each request")
+	expect := flag.Bool("expect", false, "wait for 100 Continue before an upload")
+	certificate := flag.String("cert", "", "a file with a certificate and its key, to show to the server")
+	alpn := flag.Bool("alpn", false, "offer http/1.1")
+	proxy := flag.String("proxy", "", "the address of a proxy")
+	sessions := flag.Bool("sessions", false, "ask for tickets, and resume sessions with them")
 	flag.Parse()
 
-	client := http.DefaultClient
+	transport := http.DefaultTransport.(*http.Transport)
+	transport.ExpectContinueTimeout = 5 * time.Second
+	if *proxy != "" {
+		address, err := neturl.Parse(*proxy)
+		check(err)
+		transport.Proxy = http.ProxyURL(address)
+	}
 	if *version != "" {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.TLSClientConfig = &tls.Config{
 			InsecureSkipVerify: true,
 			MinVersion:         versions[*version],
 			MaxVersion:         versions[*version],
 		}
-		transport.ForceAttemptHTTP2 = false
-		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-		client = &http.Client{Transport: transport}
+		if *certificate != "" {
+			pair, err := tls.LoadX509KeyPair(*certificate, *certificate)
+			check(err)
+			transport.TLSClientConfig.Certificates = []tls.Certificate{pair}
+		}
+		if *alpn {
+			transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
+		}
+		if *sessions {
+			transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(10)
+		}
+		transport.ForceAttemptHTTP2 = *http2
+		if !*http2 {
+			transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		}
 	}
 	for i := 0; i < *times; i++ {
-		answer, err := client.Get(*url)
-		if err != nil {
-			log.Fatal(err)
-		}
+		answer, err := http.DefaultClient.Do(request(*url, *upload, *expect))
+		check(err)
 		if *read {
-			if _, err := io.Copy(io.Discard, answer.Body); err != nil {
-				log.Fatal(err)
-			}
+			_, err := io.Copy(io.Discard, answer.Body)
+			check(err)
 		}
 		answer.Body.Close()
+	}
+}
+
+func request(url string, upload int, expect bool) *http.Request {
+	method, body := http.MethodGet, io.Reader(nil)
+	if upload > 0 {
+		method, body = http.MethodPost, bytes.NewReader(make([]byte, upload))
+	}
+	request, err := http.NewRequest(method, url, body)
+	check(err)
+	if expect {
+		request.Header.Set("Expect", "100-continue")
+	}
+	return request
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-// An HTTP/1.1 server that counts the truth: connections as net/http sees them begin and end, and requests handled.
+// An HTTP server that counts the truth: connections as net/http sees them begin and end, and requests handled.
 //
 // It says its port in a line of JSON, serves until its standard input ends, and says what it counted.
 package main
@@ -62,11 +62,15 @@ func main() {
 	address := flag.String("address", "127.0.0.1:0", "where to listen")
 	size := flag.Int("body", 16, "bytes of each answer")
 	version := flag.String("tls", "", "1.2 or 1.3; plain HTTP without it")
+	http2 := flag.Bool("h2", false, "with TLS: HTTP/2 for those that offer it")
+	authenticate := flag.Bool("client-cert", false, "require a certificate, whichever")
+	retry := flag.Bool("retry", false, "accept only a curve that no client tries first: a HelloRetryRequest in TLS 1.3")
 	flag.Parse()
 
 	body := make([]byte, *size)
-	answer := func(w http.ResponseWriter, _ *http.Request) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
 		atomic.AddInt64(&requests, 1)
+		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.Write(body)
 	}
@@ -74,8 +78,10 @@ func main() {
 		Handler:   http.HandlerFunc(answer),
 		ConnState: count,
 		ErrorLog:  log.New(io.Discard, "", 0),
+	}
+	if !*http2 {
 		// Not nil and empty: no HTTP/2.
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
 	listener, err := net.Listen("tcp", *address)
 	check(err)
@@ -85,6 +91,12 @@ func main() {
 			Certificates: []tls.Certificate{certificate()},
 			MinVersion:   versions[*version],
 			MaxVersion:   versions[*version],
+		}
+		if *authenticate {
+			server.TLSConfig.ClientAuth = tls.RequireAnyClientCert
+		}
+		if *retry {
+			server.TLSConfig.CurvePreferences = []tls.CurveID{tls.CurveP384}
 		}
 		go server.ServeTLS(listener, "", "")
 	} else {

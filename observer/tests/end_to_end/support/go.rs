@@ -2,7 +2,6 @@
 //! its handler answered.
 
 use std::{
-    fs::{self, File},
     io::{BufRead as _, BufReader, Lines, Write as _},
     net::SocketAddr,
     path::PathBuf,
@@ -11,13 +10,9 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{
-    programs::{output_of, program},
-    tool::Process,
-};
+use super::{hosts::Host, programs::go_program, tool::Process};
 
 /// The names are what the kernel keeps of a process's name: at most 15 bytes.
 pub(crate) const CLIENT: &str = "story-client";
@@ -28,26 +23,12 @@ struct Built {
     server: PathBuf,
 }
 
-/// Compiles both, once a run; Go itself sees when nothing has changed.
+/// Compiles both, once a run.
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let lock = File::create(folder.join("go.lock")).expect("a lock file can be created");
-        flock(&lock, FlockOperation::LockExclusive).expect("another run's compiler can be waited for");
-        let build = |name: &str, source: &str| {
-            let (path, file) = (folder.join(name), folder.join(format!("{name}.go")));
-            fs::write(&file, source).expect("the source can be written");
-            let mut go = program("go", "golang-go");
-            // The story is about the client as it comes, whatever the surroundings say.
-            go.env("GO111MODULE", "off").env_remove("GOFLAGS");
-            output_of(go.arg("build").arg("-o").args([&path, &file]));
-            path
-        };
-        Built {
-            client: build(CLIENT, include_str!("../programs/client.go")),
-            server: build(SERVER, include_str!("../programs/server.go")),
-        }
+    BUILT.get_or_init(|| Built {
+        client: go_program(CLIENT, include_str!("../programs/client.go")),
+        server: go_program(SERVER, include_str!("../programs/server.go")),
     })
 }
 
@@ -80,9 +61,16 @@ struct Listening {
 impl Server {
     /// Listens when this comes back.
     pub(crate) fn start(arguments: &str) -> Self {
-        let mut command = Command::new(&built().server);
-        command.args(arguments.split_whitespace()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::start(&mut command);
+        Self::run(Command::new(&built().server).args(arguments.split_whitespace()))
+    }
+
+    pub(crate) fn start_on(host: &Host, arguments: &str) -> Self {
+        Self::run(&mut host.run(Command::new(&built().server).args(arguments.split_whitespace())))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(command);
         let mut output = BufReader::new(process.child.stdout.take().expect("the pipe was asked for")).lines();
         let Listening { port } = said(&mut output);
         Self { process, output, port }

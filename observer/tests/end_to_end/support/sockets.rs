@@ -1,8 +1,9 @@
 //! What `std::net` cannot do with a socket: options, a chosen local address, a connect that is tried again.
 
 use std::{
+    io,
     net::{SocketAddr, TcpListener, TcpStream},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, OwnedFd},
     time::Duration,
 };
 
@@ -79,6 +80,15 @@ impl Silent {
         assert_eq!(connect(&socket, self.address), Err(Errno::INPROGRESS));
         socket
     }
+}
+
+/// Sets an option that is an int to 1.
+pub(crate) fn turn_on(socket: impl AsFd, level: i32, option: i32) {
+    let (on, len) = (1_i32, size_of::<i32>() as libc::socklen_t);
+    let socket = socket.as_fd().as_raw_fd();
+    // SAFETY: the option is an int, which lives through the call.
+    let result = unsafe { libc::setsockopt(socket, level, option, (&raw const on).cast(), len) };
+    assert_eq!(result, 0, "option {option} of level {level}: {}", io::Error::last_os_error());
 }
 
 /// Makes close send a reset.

@@ -1,7 +1,7 @@
 //! The program under test, as a process: started, signalled, waited for; never left behind.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -29,10 +29,19 @@ pub(crate) struct Ended {
 impl Ended {
     /// Runs a command that should end by itself, within ten seconds.
     pub(crate) fn run(command: &mut Command) -> Self {
-        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        Self::run_on("", Duration::from_secs(10), command)
+    }
+
+    /// Runs a command on this input, which may go unread.
+    pub(crate) fn run_on(input: &str, limit: Duration, command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::start(command);
+        let mut stdin = process.child.stdin.take().expect("the pipe was asked for");
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
         let stdout = collect(process.child.stdout.take());
         let stderr = collect(process.child.stderr.take());
-        let status = process.wait(Duration::from_secs(10));
+        let status = process.wait(limit);
         let text = |thread: thread::JoinHandle<String>| thread.join().expect("a reader does not panic");
         Self { status, stdout: text(stdout), stderr: text(stderr) }
     }

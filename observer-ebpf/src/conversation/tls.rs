@@ -1,0 +1,329 @@
+//! TLS: the client's records, from its hello to its data. RFC 8446 (1.3), RFC 5246 (1.2), RFC 7301 (ALPN).
+//!
+//! Only heads of records are read, which are in the clear, and the hello's extensions, to see whether HTTP was offered.
+//! What is asked by the data itself, its size has to tell, and only where HTTP was offered.
+
+use super::{Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, byte, is, u16_of};
+use crate::turn::TLS_HEADER_BYTES;
+
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+
+/// Records of one send that are looked at: a client certificate makes five.
+const MAX_RECORDS: u32 = 6;
+
+/// Lengths of TLS 1.3's encrypted Finished: message header 4, hash 32 or 48, type 1, tag 16. No other message of the
+/// client has one of them: a certificate with its verification is longer, the end of early data shorter.
+const FINISHED_BYTES: [u32; 2] = [53, 69];
+
+/// A hello is longer than this, TLS 1.2's encrypted Finished shorter.
+const MAX_FINISHED12_BYTES: u32 = 100;
+
+/// That Finished with ChaCha20; with GCM it is longer by the 8 bytes that each record has more.
+const CHACHA_FINISHED_BYTES: u32 = 32;
+
+/// By how much a record (without its header) is longer than what is in it: a tag of 16 bytes, and in TLS 1.3 the type, or
+/// with TLS 1.2's GCM a nonce.
+const CHACHA_OVERHEAD_BYTES: u32 = 16;
+const TLS13_OVERHEAD_BYTES: u32 = 17;
+const GCM_OVERHEAD_BYTES: u32 = 24;
+
+/// Java adds as many zeros to each record of data and each alert in TLS 1.3. It is known by its change cipher spec, for which
+/// it makes a send of its own.
+const PADDING_BYTES: u32 = 16;
+const CHANGE_CIPHER_SPEC_BYTES: u32 = 6;
+
+/// The shortest request is `GET / HTTP/1.0` and an empty line, 18 bytes: what is shorter and begins a turn is none.
+/// HTTP/2 has such: its acknowledgement of the settings, which every client has to send, has 9 bytes, and the update of a
+/// window has 13. So have a WebSocket's frames.
+const SHORTEST_REQUEST_BYTES: u32 = 18;
+const SETTINGS_ACK_BYTES: u32 = 9;
+
+/// What is no data in TLS 1.3, though it looks so: an alert, such as its goodbye, and an update of the keys.
+const ALERT_BYTES: u32 = 2;
+const KEY_UPDATE_BYTES: u32 = 5;
+
+/// `HTTP/1.1 100 Continue` and an empty line.
+const CONTINUE_BYTES: u32 = 25;
+
+/// Extensions of a hello that are looked at, and names in its list of protocols. Chrome sends 18, and 2.
+const MAX_EXTENSIONS: u32 = 24;
+const MAX_NAMES: u32 = 6;
+const ALPN: u32 = 16;
+const PSK_KEY_EXCHANGE_MODES: u32 = 45;
+
+/// The head of a record.
+#[derive(Clone, Copy)]
+struct Record {
+    kind: u8,
+    /// Without the header.
+    len: u32,
+    /// In the clear, the type of a handshake message.
+    message: u8,
+}
+
+/// Whether a record begins here.
+#[inline(always)]
+pub(super) fn is_record(head: Head) -> bool {
+    matches!(head.byte(0), CHANGE_CIPHER_SPEC..=APPLICATION_DATA) && head.byte(1) == 3 && head.len >= TLS_HEADER_BYTES
+}
+
+/// Whether a record of the handshake begins here.
+#[inline(always)]
+pub(super) fn is_handshake(head: Head) -> bool {
+    is_record(head) && head.byte(0) == HANDSHAKE
+}
+
+impl Record {
+    #[inline(always)]
+    fn of(head: Head) -> Self {
+        Self { kind: head.byte(0), len: u16_of(head.word, 3), message: head.byte(5) }
+    }
+
+    /// Whether it is a hello, and not an encrypted Finished whose first byte looks so.
+    #[inline(always)]
+    fn is_hello(self) -> bool {
+        self.message == 1 && self.len > MAX_FINISHED12_BYTES
+    }
+}
+
+impl Conversation {
+    #[inline(always)]
+    pub(super) fn begin_tls(&mut self, head: Head, send: Send) {
+        self.protocol = Protocol::Tls as u8;
+        self.next_record = send.seq;
+        if head.byte(0) == APPLICATION_DATA && !send.is_first() {
+            // First seen in mid-life.
+            self.traits |= is::FINISHED;
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn hear_tls(&mut self, head: Head, message: &mut impl Message, send: Send) -> Exactness {
+        // What was not seen may have been no data.
+        let mut exactness = if send.after_unseen { Inexact } else { Exact };
+        let (mut head, mut data) = (head, send);
+        if !self.is(is::FINISHED) {
+            if send.is_first() {
+                self.hear_hello(message);
+            }
+            exactness = exactness.and(self.walk(message, &mut head, &mut data));
+            if self.is(is::FINISHED) {
+                self.turn.await_answer();
+            }
+            if self.is(is::FINISHED) && self.is(is::HTTP2_OFFERED) && !self.is(is::HTTP) {
+                // Nothing else was offered (gRPC).
+                self.protocol = Protocol::Http2 as u8;
+                return Inexact;
+            }
+            if data.len == 0 {
+                return exactness;
+            }
+        }
+        exactness.and(self.hear_record(head, data))
+    }
+
+    /// The handshake: record by record, wherever sends begin and end. `data` becomes what is behind it, and `head` the
+    /// beginning of that.
+    #[inline(always)]
+    fn walk(&mut self, message: &mut impl Message, head: &mut Head, data: &mut Send) -> Exactness {
+        let send = *data;
+        let mut is_inexact = 0;
+        let mut asks = 0;
+        let mut offset = self.next_record.wrapping_sub(send.seq);
+        if offset.cast_signed() < 0 {
+            // Records were written that no hook saw.
+            offset = 0;
+        }
+        for _ in 0..MAX_RECORDS {
+            if offset >= send.len {
+                break;
+            }
+            *head = message.head(offset);
+            if self.is(is::FINISHED) {
+                break;
+            }
+            if !is_record(*head) {
+                // Not what it seemed to be.
+                self.traits |= is::FINISHED;
+                is_inexact = 1;
+                break;
+            }
+            let record = Record::of(*head);
+            if record.kind == APPLICATION_DATA && self.is(is::TLS12) {
+                // Its Finished was not seen. This is data.
+                self.traits |= is::FINISHED;
+                break;
+            }
+            match record.kind {
+                CHANGE_CIPHER_SPEC => {
+                    let is_alone = send.len == CHANGE_CIPHER_SPEC_BYTES;
+                    self.traits |= is::CIPHER_CHANGED | if is_alone { is::PADDED } else { 0 };
+                }
+                HANDSHAKE if record.is_hello() => {}
+                // Behind the change of the cipher it is TLS 1.2's Finished.
+                HANDSHAKE if self.is(is::CIPHER_CHANGED) => {
+                    let is_chacha = record.len == CHACHA_FINISHED_BYTES;
+                    self.traits |= is::TLS12 | is::FINISHED | if is_chacha { is::CHACHA } else { 0 };
+                }
+                HANDSHAKE => self.traits |= is::TLS12,
+                APPLICATION_DATA if !send.has_read() => {
+                    // Early data (0-RTT): if the server refuses it, it is sent again.
+                    self.turn.excuse(send.seq, offset);
+                    asks = 1;
+                    is_inexact = 1;
+                }
+                APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= is::FINISHED,
+                // TLS 1.3: the client's certificate, encrypted. Or an alert.
+                _ => {}
+            }
+            offset = message.opaque(offset.wrapping_add(TLS_HEADER_BYTES + record.len));
+            is_inexact = message.opaque(is_inexact);
+            asks = message.opaque(asks);
+        }
+        self.next_record = send.seq.wrapping_add(offset);
+        if offset < send.len {
+            if !self.is(is::FINISHED) {
+                // More records than any handshake has.
+                self.traits |= is::FINISHED;
+                *head = Head::NONE;
+            }
+            data.seq = send.seq.wrapping_add(offset);
+            data.len = send.len - offset;
+        } else {
+            offset = send.len;
+            data.len = 0;
+        }
+        if asks == 0 {
+            self.turn.excuse(send.seq, offset);
+        }
+        if is_inexact == 0 { Exact } else { Inexact }
+    }
+
+    /// A record behind the handshake begins a send.
+    #[inline(always)]
+    fn hear_record(&mut self, head: Head, send: Send) -> Exactness {
+        if !is_record(head) {
+            // The rest of a record; or pages.
+            return if head.len == 0 { Inexact } else { Exact };
+        }
+        let record = Record::of(head);
+        let is_tls13 = !self.is(is::TLS12);
+        let is_whole = send.len == TLS_HEADER_BYTES + record.len;
+        let bytes = record.len.wrapping_sub(self.overhead_bytes());
+        let is_short = bytes == ALERT_BYTES || bytes == KEY_UPDATE_BYTES;
+        if record.kind != APPLICATION_DATA || is_tls13 && is_whole && is_short {
+            // An alert, or new keys.
+            self.turn.excuse(send.seq, send.len);
+            return Exact;
+        }
+        if self.turn.asked(send.seq) {
+            // The server's settings may have come before the client's first request.
+            if bytes == SETTINGS_ACK_BYTES && self.is(is::HTTP2_OFFERED) {
+                self.protocol = Protocol::Http2 as u8;
+                return Inexact;
+            }
+            return Exact;
+        }
+        let answer_bytes = self.turn.answer_bytes();
+        let continue_bytes = TLS_HEADER_BYTES + CONTINUE_BYTES + self.overhead_bytes();
+        if self.is(is::HTTP) && answer_bytes == continue_bytes && !send.has_unread() {
+            self.turn.excuse(send.seq, send.len);
+            return Exact;
+        }
+        if bytes < SHORTEST_REQUEST_BYTES && (self.is(is::HTTP) || !self.is(is::HELLO_SEEN)) {
+            if self.is(is::HTTP2_OFFERED) {
+                self.protocol = Protocol::Http2 as u8;
+            }
+            return Inexact;
+        }
+        if !self.is(is::ASKED) {
+            self.traits |= is::ASKED;
+            if send.has_unread() || self.turn.answer_bytes() > 0 {
+                // What else can have come behind the handshake?
+                self.traits &= !is::TICKETS_DUE;
+            }
+        } else if is_tls13 && self.is(is::TICKETS_DUE) {
+            self.traits &= !is::TICKETS_DUE;
+            // They come before the first answer. If they were all that was read, or came with "100 Continue", this is the
+            // rest of the first request.
+            let last_read = self.turn.last_read_bytes();
+            let may_be_continue = last_read == continue_bytes || last_read + TLS_HEADER_BYTES == continue_bytes;
+            if self.turn.is_answer_of_equal_records() || may_be_continue && self.is(is::HTTP) {
+                return Inexact;
+            }
+        }
+        Exact
+    }
+
+    #[inline(always)]
+    fn overhead_bytes(&self) -> u32 {
+        if self.is(is::CHACHA) {
+            CHACHA_OVERHEAD_BYTES
+        } else if self.is(is::TLS12) {
+            GCM_OVERHEAD_BYTES
+        } else if self.is(is::PADDED) {
+            TLS13_OVERHEAD_BYTES + PADDING_BYTES
+        } else {
+            TLS13_OVERHEAD_BYTES
+        }
+    }
+
+    /// Looks for what was offered to be spoken, in the hello that begins the message.
+    #[inline(always)]
+    fn hear_hello(&mut self, message: &mut impl Message) {
+        let Some(len) = message.beginning() else { return };
+        // Message header 4, version 2, random 32; then a session's id, the ciphers and the compressions.
+        let mut at = TLS_HEADER_BYTES + 38;
+        at += 1 + u32::from(byte(message.begins(at), 0));
+        at += 2 + u16_of(message.begins(at), 0);
+        at += 1 + u32::from(byte(message.begins(at), 0));
+        let extensions = u16_of(message.begins(at), 0);
+        at = message.opaque(at + 2);
+        let end = message.opaque(at.wrapping_add(extensions));
+        if end > len {
+            return;
+        }
+        let mut names = 0;
+        for _ in 0..MAX_EXTENSIONS {
+            if at >= end {
+                break;
+            }
+            let extension = message.begins(at);
+            let kind = u16_of(extension, 0);
+            if kind == ALPN {
+                names = at;
+            }
+            if kind == PSK_KEY_EXCHANGE_MODES {
+                // Without it no ticket comes (RFC 8446 section 4.2.9).
+                self.traits |= is::TICKETS_DUE;
+            }
+            names = message.opaque(names);
+            at = message.opaque(at.wrapping_add(4 + u16_of(extension, 2)));
+        }
+        if at == end {
+            self.traits |= is::HELLO_SEEN;
+        }
+        if names == 0 {
+            return;
+        }
+        // Behind the extension's header the length of the list, and then the names, each behind its own.
+        let list = u16_of(message.begins(names.wrapping_add(2)), 0);
+        let end = message.opaque(names.wrapping_add(4 + list));
+        let mut at = message.opaque(names.wrapping_add(6));
+        for _ in 0..MAX_NAMES {
+            if at >= end {
+                break;
+            }
+            let name = message.begins(at);
+            // Each behind its length. The eighth letter is the minor version.
+            if name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
+                self.traits |= is::HTTP2_OFFERED;
+            } else if name == u64::from_be_bytes(*b"\x08http/1.") {
+                self.traits |= is::HTTP;
+            }
+            at = message.opaque(at.wrapping_add(1 + u32::from(byte(name, 0))));
+        }
+    }
+}

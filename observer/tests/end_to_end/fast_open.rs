@@ -1,0 +1,107 @@
+//! TCP Fast Open: what is asked goes out with the SYN, before any hook sees a connection. See curl.rs for curl's.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    mem::zeroed,
+    net::TcpStream,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
+
+use serde_json::json;
+
+use crate::support::{
+    conversation::{Conversation, some},
+    eventually, http,
+    machine::Machine,
+    peer::Peer,
+    sockets::{connect, socket, turn_on},
+};
+
+/// A connection whose SYN waits for the first send, and carries it.
+fn deferred(peer: &Peer) -> TcpStream {
+    let socket: OwnedFd = socket();
+    turn_on(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
+    connect(&socket, peer.address).expect("it is deferred");
+    TcpStream::from(socket)
+}
+
+/// Whether the peer took what the SYN carried.
+fn syn_carried_data(stream: &TcpStream) -> bool {
+    /// `TCPI_OPT_SYN_DATA` (include/uapi/linux/tcp.h).
+    const SYN_DATA: u8 = 32;
+    // SAFETY: it consists of numbers.
+    let mut info: libc::tcp_info = unsafe { zeroed() };
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: `info` has room for `len` bytes.
+    let got = unsafe {
+        libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
+    };
+    assert_eq!(got, 0, "{}", io::Error::last_os_error());
+    info.tcpi_options & SYN_DATA != 0
+}
+
+/// Connections of which each but the first, which may have to get a cookie, has this in its SYN, and sends nothing else.
+fn three(
+    message: &'static [u8],
+    talk: impl Fn(TcpStream) -> u64 + Send + Sync + 'static,
+    answer: usize,
+) -> Conversation {
+    let mut machine = Machine::alone();
+    machine.allow_fast_open();
+    some(&machine, 3, talk, |peer| {
+        for n in 0..3 {
+            let mut stream = deferred(peer);
+            stream.write_all(message).expect("it can be sent");
+            stream.read_exact(&mut vec![0; answer]).expect("an answer comes");
+            eventually("the SYN has carried the request", || n == 0 || syn_carried_data(&stream));
+        }
+    })
+}
+
+#[test]
+fn a_request_of_http_as_the_only_send() {
+    let answer = http::OK.len();
+    three(b"GET / HTTP/1.1\r\n\r\n", |mut stream| http::serve(&mut stream), answer).assert_exact(3, "plain");
+}
+
+#[test]
+fn any_other_request_as_the_only_send() {
+    let talk = |mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 5]).expect("a request comes");
+        stream.write_all(b"thanks").expect("the client takes the answer");
+        1
+    };
+    three(b"hello", talk, 6).assert_exact(3, "plain");
+}
+
+/// Nothing comes back: one exchange, by definition.
+#[test]
+fn a_log_line_as_the_only_send() {
+    let talk = |mut stream: TcpStream| {
+        assert_eq!(stream.read_to_end(&mut Vec::new()).expect("the client ends in order"), 5);
+        1
+    };
+    three(b"a log", talk, 0).assert_exact(3, "plain");
+}
+
+#[test]
+fn further_requests_follow() {
+    let mut machine = Machine::alone();
+    machine.allow_fast_open();
+    let conversation = some(
+        &machine,
+        2,
+        |mut stream| http::serve(&mut stream),
+        |peer| {
+            for _ in 0..2 {
+                let mut stream = deferred(peer);
+                for _ in 0..3 {
+                    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it can be sent");
+                    http::read_answer(&mut stream);
+                }
+            }
+        },
+    );
+    conversation.assert_exact(6, "plain");
+    conversation.report.assert_totals(&json!({ "new": 2, "reused": 4 }));
+}

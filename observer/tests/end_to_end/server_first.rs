@@ -1,0 +1,261 @@
+//! Protocols in which a connection is set up by talking before anything is asked: by a greeting of the server, or by
+//! messages of PostgreSQL. And one in which it is not.
+
+use std::{fs, io::Read, net::TcpStream};
+
+use serde_json::json;
+
+use crate::support::{
+    conversation::{Conversation, one},
+    eventually,
+    http::send,
+    machine::Machine,
+    programs::{output_of, program},
+    report::assert_fields,
+    sockets::Closed,
+    tool::Process,
+};
+
+fn receive<const LENGTH: usize>(stream: &mut impl Read) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    stream.read_exact(&mut bytes).is_ok().then_some(bytes)
+}
+
+/// A server that greets, and a client that says EHLO and then these, in lines. The peer counts the lines after EHLO.
+fn after_a_greeting(lines: &'static [&str]) -> Conversation {
+    fn read_line(stream: &mut TcpStream) -> Option<String> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(receive::<1>(stream)?);
+        }
+        Some(String::from_utf8(line).expect("a line is text"))
+    }
+    one(
+        |mut stream| {
+            send(&mut stream, "220 here\r\n");
+            assert_eq!(read_line(&mut stream).as_deref(), Some("EHLO me\r\n"));
+            send(&mut stream, "250-here\r\n250 PIPELINING\r\n");
+            let mut asked = 0;
+            while read_line(&mut stream).is_some() {
+                asked += 1;
+                send(&mut stream, "250 OK\r\n");
+            }
+            asked
+        },
+        |mut stream| {
+            assert_eq!(read_line(&mut stream).as_deref(), Some("220 here\r\n"));
+            send(&mut stream, "EHLO me\r\n");
+            (0..2).for_each(|_| assert!(read_line(&mut stream).is_some()));
+            for line in lines {
+                send(&mut stream, format!("{line}\r\n"));
+                assert!(read_line(&mut stream).is_some());
+            }
+        },
+    )
+}
+
+/// Whether the first turn was part of the set-up cannot be known of every protocol.
+#[test]
+fn the_turn_after_a_greeting_is_set_up() {
+    let conversation = after_a_greeting(&["MAIL FROM:<>", "RCPT TO:<you>", "QUIT"]);
+    assert_eq!((conversation.asked, conversation.exchanges()), (3, 3));
+    conversation.assert_marked();
+    assert_fields(conversation.report.only("close"), &json!({ "protocol": "plain", "reused": 2 }));
+}
+
+#[test]
+fn nothing_after_the_set_up_is_nothing() {
+    let conversation = after_a_greeting(&[]);
+    assert_eq!((conversation.asked, conversation.exchanges()), (0, 0));
+    conversation.assert_marked();
+    conversation.report.assert_totals(&json!({ "unused": 1 }));
+}
+
+/// The greeting is there before anybody reads it, and is read with the first answer.
+#[test]
+fn a_greeting_that_is_read_late_is_not_silently_wrong() {
+    let conversation = one(
+        |mut stream| {
+            send(&mut stream, "220 here\r\n");
+            let mut asked = 0;
+            while receive::<6>(&mut stream).is_some() {
+                asked += 1;
+                send(&mut stream, "250 OK\r\n");
+            }
+            asked
+        },
+        |mut stream| {
+            // In the queue.
+            assert_eq!(stream.peek(&mut [0; 10]).expect("a greeting comes"), 10);
+            send(&mut stream, "NOOP\r\n");
+            receive::<18>(&mut stream).expect("a greeting and an answer come");
+            for _ in 0..3 {
+                send(&mut stream, "NOOP\r\n");
+                receive::<8>(&mut stream).expect("an answer comes");
+            }
+        },
+    );
+    assert_eq!(conversation.asked, 4, "what the peer was asked");
+    if conversation.exchanges() != 4 {
+        conversation.assert_marked();
+    }
+}
+
+/// The client speaks first: nothing is set-up.
+#[test]
+fn redis() {
+    const TIMES: &str = "10";
+    let machine = Machine::shared();
+    let address = Closed::new().address;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut server = program("redis-server", "redis-server");
+    server.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(address.port().to_string());
+    let log = fs::File::create(folder.path().join("log")).expect("a file can be made");
+    let mut server = Process::start(server.arg("--dir").arg(folder.path()).stdout(log));
+    eventually("redis listens", || {
+        assert_eq!(server.has_ended(), None);
+        TcpStream::connect(address).is_ok()
+    });
+    let watch = machine.watch(format!("-p {}", address.port()));
+    let mut client = program("redis-cli", "redis-tools");
+    client.args(["-p", &address.port().to_string(), "-r", TIMES, "INCR", "asked"]);
+    let counted = output_of(&mut client);
+    assert_eq!(counted.lines().last(), Some(TIMES), "what the server counted");
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 10, "new": 1, "reused": 9 }));
+    assert_fields(report.only("close"), &json!({ "process": "redis-cli", "protocol": "plain", "exact": true }));
+}
+
+/// A message of PostgreSQL's: its type, the length of itself and what follows, and that.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut message = vec![kind];
+    message.extend((4 + body.len() as u32).to_be_bytes());
+    message.extend(body);
+    message
+}
+
+fn read_message(stream: &mut TcpStream) -> Option<u8> {
+    let [kind] = receive(stream)?;
+    read_rest(stream);
+    Some(kind)
+}
+
+fn read_rest(stream: &mut TcpStream) {
+    let length = u32::from_be_bytes(receive(stream).expect("a length comes"));
+    stream.read_exact(&mut vec![0; length as usize - 4]).expect("the whole message comes");
+}
+
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+/// Version 3.0, and whose session it is.
+const STARTUP: &[u8] = b"\0\0\0\x12\0\x03\0\0user\0you\0\0";
+const READY: [u8; 6] = [b'Z', 0, 0, 0, 5, b'I'];
+
+/// Takes a password in two steps, and answers queries, which it counts.
+fn postgres(mut stream: TcpStream, asks_for_tls: bool) -> u64 {
+    if asks_for_tls {
+        assert_eq!(receive(&mut stream), Some(SSL_REQUEST));
+        send(&mut stream, "N");
+    }
+    read_rest(&mut stream);
+    for _ in 0..2 {
+        send(&mut stream, message(b'R', &[0, 0, 0, 10]));
+        assert_eq!(read_message(&mut stream), Some(b'p'));
+    }
+    send(&mut stream, [message(b'R', &[0; 4]), READY.into()].concat());
+    let mut queries = 0;
+    loop {
+        match read_message(&mut stream) {
+            Some(b'Q' | b'S') => {
+                queries += 1;
+                send(&mut stream, [message(b'C', b"SELECT 1\0"), READY.into()].concat());
+            }
+            Some(b'P' | b'B' | b'E') => {}
+            end => {
+                assert!(matches!(end, Some(b'X') | None));
+                return queries;
+            }
+        }
+    }
+}
+
+/// A query in one message, or in steps.
+fn query(n: u64) -> Vec<u8> {
+    match n % 2 {
+        0 => message(b'Q', b"SELECT 1\0"),
+        _ => [(b'P', &b"\0SELECT 1\0\0\0"[..]), (b'B', &[0; 8]), (b'E', &[0; 5]), (b'S', b"")]
+            .map(|(kind, body)| message(kind, body))
+            .concat(),
+    }
+}
+
+fn ask_postgres(mut stream: TcpStream, asks_for_tls: bool, queries: u64) {
+    if asks_for_tls {
+        send(&mut stream, SSL_REQUEST);
+        assert_eq!(receive(&mut stream), Some(*b"N"));
+    }
+    send(&mut stream, STARTUP);
+    for _ in 0..2 {
+        assert_eq!(read_message(&mut stream), Some(b'R'));
+        send(&mut stream, message(b'p', b"secret\0"));
+    }
+    assert_eq!(read_message(&mut stream), Some(b'R'));
+    assert_eq!(read_message(&mut stream), Some(b'Z'));
+    for n in 0..queries {
+        send(&mut stream, query(n));
+        assert_eq!(read_message(&mut stream), Some(b'C'));
+        assert_eq!(read_message(&mut stream), Some(b'Z'));
+    }
+    send(&mut stream, message(b'X', &[]));
+}
+
+#[test]
+fn a_session_of_postgresql_is_set_up() {
+    for asks_for_tls in [true, false] {
+        for queries in [0, 5] {
+            one(move |stream| postgres(stream, asks_for_tls), |stream| ask_postgres(stream, asks_for_tls, queries))
+                .assert_exact(queries, "plain");
+        }
+    }
+}
+
+/// From there on it is TLS, and within it PostgreSQL sets up its session: which turns are queries cannot be seen.
+#[test]
+fn a_session_of_postgresql_over_tls_is_marked() {
+    fn record(kind: u8, bytes: usize) -> Vec<u8> {
+        [&[kind, 3, 3], &(bytes as u16).to_be_bytes()[..], &vec![0; bytes]].concat()
+    }
+    fn read_record(stream: &mut TcpStream) -> Option<u8> {
+        let [kind, 3, 3, high, low] = receive(stream)? else { panic!("no record") };
+        stream.read_exact(&mut vec![0; u16::from_be_bytes([high, low]).into()]).expect("the whole record comes");
+        Some(kind)
+    }
+    let conversation = one(
+        |mut stream| {
+            assert_eq!(receive(&mut stream), Some(SSL_REQUEST));
+            send(&mut stream, "S");
+            assert_eq!(read_record(&mut stream), Some(22));
+            send(&mut stream, [record(22, 118), record(20, 1), record(23, 2000)].concat());
+            assert_eq!((read_record(&mut stream), read_record(&mut stream)), (Some(20), Some(23)));
+            let mut asked = 0;
+            while read_record(&mut stream).is_some() {
+                asked += 1;
+                send(&mut stream, record(23, 300));
+            }
+            asked
+        },
+        |mut stream| {
+            send(&mut stream, SSL_REQUEST);
+            assert_eq!(receive(&mut stream), Some(*b"S"));
+            send(&mut stream, record(22, 512));
+            (0..3).for_each(|_| assert!(read_record(&mut stream).is_some()));
+            send(&mut stream, [record(20, 1), record(23, 53)].concat());
+            for _ in 0..5 {
+                send(&mut stream, record(23, 100));
+                assert!(read_record(&mut stream).is_some());
+            }
+        },
+    );
+    conversation.assert_marked();
+    assert_fields(conversation.report.only("close"), &json!({ "protocol": "tls" }));
+}

@@ -1,0 +1,154 @@
+//! HTTP/1.1 clients that people use, each with a server for itself, which counts the truth: OpenSSL as Python and curl
+//! use it, and Go. Many of them share a watch, and all that are counted wrongly are told at once.
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    go::{self, Server, Truth},
+    machine::Machine,
+    programs::program,
+    python::python,
+    report::Report,
+    tool::Process,
+};
+
+/// A client that asks three times, and the server that it has for itself.
+pub(crate) struct Case {
+    name: String,
+    server: Server,
+    client: Command,
+    requests: u64,
+    protocol: &'static str,
+}
+
+/// OpenSSL, by Python, on one connection.
+pub(crate) fn by_python(server: &str, options: &str) -> Case {
+    let name = format!("python {options} → {server}");
+    let server = Server::start(server);
+    let mut client = python("tls_client.py");
+    client.arg(server.port.to_string()).args(options.split_whitespace());
+    Case::new(name, server, client)
+}
+
+/// Go's own TLS, or none.
+pub(crate) fn by_go(server: &str, options: &str) -> Case {
+    let name = format!("go {options} → {server}");
+    let (scheme, version) = scheme(server);
+    let server = Server::start(server);
+    let url = format!("{scheme}://{}", server.address());
+    let client = go::client(&format!("-url {url} {version} -times 3 {options}"));
+    Case::new(name, server, client)
+}
+
+/// curl, with options for all, and for each of its requests.
+pub(crate) fn by_curl(server: &str, options: &str, each: &str) -> Case {
+    let name = format!("curl {options} {each} → {server}");
+    let (scheme, _) = scheme(server);
+    let server = Server::start(server);
+    let mut client = program("curl", "curl");
+    client.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*"]);
+    client.args(options.split_whitespace()).stdout(Stdio::null());
+    for n in 0..3 {
+        client.args(each.split_whitespace()).arg(format!("{scheme}://{}/{n}", server.address()));
+    }
+    Case::new(name, server, client)
+}
+
+/// How to speak to a server with these options; the version of TLS, for Go.
+fn scheme(server: &str) -> (&'static str, String) {
+    match server.strip_prefix("-tls ") {
+        Some(rest) => ("https", format!("-tls {}", rest.split(' ').next().expect("a version"))),
+        None => ("http", String::new()),
+    }
+}
+
+impl Case {
+    fn new(name: String, server: Server, client: Command) -> Self {
+        let protocol = if name.contains("-tls ") { "tls" } else { "plain" };
+        Self { name, server, client, requests: 3, protocol }
+    }
+
+    /// Asks nothing.
+    pub(crate) fn silent(mut self) -> Self {
+        self.client.args(["--times", "0"]);
+        self.name.insert_str(0, "without a request, ");
+        Self { requests: 0, ..self }
+    }
+
+    /// Lets the client do its part.
+    fn act(mut self) -> Acted {
+        let status = Process::start(&mut self.client).wait(Duration::from_secs(10));
+        assert!(status.success(), "{} ended with {status}", self.name);
+        let port = self.server.port;
+        let truth = self.server.truth();
+        assert_eq!(truth.requests, self.requests, "what the server counted: {}", self.name);
+        Acted { name: self.name, protocol: self.protocol, port, truth }
+    }
+}
+
+struct Acted {
+    name: String,
+    protocol: &'static str,
+    port: u16,
+    /// What the server counted.
+    truth: Truth,
+}
+
+impl Acted {
+    /// What the tool says otherwise.
+    fn difference(&self, report: &Report) -> Option<String> {
+        let Self { name, protocol, truth, .. } = self;
+        let closes = self.closes(report);
+        let exchanges: u64 = closes.iter().map(|close| close["exchanges"].as_u64().expect("a number")).sum();
+        let doubtful = closes.iter().filter(|close| close["exact"] != true || close["protocol"] != *protocol).count();
+        let is_right = (closes.len() as u64, exchanges, doubtful) == (truth.connections, truth.requests, 0);
+        (!is_right).then(|| {
+            let counted = format!("{} connections ({doubtful} not exact or not {protocol})", closes.len());
+            format!("{name}: {counted}, {exchanges} exchanges, not {truth:?}")
+        })
+    }
+
+    /// Whether the tool says of all its connections that their counts are not exact.
+    fn is_marked(&self, report: &Report) -> bool {
+        self.closes(report).iter().all(|close| close["exact"] == false)
+    }
+
+    fn closes<'a>(&self, report: &'a Report) -> Vec<&'a Value> {
+        report.of_type("close").into_iter().filter(|close| close["port"] == self.port).collect()
+    }
+}
+
+/// Every client's exchanges are those that its server counted, and no doubt about it.
+#[track_caller]
+pub(crate) fn assert_exact(cases: impl IntoIterator<Item = Case>) {
+    let (report, acted) = watched(cases);
+    let wrong: Vec<String> = acted.iter().filter_map(|acted| acted.difference(&report)).collect();
+    assert!(wrong.is_empty(), "other than the server says:\n{}", wrong.join("\n"));
+    report.assert_complete();
+    let connections: u64 = acted.iter().map(|acted| acted.truth.connections).sum();
+    let requests: u64 = acted.iter().map(|acted| acted.truth.requests).sum();
+    report.assert_totals(&json!({ "opened": connections, "closed": connections, "exchanges": requests, "failed": 0 }));
+}
+
+/// Where it is not so, it is said.
+#[track_caller]
+pub(crate) fn assert_not_silently_wrong(cases: impl IntoIterator<Item = Case>) {
+    let (report, acted) = watched(cases);
+    let unmarked = acted.iter().filter(|acted| !acted.is_marked(&report));
+    let wrong: Vec<String> = unmarked.filter_map(|acted| acted.difference(&report)).collect();
+    assert!(wrong.is_empty(), "other than the server says, and not marked:\n{}", wrong.join("\n"));
+}
+
+fn watched(cases: impl IntoIterator<Item = Case>) -> (Report, Vec<Acted>) {
+    let machine = Machine::shared();
+    let cases: Vec<Case> = cases.into_iter().collect();
+    let ports: Vec<String> = cases.iter().map(|case| case.server.port.to_string()).collect();
+    let watch = machine.watch(format!("-p {} --exchanges", ports.join(",")));
+    let acted = cases.into_iter().map(Case::act).collect();
+    (watch.end(), acted)
+}

@@ -1,0 +1,59 @@
+//! A proxy between ab and the Go server, watched at the server's port: there it is the client.
+
+use serde_json::json;
+
+use super::{
+    bench::ab,
+    go::Server,
+    machine::Machine,
+    report::{Report, assert_fields},
+    service::Service,
+    sockets::Closed,
+};
+
+const REQUESTS: u64 = 200;
+
+/// How many connections the proxy should make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// For each request one.
+    OneEach,
+    /// For many requests one; how many it takes depends on its threads.
+    Fewer,
+}
+
+/// Starts a proxy at the port it is given, sends it requests, and ends it: the tool says what the server counted, and
+/// that it was the proxy.
+pub(crate) fn proxied(
+    process: &str,
+    upstream: Server,
+    protocol: &str,
+    expected: Expected,
+    start: impl FnOnce(Closed) -> Service,
+) -> Report {
+    let machine = Machine::shared();
+    let watch = machine.watch(format!("-p {} --process {process}", upstream.port));
+    let front = Closed::new();
+    let url = format!("http://{}/", front.address);
+    let proxy = start(front);
+    let done = ab(&url, &format!("-n {REQUESTS} -c 4"));
+    assert_eq!(done.requests, REQUESTS);
+    drop(proxy);
+    let truth = upstream.truth();
+    let report = watch.end();
+
+    let (connections, reused) = (truth.connections, REQUESTS - truth.connections);
+    match expected {
+        Expected::OneEach => assert_eq!(connections, REQUESTS, "connections that the server counted"),
+        Expected::Fewer => assert!((1..=REQUESTS / 10).contains(&connections), "{connections} connections"),
+    }
+    assert_eq!((truth.requests, truth.closed), (REQUESTS, connections), "what the server counted");
+    report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0, "unused": 0 }));
+    report.assert_totals(&json!({ "exchanges": REQUESTS, "new": connections, "reused": reused }));
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    assert_fields(group, &json!({ "process": process, "processes": 1 }));
+    for close in report.of_type("close") {
+        assert_fields(close, &json!({ "protocol": protocol, "exact": true, "process": process }));
+    }
+    report
+}

@@ -1,0 +1,74 @@
+//! What TLS says for itself after the handshake. In TLS 1.3 all of it looks like application data: a goodbye that asks
+//! nothing, also where the other side answers it, and the server's tickets, which answer nothing.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::Stdio,
+    time::Duration,
+};
+
+use serde_json::json;
+
+use crate::support::{
+    go::Server, machine::Machine, programs::program, report::assert_fields, tool::Process, upload::upload_in_pieces,
+};
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// openssl says goodbye, and reads on until the server has closed.
+fn goodbye_after(requests: u64, version: &str) {
+    let machine = Machine::shared();
+    let server = Server::start(&format!("-tls {version}"));
+    let watch = machine.watch(format!("-p {}", server.port));
+    let mut openssl = program("openssl", "openssl");
+    openssl.args(["s_client", "-quiet", "-no_ign_eof", "-connect", &server.address().to_string()]);
+    let mut client = Process::start(openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
+    let mut stdin = client.child.stdin.take().expect("the pipe was asked for");
+    let mut answers = BufReader::new(client.child.stdout.take().expect("the pipe was asked for")).lines();
+    for _ in 0..requests {
+        stdin.write_all(REQUEST.as_bytes()).expect("it reads");
+        let mut headers = answers.by_ref().map(|line| line.expect("the answer is text"));
+        assert!(headers.any(|line| line.is_empty()), "an answer has headers");
+    }
+    drop(stdin);
+    client.wait(Duration::from_secs(5));
+    let truth = server.truth();
+    assert_eq!((truth.connections, truth.requests), (1, requests), "what the server counted");
+    let report = watch.end();
+    report.assert_complete();
+    let unused = u64::from(requests == 0);
+    report.assert_totals(&json!({ "opened": 1, "exchanges": requests, "new": 1 - unused, "unused": unused }));
+    assert_fields(report.only("close"), &json!({ "protocol": "tls", "exact": true }));
+}
+
+#[test]
+fn a_goodbye_after_nothing() {
+    goodbye_after(0, "1.2");
+    goodbye_after(0, "1.3");
+}
+
+#[test]
+fn a_goodbye_after_requests() {
+    goodbye_after(3, "1.2");
+    goodbye_after(3, "1.3");
+}
+
+/// The client reads the tickets while it still sends.
+#[test]
+fn tickets_amid_an_upload_are_no_answer_or_it_is_not_exact() {
+    for version in ["1.2", "1.3"] {
+        let machine = Machine::shared();
+        let server = Server::start(&format!("-tls {version}"));
+        let watch = machine.watch(format!("-p {}", server.port));
+        let mut curl = program("curl", "curl");
+        curl.args(["--silent", "--insecure", "--http1.1", "--noproxy", "*", "--output", "/dev/null"]);
+        curl.arg(format!("https://{}/", server.address()));
+        upload_in_pieces(curl);
+        let truth = server.truth();
+        assert_eq!((truth.connections, truth.requests), (1, 1), "what the server counted");
+        let report = watch.end();
+        report.assert_totals(&json!({ "opened": 1, "closed": 1, "new": 1, "unused": 0 }));
+        let close = report.only("close");
+        assert!(close["exchanges"] == 1 || close["exact"] == false, "TLS {version}: {close:#}");
+    }
+}

@@ -1,0 +1,200 @@
+//! What TLS sends and receives beside requests and answers: certificates, retries, tickets, alerts. By OpenSSL as Python
+//! and curl use it, and by Go. The truth is the server's.
+
+use std::{
+    fs,
+    net::TcpStream,
+    process::{Command, Stdio},
+};
+
+use serde_json::json;
+
+use crate::support::{
+    certificate::Certificate,
+    clients::{assert_exact, assert_not_silently_wrong, by_curl, by_go, by_python},
+    dialogue::Dialogue,
+    eventually,
+    machine::Machine,
+    programs::program,
+    report::assert_fields,
+    sockets::Closed,
+};
+
+#[test]
+fn client_certificates() {
+    let certificate = Certificate::new();
+    let cert = certificate.path().display().to_string();
+    assert_exact(["1.2", "1.3"].into_iter().flat_map(|version| {
+        let server = format!("-tls {version} -client-cert");
+        [
+            by_python(&server, &format!("--cert {cert}")),
+            by_python(&server, &format!("--cert {cert} --tickets-first")),
+            by_curl(&server, &format!("--cert {cert}"), ""),
+            by_go(&server, &format!("-read -cert {cert}")),
+            by_go(&format!("{server} -body 1048576"), &format!("-cert {cert}")),
+        ]
+    }));
+}
+
+/// The client's second hello comes with a change cipher spec before it, and its Finished then without.
+#[test]
+fn a_hello_that_is_asked_for_again() {
+    const RETRY: &str = "-tls 1.3 -retry";
+    assert_exact([
+        by_python(RETRY, ""),
+        by_python(RETRY, "--tickets-first"),
+        by_python(RETRY, "--tickets-first").silent(),
+        by_python(RETRY, "--no-middlebox --tickets-first"),
+        by_curl(RETRY, "--curves X25519:P-384", ""),
+        by_go(RETRY, "-read"),
+        by_go(RETRY, "-read -sessions"),
+    ]);
+}
+
+#[test]
+fn a_hello_that_is_asked_for_again_and_a_client_certificate() {
+    const RETRY: &str = "-tls 1.3 -retry -client-cert";
+    let certificate = Certificate::new();
+    let cert = certificate.path().display().to_string();
+    assert_exact([
+        by_python(RETRY, &format!("--cert {cert}")),
+        by_python(RETRY, &format!("--tickets-first --cert {cert}")),
+        by_python(RETRY, &format!("--tickets-first --no-middlebox --cert {cert}")),
+        by_curl(RETRY, &format!("--cert {cert} --curves X25519:P-384"), ""),
+        by_go(RETRY, &format!("-read -cert {cert}")),
+    ]);
+}
+
+/// It is there for the middleboxes only.
+#[test]
+fn a_finished_without_a_change_cipher_spec() {
+    let certificate = Certificate::new();
+    let cert = certificate.path().display().to_string();
+    assert_exact([
+        by_python("-tls 1.3", "--no-middlebox"),
+        by_python("-tls 1.3", "--no-middlebox --alpn"),
+        by_python("-tls 1.3", "--no-middlebox --tickets-first"),
+        by_python("-tls 1.3", "--no-middlebox --tickets-first").silent(),
+        by_python("-tls 1.3 -client-cert", &format!("--no-middlebox --cert {cert}")),
+        by_python("-tls 1.3 -client-cert", &format!("--no-middlebox --tickets-first --cert {cert}")),
+    ]);
+}
+
+#[test]
+fn tickets_that_are_read_on_their_own() {
+    assert_exact([
+        by_python("-tls 1.3", "--tickets-first"),
+        by_python("-tls 1.3", "--tickets-first --alpn"),
+        by_python("-tls 1.3", "--tickets-first").silent(),
+        by_go("-tls 1.3", "-read -sessions"),
+    ]);
+}
+
+#[test]
+fn sessions_that_are_resumed() {
+    assert_exact(["1.2", "1.3"].map(|version| by_go(&format!("-tls {version} -body 1048576"), "-sessions")));
+}
+
+/// In TLS 1.3 an alert looks like data.
+#[test]
+fn a_close_in_order() {
+    assert_exact(["-tls 1.2", "-tls 1.3"].into_iter().flat_map(|server| {
+        [
+            by_python(server, "--unwrap"),
+            by_python(server, "--unwrap --alpn"),
+            by_python(server, "--unwrap").silent(),
+            by_python(server, "--unwrap --tickets-first").silent(),
+        ]
+    }));
+}
+
+#[test]
+fn uploads() {
+    assert_exact(["1.2", "1.3"].into_iter().flat_map(|version| {
+        let server = format!("-tls {version}");
+        [
+            by_python(&server, "--upload 3000000"),
+            by_python(&server, "--upload 3000 --alpn"),
+            by_go(&server, "-read -upload 3000000"),
+            by_go(&server, "-read -upload 3000 -alpn"),
+        ]
+    }));
+}
+
+/// Go reads all the time: the tickets too, while it uploads.
+#[test]
+fn tickets_that_are_read_during_an_upload() {
+    assert_exact([
+        by_go("-tls 1.3", "-read -sessions -upload 3000000"),
+        by_go("-tls 1.3", "-read -sessions -upload 3000000 -alpn"),
+    ]);
+}
+
+/// A program that has its body later. What it has read meanwhile looks like an answer.
+#[test]
+fn tickets_between_a_head_and_its_body_are_not_silently_wrong() {
+    const LATER: &str = "--upload 3000 --tickets-between";
+    assert_not_silently_wrong(["", "--alpn"].map(|alpn| by_python("-tls 1.3", &format!("{LATER} {alpn}"))));
+}
+
+#[test]
+fn small_answers() {
+    assert_exact(["1.2", "1.3"].into_iter().flat_map(|version| {
+        let server = format!("-tls {version} -body 0");
+        [
+            by_python(&server, ""),
+            by_python(&server, "--alpn"),
+            by_curl(&server, "", ""),
+            by_go(&server, "-read"),
+            by_go(&server, "-read -alpn"),
+        ]
+    }));
+}
+
+/// What was sent early and what the handshake sent cannot be told apart.
+#[test]
+fn data_with_the_hello_is_marked() {
+    let machine = Machine::shared();
+    let certificate = Certificate::new();
+    let address = Closed::new().address;
+    let mut server = openssl("s_server");
+    server.args(["-accept", &address.to_string(), "-early_data", "-cert"]).arg(certificate.path());
+    let mut server = Dialogue::start(&mut server);
+    eventually("the server listens", || TcpStream::connect(address).is_ok());
+    let session = certificate.folder().join("session");
+    let request = certificate.folder().join("request");
+    fs::write(&request, "early question\n").expect("it can be written");
+    let client = || {
+        let mut client = openssl("s_client");
+        client.args(["-connect", &address.to_string()]);
+        client
+    };
+
+    let mut first = Dialogue::start(client().arg("-sess_out").arg(&session));
+    eventually("the client has a ticket", || fs::metadata(&session).is_ok_and(|file| file.len() > 0));
+    first.end();
+
+    let watch = machine.watch(format!("-p {}", address.port()));
+    let mut second = client();
+    second.arg("-sess_in").arg(&session).arg("-early_data").arg(&request);
+    let mut second = Dialogue::start(&mut second);
+    server.hear_of("early question");
+    server.say("answer");
+    second.hear_of("Early data was accepted");
+    second.hear_of("answer");
+    second.say("next question");
+    server.hear_of("next question");
+    server.say("next answer");
+    second.hear_of("next answer");
+    second.end();
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0 }));
+    assert_fields(report.only("close"), &json!({ "protocol": "tls", "exact": false }));
+    assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
+}
+
+fn openssl(command: &str) -> Command {
+    let mut openssl = program("openssl", "openssl");
+    openssl.arg(command).stderr(Stdio::null());
+    openssl
+}

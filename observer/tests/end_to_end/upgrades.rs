@@ -1,0 +1,109 @@
+//! Connections that begin with HTTP and go on with something else. A web socket is one exchange, the upgrade, where that
+//! can be seen.
+
+use std::io::Read as _;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    certificate::Certificate,
+    conversation::one,
+    dialogue::Dialogue,
+    http::{read_head, send},
+    machine::Machine,
+    python::python,
+    report::{Report, assert_fields},
+};
+
+/// One web socket with 20 messages, and answers.
+fn messages(certificate: Option<&Certificate>) -> Report {
+    let machine = Machine::shared();
+    let mut program = python("web_socket.py");
+    let mut both = Dialogue::start(program.args(certificate.map(Certificate::path)));
+    let said = |line: String| serde_json::from_str::<Value>(&line).expect("it speaks JSON");
+    let port = said(both.hear())["port"].as_u64().expect("a number");
+    let watch = machine.watch(format!("-p {port}"));
+    both.say("go on");
+    assert_eq!(said(both.hear()), json!({ "upgrades": 1, "messages": 20 }), "what the server counted");
+    both.end();
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0, "new": 1 }));
+    report
+}
+
+#[test]
+fn a_web_socket_in_the_clear_is_one() {
+    let report = messages(None);
+    report.assert_totals(&json!({ "exchanges": 1, "reused": 0 }));
+    assert_fields(report.only("close"), &json!({ "exchanges": 1, "exact": true, "protocol": "plain" }));
+    report.assert_complete();
+}
+
+/// Of a protocol that is not seen, small messages tell that they are no requests.
+#[test]
+fn a_web_socket_within_tls_is_marked() {
+    let report = messages(Some(&Certificate::new()));
+    assert_fields(report.only("close"), &json!({ "exact": false, "protocol": "tls" }));
+    assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
+}
+
+/// A frame begins with its opcode: no method does.
+#[test]
+fn a_web_socket_by_hand_is_one() {
+    const ASKS: [u8; 9] = [0x81, 0x83, 1, 2, 3, 4, 9, 9, 9];
+    const TELLS: [u8; 4] = [0x81, 2, b'h', b'i'];
+    let conversation = one(
+        |mut stream| {
+            read_head(&mut stream).expect("the upgrade is asked for");
+            send(&mut stream, "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n");
+            while stream.read_exact(&mut [0; ASKS.len()]).is_ok() {
+                send(&mut stream, TELLS);
+            }
+            1
+        },
+        |mut stream| {
+            send(&mut stream, "GET /chat HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n");
+            read_head(&mut stream).expect("an answer comes");
+            for _ in 0..50 {
+                send(&mut stream, ASKS);
+                stream.read_exact(&mut [0; TELLS.len()]).expect("a message comes");
+            }
+        },
+    );
+    conversation.assert_exact(1, "plain");
+    conversation.report.assert_totals(&json!({ "reused": 0, "reuse_ratio": 0.0 }));
+}
+
+/// From the upgrade on its requests are interleaved.
+#[test]
+fn an_upgrade_to_http2_is_marked() {
+    /// A frame of headers, and of data, as far as a frame's head says.
+    const REQUEST: [u8; 9] = [0, 0, 0, 1, 5, 0, 0, 0, 3];
+    const ANSWER: [u8; 9] = [0, 0, 0, 0, 1, 0, 0, 0, 3];
+    let conversation = one(
+        |mut stream| {
+            read_head(&mut stream).expect("the upgrade is asked for");
+            send(&mut stream, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n");
+            stream.read_exact(&mut [0; 24]).expect("a preface comes");
+            let mut requests = 1;
+            send(&mut stream, ANSWER);
+            while stream.read_exact(&mut [0; REQUEST.len()]).is_ok() {
+                requests += 1;
+                send(&mut stream, ANSWER);
+            }
+            requests
+        },
+        |mut stream| {
+            send(&mut stream, "GET / HTTP/1.1\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\r\n");
+            read_head(&mut stream).expect("an answer comes");
+            send(&mut stream, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+            stream.read_exact(&mut [0; ANSWER.len()]).expect("an answer comes");
+            for _ in 0..5 {
+                send(&mut stream, REQUEST);
+                stream.read_exact(&mut [0; ANSWER.len()]).expect("an answer comes");
+            }
+        },
+    );
+    assert_eq!(conversation.asked, 6, "what the peer was asked");
+    conversation.assert_marked();
+}

@@ -1,0 +1,15 @@
+//! What the end-to-end tests stand on, as far as it is needed here: the tool, a watch, and what a watch said.
+#![allow(dead_code, reason = "the end-to-end tests use more of it")]
+
+#[path = "../end_to_end/support/contract.rs"]
+pub(crate) mod contract;
+#[path = "../end_to_end/support/machine.rs"]
+pub(crate) mod machine;
+#[path = "../end_to_end/support/programs.rs"]
+pub(crate) mod programs;
+#[path = "../end_to_end/support/report.rs"]
+pub(crate) mod report;
+#[path = "../end_to_end/support/tool.rs"]
+pub(crate) mod tool;
+#[path = "../end_to_end/support/watch.rs"]
+pub(crate) mod watch;
