@@ -56,6 +56,7 @@ offsets! {
     bytes_acked = "tcp_sock.bytes_acked",
     bytes_received = "tcp_sock.bytes_received",
     bytes_sent = "tcp_sock.bytes_sent",
+    data_segs_in = "tcp_sock.data_segs_in",
     bytes_retrans = "tcp_sock.bytes_retrans",
     /// Microseconds of `CLOCK_MONOTONIC` at the last packet.
     tcp_mstamp = "tcp_sock.tcp_mstamp",

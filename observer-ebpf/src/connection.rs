@@ -43,6 +43,53 @@ pub enum Cut {
     Timeout = 3,
 }
 
+/// Why a connection was opened, by what its group held when it connected.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The group has had none before.
+    First = 0,
+    /// Others were open, and none of them idle.
+    Concurrency = 1,
+    /// None was open any more.
+    Replaced = 2,
+    /// An idle one was there.
+    MissedReuse = 3,
+}
+
+/// How many there are of [`Why`]: a power of two, too.
+pub const WHYS: usize = 4;
+
+/// What a connection ended by: the first of these that fits, from the top.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its end was not seen.
+    Unknown = 0,
+    /// It has carried no exchange.
+    Unused = 1,
+    /// Its process ended.
+    ProcessExit = 2,
+    ResetByPeer = 3,
+    /// We closed with something unread, or something came after we had closed.
+    UnreadResponse = 4,
+    /// We reset it, with nothing unread.
+    Aborted = 5,
+    TimedOut = 6,
+    /// We closed it within [`IDLE_US`] of the last read.
+    ClosedAfterResponse = 7,
+    ServerClosedAfterResponse = 8,
+    /// We closed it later than that.
+    ClientIdle = 9,
+    ServerIdle = 10,
+}
+
+/// Room for all of [`Cause`]: a power of two, so that a mask bounds an index.
+pub const CAUSES: usize = 16;
+
+/// From so many microseconds after the last read on a connection was idle, and not just used.
+pub const IDLE_US: u64 = 100_000;
+
 /// Bits of [`Connection::flags`].
 pub mod flag {
     /// Counted in the overflow group.
@@ -61,6 +108,14 @@ pub mod flag {
     pub const PRE_EXISTING: u32 = 1 << 6;
     /// Something had been sent on it before the watch began: none of its exchanges is new.
     pub const USED_BEFORE: u32 = 1 << 7;
+    /// Counted among the group's connections that are open, or on the way.
+    pub const LIVE: u32 = 1 << 8;
+    /// Counted among those of them that are idle: has carried an exchange, and nothing was sent since the last read.
+    pub const IDLE: u32 = 1 << 9;
+    /// Closed by its process's end.
+    pub const EXITING: u32 = 1 << 10;
+    /// Payload came after we had closed.
+    pub const LATE_PAYLOAD: u32 = 1 << 11;
 }
 
 /// Everything that is known of one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.
@@ -98,6 +153,13 @@ pub struct Connection {
     pub unread_bytes: u32,
     /// `sk_err` when the socket reached CLOSE.
     pub error: u32,
+    /// Segments with payload that had come when we closed (not only for sending); [`u32::MAX`]: we have not.
+    pub segments_at_close: u32,
+    /// How many of the group's connections were idle when this one connected, and when it ended.
+    pub idle_at_open: u32,
+    pub idle_at_end: u32,
+    /// How many were open and not idle when it connected, with this one.
+    pub busy_at_open: u32,
     pub local_port: u16,
     /// A [`Phase`].
     pub phase: u8,
@@ -109,7 +171,13 @@ pub struct Connection {
     pub failure: u8,
     /// 1 when the application has closed the socket, and not only shut it down; where a hook sees it.
     pub close_called: u8,
-    pub reserved: [u8; 1],
+    /// A [`Why`].
+    pub why: u8,
+    /// The [`Cause`] by which the group's last connection ended, if this one replaces it.
+    pub replaced_cause: u8,
+    /// A [`Cause`], once it is closed.
+    pub cause: u8,
+    pub reserved: [u8; 6],
 }
 
 impl Connection {
@@ -132,14 +200,21 @@ impl Connection {
         written: 0,
         unread_bytes: 0,
         error: 0,
+        segments_at_close: u32::MAX,
+        idle_at_open: 0,
+        idle_at_end: 0,
+        busy_at_open: 0,
         local_port: 0,
         phase: 0,
         closed_by: 0,
         how: 0,
         failure: 0,
         close_called: 0,
-        reserved: [0; 1],
+        why: 0,
+        replaced_cause: 0,
+        cause: 0,
+        reserved: [0; 6],
     };
 }
 
-const _: () = assert!(size_of::<Connection>() == 208);
+const _: () = assert!(size_of::<Connection>() == 232);

@@ -1,6 +1,8 @@
 //! The counting unit: one process talking to one remote address and port. Its counters live in the kernel and are what
 //! every view reads, so that a lost row costs a line of a log and never a count.
 
+use crate::{CAUSES, WHYS};
+
 /// Which group. All zero is [`OVERFLOW`].
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -45,7 +47,7 @@ pub const HISTOGRAM_STARTS: [u64; HISTOGRAM] = [1, 2, 10, 100, 1000];
 /// How many buckets there are.
 pub const HISTOGRAM: usize = 5;
 
-/// A group's counters since the watch began; `tracked` and the histogram also go down.
+/// A group's counters since the watch began; `tracked`, the histogram, `live` and `idle` also go down.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +70,15 @@ pub struct Group {
     pub failures: [u64; FAILURES],
     /// Connections that have carried an exchange, by how many: see [`HISTOGRAM_STARTS`].
     pub exchanges_per_connection: [u64; HISTOGRAM],
+    /// Opened connections by [`crate::Why`].
+    pub why: [u64; WHYS],
+    /// Closed ones by [`crate::Cause`].
+    pub closes: [u64; CAUSES],
+    /// Connections that are connecting or open, and those of them that are idle.
+    pub live: u64,
+    pub idle: u64,
+    /// The [`crate::Cause`] of the last one that closed.
+    pub last_cause: u64,
 }
 
 /// The process that holds a socket, found by user space for sockets that were there before.
@@ -105,7 +116,7 @@ pub struct StateKey {
 const _: () = assert!(size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<StateKey>() == 20);
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<Group>() == 184);
+const _: () = assert!(size_of::<Group>() == 368);
 
 /// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
 #[repr(u32)]

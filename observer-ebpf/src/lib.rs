@@ -12,7 +12,7 @@ mod group;
 mod turn;
 
 pub use config::{ABSENT, Connect, Filter, Offsets, PORT_WORDS, Switches};
-pub use connection::{Connection, Cut, Ender, Phase, RowKind, flag};
+pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use conversation::{
     BEGINNING_BYTES, Beginning, Conversation, Exactness, HEAD_BYTES, Head, Message, Protocol, Send,
 };

@@ -102,7 +102,8 @@ impl Turn {
             return false;
         }
         self.settled = written;
-        self.answer_from = before;
+        // What had come before is no part of it.
+        self.answer_from = if is_after(self.asked_at, before) { self.asked_at } else { before };
         self.reads = 1;
         true
     }

@@ -6,7 +6,10 @@ use tcp_reuse_watch_ebpf::{self as wire, flag};
 
 use crate::{
     clock::Clock,
-    event::{Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure, Protocol, RowKind, address, name},
+    event::{
+        CAUSES, Cause, Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure, Protocol, RowKind, WHYS, Why,
+        address, name,
+    },
 };
 
 /// Why bytes are no event.
@@ -60,6 +63,12 @@ fn connection(record: &wire::Connection) -> Connection {
         remote: SocketAddr::new(address(record.group.addr), record.group.port),
         pre_existing: record.flags & flag::PRE_EXISTING != 0,
         first_is_new: record.flags & flag::USED_BEFORE == 0,
+        why: (record.flags & flag::PRE_EXISTING == 0).then(|| known(record.why, WHYS, |why| why as u8, Why::First)),
+        replaced_cause: cause(record.replaced_cause),
+        idle_at_open: record.idle_at_open,
+        idle_at_end: record.idle_at_end,
+        busy_at_open: record.busy_at_open,
+        cause: cause(record.cause),
         exchanges: record.exchanges,
         sent_bytes: end_seen.then_some(record.sent_bytes),
         received_bytes: end_seen.then_some(record.received_bytes),
@@ -78,6 +87,10 @@ fn connection(record: &wire::Connection) -> Connection {
         failure: known(record.failure, FAILURES, |value| value as u8, Failure::Other),
         errno: record.error,
     }
+}
+
+fn cause(raw: u8) -> Option<Cause> {
+    CAUSES.into_iter().find(|cause| *cause as u8 == raw)
 }
 
 /// The one of `values` that `raw` stands for, else `unknown`.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use tcp_reuse_watch_ebpf::{Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind};
+pub(crate) use tcp_reuse_watch_ebpf::{Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why};
 
 /// Tells a connection from every other one of this watch, also from one whose socket lay at the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +32,17 @@ pub(crate) struct Connection {
     pub(crate) pre_existing: bool,
     /// Its first exchange is a new one: nothing had been sent before the watch began.
     pub(crate) first_is_new: bool,
+    /// Why it was opened; None for one that was open before.
+    pub(crate) why: Option<Why>,
+    /// What the connection ended by that this one replaces; None if it replaces none, or while that one is closing.
+    pub(crate) replaced_cause: Option<Cause>,
+    /// How many of its group's connections were idle when it connected, and when it ended.
+    pub(crate) idle_at_open: u32,
+    pub(crate) idle_at_end: u32,
+    /// How many were open and not idle when it connected, with this one.
+    pub(crate) busy_at_open: u32,
+    /// What it ended by; None until it is closed, or if its end was not seen.
+    pub(crate) cause: Option<Cause>,
     pub(crate) exchanges: u64,
     /// From here to `how`: known of a connection whose end was seen.
     pub(crate) sent_bytes: Option<u64>,
@@ -164,6 +175,24 @@ pub(crate) const FAILURES: [Failure; 7] = [
     Failure::Reset,
     Failure::AddressNotAvailable,
     Failure::Abandoned,
+];
+
+/// Every [`Why`].
+pub(crate) const WHYS: [Why; tcp_reuse_watch_ebpf::WHYS] =
+    [Why::First, Why::Concurrency, Why::Replaced, Why::MissedReuse];
+
+/// Every [`Cause`] that is known.
+pub(crate) const CAUSES: [Cause; 10] = [
+    Cause::Unused,
+    Cause::ProcessExit,
+    Cause::ResetByPeer,
+    Cause::UnreadResponse,
+    Cause::Aborted,
+    Cause::TimedOut,
+    Cause::ClosedAfterResponse,
+    Cause::ServerClosedAfterResponse,
+    Cause::ClientIdle,
+    Cause::ServerIdle,
 ];
 
 /// An address as the kernel side keeps it, IPv4 as IPv4.

@@ -7,7 +7,7 @@ pub(crate) use json::JsonView;
 pub(crate) use lines::LinesView;
 
 use crate::{
-    event::{About, Failure},
+    event::{About, Cause, Failure, Why},
     tracker::{Row, Snapshot},
 };
 
@@ -31,5 +31,32 @@ fn failure_name(failure: Failure, errno: u32) -> String {
         Failure::Abandoned => "abandoned".into(),
         Failure::Other if errno == u32::MAX => "unknown".into(),
         Failure::Other => format!("errno {errno}"),
+    }
+}
+
+/// Why a connection was opened.
+fn why_name(why: Why) -> &'static str {
+    match why {
+        Why::First => "first",
+        Why::Concurrency => "concurrency",
+        Why::Replaced => "replaced",
+        Why::MissedReuse => "missed-reuse",
+    }
+}
+
+/// What a connection ended by.
+fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Unknown => "unknown",
+        Cause::Unused => "unused",
+        Cause::ProcessExit => "process-exit",
+        Cause::ResetByPeer => "reset-by-peer",
+        Cause::UnreadResponse => "unread-response",
+        Cause::Aborted => "aborted",
+        Cause::TimedOut => "timed-out",
+        Cause::ClosedAfterResponse => "closed-after-response",
+        Cause::ServerClosedAfterResponse => "server-closed-after-response",
+        Cause::ClientIdle => "client-idle",
+        Cause::ServerIdle => "server-idle",
     }
 }

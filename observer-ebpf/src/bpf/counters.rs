@@ -1,9 +1,12 @@
 //! Adding to the counters of the group that a connection counts in.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use tcp_reuse_watch_ebpf::{Connection, FAILURES, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, flag};
+use tcp_reuse_watch_ebpf::{
+    CAUSES, Connection, FAILURES, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, WHYS, flag,
+};
 
 use super::{
+    atomic,
     maps::{GROUPS, lost},
     process::Process,
 };
@@ -24,7 +27,22 @@ static EMPTY: Group = Group {
     inexact: 0,
     failures: [0; FAILURES],
     exchanges_per_connection: [0; HISTOGRAM],
+    why: [0; WHYS],
+    closes: [0; CAUSES],
+    // Counted as soon as it is there: another connect must not take itself for the first.
+    live: 1,
+    idle: 0,
+    last_cause: 0,
 };
+
+/// What came of a group that had to exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ensured {
+    Present,
+    Created,
+    /// The overflow group counts.
+    NoRoom,
+}
 
 /// A group's counters: a pointer into a map value, checked for null.
 #[derive(Clone, Copy)]
@@ -47,12 +65,24 @@ macro_rules! uncount {
 }
 pub(super) use {count, uncount};
 
+/// Adds to one of several counters.
+#[inline(always)]
+pub(super) fn add_at<const N: usize>(counters: *mut [u64; N], index: u8, n: u64) {
+    const { assert!(N.is_power_of_two()) };
+    // SAFETY: only an address inside the array is computed.
+    atomic::add(unsafe { counters.cast::<u64>().add(usize::from(index) & (N - 1)) }, n);
+}
+
 impl Counters {
     /// The counters that `connection` counts in. They are there as long as an entry points at them: user space deletes
     /// a group only when `tracked` is 0 and its process is gone.
     #[inline(always)]
     pub(super) fn of(connection: &Connection) -> Option<Self> {
-        let key = if connection.flags & flag::OVERFLOW != 0 { &OVERFLOW } else { &connection.group };
+        Self::at(if connection.flags & flag::OVERFLOW != 0 { &OVERFLOW } else { &connection.group })
+    }
+
+    #[inline(always)]
+    pub(super) fn at(key: &GroupKey) -> Option<Self> {
         let group = GROUPS.get_ptr_mut(key);
         if group.is_none() {
             lost(Loss::CountsLost);
@@ -60,11 +90,11 @@ impl Counters {
         group.map(Self)
     }
 
-    /// Makes sure that the group exists. False when there is no room: then the overflow group counts.
+    /// Makes sure that the group exists. A new one has a live connection: the one for which it was made.
     #[inline(always)]
-    pub(super) fn ensure(key: &GroupKey, process: &Process) -> bool {
+    pub(super) fn ensure(key: &GroupKey, process: &Process) -> Ensured {
         if GROUPS.get_ptr(key).is_some() {
-            return true;
+            return Ensured::Present;
         }
         match GROUPS.insert(key, &EMPTY, u64::from(BPF_NOEXIST)) {
             Ok(()) => {
@@ -72,12 +102,12 @@ impl Counters {
                     // SAFETY: a pointer into a map value, checked for null.
                     unsafe { (*group).comm = process.comm };
                 }
-                true
+                Ensured::Created
             }
-            Err(EEXIST) => true,
+            Err(EEXIST) => Ensured::Present,
             Err(_) => {
                 lost(Loss::GroupsFull);
-                false
+                Ensured::NoRoom
             }
         }
     }

@@ -8,15 +8,17 @@ use aya_ebpf::{
     helpers::{bpf_ktime_get_ns, generated::bpf_ringbuf_output},
 };
 use aya_log_ebpf::warn;
-use tcp_reuse_watch_ebpf::{Connection, Conversation, Cut, Ender, Failure, GroupKey, Loss, Phase, RowKind, flag};
+use tcp_reuse_watch_ebpf::{
+    Cause, Connection, Conversation, Cut, Ender, Failure, GroupKey, IDLE_US, Loss, Phase, RowKind, Why, flag,
+};
 
 use super::{
-    counters::{Counters, EEXIST, count, uncount},
+    counters::{Counters, EEXIST, Ensured, add_at, count, uncount},
     filter,
     frozen::frozen,
     maps::{CONNECTIONS, EVENTS, lost},
     memory::Memory,
-    process::Process,
+    process::{self, Process},
     socket::Socket,
 };
 
@@ -30,6 +32,11 @@ mod errno {
     pub(super) const CONNREFUSED: u32 = 111;
     pub(super) const HOSTUNREACH: u32 = 113;
 }
+
+/// `SHUTDOWN_MASK` (include/net/sock.h): set by `__tcp_close()` before the state changes; shutdown(SHUT_WR) sets 2.
+const SHUTDOWN_BOTH: u8 = 3;
+
+static EMPTY: Connection = Connection::EMPTY;
 
 /// A connection's entry, in place.
 pub(super) type Entry = &'static mut Connection;
@@ -67,21 +74,20 @@ pub(super) fn create<M: Memory>(
         }
         return None;
     }
-    let flags = if Counters::ensure(&group, process) { 0 } else { flag::OVERFLOW };
-    let connection = Connection {
-        socket: socket.address(),
-        // SAFETY: the helper has no preconditions.
-        connect_ns: unsafe { bpf_ktime_get_ns() },
-        group,
-        comm: process.comm,
-        flags,
-        ..Connection::EMPTY
-    };
-    match CONNECTIONS.insert(socket.address(), &connection, u64::from(when)) {
+    let ensured = Counters::ensure(&group, process);
+    // Empty, and filled in in its place: on the stack it would be too large.
+    match CONNECTIONS.insert(socket.address(), &EMPTY, u64::from(when)) {
         Ok(()) => {}
-        // Another hook was faster.
-        Err(EEXIST) => return None,
         Err(error) => {
+            if ensured == Ensured::Created
+                && let Some(counters) = Counters::at(&group)
+            {
+                uncount!(counters, live);
+            }
+            if error == EEXIST {
+                // Another hook was faster.
+                return None;
+            }
             // Full, or a softirq interrupted another update on this processor.
             if last_chance {
                 warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
@@ -91,10 +97,86 @@ pub(super) fn create<M: Memory>(
         }
     }
     let entry = of(socket)?;
+    entry.socket = socket.address();
+    // SAFETY: the helper has no preconditions.
+    entry.connect_ns = unsafe { bpf_ktime_get_ns() };
+    entry.group = group;
+    entry.comm = process.comm;
+    entry.flags = if ensured == Ensured::NoRoom { flag::OVERFLOW } else { 0 };
     if let Some(counters) = Counters::of(entry) {
         count!(counters, tracked);
+        enter(entry, counters, ensured == Ensured::Created);
     }
     Some(entry)
+}
+
+/// Why it is opened, by what its group holds at this moment; and it is one of them from here on.
+#[inline(always)]
+fn enter(entry: &mut Connection, counters: Counters, is_first: bool) {
+    // SAFETY: a pointer into a map value, checked for null.
+    let group = unsafe { &*counters.0 };
+    let (live, idle) = (if is_first { 0 } else { group.live }, group.idle);
+    let why = if is_first || live == 0 && group.opened + group.pre_existing == 0 {
+        Why::First
+    } else if idle > 0 {
+        Why::MissedReuse
+    } else if live > 0 {
+        Why::Concurrency
+    } else {
+        // While the one before is closing, what it ended by is not known.
+        if group.opened + group.pre_existing == group.closed {
+            entry.replaced_cause = group.last_cause as u8;
+        }
+        Why::Replaced
+    };
+    entry.why = why as u8;
+    entry.idle_at_open = idle as u32;
+    entry.busy_at_open = live.saturating_sub(idle) as u32 + 1;
+    entry.flags |= flag::LIVE;
+    if !is_first {
+        count!(counters, live);
+    }
+}
+
+/// It cannot be used any more.
+#[inline(always)]
+fn leave(entry: &mut Connection) {
+    if entry.flags & flag::LIVE == 0 {
+        return;
+    }
+    if let Some(counters) = Counters::of(entry) {
+        uncount!(counters, live);
+        if entry.flags & flag::IDLE != 0 {
+            uncount!(counters, idle);
+        }
+        // SAFETY: a pointer into a map value, checked for null.
+        entry.idle_at_end = unsafe { (*counters.0).idle } as u32;
+    }
+    entry.flags &= !(flag::LIVE | flag::IDLE);
+}
+
+/// What was asked is answered: another request may take it.
+#[inline(always)]
+fn idle(entry: &mut Connection) {
+    let is_live = entry.flags & (flag::LIVE | flag::IDLE) == flag::LIVE;
+    if is_live
+        && (entry.exchanges > 0 || entry.flags & flag::USED_BEFORE != 0)
+        && let Some(counters) = Counters::of(entry)
+    {
+        count!(counters, idle);
+        entry.flags |= flag::IDLE;
+    }
+}
+
+/// A send begins on it.
+#[inline(always)]
+pub(super) fn busy(entry: &mut Connection) {
+    if entry.flags & flag::IDLE != 0
+        && let Some(counters) = Counters::of(entry)
+    {
+        uncount!(counters, idle);
+        entry.flags &= !flag::IDLE;
+    }
 }
 
 /// The connection was open when the watch began.
@@ -113,6 +195,9 @@ pub(super) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     }
     if let Some(counters) = Counters::of(entry) {
         count!(counters, pre_existing);
+    }
+    if !entry.conversation.turn.asked(written) {
+        idle(entry);
     }
 }
 
@@ -140,6 +225,8 @@ pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connectio
     }
     if let Some(counters) = Counters::of(entry) {
         count!(counters, opened);
+        // SAFETY: only an address inside the map value is computed.
+        add_at(unsafe { &raw mut (*counters.0).why }, entry.why, 1);
     }
     row(ctx, entry, RowKind::Open);
 }
@@ -165,8 +252,12 @@ pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection,
         return;
     }
     entry.last_receive_us = socket.last_packet_us();
-    if entry.conversation.turn.look(written(entry, socket), consumed) {
+    let written = written(entry, socket);
+    if entry.conversation.turn.look(written, consumed) {
         count_exchange(ctx, entry);
+    }
+    if !entry.conversation.turn.asked(written) && socket.unread_bytes() == 0 {
+        idle(entry);
     }
 }
 
@@ -205,6 +296,7 @@ fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
             uncount!(counters, unused);
         }
     }
+    settle_cause(entry);
     if frozen!(SWITCHES.exchange_rows) != 0 {
         row(ctx, entry, RowKind::Exchange);
     }
@@ -233,6 +325,18 @@ pub(super) fn end(entry: &mut Connection, by: Ender, how: Cut) {
         entry.ended_ns = unsafe { bpf_ktime_get_ns() };
         entry.closed_by = by as u8;
         entry.how = how as u8;
+        leave(entry);
+        if by == Ender::Local && how != Cut::Timeout && process::is_exiting(entry.group.tgid) {
+            entry.flags |= flag::EXITING;
+        }
+    }
+}
+
+/// We have closed both directions: what comes from here on, nobody will read.
+#[inline(always)]
+pub(super) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    if entry.segments_at_close == u32::MAX && socket.shutdown() == SHUTDOWN_BOTH {
+        entry.segments_at_close = socket.payload_segments();
     }
 }
 
@@ -260,9 +364,15 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     entry.error = socket.error();
     let (by, how) = cut(entry, entry.error);
     end(entry, by, how);
+    if socket.payload_segments() > entry.segments_at_close {
+        entry.flags |= flag::LATE_PAYLOAD;
+    }
     entry.sent_bytes = socket.sent_bytes();
     entry.received_bytes = socket.received_bytes();
-    entry.unread_bytes = socket.unread_bytes();
+    // Who has only ended sending may read it yet.
+    let is_half_closed =
+        entry.closed_by == Ender::Local as u8 && entry.how == Cut::Fin as u8 && entry.segments_at_close == u32::MAX;
+    entry.unread_bytes = if is_half_closed { 0 } else { socket.unread_bytes() };
     let written = written(entry, socket);
     if entry.exchanges == 0
         && entry.how == Cut::Fin as u8
@@ -295,6 +405,64 @@ fn count_closed(entry: &mut Connection) {
             entry.flags |= flag::UNUSED;
             count!(counters, unused);
         }
+        entry.cause = count_cause(counters, cause(entry));
+    }
+}
+
+#[inline(always)]
+fn count_cause(counters: Counters, cause: Cause) -> u8 {
+    // SAFETY: only an address inside the map value is computed.
+    add_at(unsafe { &raw mut (*counters.0).closes }, cause as u8, 1);
+    // SAFETY: a pointer into a map value, checked for null. Of two that close at once, either is the last.
+    unsafe { (*counters.0).last_cause = cause as u64 };
+    cause as u8
+}
+
+/// What is read after CLOSE, or never, may change what it ended by.
+#[inline(always)]
+pub(super) fn settle_cause(entry: &mut Connection) {
+    let cause = cause(entry);
+    if entry.phase == Phase::Closed as u8
+        && cause as u8 != entry.cause
+        && let Some(counters) = Counters::of(entry)
+    {
+        // SAFETY: only an address inside the map value is computed.
+        add_at(unsafe { &raw mut (*counters.0).closes }, entry.cause, u64::MAX);
+        entry.cause = count_cause(counters, cause);
+    }
+}
+
+/// What it ended by, when it is closed.
+#[inline(always)]
+fn cause(entry: &Connection) -> Cause {
+    if entry.flags & flag::UNUSED != 0 {
+        return Cause::Unused;
+    }
+    if entry.flags & flag::EXITING != 0 {
+        return Cause::ProcessExit;
+    }
+    let is_local = entry.closed_by == Ender::Local as u8;
+    if entry.how == Cut::Reset as u8 && !is_local {
+        return Cause::ResetByPeer;
+    }
+    if entry.unread_bytes > 0 || entry.flags & flag::LATE_PAYLOAD != 0 {
+        return Cause::UnreadResponse;
+    }
+    if entry.how == Cut::Reset as u8 {
+        return Cause::Aborted;
+    }
+    if entry.how == Cut::Timeout as u8 {
+        return Cause::TimedOut;
+    }
+    // One that was there before and not used since was idle at least as long as it was watched.
+    let since_us = if entry.last_receive_us > 0 { entry.last_receive_us } else { entry.connect_ns / 1000 };
+    let was_idle = (entry.ended_ns / 1000).saturating_sub(since_us) >= IDLE_US;
+    match (entry.closed_by == Ender::Peer as u8, was_idle) {
+        _ if entry.closed_by == Ender::Unknown as u8 => Cause::Unknown,
+        (false, false) => Cause::ClosedAfterResponse,
+        (true, false) => Cause::ServerClosedAfterResponse,
+        (false, true) => Cause::ClientIdle,
+        (true, true) => Cause::ServerIdle,
     }
 }
 
@@ -305,6 +473,7 @@ pub(super) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, s
         return;
     }
     entry.phase = Phase::Failed as u8;
+    leave(entry);
     entry.error = error;
     let failure = match error {
         // From close() or shutdown(): both directions are shut. From a connect that found no local port: none is.

@@ -1,5 +1,5 @@
-//! Which process is calling. Asked only in a connect, where the caller is the one whose connection it is; a close can
-//! run in any context.
+//! Which process is calling. Asked in a connect, where the caller is the one whose connection it is. A close can run in
+//! any context: there it is only asked whether it is that process, and ends.
 
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated::bpf_probe_read_kernel_str};
 
@@ -7,6 +7,9 @@ use super::frozen::frozen;
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// `PF_EXITING`, there too.
+const PF_EXITING: u32 = 4;
 
 /// Clock ticks in /proc are hundredths of a second on every architecture (`USER_HZ`; fs/proc/array.c shows
 /// `nsec_to_clock_t(start_boottime)`).
@@ -38,6 +41,15 @@ pub(super) fn current() -> Option<Process> {
         start_ticks: read::<u64>(leader, frozen!(OFFSETS.task_start_boottime))? / NS_PER_TICK,
         comm: read_name(leader, frozen!(OFFSETS.task_comm))?,
     })
+}
+
+/// Whether the calling task is one of this process's, on its way out: its descriptors are being closed.
+#[inline(always)]
+pub(super) fn is_exiting(tgid: u32) -> bool {
+    // SAFETY: the helper has no preconditions.
+    let task = unsafe { bpf_get_current_task() };
+    read::<u32>(task, frozen!(OFFSETS.task_flags)).is_some_and(|flags| flags & PF_EXITING != 0)
+        && read::<u32>(task, frozen!(OFFSETS.task_tgid)) == Some(tgid)
 }
 
 #[inline(always)]

@@ -205,6 +205,12 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, bytes_received as u64).wrapping_sub(u64::from(self.has_peer_fin()))
     }
 
+    /// Segments with payload that have come, also those that were not taken any more.
+    #[inline(always)]
+    pub(super) fn payload_segments(&self) -> u32 {
+        load!(M, self.0, data_segs_in as u32)
+    }
+
     /// Payload put on the wire, each byte once.
     #[inline(always)]
     pub(super) fn sent_bytes(&self) -> u64 {

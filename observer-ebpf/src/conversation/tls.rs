@@ -161,7 +161,8 @@ impl Conversation {
                     let is_alone = send.len == CHANGE_CIPHER_SPEC_BYTES;
                     self.traits |= is::CIPHER_CHANGED | if is_alone { is::PADDED } else { 0 };
                 }
-                HANDSHAKE if record.is_hello() => {}
+                // After a retry, before which Go sends its change cipher spec alone, too.
+                HANDSHAKE if record.is_hello() => self.traits &= !is::PADDED,
                 // Behind the change of the cipher it is TLS 1.2's Finished.
                 HANDSHAKE if self.is(is::CIPHER_CHANGED) => {
                     let is_chacha = record.len == CHACHA_FINISHED_BYTES;

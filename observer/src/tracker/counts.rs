@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use crate::event::Group;
+use crate::event::{Group, Why};
 
 /// What was counted. What follows from these is a method, so that nothing can disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,12 +18,21 @@ pub(crate) struct Counts {
     pub(crate) failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
     /// By [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
     pub(crate) exchanges_per_connection: [u64; tcp_reuse_watch_ebpf::HISTOGRAM],
+    /// Opened ones by [`Why`].
+    pub(crate) why: [u64; tcp_reuse_watch_ebpf::WHYS],
+    /// Closed ones by [`crate::event::Cause`].
+    pub(crate) closes: [u64; tcp_reuse_watch_ebpf::CAUSES],
 }
 
 impl Counts {
     pub(crate) fn open(&self) -> u64 {
         // A sample is not taken at one instant: a close may be in it whose open is not.
         (self.opened + self.pre_existing).saturating_sub(self.closed)
+    }
+
+    /// Connections that were opened while an idle one was there.
+    pub(crate) fn missed(&self) -> u64 {
+        self.why[Why::MissedReuse as usize]
     }
 
     pub(crate) fn failed(&self) -> u64 {
@@ -57,6 +66,8 @@ impl From<&Group> for Counts {
             inexact: group.inexact,
             failures: group.failures,
             exchanges_per_connection: group.exchanges_per_connection,
+            why: group.why,
+            closes: group.closes,
         }
     }
 }
@@ -70,11 +81,15 @@ impl AddAssign for Counts {
         self.new += other.new;
         self.reused += other.reused;
         self.inexact += other.inexact;
-        for (sum, n) in self.failures.iter_mut().zip(other.failures) {
-            *sum += n;
-        }
-        for (sum, n) in self.exchanges_per_connection.iter_mut().zip(other.exchanges_per_connection) {
-            *sum += n;
-        }
+        add(&mut self.failures, other.failures);
+        add(&mut self.exchanges_per_connection, other.exchanges_per_connection);
+        add(&mut self.why, other.why);
+        add(&mut self.closes, other.closes);
+    }
+}
+
+fn add<const N: usize>(sums: &mut [u64; N], others: [u64; N]) {
+    for (sum, n) in sums.iter_mut().zip(others) {
+        *sum += n;
     }
 }

@@ -9,9 +9,11 @@ use std::{
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{View, failure_name};
+use super::{View, cause_name, failure_name, why_name};
 use crate::{
-    event::{About, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind, SocketState, state_name},
+    event::{
+        About, CAUSES, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind, SocketState, WHYS, state_name,
+    },
     tracker::{Counts, GroupRow, Row, Snapshot},
 };
 
@@ -61,8 +63,8 @@ struct Opening {
     remote: SocketAddr,
     port: u16,
     pre_existing: bool,
-    why: Unknown,
-    replaced_cause: Unknown,
+    why: Option<&'static str>,
+    replaced_cause: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -98,7 +100,7 @@ struct Close<'a> {
     unread_bytes: Option<u32>,
     closed_by: Option<&'static str>,
     how: Option<&'static str>,
-    cause: Unknown,
+    cause: Option<&'static str>,
     protocol: &'static str,
     exact: bool,
 }
@@ -154,7 +156,7 @@ struct Counters {
     new: u64,
     reused: u64,
     reuse_ratio: Option<f64>,
-    missed: Unknown,
+    missed: u64,
     pre_existing: u64,
     inexact: u64,
 }
@@ -179,8 +181,8 @@ struct Group<'a> {
     overflow: bool,
     #[serde(flatten)]
     counters: Counters,
-    why: Unknown,
-    closes: Unknown,
+    why: BTreeMap<&'static str, u64>,
+    closes: BTreeMap<&'static str, u64>,
     failures: BTreeMap<String, u64>,
     exchanges_per_connection: Histogram,
     diagnoses: Unknown,
@@ -212,7 +214,7 @@ impl From<&Counts> for Counters {
             new: counts.new,
             reused: counts.reused,
             reuse_ratio: counts.reuse_ratio(),
-            missed: None,
+            missed: counts.missed(),
             pre_existing: counts.pre_existing,
             inexact: counts.inexact,
         }
@@ -237,8 +239,8 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             port: name.map(|name| name.port),
             overflow: name.is_none(),
             counters: Counters::from(&row.counts),
-            why: None,
-            closes: None,
+            why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
+            closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
             failures,
             exchanges_per_connection: Histogram { one, to_9, to_99, to_999, more },
             diagnoses: None,
@@ -255,8 +257,20 @@ fn sockets(states: &[SocketState]) -> Vec<Sockets> {
 }
 
 fn opening(connection: &Connection) -> Opening {
-    let Connection { local, remote, pre_existing, .. } = *connection;
-    Opening { local, remote, port: remote.port(), pre_existing, why: None, replaced_cause: None }
+    let Connection { local, remote, pre_existing, why, replaced_cause, .. } = *connection;
+    Opening {
+        local,
+        remote,
+        port: remote.port(),
+        pre_existing,
+        why: why.map(why_name),
+        replaced_cause: replaced_cause.map(cause_name),
+    }
+}
+
+/// Those of these counts that are not 0.
+fn named<const N: usize>(counts: [(&'static str, u64); N]) -> BTreeMap<&'static str, u64> {
+    counts.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
 fn closed_by(ender: Ender) -> Option<&'static str> {
@@ -339,7 +353,7 @@ impl View for JsonView {
                 unread_bytes: connection.unread_bytes,
                 closed_by: closed_by(connection.closed_by),
                 how: how(connection.how),
-                cause: None,
+                cause: connection.cause.map(cause_name),
                 protocol: protocol(connection.protocol),
                 exact: connection.exact,
             }),

@@ -30,6 +30,7 @@ mod outputs;
 mod ownership;
 mod postgresql;
 mod proxies;
+mod reasons;
 mod redis;
 mod refusals;
 mod rings;

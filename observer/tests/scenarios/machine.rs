@@ -36,6 +36,14 @@ impl Machine {
     }
 }
 
+/// Lets data be sent with the SYN, and taken by every listener, without the cookie that is otherwise exchanged first
+/// (Documentation/networking/ip-sysctl.rst), until the setting is dropped.
+pub(crate) fn allow_fast_open() -> Result<Setting> {
+    const CLIENT: u32 = 0x1 | 0x4;
+    const SERVER: u32 = 0x2 | 0x200 | 0x400;
+    Setting::change("/proc/sys/net/ipv4/tcp_fastopen", &(CLIENT | SERVER).to_string())
+}
+
 /// A setting of the kernel, restored when dropped.
 pub(crate) struct Setting {
     path: &'static Path,

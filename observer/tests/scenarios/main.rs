@@ -8,12 +8,17 @@
 //! and `TCP_REUSE_WATCH` the program under test.
 
 mod connects;
+mod dialogue;
 mod endings;
 mod expected;
+mod fast_open;
 mod floods;
+mod http;
+mod logins;
 mod machine;
 mod messages;
 mod peer;
+mod pools;
 mod report;
 mod scenario;
 mod sight;

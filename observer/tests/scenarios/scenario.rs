@@ -6,10 +6,11 @@ use anyhow::Result;
 
 use crate::{
     connects, endings,
-    expected::{Differences, Expected},
-    floods,
+    expected::{Close, Differences, Expected},
+    fast_open, floods, http, logins,
     machine::Machine,
     peer::Truth,
+    pools,
     report::Report,
     sight::Sight,
     stories, tls, transfers,
@@ -23,6 +24,13 @@ pub(crate) struct Scenario {
     /// Makes them, waits until they are over, and says what the listener has counted.
     pub(crate) act: fn() -> Result<Truth>,
     pub(crate) expected: Expected,
+}
+
+impl Scenario {
+    /// All of its connects come through.
+    pub(crate) const fn of(name: &'static str, act: fn() -> Result<Truth>, closes: &'static [(u64, Close)]) -> Self {
+        Self { name, act, expected: Expected { failures: &[], closes } }
+    }
 }
 
 /// What came of a scenario.
@@ -51,7 +59,9 @@ impl Outcome {
 const SUMMARY: &str = "summary of all scenarios";
 
 fn all() -> impl Iterator<Item = Scenario> {
-    stories::ALL.iter().chain(endings::ALL).chain(connects::ALL).chain(transfers::ALL).chain(tls::ALL).copied()
+    let connections = stories::ALL.iter().chain(endings::ALL).chain(connects::ALL).chain(fast_open::ALL);
+    let uses = pools::ALL.iter().chain(transfers::ALL).chain(http::ALL).chain(logins::ALL).chain(tls::all());
+    connections.chain(uses).copied()
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

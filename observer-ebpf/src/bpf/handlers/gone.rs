@@ -20,6 +20,7 @@ pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
     if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
         entry::observe(ctx, entry, socket);
         entry.unread_bytes = socket.unread_bytes();
+        entry::settle_cause(entry);
     }
     entry::finish(ctx, entry);
 }

@@ -60,6 +60,7 @@ fn begins<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &So
     let consumed = socket.consumed();
     let received = consumed.wrapping_add(socket.unread_bytes());
     entry.conversation.turn.ask(seq, received);
+    entry::busy(entry);
     if !entry.conversation.listens(seq) {
         return None;
     }

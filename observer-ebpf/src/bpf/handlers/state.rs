@@ -46,7 +46,10 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     }
     entry::observe(ctx, entry, socket);
     match new {
-        state::FIN_WAIT1 => entry::end(entry, Ender::Local, Cut::Fin),
+        state::FIN_WAIT1 => {
+            entry::stop_reading(entry, socket);
+            entry::end(entry, Ender::Local, Cut::Fin);
+        }
         state::CLOSE_WAIT => entry::end(entry, Ender::Peer, Cut::Fin),
         state::CLOSE => {
             // Seen late: which FIN came first, the state before tells.

@@ -1,0 +1,251 @@
+//! Why connections are opened, and what they end by: `why`, `replaced_cause` and `cause` of each, and their counts, against
+//! what the test, a server or curl has done.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
+
+use rustix::net::{Shutdown, shutdown};
+use serde_json::{Value, json};
+
+use crate::support::{
+    go::{self, Server},
+    machine::Machine,
+    peer::{Peer, ask, connect},
+    programs::{output_of, program},
+    report::{Report, assert_fields},
+    sockets::reset_on_close,
+    tool::Process,
+};
+
+/// Longer than what counts as "after the response".
+const IDLE: Duration = Duration::from_millis(150);
+
+/// What the open rows say, in their order.
+fn reasons(report: &Report) -> Vec<&Value> {
+    report.of_type("open").into_iter().map(|open| &open["why"]).collect()
+}
+
+/// Watches what is done with a peer on one connection, which has ended by then: what is said to be its cause.
+fn cause(talk: impl Fn(TcpStream) + Send + Sync + 'static, act: impl FnOnce(TcpStream)) -> Value {
+    let (machine, peer) = (Machine::shared(), Peer::new(talk));
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    act(peer.connect());
+    peer.wait_for(1);
+    let report = watch.end();
+    let cause = report.only("close")["cause"].clone();
+    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    assert_eq!(group["closes"], json!({ cause.as_str().expect("it has one"): 1 }), "{group:#}");
+    assert_eq!(group["why"], json!({ "first": 1 }), "{group:#}");
+    cause
+}
+
+fn echo(mut stream: TcpStream) {
+    crate::support::peer::echo(stream.try_clone().expect("a socket can be shared"));
+    // Until the client has closed as well.
+    let _ = stream.read(&mut [0]);
+}
+
+#[test]
+fn what_is_there_at_the_connect_says_why() {
+    let (machine, peer) = (Machine::shared(), Peer::echo());
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let mut used = peer.connect();
+    ask(&mut used);
+    let missed = peer.connect();
+    used.write_all(b"hello").expect("it can be sent");
+    let beside = peer.connect();
+    used.read_exact(&mut [0; 5]).expect("an answer comes");
+    let missed_too = peer.connect();
+    drop((used, missed, beside, missed_too));
+    peer.wait_for_done(4);
+    let mut replacement = peer.connect();
+    ask(&mut replacement);
+    drop(replacement);
+    peer.wait_for(5);
+    let report = watch.end();
+    assert_eq!(reasons(&report), ["first", "missed-reuse", "concurrency", "missed-reuse", "replaced"]);
+    report.assert_totals(&json!({ "opened": 5, "missed": 2, "unused": 3 }));
+    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    assert_eq!(group["why"], json!({ "first": 1, "concurrency": 1, "missed-reuse": 2, "replaced": 1 }));
+    assert_eq!(group["closes"], json!({ "unused": 3, "closed-after-response": 2 }));
+}
+
+/// The story: each connection replaces one whose answer was left unread.
+#[test]
+fn answers_that_are_left_unread() {
+    let machine = Machine::shared();
+    let server = Server::start("-body 2097152");
+    let watch = machine.watch(format!("-p {}", server.port));
+    let mut client = Process::start(&mut go::client(&format!("-url http://{}", server.address())));
+    assert!(client.wait(Duration::from_secs(20)).success(), "the client succeeds");
+    assert_eq!(server.truth().connections, 10, "what the server counted");
+    let report = watch.end();
+    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    assert_eq!(group["closes"], json!({ "unread-response": 10 }));
+    let opens = report.of_type("open");
+    assert_fields(opens[0], &json!({ "why": "first", "replaced_cause": null }));
+    for open in &opens[1..] {
+        // Go closes in the background: the next connect may come before it. Idle the one before is not.
+        let is_replaced = open["why"] == "replaced" && open["replaced_cause"] == "unread-response";
+        assert!(is_replaced || open["why"] == "concurrency", "{open:#}");
+    }
+}
+
+/// All at once: none could have been reused. The ring is too small for their rows; counts are kept in the kernel.
+#[test]
+fn fifty_first_requests_over_tls() {
+    let machine = Machine::shared();
+    let server = Server::start("-tls 1.3 -body 1000");
+    let watch = machine.watch(format!("-p {} --ring-size 4096", server.port));
+    let mut curl = program("curl", "curl");
+    curl.args(["--silent", "--insecure", "--http1.1", "--noproxy", "*", "--output", "/dev/null"]);
+    curl.args(["--parallel", "--parallel-immediate", "--parallel-max", "50"]).stderr(Stdio::null());
+    output_of(curl.arg(format!("https://{}/[1-50]", server.address())));
+    let truth = server.truth();
+    assert_eq!((truth.connections, truth.requests), (50, 50), "what the server counted");
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 50, "closed": 50, "exchanges": 50, "new": 50, "missed": 0 }));
+    assert!(report.total("events_lost") > 0, "{:#}", report.summary);
+    assert_eq!(report.summary["exact"], true);
+    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    assert_eq!(group["why"], json!({ "first": 1, "concurrency": 49 }));
+    assert_eq!(group["exchanges_per_connection"]["1"], 50);
+    let closes = group["closes"].as_object().expect("an object");
+    assert_eq!(closes.values().filter_map(Value::as_u64).sum::<u64>(), 50, "{group:#}");
+}
+
+#[test]
+fn a_close_after_the_answer() {
+    let used = |mut stream: TcpStream| ask(&mut stream);
+    assert_eq!(cause(echo, used), "closed-after-response");
+}
+
+#[test]
+fn a_close_after_a_pause() {
+    let used = |mut stream: TcpStream| {
+        ask(&mut stream);
+        sleep(IDLE);
+    };
+    assert_eq!(cause(echo, used), "client-idle");
+}
+
+/// Answers once, waits, and closes first.
+fn closes_after(pause: Duration) -> impl Fn(TcpStream) + Send + Sync + 'static {
+    move |mut stream| {
+        stream.read_exact(&mut [0; 5]).expect("a request comes");
+        stream.write_all(b"hello").expect("it can be answered");
+        sleep(pause);
+    }
+}
+
+/// Asks once, and reads to the end.
+fn until_the_end(mut stream: TcpStream) {
+    ask(&mut stream);
+    assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
+}
+
+#[test]
+fn the_server_closes_after_the_answer() {
+    assert_eq!(cause(closes_after(Duration::ZERO), until_the_end), "server-closed-after-response");
+}
+
+#[test]
+fn the_server_closes_after_a_pause() {
+    assert_eq!(cause(closes_after(IDLE), until_the_end), "server-idle");
+}
+
+#[test]
+fn nothing_was_asked() {
+    assert_eq!(cause(echo, drop), "unused");
+}
+
+/// We close with a FIN, and more comes: nobody has read it, and no byte of it was taken.
+#[test]
+fn an_answer_that_goes_on_after_the_close() {
+    let server = |mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 5]).expect("a request comes");
+        stream.write_all(b"hello").expect("it can be answered");
+        // The client's close comes.
+        assert_eq!(stream.read(&mut [0]).expect("the client closes in order"), 0);
+        stream.write_all(b"and more").expect("it can be sent");
+    };
+    assert_eq!(cause(server, |mut stream| ask(&mut stream)), "unread-response");
+}
+
+/// What is read after the own end is no answer left unread.
+#[test]
+fn an_answer_after_the_end_of_sending() {
+    let server = |mut stream: TcpStream| {
+        stream.read_to_end(&mut Vec::new()).expect("the client ends its request");
+        stream.write_all(b"hello").expect("it can be answered");
+    };
+    let half_closed = |mut stream: TcpStream| {
+        stream.write_all(b"hello").expect("a request can be sent");
+        shutdown(&stream, Shutdown::Write).expect("sending can be ended");
+        assert_eq!(stream.read_to_end(&mut Vec::new()).expect("an answer comes"), 5);
+    };
+    assert_eq!(cause(server, half_closed), "closed-after-response");
+}
+
+#[test]
+fn a_reset_by_us() {
+    let used = |mut stream: TcpStream| {
+        ask(&mut stream);
+        reset_on_close(&stream);
+    };
+    assert_eq!(cause(echo, used), "aborted");
+}
+
+#[test]
+fn a_reset_by_the_server() {
+    let server = |mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 5]).expect("a request comes");
+        stream.write_all(b"hello").expect("it can be answered");
+        stream.read_exact(&mut [0; 5]).expect("another request comes");
+        reset_on_close(&stream);
+    };
+    let used = |mut stream: TcpStream| {
+        ask(&mut stream);
+        stream.write_all(b"hello").expect("it can be sent");
+        stream.read(&mut [0]).expect_err("the server resets it");
+    };
+    assert_eq!(cause(server, used), "reset-by-peer");
+}
+
+/// The client is killed while it has a connection.
+#[test]
+fn the_process_ends() {
+    let (machine, peer) = (Machine::shared(), Peer::echo());
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let script = format!(
+        "import socket, time\ns = socket.create_connection(('127.0.0.1', {}))\ns.sendall(b'hello')\ns.recv(5)\nprint('done', flush=True)\ntime.sleep(60)",
+        peer.port()
+    );
+    let mut python = program("python3", "python3");
+    let mut client = Process::start(python.args(["-c", &script]).stdout(Stdio::piped()));
+    client.child.stdout.take().expect("a pipe").read_exact(&mut [0; 4]).expect("the client says that it is done");
+    drop(client);
+    peer.wait_for(1);
+    assert_fields(watch.end().only("close"), &json!({ "cause": "process-exit", "exchanges": 1 }));
+}
+
+/// It is not told why it was opened, nor how long it was idle before.
+#[test]
+fn open_before_the_watch() {
+    let (machine, peer) = (Machine::shared(), Peer::echo());
+    let mut stream = connect(peer.address);
+    ask(&mut stream);
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let missed = peer.connect();
+    drop((stream, missed));
+    peer.wait_for(2);
+    let report = watch.end();
+    let before = report.of_type("close").into_iter().find(|close| close["pre_existing"] == true).expect("it ended");
+    assert_fields(before, &json!({ "why": null, "replaced_cause": null }));
+    assert_fields(report.only("open"), &json!({ "why": "missed-reuse" }));
+}

@@ -1,0 +1,100 @@
+//! HTTP in the clear: what on its connections asks something, and what does not.
+
+use anyhow::Result;
+
+use crate::{
+    dialogue::{
+        Line::{self, Answer, Client, Peer},
+        at_once, speak,
+    },
+    expected::Close,
+    peer::Truth,
+    scenario::Scenario,
+};
+
+const TWO: Close = Close { exchanges: 2, ..Close::USUAL };
+
+pub(crate) const ALL: &[Scenario] = &[
+    Scenario::of("HTTP, 100 Continue", continued, &[(1, Close { turns: Some(3), ..TWO })]),
+    Scenario::of("HTTP, an upload answered early", answered_early, &[(1, TWO)]),
+    // Of two requests before the first answer, one is seen to be answered.
+    Scenario::of("HTTP, pipelined", pipelined, &[(1, Close { requests: Some(3), exact: false, ..TWO })]),
+    Scenario::of("HTTP through a proxy's tunnel", through_tunnel, &[(1, Close { turns: Some(3), ..TWO })]),
+    Scenario::of("WebSocket", web_socket, &[(1, Close { turns: Some(3), ..Close::USUAL })]),
+    // The settings make a turn of their own.
+    Scenario::of(
+        "HTTP/2 in the clear",
+        http2,
+        &[(1, Close { exchanges: 3, requests: Some(2), protocol: "http2", exact: false, ..Close::USUAL })],
+    ),
+];
+
+fn get() -> Line {
+    Client(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec())
+}
+
+fn answer() -> Line {
+    Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec())
+}
+
+fn put() -> Line {
+    Client(b"PUT /file HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\nExpect: 100-continue\r\n\r\n".to_vec())
+}
+
+fn body(bytes: usize) -> Line {
+    Client(vec![b'.'; bytes])
+}
+
+fn continued() -> Result<Truth> {
+    let go_on = Peer(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+    speak(vec![put(), go_on, body(10_000), answer(), get(), answer()], at_once)
+}
+
+fn answered_early() -> Result<Truth> {
+    speak(vec![put(), body(4_000), answer(), body(6_000), get(), answer()], at_once)
+}
+
+fn pipelined() -> Result<Truth> {
+    speak(vec![get(), get(), answer(), answer(), get(), answer()], at_once)
+}
+
+fn through_tunnel() -> Result<Truth> {
+    speak(tunnel(vec![get(), answer(), get(), answer()]), at_once)
+}
+
+/// These lines, through a proxy.
+pub(crate) fn tunnel(lines: Vec<Line>) -> Vec<Line> {
+    let connect = Client(b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n".to_vec());
+    let connected = Peer(b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec());
+    [connect, connected].into_iter().chain(lines).collect()
+}
+
+fn web_socket() -> Result<Truth> {
+    let upgrade = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let upgraded = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    // Text of five bytes, masked from the client.
+    let frame = || Client(b"\x81\x85\x01\x02\x03\x04igohn".to_vec());
+    let echo = || Peer(b"\x81\x05hello".to_vec());
+    speak(vec![Client(upgrade.to_vec()), Answer(upgraded.to_vec()), frame(), echo(), frame(), echo()], at_once)
+}
+
+/// A frame of HTTP/2 with a body of zeros (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, bytes: u8) -> Vec<u8> {
+    [vec![0, 0, bytes, kind, flags, 0, 0, 0, stream], vec![0; usize::from(bytes)]].concat()
+}
+
+fn http2() -> Result<Truth> {
+    let settings = || frame(4, 0, 0, 18);
+    let acknowledged = || frame(4, 1, 0, 0);
+    let headers = |stream| frame(1, 5, stream, 40);
+    let answer = |stream| Answer([frame(1, 4, stream, 30), frame(0, 1, stream, 100)].concat());
+    let lines = vec![
+        Client([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), settings(), headers(1)].concat()),
+        Peer([settings(), acknowledged()].concat()),
+        Client(acknowledged()),
+        answer(1),
+        Client(headers(3)),
+        answer(3),
+    ];
+    speak(lines, at_once)
+}
