@@ -28,7 +28,11 @@ impl Cli {
     /// The command line of this process; ends it with a usage error if it makes no sense.
     pub(crate) fn read() -> Self {
         let cli = Self::parse();
-        if let Err(message) = cli.watch.check() {
+        let checked = match &cli.command {
+            Some(Command::Replay(replay)) => replay.check(),
+            _ => cli.watch.check(),
+        };
+        if let Err(message) = checked {
             Self::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
         cli
@@ -41,8 +45,20 @@ impl Watch {
         if self.hooks.contains(&Hooks::Auto) && self.hooks.len() > 1 {
             return Err("--hooks is either auto or a list of the others");
         }
-        if self.exchanges && self.output == Output::None {
-            return Err("--exchanges needs an output that has rows: -o lines or -o json");
+        if self.exchanges && self.output == Output::None && self.record.is_none() {
+            return Err("--exchanges needs an output that has rows: -o lines, -o json or --record");
+        }
+        if self.record.is_some() && self.record == self.summary {
+            return Err("--record and --summary cannot go to one file");
+        }
+        Ok(())
+    }
+}
+
+impl Replay {
+    fn check(&self) -> Result<(), &'static str> {
+        if self.summary.as_ref() == Some(&self.file) {
+            return Err("--summary would overwrite the recording");
         }
         Ok(())
     }
@@ -55,6 +71,34 @@ pub(crate) enum Command {
 
     /// Tell what this kernel and these privileges allow, line by line, and what to do
     Doctor(Doctor),
+
+    /// Show a watch that was recorded with --record, as it was; needs no privileges
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// What --record wrote
+    pub(crate) file: PathBuf,
+
+    /// What to write to standard output
+    #[arg(short, long, value_enum, default_value_t = Output::Lines)]
+    pub(crate) output: Output,
+
+    /// Also write the JSON summary object to this file at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
+
+    /// How many times as fast as it was: a number above zero, or max
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    pub(crate) speed: Speed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Speed {
+    Times(f64),
+    /// Without any pause.
+    Max,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +149,10 @@ pub(crate) struct Watch {
     /// Also write the JSON summary object to this file at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) summary: Option<PathBuf>,
+
+    /// Write what is observed to this file, for replay
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// End the watch after this time: 90s, 5m, or seconds
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -221,6 +269,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a time above zero is accepted, such as 90s, 5m, 1h 30m, or a number of seconds".into())
 }
 
+fn speed(text: &str) -> Result<Speed, String> {
+    match text.parse::<f64>() {
+        Ok(times) if times > 0.0 && times.is_finite() => Ok(Speed::Times(times)),
+        Err(_) if text == "max" => Ok(Speed::Max),
+        _ => Err("a number above zero is accepted, such as 10 or 0.5, or max".into()),
+    }
+}
+
 fn ring_size(text: &str) -> Result<u32, String> {
     text.parse::<u32>()
         .ok()
@@ -268,6 +324,16 @@ mod tests {
         assert!(check(&["x", "--hooks", "auto,sockops"]).is_err());
         assert!(check(&["x", "--exchanges", "-o", "none"]).is_err());
         assert!(check(&["x", "--exchanges", "--hooks", "sockops,tracepoint"]).is_ok());
+        assert!(check(&["x", "--exchanges", "-o", "none", "--record", "a"]).is_ok());
+        assert!(check(&["x", "--summary", "a", "--record", "a"]).is_err());
+    }
+
+    #[test]
+    fn speeds_are_above_zero() {
+        assert_eq!((speed("max"), speed("0.5")), (Ok(Speed::Max), Ok(Speed::Times(0.5))));
+        for wrong in ["0", "-1", "inf", "nan", "fast", ""] {
+            assert!(speed(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) fn event(kind: RowKind, record: &wire::Connection, clock: Clock) -> E
         kind,
         unix_ns: clock.unix_ns(record.row_ns),
         key: ConnectionKey { socket: record.socket, connect_ns: record.connect_ns },
+        group: if record.flags & flag::OVERFLOW != 0 { wire::OVERFLOW } else { record.group },
         connection: connection(record),
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ];
     let runtime = app::runtime()?;
     let _entered = runtime.enter();
-    let watch = Watch::start(&plan(&halves), Vec::new())?;
+    let watch = Watch::start(&plan(&halves), Vec::new(), None)?;
     let watched_by = format!("Linux {} by {}", watch.about.kernel, watch.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use tcp_reuse_watch_ebpf::{Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why};
 
+use crate::runtime::{Process, Runtime};
+
 /// Tells a connection from every other one of this watch, also from one whose socket lay at the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionKey {
@@ -17,7 +19,20 @@ pub(crate) struct Event {
     pub(crate) kind: RowKind,
     pub(crate) unix_ns: i64,
     pub(crate) key: ConnectionKey,
+    /// Where it counts.
+    pub(crate) group: GroupKey,
     pub(crate) connection: Connection,
+}
+
+impl Event {
+    /// The process that connected; None for the kernel, or if it is not known.
+    pub(crate) fn process(&self) -> Option<Process> {
+        let GroupKey { tgid: pid, start_ticks, .. } = self.group;
+        let mut comm = [0; 16];
+        let name = self.connection.process.as_deref()?.as_bytes();
+        comm.get_mut(..name.len())?.copy_from_slice(name);
+        (pid > 0).then_some(Process { pid, start_ticks, comm })
+    }
 }
 
 /// What is known of a connection at that moment; None where it is not.
@@ -125,6 +140,15 @@ pub(crate) struct GroupSample {
     pub(crate) ended: bool,
     /// The process is gone.
     pub(crate) process_ended: bool,
+    /// What its process is; None if that is not known.
+    pub(crate) runtime: Option<Runtime>,
+}
+
+impl GroupSample {
+    /// Under the name that it had when it first connected.
+    pub(crate) fn process(&self) -> Process {
+        Process { pid: self.key.tgid, start_ticks: self.key.start_ticks, comm: self.counters.comm }
+    }
 }
 
 /// What was missed so far.
@@ -154,7 +178,7 @@ impl LossSample {
 /// What a watch is, said once at its start and again in the summary.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
-    pub(crate) hooks: Vec<&'static str>,
+    pub(crate) hooks: Vec<String>,
     /// Better sets of hooks, and why they could not be had.
     pub(crate) not_taken: Vec<String>,
     /// Release of the running kernel.
@@ -194,6 +218,33 @@ pub(crate) const CAUSES: [Cause; 10] = [
     Cause::ClientIdle,
     Cause::ServerIdle,
 ];
+
+/// Why a connection was opened.
+pub(crate) fn why_name(why: Why) -> &'static str {
+    match why {
+        Why::First => "first",
+        Why::Concurrency => "concurrency",
+        Why::Replaced => "replaced",
+        Why::MissedReuse => "missed-reuse",
+    }
+}
+
+/// What a connection ended by.
+pub(crate) fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Unknown => "unknown",
+        Cause::Unused => "unused",
+        Cause::ProcessExit => "process-exit",
+        Cause::ResetByPeer => "reset-by-peer",
+        Cause::UnreadResponse => "unread-response",
+        Cause::Aborted => "aborted",
+        Cause::TimedOut => "timed-out",
+        Cause::ClosedAfterResponse => "closed-after-response",
+        Cause::ServerClosedAfterResponse => "server-closed-after-response",
+        Cause::ClientIdle => "client-idle",
+        Cause::ServerIdle => "server-idle",
+    }
+}
 
 /// An address as the kernel side keeps it, IPv4 as IPv4.
 pub(crate) fn address(bytes: [u8; 16]) -> IpAddr {

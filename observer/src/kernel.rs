@@ -29,13 +29,17 @@ use aya::{
 use ipnet::IpNet;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::event::Sample;
+use crate::{
+    event::{Sample, name},
+    helper::Runtimes,
+};
 
 use counters::Counters;
 pub(crate) use hooks::{BASE_KIND, HookSet};
 use hooks::{Links, Places};
 use inventory::Inventory;
 pub(crate) use kernel_log::KernelLog;
+pub(crate) use processes::{comm_of, start_ticks_of};
 
 /// Connections tracked at a time, unless told otherwise: 34 MB of kernel memory, as the kernel accounts it.
 pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
@@ -74,6 +78,8 @@ pub(crate) struct Kernel {
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
     pub(crate) counters: Counters,
     inventory: Inventory,
+    /// Set by the one who has started the helper; else no runtime is known.
+    pub(crate) runtimes: Runtimes,
     /// What the kernel's types were read into: some 55 MB in small pieces, which take a while to free.
     leftovers: Option<Box<dyn Any>>,
     pub(crate) log: Option<KernelLog>,
@@ -98,7 +104,25 @@ impl Kernel {
             log::warn!("cannot list sockets: {error:#}");
             None
         });
+        self.ask_for_runtimes(&mut sample);
         Ok(sample)
+    }
+
+    /// Puts into the sample which runtimes its processes are, as far as that is known, and asks for the others.
+    fn ask_for_runtimes(&mut self, sample: &mut Sample) {
+        let answers = self.runtimes.answers();
+        for group in sample.groups.iter_mut().filter(|group| group.key.tgid > 0) {
+            let process = group.process();
+            if !group.process_ended {
+                self.runtimes.ask(process);
+            }
+            group.runtime = self.runtimes.of(process);
+        }
+        for (process, runtime) in answers {
+            let name = name(process.comm).unwrap_or_default();
+            let runtime = runtime.map_or_else(|| "cannot be told".to_string(), |runtime| runtime.to_string());
+            log::debug!("runtime of process {} ({}): {runtime}", process.pid, name.escape_debug());
+        }
     }
 
     /// Whether counters and sockets can be read, as they have to be for the rest of the watch.

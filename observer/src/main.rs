@@ -12,11 +12,19 @@ mod diagnostics;
 mod doctor;
 mod event;
 mod exit;
+mod helper;
 mod kernel;
 mod output;
+mod printable;
+mod recording;
+mod replay;
+mod runtime;
+mod screen;
 mod signals;
+mod summary_file;
 mod tracker;
 mod view;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -25,6 +33,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),
+        Some(cli::Command::Replay(options)) => replay::run(&options).map(|()| ExitCode::SUCCESS),
         None => app::run(&cli.watch).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| exit::report(&error))

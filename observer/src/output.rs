@@ -1,12 +1,7 @@
-//! Standard output, written by a thread of its own: one that blocks (a paused pager) must not stop the watch, and one
-//! that is closed (`| head`) must end it, also while nothing happens.
+//! Standard output: one that blocks (a paused pager) must not stop the watch, and one that is closed (`| head`) must end
+//! it, also while nothing happens.
 
-use std::{
-    io::{self, Write as _},
-    sync::mpsc::{SyncSender, TrySendError, sync_channel},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{io, thread, time::Duration};
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -14,8 +9,7 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-/// Chunks under way to the thread.
-const CHUNKS: usize = 2;
+use crate::writer::Writer;
 
 /// What may wait for a standard output that blocks. Rows past it are lost, and counted.
 const MAX_WAITING_BYTES: usize = 8 << 20;
@@ -24,63 +18,49 @@ const MAX_WAITING_BYTES: usize = 8 << 20;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Output {
-    waiting: Vec<u8>,
+    writer: Writer,
     lost_rows: u64,
-    thread: SyncSender<Vec<u8>>,
-    ended: oneshot::Receiver<io::Error>,
     reader_gone: oneshot::Receiver<()>,
 }
 
 impl Output {
     pub(crate) fn new() -> Self {
-        let (thread, chunks) = sync_channel::<Vec<u8>>(CHUNKS);
-        let (report, ended) = oneshot::channel();
-        thread::spawn(move || {
-            let mut stdout = io::stdout().lock();
-            for chunk in chunks {
-                if let Err(error) = stdout.write_all(&chunk).and_then(|()| stdout.flush()) {
-                    let _ = report.send(error);
-                    return;
-                }
-            }
-            // `report` is dropped: everything is written.
-        });
         let (gone, reader_gone) = oneshot::channel();
         thread::spawn(move || {
             wait_for_reader_to_go();
             // Fails only when the watch is over.
             let _ = gone.send(());
         });
-        Self { waiting: Vec::new(), lost_rows: 0, thread, ended, reader_gone }
+        Self { writer: Writer::new(io::stdout()), lost_rows: 0, reader_gone }
     }
 
     /// Adds a row, or counts it as lost when too much is waiting.
     pub(crate) fn row(&mut self, text: &str) {
-        if self.waiting.len() + text.len() > MAX_WAITING_BYTES {
+        if self.writer.waiting_bytes() + text.len() > MAX_WAITING_BYTES {
             self.lost_rows += 1;
         } else {
-            self.waiting.extend_from_slice(text.as_bytes());
+            self.text(text);
         }
     }
 
     /// Adds what must not be lost.
     pub(crate) fn text(&mut self, text: &str) {
-        self.waiting.extend_from_slice(text.as_bytes());
+        self.writer.add(text.as_bytes());
     }
 
     /// Hands over what is waiting, if the thread takes it.
     pub(crate) fn flush(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        if let Err(TrySendError::Full(chunk)) = self.thread.try_send(std::mem::take(&mut self.waiting)) {
-            self.waiting = chunk;
-        }
+        self.writer.flush();
     }
 
     /// Whether something still waits for a thread that was busy.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        self.writer.waiting_bytes() > 0
+    }
+
+    /// Whether whoever can wait should, lest rows are lost.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.writer.waiting_bytes() > MAX_WAITING_BYTES / 2
     }
 
     pub(crate) fn lost_rows(&self) -> u64 {
@@ -91,26 +71,16 @@ impl Output {
     pub(crate) async fn closed(&mut self) -> io::Result<()> {
         tokio::select! {
             _ = &mut self.reader_gone => Ok(()),
-            error = &mut self.ended => match error {
-                Ok(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-                _ => Ok(()),
+            error = self.writer.failed() => match error.kind() {
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(error),
             },
         }
     }
 
     /// Writes what is left. False if standard output did not take it in time.
-    pub(crate) async fn finish(mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        while self.is_waiting() && Instant::now() < deadline {
-            self.flush();
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let all_sent = !self.is_waiting();
-        drop(self.thread);
-        let rest = deadline.saturating_duration_since(Instant::now());
-        // The thread drops its end of the channel when all is written.
-        let written = tokio::time::timeout(rest, self.ended).await;
-        all_sent && matches!(written, Ok(Err(_)))
+    pub(crate) async fn finish(self) -> bool {
+        self.writer.finish(PATIENCE).await.is_ok()
     }
 }
 

@@ -3,18 +3,23 @@
 //! Totals come from the samples alone, which the kernel counts exactly; an event only names a connection for a person to
 //! read. So a lost event costs a row and never a count.
 
+mod advice;
 mod counts;
+mod diagnosis;
+mod evidence;
 mod ports;
 mod snapshot;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(crate) use counts::Counts;
+pub(crate) use diagnosis::{Confidence, Diagnosis, Finding};
+use evidence::Evidence;
 pub(crate) use snapshot::{GroupRow, Snapshot};
 
-use crate::event::{ConnectionKey, Event, GroupSample, LossSample, RowKind, Sample, SocketState};
+use crate::event::{ConnectionKey, Event, GroupKey, GroupSample, LossSample, RowKind, Sample, SocketState};
 use ports::Ports;
-use snapshot::Folded;
+use snapshot::{Folded, GroupName};
 
 /// An event with the number of its connection.
 #[derive(Clone, Debug)]
@@ -31,6 +36,9 @@ pub(crate) struct Notice {
     pub(crate) message: String,
 }
 
+/// Diagnoses that are said once each; later ones are in the summary only.
+const MAX_DIAGNOSED: usize = 1000;
+
 pub(crate) struct Tracker {
     started_unix_ns: i64,
     /// Numbers of the connections that have not ended.
@@ -39,6 +47,10 @@ pub(crate) struct Tracker {
     max_connections: usize,
     /// Groups as last sampled, but for those that have ended.
     live: Vec<GroupSample>,
+    /// What their connections have shown.
+    evidence: HashMap<GroupKey, Evidence>,
+    /// What was said already.
+    diagnosed: HashSet<(Option<GroupName>, Finding)>,
     /// Groups that have ended.
     folded: Folded,
     loss: LossSample,
@@ -55,6 +67,8 @@ impl Tracker {
             last_id: 0,
             max_connections,
             live: Vec::new(),
+            evidence: HashMap::new(),
+            diagnosed: HashSet::new(),
             folded: Folded::default(),
             loss: LossSample::default(),
             states: None,
@@ -64,6 +78,11 @@ impl Tracker {
 
     /// Numbers the connection of an event.
     pub(crate) fn apply(&mut self, event: Event) -> Row {
+        match event.kind {
+            RowKind::Open => self.evidence.entry(event.group).or_default().opened(&event.connection),
+            RowKind::Close => self.evidence.entry(event.group).or_default().closed(&event.connection),
+            RowKind::Exchange | RowKind::Failed => {}
+        }
         let ends = matches!(event.kind, RowKind::Close | RowKind::Failed);
         let known = if ends { self.ids.remove(&event.key) } else { self.ids.get(&event.key).copied() };
         let id = known.unwrap_or_else(|| {
@@ -90,17 +109,22 @@ impl Tracker {
 
     /// Takes in a sample; what it gives occasion to say.
     pub(crate) fn sample(&mut self, sample: Sample) -> Vec<Notice> {
-        let (ended, live) = sample.groups.into_iter().partition(|group: &GroupSample| group.ended);
-        self.live = live;
+        let (ended, live): (Vec<_>, Vec<_>) = sample.groups.into_iter().partition(|group: &GroupSample| group.ended);
         for group in &ended {
-            self.folded.add(group);
+            let evidence = self.evidence.remove(&group.key).unwrap_or_default();
+            self.folded.add(group, &evidence);
         }
+        // A row that comes later than the group's end leaves evidence behind that belongs to nothing any more.
+        let before: HashSet<GroupKey> = self.live.iter().chain(&live).map(|group| group.key).collect();
+        self.evidence.retain(|key, _| before.contains(key));
+        self.live = live;
         let mut notices = Vec::new();
         if sample.loss.mptcp > 0 && self.loss.mptcp == 0 {
             let message = "MPTCP is not supported: such connections are in no count, only among the untracked".into();
             notices.push(Notice { kind: "unsupported", message });
         }
         self.loss = sample.loss;
+        notices.extend(self.news());
         if let Some(listing) = sample.listing {
             notices.extend(self.ports.look(&listing.states, listing.local_ports));
             self.states = Some(listing.states);
@@ -108,11 +132,27 @@ impl Tracker {
         notices
     }
 
+    /// What has become certain since the last time.
+    fn news(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for row in snapshot::rows(&self.live, self.folded.clone(), &self.evidence) {
+            let certain = row.diagnoses.iter().filter(|of| of.confidence == Confidence::Certain && !of.healthy);
+            for diagnosis in certain {
+                if self.diagnosed.len() < MAX_DIAGNOSED && self.diagnosed.insert((row.name.clone(), diagnosis.finding))
+                {
+                    let Diagnosis { evidence, advice, .. } = diagnosis;
+                    let message = format!("{}: {evidence}. {advice}", row.title());
+                    notices.push(Notice { kind: "diagnosis", message });
+                }
+            }
+        }
+        notices
+    }
+
     pub(crate) fn snapshot(&self, now_unix_ns: i64) -> Snapshot {
         Snapshot::new(
             now_unix_ns - self.started_unix_ns,
-            &self.live,
-            self.folded.clone(),
+            snapshot::rows(&self.live, self.folded.clone(), &self.evidence),
             self.loss,
             self.states.clone(),
         )

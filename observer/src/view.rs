@@ -7,8 +7,8 @@ pub(crate) use json::JsonView;
 pub(crate) use lines::LinesView;
 
 use crate::{
-    event::{About, Cause, Failure, Why},
-    tracker::{Row, Snapshot},
+    event::{About, Failure},
+    tracker::{Finding, Row, Snapshot},
 };
 
 /// A way of showing a watch. Each method gives whole lines, or nothing.
@@ -34,29 +34,18 @@ fn failure_name(failure: Failure, errno: u32) -> String {
     }
 }
 
-/// Why a connection was opened.
-fn why_name(why: Why) -> &'static str {
-    match why {
-        Why::First => "first",
-        Why::Concurrency => "concurrency",
-        Why::Replaced => "replaced",
-        Why::MissedReuse => "missed-reuse",
-    }
-}
-
-/// What a connection ended by.
-fn cause_name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Unknown => "unknown",
-        Cause::Unused => "unused",
-        Cause::ProcessExit => "process-exit",
-        Cause::ResetByPeer => "reset-by-peer",
-        Cause::UnreadResponse => "unread-response",
-        Cause::Aborted => "aborted",
-        Cause::TimedOut => "timed-out",
-        Cause::ClosedAfterResponse => "closed-after-response",
-        Cause::ServerClosedAfterResponse => "server-closed-after-response",
-        Cause::ClientIdle => "client-idle",
-        Cause::ServerIdle => "server-idle",
+/// The name of a finding, for a person and for JSON alike.
+fn finding_name(finding: Finding) -> &'static str {
+    match finding {
+        Finding::ResponseNotRead => "response-not-read",
+        Finding::ClosedAfterResponse => "closed-after-response",
+        Finding::PoolTooSmall => "pool-too-small",
+        Finding::ClientPerRequest => "client-per-request",
+        Finding::ProcessPerRequest => "process-per-request",
+        Finding::ServerClosesEach => "server-closes-each",
+        Finding::ServerIdleTimeout => "server-idle-timeout",
+        Finding::ClientIdleTimeout => "client-idle-timeout",
+        Finding::RequestCap => "request-cap",
+        Finding::PortExhaustion => "port-exhaustion",
     }
 }

@@ -57,7 +57,8 @@ impl Source {
         File::open(path)
             .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
             .with_context(|| format!("cannot read the type information in {} (--btf)", path.display()))?;
-        let fault = if bytes.len() as u64 > MAX_BYTES {
+        // A vmlinux with debug information is larger too, and deserves to be told what it is.
+        let fault = if bytes.len() as u64 > MAX_BYTES && !bytes.starts_with(b"\x7fELF") {
             Err("it is larger than any kernel's".to_string())
         } else {
             check::check(&bytes)

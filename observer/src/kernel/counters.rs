@@ -34,9 +34,9 @@ impl Counters {
             let process_ended = key.tgid != 0 && !processes.runs(key.tgid, key.start_ticks);
             let Wire(counters) = self.groups.get(&Wire(key), 0)?;
             let ended = process_ended && counters.tracked == 0 && self.delete(key);
-            groups.push(GroupSample { key, counters, ended, process_ended });
+            groups.push(GroupSample { key, counters, ended, process_ended, runtime: None });
         }
-        Ok(Sample { groups, loss: self.loss(skips)?, listing: None })
+        Ok(Sample { groups, loss: self.loss(skips)?, ..Sample::default() })
     }
 
     /// False if it could not be deleted now (a softirq interrupted an update on the same processor).

@@ -25,7 +25,7 @@ use super::{
     processes::comm,
     readable,
 };
-use crate::exit::NotPermitted;
+use crate::{exit::NotPermitted, helper::Runtimes};
 pub(crate) use trial::{ITERATOR_KIND, MapsRefused, Trial, TriedHook};
 
 /// What can come beside sock_ops, the best first: typed arguments, then any function, then what no kernel refuses.
@@ -192,6 +192,7 @@ impl<'a> Loader<'a> {
             remarks: Vec::new(),
             ring,
             counters,
+            runtimes: Runtimes::default(),
             log,
         })
     }

@@ -17,8 +17,9 @@ impl Processes {
 }
 
 /// When a process started, in clock ticks since boot; None when it is gone (a zombie is).
-fn start_ticks_of(tgid: u32) -> Option<u64> {
-    parse_start_ticks(&fs::read_to_string(format!("/proc/{tgid}/stat")).ok()?)
+pub(crate) fn start_ticks_of(tgid: u32) -> Option<u64> {
+    // The name in it may be any bytes.
+    parse_start_ticks(&String::from_utf8_lossy(&fs::read(format!("/proc/{tgid}/stat")).ok()?))
 }
 
 /// Fields 3 (state) and 22 (start time) of /proc/PID/stat; the name before them may hold spaces and parentheses.
@@ -54,9 +55,13 @@ pub(super) fn owners(mut wanted: Vec<u64>) -> HashMap<u64, Owner> {
 }
 
 fn owner_of(tgid: u32) -> Option<Owner> {
+    Some(Owner { start_ticks: start_ticks_of(tgid)?, tgid, reserved: 0, comm: comm_of(tgid)? })
+}
+
+/// The name of a process's first thread.
+pub(crate) fn comm_of(tgid: u32) -> Option<[u8; 16]> {
     let name = fs::read(format!("/proc/{tgid}/comm")).ok()?;
-    let name = name.strip_suffix(b"\n").unwrap_or(&name);
-    Some(Owner { start_ticks: start_ticks_of(tgid)?, tgid, reserved: 0, comm: comm(name) })
+    Some(comm(name.strip_suffix(b"\n").unwrap_or(&name)))
 }
 
 /// A process's name as the kernel keeps it: 15 bytes and a NUL.

@@ -1,9 +1,19 @@
 //! What a view sees: all of a watch at one moment, as plain data.
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
-use super::Counts;
-use crate::event::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name};
+use super::{
+    Counts, Diagnosis, Evidence,
+    diagnosis::{Patient, diagnose},
+};
+use crate::{
+    event::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name},
+    runtime::Runtime,
+};
 
 /// Rows past this many are one row of their own, so that no view grows without bound.
 const MAX_GROUPS: usize = 10_000;
@@ -29,7 +39,12 @@ pub(crate) struct GroupRow {
     pub(crate) processes: Option<u64>,
     /// If there is exactly one process, and it is not the kernel.
     pub(crate) pid: Option<u32>,
+    /// None if it is not known, or is not the same for all of them.
+    pub(crate) runtime: Option<Runtime>,
     pub(crate) counts: Counts,
+    evidence: Evidence,
+    /// The surest first.
+    pub(crate) diagnoses: Vec<Diagnosis>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,21 +56,39 @@ pub(crate) struct GroupName {
 }
 
 impl GroupRow {
-    fn new(group: &GroupSample) -> Self {
+    fn new(group: &GroupSample, evidence: &Evidence) -> Self {
         let GroupKey { tgid, addr, port, .. } = group.key;
         let is_overflow = group.key == tcp_reuse_watch_ebpf::OVERFLOW;
         Self {
             name: (!is_overflow).then(|| GroupName { process: name(group.counters.comm), remote: address(addr), port }),
             processes: (!is_overflow).then_some(1),
             pid: (tgid > 0).then_some(tgid),
+            runtime: group.runtime,
             counts: Counts::from(&group.counters),
+            evidence: evidence.clone(),
+            diagnoses: Vec::new(),
         }
+    }
+
+    /// Process and destination, for a sentence.
+    pub(crate) fn title(&self) -> String {
+        let Some(GroupName { process, remote, port }) = &self.name else { return "others".into() };
+        let process = process.as_deref().unwrap_or("?");
+        format!("{process} to {}", SocketAddr::new(*remote, *port))
+    }
+
+    fn diagnose(&mut self) {
+        let Self { counts, evidence, runtime, processes, .. } = &*self;
+        let patient = Patient { counts, evidence, runtime: *runtime, processes: *processes };
+        self.diagnoses = diagnose(patient);
     }
 
     fn absorb(&mut self, other: &Self) {
         self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
         self.pid = None;
+        self.runtime = self.runtime.or(other.runtime).filter(|runtime| other.runtime.is_none_or(|of| of == *runtime));
         self.counts += other.counts;
+        self.evidence.absorb(&other.evidence);
     }
 }
 
@@ -66,8 +99,8 @@ pub(super) struct Folded {
 }
 
 impl Folded {
-    pub(super) fn add(&mut self, group: &GroupSample) {
-        let mut row = GroupRow::new(group);
+    pub(super) fn add(&mut self, group: &GroupSample, evidence: &Evidence) {
+        let mut row = GroupRow::new(group, evidence);
         if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.name) {
             (row.name, row.processes) = (None, None);
         }
@@ -80,33 +113,35 @@ impl Folded {
     }
 }
 
+/// Rows of all groups, those of ended processes folded, with what can be said of each. The most exchanges first.
+pub(super) fn rows(live: &[GroupSample], mut folded: Folded, evidence: &HashMap<GroupKey, Evidence>) -> Vec<GroupRow> {
+    let nothing = Evidence::default();
+    let mut groups = Vec::with_capacity(live.len());
+    for group in live {
+        let evidence = evidence.get(&group.key).unwrap_or(&nothing);
+        if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
+            folded.add(group, evidence);
+        } else {
+            groups.push(GroupRow::new(group, evidence));
+        }
+    }
+    groups.extend(folded.rows.into_values());
+    groups.retain(|group| !group.counts.is_empty());
+    groups.sort_by_cached_key(|group| {
+        (group.name.is_none(), Reverse((group.counts.exchanges(), group.counts.opened)), group.name.clone(), group.pid)
+    });
+    merge_beyond(&mut groups, MAX_GROUPS);
+    groups.iter_mut().for_each(GroupRow::diagnose);
+    groups
+}
+
 impl Snapshot {
     pub(super) fn new(
         duration_ns: i64,
-        live: &[GroupSample],
-        mut folded: Folded,
+        groups: Vec<GroupRow>,
         loss: LossSample,
         states: Option<Vec<SocketState>>,
     ) -> Self {
-        let mut groups = Vec::with_capacity(live.len());
-        for group in live {
-            if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
-                folded.add(group);
-            } else {
-                groups.push(GroupRow::new(group));
-            }
-        }
-        groups.extend(folded.rows.into_values());
-        groups.retain(|group| !group.counts.is_empty());
-        groups.sort_by_cached_key(|group| {
-            (
-                group.name.is_none(),
-                Reverse((group.counts.exchanges(), group.counts.opened)),
-                group.name.clone(),
-                group.pid,
-            )
-        });
-        merge_beyond(&mut groups, MAX_GROUPS);
         let mut totals = Counts::default();
         for group in &groups {
             totals += group.counts;
@@ -137,7 +172,15 @@ fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
     if groups.len() <= most {
         return;
     }
-    let mut rest = GroupRow { name: None, processes: None, pid: None, counts: Counts::default() };
+    let mut rest = GroupRow {
+        name: None,
+        processes: None,
+        pid: None,
+        runtime: None,
+        counts: Counts::default(),
+        evidence: Evidence::default(),
+        diagnoses: Vec::new(),
+    };
     for group in groups.drain(most..) {
         rest.absorb(&group);
     }

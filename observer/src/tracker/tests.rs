@@ -17,7 +17,7 @@ fn key(tgid: u32, port: u16) -> GroupKey {
 fn group(key: GroupKey, opened: u64, new: u64, reused: u64) -> GroupSample {
     let mut counters = Group { opened, closed: opened, new, reused, ..Group::default() };
     counters.comm[..4].copy_from_slice(b"curl");
-    GroupSample { key, counters, ended: false, process_ended: false }
+    GroupSample { key, counters, ended: false, process_ended: false, runtime: None }
 }
 
 fn ended(mut group: GroupSample) -> GroupSample {

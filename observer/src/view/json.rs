@@ -9,19 +9,17 @@ use std::{
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{View, cause_name, failure_name, why_name};
+use super::{View, failure_name, finding_name};
 use crate::{
     event::{
-        About, CAUSES, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind, SocketState, WHYS, state_name,
+        About, CAUSES, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind, SocketState, WHYS, cause_name,
+        state_name, why_name,
     },
-    tracker::{Counts, GroupRow, Row, Snapshot},
+    tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
 };
 
 const SCHEMA: u32 = 1;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Something that this version does not know.
-type Unknown = Option<()>;
 
 /// Nanoseconds since 1970, written as RFC 3339 in UTC with nine digits.
 #[derive(Clone, Copy)]
@@ -40,7 +38,7 @@ struct Start<'a> {
     schema: u32,
     version: &'static str,
     time: Time,
-    hooks: &'a [&'static str],
+    hooks: &'a [String],
     hooks_not_taken: &'a [String],
     kernel: &'a str,
     ports: &'a [String],
@@ -128,7 +126,7 @@ struct Summary<'a> {
     schema: u32,
     version: &'static str,
     duration_us: u64,
-    hooks: &'a [&'static str],
+    hooks: &'a [String],
     kernel: &'a str,
     complete: bool,
     exact: bool,
@@ -185,7 +183,18 @@ struct Group<'a> {
     closes: BTreeMap<&'static str, u64>,
     failures: BTreeMap<String, u64>,
     exchanges_per_connection: Histogram,
-    diagnoses: Unknown,
+    diagnoses: Vec<DiagnosisObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct DiagnosisObject<'a> {
+    cause: &'static str,
+    confidence: &'static str,
+    healthy: bool,
+    connections: u64,
+    values: BTreeMap<&'static str, u64>,
+    evidence: &'a str,
+    advice: &'a str,
 }
 
 #[derive(Serialize)]
@@ -243,7 +252,26 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
             failures,
             exchanges_per_connection: Histogram { one, to_9, to_99, to_999, more },
-            diagnoses: None,
+            diagnoses: row.diagnoses.iter().map(DiagnosisObject::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Diagnosis> for DiagnosisObject<'a> {
+    fn from(diagnosis: &'a Diagnosis) -> Self {
+        let Diagnosis { finding, confidence, healthy, connections, values, evidence, advice } = diagnosis;
+        Self {
+            cause: finding_name(*finding),
+            confidence: match confidence {
+                Confidence::Certain => "certain",
+                Confidence::Likely => "likely",
+                Confidence::Possible => "possible",
+            },
+            healthy: *healthy,
+            connections: *connections,
+            values: values.iter().copied().collect(),
+            evidence,
+            advice,
         }
     }
 }

@@ -5,14 +5,18 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use comfy_table::{CellAlignment, Table, presets};
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{View, failure_name};
+use super::{View, failure_name, finding_name};
 use crate::{
     event::{About, Connection, Cut, Ender, Protocol, RowKind, state_name},
-    tracker::{Counts, GroupRow, Row, Snapshot},
+    printable::printable,
+    tracker::{Confidence, Counts, GroupRow, Row, Snapshot},
 };
 
 /// Rows of the table; what is beyond is one row.
 const MAX_TABLE_ROWS: usize = 30;
+
+/// Diagnoses of a group.
+const MAX_DIAGNOSES: usize = 3;
 
 pub(crate) struct LinesView;
 
@@ -23,7 +27,9 @@ impl View for LinesView {
             [port] if !port.contains('-') => format!("port {port}"),
             ports => format!("ports {}", ports.join(", ")),
         };
-        let mut text = format!("watching {ports} (Linux {}, {}), Ctrl-C ends\n", about.kernel, about.hooks.join(" + "));
+        let by = format!("(Linux {}, {})", about.kernel, about.hooks.join(" + "));
+        let mut text = printable(&format!("watching {ports} {by}, Ctrl-C ends"));
+        text.push('\n');
         if about.pre_existing > 0 {
             let _ = writeln!(text, "{} open already", plural(about.pre_existing, "connection is", "connections are"));
         }
@@ -57,6 +63,9 @@ impl View for LinesView {
             }
             text.push('\n');
         }
+        for line in diagnoses(snapshot) {
+            let _ = writeln!(text, "{line}");
+        }
         for line in netstat(snapshot).into_iter().chain(caveats(snapshot)) {
             let _ = writeln!(text, "{line}");
         }
@@ -70,19 +79,6 @@ impl View for LinesView {
 fn time(unix_ns: i64) -> String {
     let time = Timestamp::from_nanosecond(unix_ns.into()).unwrap_or(Timestamp::UNIX_EPOCH);
     time.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f").to_string()
-}
-
-/// Text from outside must not reach the terminal as control sequences.
-fn printable(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
 }
 
 fn process(name: Option<&str>, pid: Option<u32>) -> String {
@@ -218,6 +214,30 @@ fn sentence(snapshot: &Snapshot) -> String {
     )
 }
 
+/// Why connections were not reused: evidence and advice, of the first groups.
+fn diagnoses(snapshot: &Snapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    for group in &snapshot.groups[..snapshot.groups.len().min(MAX_TABLE_ROWS)] {
+        for diagnosis in group.diagnoses.iter().take(MAX_DIAGNOSES) {
+            let confidence = match diagnosis.confidence {
+                _ if diagnosis.healthy => " (healthy)",
+                Confidence::Certain => "",
+                Confidence::Likely => " (likely)",
+                Confidence::Possible => " (possibly)",
+            };
+            let (process, remote) = names(group);
+            let finding = finding_name(diagnosis.finding);
+            lines.push(format!("{process} → {remote}: {finding}{confidence}"));
+            lines.push(format!("  {}", printable(&diagnosis.evidence)));
+            lines.push(format!("  {}", printable(&diagnosis.advice)));
+        }
+    }
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
+}
+
 /// What netstat would show now, over all destinations.
 fn netstat(snapshot: &Snapshot) -> Option<String> {
     let mut states: BTreeMap<u16, u64> = BTreeMap::new();
@@ -266,15 +286,4 @@ fn caveats(snapshot: &Snapshot) -> Vec<String> {
         ));
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_from_outside_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
-        assert_eq!(process(Some("nginx"), None), "nginx");
-    }
 }

@@ -1,37 +1,13 @@
 //! What the tool does not do, and how it says so: without privileges, and with values that make no sense. It says so
 //! before anything is attached: whoever may not attach is told of a wrong value all the same.
 
-use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Command,
-};
-
-use tempfile::{TempDir, tempdir};
+use std::{path::Path, process::Command};
 
 use crate::support::{
     machine::Machine,
-    programs::program,
-    tool::{self, Ended, PROGRAM},
+    nobody::{as_nobody, for_everybody},
+    tool::{self, Ended},
 };
-
-/// A folder with the tool that everybody may run. Where cargo builds, they perhaps may not.
-fn for_everybody() -> (TempDir, String) {
-    let folder = tempdir().expect("a folder can be made");
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("a folder can be opened to all");
-    let copy = folder.path().join("tcp-reuse-watch");
-    fs::copy(PROGRAM, &copy).expect("the program can be copied");
-    let path = copy.to_str().expect("the path is plain").to_owned();
-    (folder, path)
-}
-
-fn as_nobody(tool: &str, arguments: &str) -> Command {
-    let mut command = program("setpriv", "util-linux");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", tool]).args(arguments.split_whitespace());
-    command.current_dir("/");
-    command
-}
 
 /// That it ended with `code`, said nothing on standard output, and said all this on stderr.
 #[track_caller]
@@ -87,6 +63,11 @@ fn values_that_make_no_sense() {
         ("--max-connections 0", "'0'", "1"),
         ("--ring-size 5000", "5000", "power of two"),
         ("-o none --exchanges", "--exchanges", "-o json"),
+        ("--record one --summary one", "--record", "one file"),
+        ("replay one --summary one", "--summary", "overwrite"),
+        ("replay one --speed 0", "'0'", "max"),
+        ("replay one --speed fast", "fast", "max"),
+        ("replay", "<FILE>", "Usage"),
     ] {
         for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
             assert_says(&ended, 2, &[value, accepted]);
@@ -109,7 +90,7 @@ fn files_that_cannot_be_written() {
     let nowhere = Path::new("/no/such/folder/file");
     for path in [nowhere, folder.path()] {
         let path = path.display().to_string();
-        for option in ["--summary", "--log-file"] {
+        for option in ["--summary", "--log-file", "--record"] {
             let arguments = format!("--duration 1 {option} {path}");
             for ended in [Ended::run(&mut tool::command(&arguments)), Ended::run(&mut as_nobody(&tool, &arguments))] {
                 assert_says(&ended, 1, &[&path]);

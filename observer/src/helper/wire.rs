@@ -1,0 +1,86 @@
+//! What goes to the helper and back: records of fixed size, whose bytes never leave this machine.
+
+use crate::runtime::{GoVersion, Process, Runtime};
+
+/// When the process started, in two halves, its number, and its name, in four parts.
+type Question = [u32; 7];
+/// The question, then what kind of runtime it is, and three numbers of its version. The rest is 0.
+type Answer = [u32; 16];
+
+pub(super) const QUESTION: usize = size_of::<Question>();
+pub(super) const ANSWER: usize = size_of::<Answer>();
+
+pub(super) fn question(process: Process) -> [u8; QUESTION] {
+    bytemuck::cast(words(process))
+}
+
+pub(super) fn parse_question(bytes: [u8; QUESTION]) -> Process {
+    process(bytemuck::cast(bytes))
+}
+
+fn words(Process { pid, start_ticks, comm }: Process) -> Question {
+    let [a, b, c, d]: [u32; 4] = bytemuck::cast(comm);
+    [(start_ticks >> 32) as u32, start_ticks as u32, pid, a, b, c, d]
+}
+
+fn process([high, low, pid, name @ ..]: Question) -> Process {
+    Process { pid, start_ticks: u64::from(high) << 32 | u64::from(low), comm: bytemuck::cast(name) }
+}
+
+/// None: no answer can be had.
+pub(super) fn answer(process: Process, runtime: Option<Runtime>) -> [u8; ANSWER] {
+    let (kind, [major, minor, patch]) = match runtime {
+        None => (0, [0; 3]),
+        Some(Runtime::Unknown) => (1, [0; 3]),
+        Some(Runtime::Node) => (2, [0; 3]),
+        Some(Runtime::Python) => (3, [0; 3]),
+        Some(Runtime::Java) => (4, [0; 3]),
+        Some(Runtime::Libcurl) => (5, [0; 3]),
+        Some(Runtime::Go(None)) => (6, [0; 3]),
+        Some(Runtime::Go(Some(GoVersion { major, minor, patch: None }))) => (7, [major, minor, 0]),
+        Some(Runtime::Go(Some(GoVersion { major, minor, patch: Some(patch) }))) => (8, [major, minor, patch]),
+    };
+    let mut answer: Answer = [0; 16];
+    answer[..7].copy_from_slice(&words(process));
+    answer[7..11].copy_from_slice(&[kind, major.into(), minor.into(), patch.into()]);
+    bytemuck::cast(answer)
+}
+
+pub(super) fn parse_answer(bytes: [u8; ANSWER]) -> (Process, Option<Runtime>) {
+    let [high, low, pid, a, b, c, d, kind, major, minor, patch, ..]: Answer = bytemuck::cast(bytes);
+    let [major, minor, patch] = [major, minor, patch].map(|number| number as u16);
+    let runtime = match kind {
+        1 => Some(Runtime::Unknown),
+        2 => Some(Runtime::Node),
+        3 => Some(Runtime::Python),
+        4 => Some(Runtime::Java),
+        5 => Some(Runtime::Libcurl),
+        6 => Some(Runtime::Go(None)),
+        7 => Some(Runtime::Go(Some(GoVersion { major, minor, patch: None }))),
+        8 => Some(Runtime::Go(Some(GoVersion { major, minor, patch: Some(patch) }))),
+        _ => None,
+    };
+    (process([high, low, pid, a, b, c, d]), runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_arrives() {
+        let process = Process { pid: 4_194_304, start_ticks: u64::MAX - 7, comm: *b"fifteen-letters\0" };
+        assert_eq!(parse_question(question(process)), process);
+        let go = |patch| Some(Runtime::Go(Some(GoVersion { major: 1, minor: 19, patch })));
+        let kinds = [Runtime::Unknown, Runtime::Node, Runtime::Python, Runtime::Java, Runtime::Libcurl];
+        let others = [None, Some(Runtime::Go(None)), go(None), go(Some(0)), go(Some(8))];
+        for runtime in kinds.map(Some).into_iter().chain(others) {
+            assert_eq!(parse_answer(answer(process, runtime)), (process, runtime));
+        }
+    }
+
+    #[test]
+    fn an_unknown_answer_is_none() {
+        assert_eq!(parse_answer([0xff; ANSWER]).1, None);
+    }
+}

@@ -1,0 +1,279 @@
+//! Why connections of a group were not reused, as far as what was counted can tell. Pure functions: counts and evidence in,
+//! findings out. The signatures and their thresholds are here; what to do about each is in `advice.rs`.
+
+use std::fmt::Write as _;
+
+use super::{Counts, Evidence, advice::advice, evidence::Ended};
+use crate::{
+    event::{Cause, Why},
+    runtime::Runtime,
+};
+
+/// What is fewer than these many shows no habit.
+const FEW: u64 = 3;
+
+/// More exchanges than these for each that went wrong, and the group is doing well.
+const GOOD_RATIO: u64 = 20;
+
+/// Processes of one name that make a crowd.
+const CROWD: u64 = 5;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Finding {
+    ResponseNotRead,
+    ClosedAfterResponse,
+    PoolTooSmall,
+    ClientPerRequest,
+    ProcessPerRequest,
+    ServerClosesEach,
+    ServerIdleTimeout,
+    ClientIdleTimeout,
+    RequestCap,
+    PortExhaustion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confidence {
+    Certain,
+    Likely,
+    Possible,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnosis {
+    pub(crate) finding: Finding,
+    pub(crate) confidence: Confidence,
+    /// How it should be.
+    pub(crate) healthy: bool,
+    /// How many connections it explains.
+    pub(crate) connections: u64,
+    /// The numbers behind it, by name.
+    pub(crate) values: Vec<(&'static str, u64)>,
+    pub(crate) evidence: String,
+    pub(crate) advice: String,
+}
+
+/// What is known of a group.
+#[derive(Clone, Copy)]
+pub(crate) struct Patient<'a> {
+    pub(crate) counts: &'a Counts,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) runtime: Option<Runtime>,
+    /// How many processes of one name; None if that is not known.
+    pub(crate) processes: Option<u64>,
+}
+
+/// What can be said of a group, the surest first.
+pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
+    let rules = [
+        port_exhaustion,
+        response_not_read,
+        process_per_request,
+        client_per_request,
+        pool_too_small,
+        closed_after_response,
+        server_closes_each,
+        server_idle_timeout,
+        client_idle_timeout,
+        request_cap,
+    ];
+    let mut found: Vec<Diagnosis> = Vec::new();
+    for rule in rules {
+        if let Some(diagnosis) = rule(patient) {
+            found.push(diagnosis);
+        }
+    }
+    let has = |finding| found.iter().any(|diagnosis| diagnosis.finding == finding);
+    // Of what has a better explanation, the symptom alone is nothing new.
+    let is_explained =
+        [Finding::PoolTooSmall, Finding::ClientPerRequest, Finding::ProcessPerRequest].map(has).contains(&true);
+    found.retain(|diagnosis| !(is_explained && diagnosis.finding == Finding::ClosedAfterResponse));
+    found.sort_by_key(|diagnosis| (diagnosis.healthy, diagnosis.confidence as u8, u64::MAX - diagnosis.connections));
+    found
+}
+
+impl Patient<'_> {
+    fn closes(self, cause: Cause) -> u64 {
+        self.counts.closes[cause as usize]
+    }
+
+    fn why(self, why: Why) -> u64 {
+        self.counts.why[why as usize]
+    }
+
+    /// Whether so many connections that went wrong are worth a word.
+    fn minds(self, connections: u64) -> bool {
+        connections * GOOD_RATIO > self.counts.exchanges()
+    }
+
+    /// Connections in this middle had one exchange.
+    fn had_one_exchange(self, cause: Cause) -> bool {
+        self.evidence.of(cause, |ended| Some(ended.exchanges)).median() == Some(1)
+    }
+
+    fn idle_us(self, cause: Cause) -> Option<u64> {
+        self.evidence.of(cause, |ended| ended.idle_us).median()
+    }
+
+    fn diagnosis(
+        self,
+        finding: Finding,
+        confidence: Confidence,
+        connections: u64,
+        values: Vec<(&'static str, u64)>,
+        evidence: String,
+    ) -> Diagnosis {
+        let advice = advice(finding, self.runtime, &values);
+        let healthy = finding == Finding::RequestCap;
+        Diagnosis { finding, confidence, healthy, connections, values, evidence, advice }
+    }
+}
+
+fn port_exhaustion(patient: Patient<'_>) -> Option<Diagnosis> {
+    let failed = patient.counts.failures[crate::event::Failure::AddressNotAvailable as usize];
+    (failed > 0).then(|| {
+        let evidence = format!("{} found no free local port", plural(failed, "connect", "connects"));
+        patient.diagnosis(Finding::PortExhaustion, Confidence::Certain, failed, Vec::new(), evidence)
+    })
+}
+
+fn response_not_read(patient: Patient<'_>) -> Option<Diagnosis> {
+    let closes = patient.closes(Cause::UnreadResponse);
+    if closes == 0 || !patient.minds(closes) {
+        return None;
+    }
+    let unread = patient.evidence.of(Cause::UnreadResponse, |ended| Some(ended.unread_bytes)).median().unwrap_or(0);
+    let mut evidence = format!("{closes} of {} closed by this process", patient.counts.closed);
+    if let Some(idle_us) = patient.idle_us(Cause::UnreadResponse) {
+        let _ = write!(evidence, " {} after the last read", time(idle_us));
+    }
+    let _ = match unread {
+        0 => write!(evidence, ", while more of the response came"),
+        _ => write!(evidence, ", {} unread", plural_of(unread, "byte", "bytes")),
+    };
+    let values = vec![("unread_bytes", unread)];
+    Some(patient.diagnosis(Finding::ResponseNotRead, Confidence::Certain, closes, values, evidence))
+}
+
+/// Many processes of one name, each with a connection of its own.
+fn process_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
+    let Counts { opened, .. } = *patient.counts;
+    let processes = patient.processes.filter(|processes| *processes >= CROWD)?;
+    if opened > processes + processes / 5 || patient.counts.exchanges() > opened + opened / 10 {
+        return None;
+    }
+    let evidence =
+        format!("{processes} processes opened {opened} connections for {} exchanges", patient.counts.exchanges());
+    let values = vec![("processes", processes)];
+    Some(patient.diagnosis(Finding::ProcessPerRequest, Confidence::Certain, opened, values, evidence))
+}
+
+/// Idle connections pile up, and new ones are opened beside them.
+fn client_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
+    let (missed, opened) = (patient.why(Why::MissedReuse), patient.counts.opened);
+    let idle = patient.evidence.most_idle_at_open;
+    // A pool that is too small closes what it cannot keep.
+    let closed = patient.closes(Cause::ClosedAfterResponse) + patient.closes(Cause::UnreadResponse);
+    if missed < FEW || missed * 2 < opened || closed * 2 > missed || idle < FEW || !patient.minds(missed) {
+        return None;
+    }
+    let evidence = format!("{missed} of {opened} opened while idle ones were there, up to {idle} of them");
+    let values = vec![("idle", idle)];
+    Some(patient.diagnosis(Finding::ClientPerRequest, Confidence::Likely, missed, values, evidence))
+}
+
+/// What is too much for the pool is closed after its response, while so many as fit stay idle.
+fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
+    let closes = patient.closes(Cause::ClosedAfterResponse);
+    let beside = |ended: &Ended| Some(ended.idle_beside);
+    let kept_idle = patient.evidence.of(Cause::ClosedAfterResponse, beside).min()?;
+    let concurrent = patient.evidence.most_busy;
+    if closes < FEW || kept_idle == 0 || concurrent <= kept_idle || !patient.minds(closes) {
+        return None;
+    }
+    let evidence = format!(
+        "{closes} of {} closed by this process after a response, while {kept_idle} stayed idle; {concurrent} were in use at once",
+        patient.counts.closed
+    );
+    let values = vec![("kept_idle", kept_idle), ("concurrent", concurrent)];
+    Some(patient.diagnosis(Finding::PoolTooSmall, Confidence::Likely, closes, values, evidence))
+}
+
+fn closed_after_response(patient: Patient<'_>) -> Option<Diagnosis> {
+    let closes = patient.closes(Cause::ClosedAfterResponse);
+    if closes < FEW || !patient.had_one_exchange(Cause::ClosedAfterResponse) || !patient.minds(closes) {
+        return None;
+    }
+    let mut evidence = format!("{closes} of {} closed by this process", patient.counts.closed);
+    if let Some(idle_us) = patient.idle_us(Cause::ClosedAfterResponse) {
+        let _ = write!(evidence, " {} after the response", time(idle_us));
+    }
+    evidence.push_str(", after one exchange");
+    Some(patient.diagnosis(Finding::ClosedAfterResponse, Confidence::Possible, closes, Vec::new(), evidence))
+}
+
+fn server_closes_each(patient: Patient<'_>) -> Option<Diagnosis> {
+    let closes = patient.closes(Cause::ServerClosedAfterResponse);
+    if closes < FEW || !patient.had_one_exchange(Cause::ServerClosedAfterResponse) || !patient.minds(closes) {
+        return None;
+    }
+    let evidence = format!("{closes} of {} closed by the server with its first response", patient.counts.closed);
+    Some(patient.diagnosis(Finding::ServerClosesEach, Confidence::Certain, closes, Vec::new(), evidence))
+}
+
+fn server_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
+    idle_timeout(patient, Cause::ServerIdle, Finding::ServerIdleTimeout, "the server")
+}
+
+fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
+    idle_timeout(patient, Cause::ClientIdle, Finding::ClientIdleTimeout, "this process")
+}
+
+/// Closed after the same time each time.
+fn idle_timeout(patient: Patient<'_>, cause: Cause, finding: Finding, who: &str) -> Option<Diagnosis> {
+    let closes = patient.closes(cause);
+    let idle = patient.evidence.of(cause, |ended| ended.idle_us);
+    let timeout_us = idle.median().filter(|_| idle.is_narrow() && patient.minds(closes))?;
+    let evidence = format!("{closes} of {} closed by {who} after {} idle", patient.counts.closed, time(timeout_us));
+    let values = vec![("timeout_us", timeout_us)];
+    Some(patient.diagnosis(finding, Confidence::Likely, closes, values, evidence))
+}
+
+/// The server closes after the same number of requests each time: so are servers set up.
+fn request_cap(patient: Patient<'_>) -> Option<Diagnosis> {
+    let closes = patient.closes(Cause::ServerClosedAfterResponse);
+    let exchanges = patient.evidence.of(Cause::ServerClosedAfterResponse, |ended| Some(ended.exchanges));
+    let cap = exchanges.median().filter(|cap| *cap >= 10 && exchanges.len() >= 2 && exchanges.is_constant())?;
+    let evidence = format!("{closes} closed by the server after {cap} exchanges each");
+    Some(patient.diagnosis(Finding::RequestCap, Confidence::Likely, closes, vec![("cap", cap)], evidence))
+}
+
+fn plural(n: u64, one: &str, many: &str) -> String {
+    if n == 1 { format!("{n} {one}") } else { format!("{n} {many}") }
+}
+
+/// With its thousands apart.
+fn plural_of(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(n), if n == 1 { one } else { many })
+}
+
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// As short as it is still told: `0.1 ms`, `12 ms`, `1.0 s`.
+pub(super) fn time(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{:.1} ms", us as f64 / 1e3),
+        10_000..1_000_000 => format!("{} ms", us / 1000),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}

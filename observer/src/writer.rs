@@ -1,0 +1,93 @@
+//! A file that is written by a thread of its own, so that one that blocks (a paused pager, a slow disk) does not stop the
+//! watch.
+
+use std::{
+    io::{self, Write},
+    sync::mpsc::{SyncSender, TrySendError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+/// Chunks under way to the thread.
+const CHUNKS: usize = 2;
+
+pub(crate) struct Writer {
+    waiting: Vec<u8>,
+    thread: SyncSender<Vec<u8>>,
+    ended: oneshot::Receiver<io::Error>,
+}
+
+impl Writer {
+    pub(crate) fn new(mut file: impl Write + Send + 'static) -> Self {
+        let (thread, chunks) = sync_channel::<Vec<u8>>(CHUNKS);
+        let (report, ended) = oneshot::channel();
+        thread::spawn(move || {
+            for chunk in chunks {
+                if let Err(error) = file.write_all(&chunk).and_then(|()| file.flush()) {
+                    let _ = report.send(error);
+                    return;
+                }
+            }
+            // `report` is dropped: everything is written.
+        });
+        Self { waiting: Vec::new(), thread, ended }
+    }
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// Hands over what is waiting, if the thread takes it.
+    pub(crate) fn flush(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if let Err(TrySendError::Full(chunk)) = self.thread.try_send(std::mem::take(&mut self.waiting)) {
+            self.waiting = chunk;
+        }
+    }
+
+    /// What still waits for a thread that is busy.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Comes back when nothing more can be written.
+    pub(crate) async fn failed(&mut self) -> io::Error {
+        (&mut self.ended).await.unwrap_or_else(|_| ended_early())
+    }
+
+    /// Why nothing more can be written, if so.
+    pub(crate) fn failure(&mut self) -> Option<io::Error> {
+        match self.ended.try_recv() {
+            Ok(error) => Some(error),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(ended_early()),
+        }
+    }
+
+    /// Writes what is left, as long as that takes no longer than `patience`.
+    pub(crate) async fn finish(mut self, patience: Duration) -> io::Result<()> {
+        let deadline = Instant::now() + patience;
+        while self.waiting_bytes() > 0 && Instant::now() < deadline {
+            self.flush();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let all_sent = self.waiting.is_empty();
+        drop(self.thread);
+        let rest = deadline.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(rest, self.ended).await {
+            Ok(Ok(error)) => Err(error),
+            // The thread drops its end of the channel when all is written.
+            Ok(Err(_)) if all_sent => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// The thread has panicked.
+fn ended_early() -> io::Error {
+    io::Error::other("the thread that writes has ended")
+}

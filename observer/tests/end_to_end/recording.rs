@@ -1,0 +1,434 @@
+//! `--record` and `replay`: whoever replays sees what the one who watched saw, without privileges and as fast as he likes;
+//! and a recording that is broken is shown as far as it goes. What the watch itself saw is held to the server's count.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    mount::{MountFlags, UnmountFlags, mount, unmount},
+    process::Signal,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{
+    eventually,
+    go::{self, Server},
+    machine::Machine,
+    nobody::{as_nobody, for_everybody},
+    peer::{Peer, ask},
+    programs::{output_of, program},
+    report::{Report, assert_fields},
+    tool::{self, Ended, Process},
+};
+
+/// Records, and replays as somebody who may do nothing else.
+struct Replayer {
+    folder: TempDir,
+    tool: String,
+}
+
+impl Replayer {
+    fn new() -> Self {
+        let (folder, tool) = for_everybody();
+        Self { folder, tool }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("recording")
+    }
+
+    fn replay(&self, options: &str) -> Ended {
+        Ended::run(&mut as_nobody(&self.tool, &format!("replay {} {options}", self.file().display())))
+    }
+
+    /// Replays this instead of what was recorded.
+    fn replay_text(&self, text: impl AsRef<[u8]>) -> Ended {
+        fs::write(self.file(), text).expect("a file can be written");
+        self.replay("--speed max -o json")
+    }
+
+    fn lines(&self) -> Vec<String> {
+        fs::read_to_string(self.file()).expect("it was recorded").lines().map(str::to_owned).collect()
+    }
+}
+
+fn report_of(ended: &Ended) -> Report {
+    ended.assert_code(0);
+    assert_eq!(ended.stderr, "");
+    Report::read(ended.stdout.lines().map(str::to_owned))
+}
+
+#[track_caller]
+fn assert_same(watched: &Report, replayed: &Report) {
+    assert_eq!(replayed.start, watched.start);
+    assert_eq!(replayed.rows, watched.rows);
+    assert_eq!(replayed.summary, watched.summary);
+}
+
+/// Ten requests of the story, watched and recorded.
+fn record_story(machine: &Machine, replayer: &Replayer, client: &str) -> Report {
+    let server = Server::start("-address 127.0.0.1:0 -body 1048576");
+    let watch = machine.watch(format!("-p {} --exchanges --record {}", server.port, replayer.file().display()));
+    output_of(&mut go::client(&format!("-url http://{} {client}", server.address())));
+    let truth = server.truth();
+    let report = watch.end();
+    let reused = truth.requests - truth.connections;
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": truth.connections, "new": truth.connections, "reused": reused }));
+    report
+}
+
+#[test]
+fn a_replay_says_what_the_watch_said() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    for client in ["", "-read"] {
+        let watched = record_story(&machine, &replayer, client);
+        assert_same(&watched, &report_of(&replayer.replay("--speed max -o json")));
+
+        let lines = replayer.replay("--speed max");
+        lines.assert_code(0);
+        let connections = watched.total("opened");
+        let opened = lines.stdout.lines().filter(|line| line.split(' ').nth(1) == Some("open")).count() as u64;
+        assert_eq!(opened, connections, "{}", lines.stdout);
+        let reused = format!(", {} reused", 10 - connections);
+        assert!(lines.stdout.trim_end().ends_with(&reused), "{}", lines.stdout);
+    }
+}
+
+#[test]
+fn connections_of_every_end_and_of_before_are_replayed() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    let peer = Peer::echo();
+    let mut before = peer.connect();
+    ask(&mut before);
+    let watch = machine.watch(format!("-p {} --record {}", peer.port(), replayer.file().display()));
+    ask(&mut before);
+    drop(peer.connect());
+    for _ in 0..3 {
+        // Processes that end are folded into one row, over more than one sample.
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; echo hello >&3; read -r answer <&3", peer.port());
+        output_of(program("bash", "bash").args(["-c", &script]));
+        sleep(Duration::from_millis(700));
+    }
+    let mut open = peer.connect();
+    ask(&mut open);
+    let watched = watch.end();
+    watched.assert_totals(&json!({ "pre_existing": 1, "opened": 5, "unused": 1, "new": 4, "reused": 1, "open": 2 }));
+    assert_same(&watched, &report_of(&replayer.replay("--speed max -o json")));
+}
+
+#[test]
+fn a_flood_is_recorded_whole() {
+    const CONNECTIONS: u64 = 2_000;
+    let machine = Machine::alone();
+    let replayer = Replayer::new();
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {} --exchanges --record {}", peer.port(), replayer.file().display()));
+    for _ in 0..CONNECTIONS {
+        let mut stream = peer.connect();
+        (0..5).for_each(|_| ask(&mut stream));
+    }
+    peer.wait_for(CONNECTIONS);
+    let watched = watch.end();
+    watched.assert_complete();
+    watched.assert_totals(&json!({ "opened": CONNECTIONS, "closed": CONNECTIONS, "exchanges": 5 * CONNECTIONS }));
+    assert_eq!(watched.of_type("exchange").len() as u64, 5 * CONNECTIONS);
+    assert_same(&watched, &report_of(&replayer.replay("--speed max -o json")));
+}
+
+#[test]
+fn the_summary_goes_to_a_file_and_nothing_to_the_screen() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    let watched = record_story(&machine, &replayer, "");
+    let file = replayer.folder.path().join("summary");
+    let arguments = format!("replay {} -o none --speed max --summary {}", replayer.file().display(), file.display());
+    let ended = Ended::run(&mut tool::command(&arguments));
+    ended.assert_code(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("the file is there")).expect("JSON");
+    assert_eq!(summary, watched.summary);
+}
+
+#[test]
+fn without_a_screen_connections_are_recorded_too() {
+    let _machine = Machine::shared();
+    let replayer = Replayer::new();
+    let peer = Peer::echo();
+    let arguments = format!("-p {} -o none --exchanges --record {}", peer.port(), replayer.file().display());
+    let mut watch = Process::start(&mut tool::command(&arguments));
+    // The header is written when it is attached.
+    eventually("it is attached", || fs::read(replayer.file()).is_ok_and(|bytes| !bytes.is_empty()));
+    let mut stream = peer.connect();
+    (0..3).for_each(|_| ask(&mut stream));
+    drop(stream);
+    peer.wait_for(1);
+    watch.signal(Signal::INT);
+    assert_eq!(watch.wait(Duration::from_secs(5)).code(), Some(0));
+    let report = report_of(&replayer.replay("--speed max -o json"));
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 3, "new": 1, "reused": 2 }));
+    assert_eq!(report.of_type("exchange").len(), 3);
+}
+
+/// No kernel address can be among the numbers: they have their highest bit set.
+#[test]
+fn no_kernel_address_is_in_it() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    record_story(&machine, &replayer, "");
+    let lines = replayer.lines();
+    assert!(lines.len() > 30, "{lines:#?}");
+    for line in lines {
+        for number in line.split(|character: char| !character.is_ascii_hexdigit()).filter(|word| word.len() >= 15) {
+            assert!(number.parse::<i64>().is_ok(), "{number} in {line}");
+        }
+    }
+}
+
+/// The pause between two rows is as long as it was, or a fourth.
+#[test]
+fn it_takes_its_time_or_less() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {} --record {}", peer.port(), replayer.file().display()));
+    let begun = Instant::now();
+    let mut stream = peer.connect();
+    ask(&mut stream);
+    sleep(Duration::from_secs(3));
+    drop(stream);
+    peer.wait_for(1);
+    let paused = begun.elapsed();
+    let watched = watch.end();
+
+    for (speed, fraction) in [("1", 1.0), ("4", 0.25)] {
+        let arguments = format!("replay {} -o json --speed {speed}", replayer.file().display());
+        let mut replay = Process::start(as_nobody(&replayer.tool, &arguments).stdout(Stdio::piped()));
+        let stdout = BufReader::new(replay.child.stdout.take().expect("a pipe"));
+        let mut times = Vec::new();
+        let lines =
+            stdout.lines().map(|line| line.expect("the output is UTF-8")).inspect(|_| times.push(Instant::now()));
+        assert_same(&watched, &Report::read(lines));
+        let [_start, open, close, _summary] = times[..] else { panic!("four lines: {}", times.len()) };
+        let expected = paused.mul_f64(fraction);
+        let took = close - open;
+        assert!(took.abs_diff(expected) < Duration::from_millis(400), "--speed {speed}: {took:?}, not {expected:?}");
+        assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
+    }
+}
+
+#[test]
+fn a_signal_ends_it_with_the_summary_of_what_was_seen() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {} --record {}", peer.port(), replayer.file().display()));
+    ask(&mut peer.connect());
+    sleep(Duration::from_secs(4));
+    ask(&mut peer.connect());
+    watch.end().assert_totals(&json!({ "opened": 2 }));
+
+    let arguments = format!("replay {} -o json", replayer.file().display());
+    let mut replay = Process::start(as_nobody(&replayer.tool, &arguments).stdout(Stdio::piped()));
+    let mut stdout = BufReader::with_capacity(1, replay.child.stdout.take().expect("a pipe"));
+    let mut text = String::new();
+    for _ in 0..3 {
+        stdout.read_line(&mut text).expect("start, open and close are shown");
+    }
+    // By then the sample is taken in as well in which the first connection is counted.
+    sleep(Duration::from_millis(2_500));
+    replay.signal(Signal::INT);
+    stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
+    let report = Report::read(text.lines().map(str::to_owned));
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 1 }));
+}
+
+#[test]
+fn a_pipe_to_head_ends_it_quietly() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    record_story(&machine, &replayer, "");
+    for speed in ["1", "0.001", "max"] {
+        let mut bash = program("bash", "bash");
+        let script = format!(r#""$0" replay "$1" --speed {speed} | head -1"#);
+        bash.args(["-o", "pipefail", "-c", &script, tool::PROGRAM]).arg(replayer.file());
+        let ended = Ended::run(&mut bash);
+        ended.assert_code(0);
+        assert_eq!((ended.stdout.lines().count(), ended.stderr.as_str()), (1, ""), "--speed {speed}");
+    }
+}
+
+/// Standard output is read slowly: nothing is lost, because a replay can wait.
+#[test]
+fn it_waits_for_a_standard_output_that_blocks() {
+    const CONNECTIONS: usize = 30_000;
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    record_story(&machine, &replayer, "-read");
+    let mut lines = replayer.lines();
+    let line_of = |kind: &str| lines.iter().find(|line| line.contains(&format!("\"kind\":\"{kind}\""))).cloned();
+    let both = ["open", "close"].map(|kind| line_of(kind).expect("a row of each"));
+    let many = (1_000..)
+        .take(CONNECTIONS)
+        .flat_map(|id| both.clone().map(|line| line.replace("\"id\":1,", &format!("\"id\":{id},"))));
+    lines.splice(2..2, many);
+    fs::write(replayer.file(), lines.join("\n")).expect("a file can be written");
+
+    let arguments = format!("replay {} -o json --speed max", replayer.file().display());
+    let mut replay = Process::start(as_nobody(&replayer.tool, &arguments).stdout(Stdio::piped()));
+    sleep(Duration::from_secs(1));
+    assert!(replay.has_ended().is_none(), "it waits");
+    let mut text = String::new();
+    replay.child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
+    assert!(text.len() > 16 << 20, "more than may wait: {} bytes", text.len());
+    let opened = text.lines().filter(|line| line.contains("\"type\":\"open\"")).count();
+    assert_eq!(opened, CONNECTIONS + 1);
+}
+
+#[test]
+fn a_recording_that_is_cut_off_is_shown_as_far_as_it_goes() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    record_story(&machine, &replayer, "");
+    let lines = replayer.lines();
+    let closes: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].contains("\"kind\":\"close\"")).collect();
+    assert_eq!(closes.len(), 10, "the story has ten connections");
+    // The fifth close is whole; of what follows there is nothing, or a part.
+    let whole = lines[..=closes[4]].join("\n");
+    let line = closes[4] + 1;
+    for (text, expected) in [
+        (format!("{whole}\n"), format!("line {line}: cut off: ")),
+        (format!("{whole}\n{}", &lines[line][..20]), format!("line {}: cut off in the middle", line + 1)),
+        (format!("{whole}\n\0\0\0"), format!("line {}: not what a recording holds", line + 1)),
+        (format!("{whole}\n{}", lines.join("\n")), format!("line {}: not what a recording holds", line + 1)),
+    ] {
+        let ended = replayer.replay_text(text);
+        ended.assert_code(1);
+        let expected = format!("error: {} {expected}", replayer.file().display());
+        assert!(ended.stderr.starts_with(&expected) && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+        assert_eq!(shown(&ended, "close").len(), 5);
+        assert_eq!(shown(&ended, "summary").len(), 1);
+    }
+}
+
+/// The lines of a type. In what is cut off, rows can be ahead of the counts, which come once a second.
+fn shown(ended: &Ended, kind: &str) -> Vec<Value> {
+    let values = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is an object"));
+    values.filter(|value: &Value| value["type"] == kind).collect()
+}
+
+/// One that was killed has written all but the last second.
+#[test]
+fn a_watch_that_was_killed_leaves_what_it_has_seen() {
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    let peer = Peer::echo();
+    let mut watch = machine.watch(format!("-p {} --record {}", peer.port(), replayer.file().display()));
+    ask(&mut peer.connect());
+    eventually("a sample counts it", || replayer.lines().iter().any(|line| line.contains("\"closed\":1")));
+    watch.tool.signal(Signal::KILL);
+    watch.tool.wait(Duration::from_secs(5));
+    let ended = replayer.replay("--speed max -o json");
+    ended.assert_code(1);
+    assert!(ended.stderr.contains(&format!("line {}: cut off", replayer.lines().len())), "{}", ended.stderr);
+    let summary = shown(&ended, "summary").pop().expect("a summary");
+    assert_fields(&summary["totals"], &json!({ "opened": 1, "closed": 1, "exchanges": 1 }));
+}
+
+#[test]
+fn files_that_are_no_recordings() {
+    let replayer = Replayer::new();
+    let elf = fs::read(tool::PROGRAM).expect("it can be read");
+    for (text, words) in [
+        (&b""[..], ["line 1", "header", "empty"]),
+        (b"\n", ["line 1", "header", "no recording"]),
+        (b"{\"type\":\"start\",\"schema\":1}\n", ["line 1", "header", "no recording"]),
+        (b"{\"recording\":99,\"version\":\"9.0\"}\n", ["line 1", "version 99", "tcp-reuse-watch 9.0"]),
+        (&elf[..], ["line 1", "header", "no recording"]),
+    ] {
+        let ended = replayer.replay_text(text);
+        ended.assert_code(1);
+        assert_eq!(ended.stdout, "");
+        for word in words {
+            assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+        }
+        assert!(ended.stderr.contains(&replayer.file().display().to_string()), "{}", ended.stderr);
+    }
+    for path in ["/no/such/file", "/"] {
+        let ended = Ended::run(&mut as_nobody(&replayer.tool, &format!("replay {path}")));
+        ended.assert_code(1);
+        assert!(ended.stdout.is_empty() && ended.stderr.contains(path), "{}", ended.stderr);
+    }
+}
+
+/// A file system in memory that has room for 64 KiB.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn new(folder: &'a Path) -> Self {
+        mount("tmpfs", folder, "tmpfs", MountFlags::empty(), Some(c"size=64k")).expect("a tmpfs can be mounted");
+        Self(folder)
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = unmount(self.0, UnmountFlags::DETACH) {
+            eprintln!("{} stays mounted: {error}", self.0.display());
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_ends_the_recording_and_not_the_watch() {
+    const CONNECTIONS: u64 = 300;
+    let machine = Machine::shared();
+    let replayer = Replayer::new();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let _disk = SmallDisk::new(folder.path());
+    let peer = Peer::echo();
+    for (n, path) in ["/dev/full".into(), folder.path().join("recording")].into_iter().enumerate() {
+        let watch = machine.watch(format!("-p {} --record {}", peer.port(), path.display()));
+        (0..CONNECTIONS).for_each(|_| ask(&mut peer.connect()));
+        peer.wait_for_done((CONNECTIONS + 1) * n as u64 + CONNECTIONS);
+        // The next sample at the latest finds out.
+        sleep(Duration::from_millis(1_500));
+        ask(&mut peer.connect());
+        let report = watch.end();
+        peer.wait_for_done((CONNECTIONS + 1) * (n as u64 + 1));
+        report.assert_complete();
+        report.assert_totals(&json!({ "opened": CONNECTIONS + 1, "exchanges": CONNECTIONS + 1 }));
+        let notice = report.only("notice");
+        assert_eq!(notice["kind"], "record");
+        let message = notice["message"].as_str().expect("a text");
+        assert!(message.contains("No space left") && message.contains(&path.display().to_string()), "{message}");
+    }
+    // What found room can be replayed.
+    let written = fs::read(folder.path().join("recording")).expect("it is there");
+    assert!(written.len() > 32 << 10, "{} bytes", written.len());
+    let ended = replayer.replay_text(written);
+    ended.assert_code(1);
+    assert!(ended.stderr.contains("cut off"), "{}", ended.stderr);
+    assert!(ended.stdout.lines().count() > 50, "{}", ended.stdout);
+}
+
+#[test]
+fn without_a_screen_a_full_disk_is_said_on_stderr() {
+    let _machine = Machine::shared();
+    let ended = Ended::run(&mut tool::command("-p 1 -o none --duration 1 --record /dev/full"));
+    ended.assert_code(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.lines().count()), ("", 1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/dev/full") && ended.stderr.contains("No space left"), "{}", ended.stderr);
+}
