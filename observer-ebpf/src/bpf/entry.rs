@@ -422,7 +422,9 @@ fn count_cause(counters: Counters, cause: Cause) -> u8 {
 #[inline(always)]
 pub(super) fn settle_cause(entry: &mut Connection) {
     let cause = cause(entry);
-    if entry.phase == Phase::Closed as u8
+    // It is not counted yet, or its end was not seen, which nothing changes.
+    let is_counted = entry.cause != Cause::Unknown as u8;
+    if is_counted
         && cause as u8 != entry.cause
         && let Some(counters) = Counters::of(entry)
     {

@@ -90,9 +90,10 @@ fn answers_that_are_left_unread() {
     let opens = report.of_type("open");
     assert_fields(opens[0], &json!({ "why": "first", "replaced_cause": null }));
     for open in &opens[1..] {
-        // Go closes in the background: the next connect may come before it. Idle the one before is not.
-        let is_replaced = open["why"] == "replaced" && open["replaced_cause"] == "unread-response";
-        assert!(is_replaced || open["why"] == "concurrency", "{open:#}");
+        // Go closes in the background: the next connect may come before it, or in the midst. Idle the one before is not.
+        assert!(open["why"] == "replaced" || open["why"] == "concurrency", "{open:#}");
+        let cause = &open["replaced_cause"];
+        assert!(cause.is_null() || open["why"] == "replaced" && cause == "unread-response", "{open:#}");
     }
 }
 
