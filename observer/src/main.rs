@@ -24,6 +24,7 @@ mod signals;
 mod summary_file;
 mod tracker;
 mod view;
+mod wrap;
 mod writer;
 
 use std::process::ExitCode;

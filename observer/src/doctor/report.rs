@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::check::Check;
+use crate::wrap::push_wrapped;
 
 const SCHEMA: u32 = 1;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Columns of a terminal.
-const WIDTH: usize = 80;
 
 /// Everything that was found out. As JSON it is part of the contract: fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -78,31 +76,10 @@ impl Report {
     }
 }
 
-/// Adds text that begins at column `indent`, and further lines of it from there; a longer word is left whole.
-fn push_wrapped(text: &mut String, words: &str, indent: usize) {
-    let mut column = indent;
-    let mut is_first = true;
-    for word in words.split_whitespace() {
-        let length = word.chars().count();
-        if is_first {
-            is_first = false;
-        } else if column + 1 + length > WIDTH {
-            text.push('\n');
-            text.push_str(&" ".repeat(indent));
-            column = indent;
-        } else {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += length;
-    }
-    text.push('\n');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wrap::WIDTH;
 
     fn report() -> Report {
         let missing = |name| Check::missing(name, "not there, ".repeat(12), "run: sudo it");

@@ -10,6 +10,7 @@ use crate::{
     event::{About, Connection, Cut, Ender, Protocol, RowKind, state_name},
     printable::printable,
     tracker::{Confidence, Counts, GroupRow, Row, Snapshot},
+    wrap::push_wrapped,
 };
 
 /// Rows of the table; what is beyond is one row.
@@ -63,9 +64,7 @@ impl View for LinesView {
             }
             text.push('\n');
         }
-        for line in diagnoses(snapshot) {
-            let _ = writeln!(text, "{line}");
-        }
+        text.push_str(&diagnoses(snapshot));
         for line in netstat(snapshot).into_iter().chain(caveats(snapshot)) {
             let _ = writeln!(text, "{line}");
         }
@@ -215,8 +214,8 @@ fn sentence(snapshot: &Snapshot) -> String {
 }
 
 /// Why connections were not reused: evidence and advice, of the first groups.
-fn diagnoses(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines = Vec::new();
+fn diagnoses(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
     for group in &snapshot.groups[..snapshot.groups.len().min(MAX_TABLE_ROWS)] {
         for diagnosis in group.diagnoses.iter().take(MAX_DIAGNOSES) {
             let confidence = match diagnosis.confidence {
@@ -227,15 +226,17 @@ fn diagnoses(snapshot: &Snapshot) -> Vec<String> {
             };
             let (process, remote) = names(group);
             let finding = finding_name(diagnosis.finding);
-            lines.push(format!("{process} → {remote}: {finding}{confidence}"));
-            lines.push(format!("  {}", printable(&diagnosis.evidence)));
-            lines.push(format!("  {}", printable(&diagnosis.advice)));
+            let _ = writeln!(text, "{process} → {remote}: {finding}{confidence}");
+            for words in [&diagnosis.evidence, &diagnosis.advice] {
+                text.push_str("  ");
+                push_wrapped(&mut text, &printable(words), 2);
+            }
         }
     }
-    if !lines.is_empty() {
-        lines.push(String::new());
+    if !text.is_empty() {
+        text.push('\n');
     }
-    lines
+    text
 }
 
 /// What netstat would show now, over all destinations.
