@@ -31,41 +31,41 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "the peer closes first",
         act: peer_first,
-        expected: Expected { failures: &[], closes: &[(1, Close { closed_by: "peer", ..Close::USUAL })] },
+        expected: Expected { failures: &[], closes: &[(1, Close::BY_PEER)] },
     },
     Scenario {
         name: "reset by the client",
         act: reset_by_client,
-        expected: Expected { failures: &[], closes: &[(1, Close { how: "rst", ..Close::USUAL })] },
+        expected: Expected { failures: &[], closes: &[(1, Close { how: "rst", cause: "aborted", ..Close::USUAL })] },
     },
     Scenario {
         name: "reset by the peer",
         act: reset_by_peer,
         expected: Expected {
             failures: &[],
-            closes: &[(1, Close { closed_by: "peer", how: "rst", unread_bytes: Unread::Undefined, ..Close::USUAL })],
+            closes: &[(
+                1,
+                Close { how: "rst", unread_bytes: Unread::Undefined, cause: "reset-by-peer", ..Close::BY_PEER },
+            )],
         },
     },
     Scenario {
         name: "2 MB abandoned",
         act: abandoned,
-        expected: Expected {
-            failures: &[],
-            closes: &[(1, Close { how: "rst", unread_bytes: Unread::AtLeastOne, ..Close::USUAL })],
-        },
+        expected: Expected { failures: &[], closes: &[(1, Close::LEFT_UNREAD)] },
     },
     Scenario {
         name: "900 bytes left unread",
         act: left_unread,
         expected: Expected {
             failures: &[],
-            closes: &[(1, Close { how: "rst", unread_bytes: Unread::Exactly(900), ..Close::USUAL })],
+            closes: &[(1, Close { unread_bytes: Unread::Exactly(900), ..Close::LEFT_UNREAD })],
         },
     },
     Scenario {
         name: "a process exits with open connections",
         act: process_exits,
-        expected: Expected { failures: &[], closes: &[(3, Close::USUAL)] },
+        expected: Expected { failures: &[], closes: &[(3, Close { cause: "process-exit", ..Close::USUAL })] },
     },
     Scenario {
         name: "half-closed, the answer read after CLOSE",

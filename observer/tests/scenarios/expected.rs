@@ -21,6 +21,8 @@ pub(crate) struct Close {
     pub(crate) closed_by: &'static str,
     pub(crate) how: &'static str,
     pub(crate) unread_bytes: Unread,
+    /// What it ends by, if it has carried an exchange; else it is unused
+    pub(crate) cause: &'static str,
     pub(crate) exchanges: u64,
     /// What is said instead of them by hooks that do not see what is sent, where that differs: there each turn of a
     /// set-up looks like an exchange
@@ -49,6 +51,7 @@ impl Close {
         closed_by: "local",
         how: "fin",
         unread_bytes: Unread::Exactly(0),
+        cause: "closed-after-response",
         exchanges: 1,
         turns: None,
         requests: None,
@@ -56,6 +59,10 @@ impl Close {
         is_seen_in_syn: false,
         exact: true,
     };
+    /// The answer is not read to its end.
+    pub(crate) const LEFT_UNREAD: Self =
+        Self { how: "rst", unread_bytes: Unread::AtLeastOne, cause: "unread-response", ..Self::USUAL };
+    pub(crate) const BY_PEER: Self = Self { closed_by: "peer", cause: "server-closed-after-response", ..Self::USUAL };
     pub(crate) const UNUSED: Self = Self { exchanges: 0, protocol: "unknown", ..Self::USUAL };
 }
 
@@ -146,6 +153,8 @@ impl Close {
         all.value("protocol", &if is_seen { self.protocol } else { "unknown" }.into(), row);
         all.value("exact", &self.is_exact(sight).into(), row);
         all.value("exchanges", &self.exchanges_with(sight).into(), row);
+        let cause = if self.exchanges_with(sight) == 0 { "unused" } else { self.cause };
+        all.value("cause", &cause.into(), row);
         match self.unread_bytes {
             Unread::Exactly(bytes) => all.value("unread_bytes", &bytes.into(), row),
             Unread::AtLeastOne if row["unread_bytes"].as_u64() > Some(0) => {}

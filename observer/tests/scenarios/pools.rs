@@ -17,26 +17,24 @@ use crate::{
 };
 
 const HEAD_BYTES: u32 = 64;
-const LEFT: Close = Close { how: "rst", ..Close::USUAL };
-const BY_PEER: Close = Close { closed_by: "peer", ..Close::USUAL };
 const IDLE: Duration = Duration::from_millis(50);
 
 pub(crate) const ALL: &[Scenario] = &[
     Scenario::of("ten requests on one connection", kept, &[(1, Close { exchanges: 10, ..Close::USUAL })]),
     Scenario::of("14 connections at once", parallel, &[(14, Close::USUAL)]),
-    Scenario::of("the server closes after each answer", closed_after_each, &[(5, BY_PEER)]),
-    Scenario::of("the server closes what is idle", closed_when_idle, &[(2, BY_PEER)]),
+    Scenario::of("the server closes after each answer", closed_after_each, &[(5, Close::BY_PEER)]),
+    Scenario::of("the server closes what is idle", closed_when_idle, &[(2, Close::BY_PEER)]),
     Scenario::of(
         "a body of 100 bytes left unread",
         small,
-        &[(3, Close { unread_bytes: Unread::Exactly(100), ..LEFT })],
+        &[(3, Close { unread_bytes: Unread::Exactly(100), ..Close::LEFT_UNREAD })],
     ),
     Scenario::of(
         "a body of 20 KB left unread",
         middle,
-        &[(3, Close { unread_bytes: Unread::Exactly(20_000), ..LEFT })],
+        &[(3, Close { unread_bytes: Unread::Exactly(20_000), ..Close::LEFT_UNREAD })],
     ),
-    Scenario::of("a body of 2 MB left unread", large, &[(3, Close { unread_bytes: Unread::AtLeastOne, ..LEFT })]),
+    Scenario::of("a body of 2 MB left unread", large, &[(3, Close::LEFT_UNREAD)]),
 ];
 
 fn kept() -> Result<Truth> {
