@@ -155,11 +155,12 @@ fn response_not_read(patient: Patient<'_>) -> Option<Diagnosis> {
     Some(patient.diagnosis(Finding::ResponseNotRead, Confidence::Certain, closes, values, evidence))
 }
 
-/// Many processes of one name, each with a connection of its own.
+/// Many processes of one name, each with a connection of its own. One that was refused, or asked nothing, is none of them.
 fn process_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
     let Counts { opened, .. } = *patient.counts;
     let processes = patient.processes.filter(|processes| *processes >= CROWD)?;
-    if opened > processes + processes / 5 || patient.counts.exchanges() > opened + opened / 10 {
+    let has_asked = patient.counts.new >= CROWD;
+    if !has_asked || opened > processes + processes / 5 || patient.counts.exchanges() > opened + opened / 10 {
         return None;
     }
     let evidence =
@@ -182,13 +183,14 @@ fn client_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
     Some(patient.diagnosis(Finding::ClientPerRequest, Confidence::Likely, missed, values, evidence))
 }
 
-/// What is too much for the pool is closed after its response, while so many as fit stay idle.
+/// What is too much for the pool is closed after its response, while so many as fit stay idle. What it lacked is opened
+/// again: where no more were opened than were in use at once, nothing was closed that had been needed.
 fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
+    let Counts { opened, pre_existing, .. } = *patient.counts;
     let closes = patient.closes(Cause::ClosedAfterResponse);
-    let beside = |ended: &Ended| Some(ended.idle_beside);
-    let kept_idle = patient.evidence.of(Cause::ClosedAfterResponse, beside).min()?;
+    let kept_idle = kept_idle(patient.evidence)?;
     let concurrent = patient.evidence.most_busy;
-    if closes < FEW || kept_idle == 0 || concurrent <= kept_idle || !patient.minds(closes) {
+    if closes < FEW || concurrent <= kept_idle || opened + pre_existing <= concurrent || !patient.minds(closes) {
         return None;
     }
     let evidence = format!(
@@ -197,6 +199,18 @@ fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
     );
     let values = vec![("kept_idle", kept_idle), ("concurrent", concurrent)];
     Some(patient.diagnosis(Finding::PoolTooSmall, Confidence::Likely, closes, values, evidence))
+}
+
+/// How many stay idle when one is closed after its response. A client that is done closes all that it has kept, one after
+/// the other: as often as none was left idle, so often that has passed each number on its way down.
+fn kept_idle(evidence: &Evidence) -> Option<u64> {
+    let closed_beside = |idle: u64| {
+        let beside = |ended: &Ended| (ended.idle_beside == idle).then_some(idle);
+        evidence.of(Cause::ClosedAfterResponse, beside).len()
+    };
+    let shut_down = closed_beside(0);
+    let beside = |ended: &Ended| Some(ended.idle_beside).filter(|idle| closed_beside(*idle) > shut_down);
+    evidence.of(Cause::ClosedAfterResponse, beside).min()
 }
 
 fn closed_after_response(patient: Patient<'_>) -> Option<Diagnosis> {
@@ -277,3 +291,6 @@ pub(super) fn time(us: u64) -> String {
         _ => format!("{:.1} s", us as f64 / 1e6),
     }
 }
+
+#[cfg(test)]
+mod tests;

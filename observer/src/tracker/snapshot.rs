@@ -39,7 +39,7 @@ pub(crate) struct GroupRow {
     pub(crate) processes: Option<u64>,
     /// If there is exactly one process, and it is not the kernel.
     pub(crate) pid: Option<u32>,
-    /// None if it is not known, or is not the same for all of them.
+    /// None if it is not known; unknown, if it is not the same for all of them.
     pub(crate) runtime: Option<Runtime>,
     pub(crate) counts: Counts,
     evidence: Evidence,
@@ -86,7 +86,10 @@ impl GroupRow {
     fn absorb(&mut self, other: &Self) {
         self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
         self.pid = None;
-        self.runtime = self.runtime.or(other.runtime).filter(|runtime| other.runtime.is_none_or(|of| of == *runtime));
+        self.runtime = match (self.runtime, other.runtime) {
+            (Some(one), Some(another)) if one != another => Some(Runtime::Unknown),
+            (one, another) => one.or(another),
+        };
         self.counts += other.counts;
         self.evidence.absorb(&other.evidence);
     }
