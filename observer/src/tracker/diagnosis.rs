@@ -248,7 +248,8 @@ fn idle_timeout(patient: Patient<'_>, cause: Cause, finding: Finding, who: &str)
     let closes = patient.closes(cause);
     let idle = patient.evidence.of(cause, |ended| ended.idle_us);
     let timeout_us = idle.median().filter(|_| idle.is_narrow() && patient.minds(closes))?;
-    let evidence = format!("{closes} of {} closed by {who} after {} idle", patient.counts.closed, time(timeout_us));
+    let closed = patient.counts.closed;
+    let evidence = format!("{closes} of {closed} closed by {who} when idle, at a median of {}", time(timeout_us));
     let values = vec![("timeout_us", timeout_us)];
     Some(patient.diagnosis(finding, Confidence::Likely, closes, values, evidence))
 }
@@ -258,7 +259,8 @@ fn request_cap(patient: Patient<'_>) -> Option<Diagnosis> {
     let closes = patient.closes(Cause::ServerClosedAfterResponse);
     let exchanges = patient.evidence.of(Cause::ServerClosedAfterResponse, |ended| Some(ended.exchanges));
     let cap = exchanges.median().filter(|cap| *cap >= 10 && exchanges.len() >= 2 && exchanges.is_constant())?;
-    let evidence = format!("{closes} closed by the server after {cap} exchanges each");
+    let seen = exchanges.len();
+    let evidence = format!("{closes} closed by the server, the last {seen} of them after {cap} exchanges each");
     Some(patient.diagnosis(Finding::RequestCap, Confidence::Likely, closes, vec![("cap", cap)], evidence))
 }
 
