@@ -85,8 +85,11 @@ pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
     }
     let has = |finding| found.iter().any(|diagnosis| diagnosis.finding == finding);
     // Of what has a better explanation, the symptom alone is nothing new.
-    let is_explained =
-        [Finding::PoolTooSmall, Finding::ClientPerRequest, Finding::ProcessPerRequest].map(has).contains(&true);
+    // What the server is about to close, a client that is told so closes too, and is the first now and then.
+    let is_servers = has(Finding::ServerClosesEach)
+        && patient.closes(Cause::ServerClosedAfterResponse) >= patient.closes(Cause::ClosedAfterResponse);
+    let is_explained = is_servers
+        || [Finding::PoolTooSmall, Finding::ClientPerRequest, Finding::ProcessPerRequest].map(has).contains(&true);
     found.retain(|diagnosis| !(is_explained && diagnosis.finding == Finding::ClosedAfterResponse));
     found.sort_by_key(|diagnosis| (diagnosis.healthy, diagnosis.confidence as u8, u64::MAX - diagnosis.connections));
     found
@@ -104,6 +107,13 @@ impl Patient<'_> {
     /// Whether so many connections that went wrong are worth a word.
     fn minds(self, connections: u64) -> bool {
         connections * GOOD_RATIO > self.counts.exchanges()
+    }
+
+    /// Connections that had to be opened although there had been as many before: those that take the place of closed
+    /// ones. The others are as many as were in use at once, or were opened ahead.
+    fn reopened(self) -> u64 {
+        let needed = self.why(Why::Replaced) + self.why(Why::Concurrency);
+        needed.saturating_sub(self.evidence.most_busy.saturating_sub(1))
     }
 
     /// Connections in this middle had one exchange.
@@ -178,6 +188,10 @@ fn client_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
     if missed < FEW || missed * 2 < opened || closed * 2 > missed || idle < FEW || !patient.minds(missed) {
         return None;
     }
+    // A pool opens ahead, and uses later, or never, what it has opened.
+    if patient.counts.reused >= missed || patient.counts.new < missed {
+        return None;
+    }
     let evidence = format!("{missed} of {opened} opened while idle ones were there, up to {idle} of them");
     let values = vec![("idle", idle)];
     Some(patient.diagnosis(Finding::ClientPerRequest, Confidence::Likely, missed, values, evidence))
@@ -243,13 +257,14 @@ fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
     idle_timeout(patient, Cause::ClientIdle, Finding::ClientIdleTimeout, "this process")
 }
 
-/// Closed after the same time each time.
+/// Closed after the same time each time, and opened anew: what is closed at the end, all of it at once, was needed no more.
 fn idle_timeout(patient: Patient<'_>, cause: Cause, finding: Finding, who: &str) -> Option<Diagnosis> {
     let closes = patient.closes(cause);
     let idle = patient.evidence.of(cause, |ended| ended.idle_us);
-    let timeout_us = idle.median().filter(|_| idle.is_narrow() && patient.minds(closes))?;
-    let closed = patient.counts.closed;
-    let evidence = format!("{closes} of {closed} closed by {who} when idle, at a median of {}", time(timeout_us));
+    let replaced = closes.min(patient.reopened());
+    let timeout_us = idle.median().filter(|_| idle.is_narrow() && replaced >= FEW && patient.minds(replaced))?;
+    let (all, timeout) = (patient.counts.closed, time(timeout_us));
+    let evidence = format!("{closes} of {all} closed by {who} when idle, at a median of {timeout}");
     let values = vec![("timeout_us", timeout_us)];
     Some(patient.diagnosis(finding, Confidence::Likely, closes, values, evidence))
 }

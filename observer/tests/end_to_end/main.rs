@@ -9,6 +9,7 @@ mod closes;
 mod cost;
 mod curl;
 mod destinations;
+mod diagnoses;
 mod endings;
 mod expectations;
 mod failures;

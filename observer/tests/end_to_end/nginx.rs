@@ -26,7 +26,7 @@ const HTTP: &str = "
     log_format truth '$connection $connection_requests $status'; access_log requests truth;
 ";
 
-fn start(http: &str, port: Closed) -> Service {
+pub(crate) fn start(http: &str, port: Closed) -> Service {
     let folder = service::folder();
     certificate::make(folder.path());
     fs::write(folder.path().join("nginx.conf"), format!("{COMMON} http {{ {HTTP} {http} }}"))

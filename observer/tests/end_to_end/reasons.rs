@@ -81,7 +81,7 @@ fn answers_that_are_left_unread() {
     let machine = Machine::shared();
     let server = Server::start("-body 2097152");
     let watch = machine.watch(format!("-p {}", server.port));
-    let mut client = Process::start(&mut go::client(&format!("-url http://{}", server.address())));
+    let mut client = Process::start(&mut go::client(&format!("-url http://{} -stay 200ms", server.address())));
     assert!(client.wait(Duration::from_secs(20)).success(), "the client succeeds");
     assert_eq!(server.truth().connections, 10, "what the server counted");
     let report = watch.end();
@@ -90,8 +90,9 @@ fn answers_that_are_left_unread() {
     let opens = report.of_type("open");
     assert_fields(opens[0], &json!({ "why": "first", "replaced_cause": null }));
     for open in &opens[1..] {
-        // Go closes in the background: the next connect may come before it, or in the midst. Idle the one before is not.
-        assert!(open["why"] == "replaced" || open["why"] == "concurrency", "{open:#}");
+        // Go closes in the background: the next connect may come before it, or in the midst, or before more of the
+        // answer has come.
+        assert_ne!(open["why"], "first", "{open:#}");
         let cause = &open["replaced_cause"];
         assert!(cause.is_null() || open["why"] == "replaced" && cause == "unread-response", "{open:#}");
     }

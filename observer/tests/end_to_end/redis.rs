@@ -17,25 +17,25 @@ use crate::support::{
     sockets::Closed,
 };
 
-struct Redis {
+pub(crate) struct Redis {
     service: Service,
-    port: u16,
+    pub(crate) port: u16,
     /// A connection that does not count: it is there before the counting begins.
     asking: BufReader<UnixStream>,
 }
 
 /// What the server counted.
 #[derive(Debug)]
-struct Truth {
-    connections: u64,
+pub(crate) struct Truth {
+    pub(crate) connections: u64,
     /// Without those that are asked from here.
-    commands: u64,
+    pub(crate) commands: u64,
     /// Of these, what the benchmark asks about the server before it begins: together, in one go.
     settings: u64,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (folder, port) = (service::folder(), Closed::new());
         let (number, socket) = (port.address.port(), folder.path().join("socket"));
         let mut redis = program("redis-server", "redis-server");
@@ -64,7 +64,7 @@ impl Redis {
         String::from_utf8(text).expect("the answer is UTF-8")
     }
 
-    fn truth(mut self) -> Truth {
+    pub(crate) fn truth(mut self) -> Truth {
         self.service.wait_for_closes(self.port);
         let info = self.info();
         let number = |name: &str| {

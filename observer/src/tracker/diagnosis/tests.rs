@@ -42,11 +42,12 @@ fn evidence_of(ends: &[End]) -> Evidence {
     evidence
 }
 
-/// Of a group in which nothing happened but these ends.
+/// Of a group in which nothing happened but these ends; each connection took the place of another one.
 fn counts_of(ends: &[End]) -> Counts {
     let n = ends.len() as u64;
     let exchanges: u64 = ends.iter().map(|end| end.1).sum();
     let mut counts = Counts { opened: n, closed: n, new: n, reused: exchanges - n, ..Counts::default() };
+    counts.why[Why::Replaced as usize] = n;
     for end in ends {
         counts.closes[end.0 as usize] += 1;
     }

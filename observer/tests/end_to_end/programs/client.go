@@ -1,5 +1,6 @@
 // The client of the story: the default client, and bodies that are closed unread, or read to their end first. Other stories
-// ask it to upload, to show a certificate, to resume sessions, or to go through a proxy.
+// ask it to upload, to show a certificate, to resume sessions, to go through a proxy, to ask several times at once, to use
+// a client for each request, or to stay for a while.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"log"
 	"net/http"
 	neturl "net/url"
+	"sync"
 	"time"
 )
 
@@ -27,10 +29,15 @@ func main() {
 	alpn := flag.Bool("alpn", false, "offer http/1.1")
 	proxy := flag.String("proxy", "", "the address of a proxy")
 	sessions := flag.Bool("sessions", false, "ask for tickets, and resume sessions with them")
+	atOnce := flag.Int("at-once", 1, "how many requests at the same time; the next ones when all of these are done")
+	kept := flag.Int("kept", 0, "idle connections to keep, instead of as many as Go keeps by itself")
+	each := flag.Bool("each", false, "a client for each request")
+	stay := flag.Duration("stay", 0, "how long to live on after the last answer")
 	flag.Parse()
 
 	transport := http.DefaultTransport.(*http.Transport)
 	transport.ExpectContinueTimeout = 5 * time.Second
+	transport.MaxIdleConnsPerHost = *kept
 	if *proxy != "" {
 		address, err := neturl.Parse(*proxy)
 		check(err)
@@ -58,8 +65,12 @@ func main() {
 			transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 		}
 	}
-	for i := 0; i < *times; i++ {
-		answer, err := http.DefaultClient.Do(request(*url, *upload, *expect))
+	get := func() {
+		client := http.DefaultClient
+		if *each {
+			client = &http.Client{Transport: transport.Clone()}
+		}
+		answer, err := client.Do(request(*url, *upload, *expect))
 		check(err)
 		if *read {
 			_, err := io.Copy(io.Discard, answer.Body)
@@ -67,6 +78,26 @@ func main() {
 		}
 		answer.Body.Close()
 	}
+	for i := 0; i < *times; i += *atOnce {
+		together(*atOnce, get)
+	}
+	time.Sleep(*stay)
+}
+
+func together(count int, act func()) {
+	if count == 1 {
+		act()
+		return
+	}
+	var all sync.WaitGroup
+	for i := 0; i < count; i++ {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			act()
+		}()
+	}
+	all.Wait()
 }
 
 func request(url string, upload int, expect bool) *http.Request {

@@ -64,6 +64,7 @@ func main() {
 	version := flag.String("tls", "", "1.2 or 1.3; plain HTTP without it")
 	http2 := flag.Bool("h2", false, "with TLS: HTTP/2 for those that offer it")
 	authenticate := flag.Bool("client-cert", false, "require a certificate, whichever")
+	hold := flag.Duration("hold", 0, "how long each request takes")
 	retry := flag.Bool("retry", false, "accept only a curve that no client tries first: a HelloRetryRequest in TLS 1.3")
 	flag.Parse()
 
@@ -71,6 +72,7 @@ func main() {
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		atomic.AddInt64(&requests, 1)
 		io.Copy(io.Discard, r.Body)
+		time.Sleep(*hold)
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		w.Write(body)
 	}

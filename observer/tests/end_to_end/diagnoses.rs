@@ -1,0 +1,90 @@
+//! What a watch says about why connections were not reused, of real clients and servers; how many there were, the server
+//! has counted. A wrong word is worse than none: half of these tests are about clients that do well.
+
+mod clients;
+mod fine;
+mod said;
+mod servers;
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    go::{self, Server, Truth},
+    machine::Machine,
+    report::{Report, assert_fields},
+    tool::Process,
+};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Watches a client of the Go server, which has this many connections and requests.
+#[track_caller]
+fn watched(server: &str, truth: (u64, u64), client: impl FnOnce(&str) -> Command) -> Report {
+    let (report, counted) = seen(server, client);
+    assert_eq!((counted.connections, counted.requests), truth, "what the server counted");
+    report
+}
+
+/// Watches a client of the Go server; what it counted is what the watch says.
+#[track_caller]
+fn seen(server: &str, client: impl FnOnce(&str) -> Command) -> (Report, Truth) {
+    let machine = Machine::shared();
+    let server = Server::start(server);
+    let watch = machine.watch(format!("-p {}", server.port));
+    let mut client = client(&format!("http://{}/", server.address()));
+    let status = Process::start(client.stdout(Stdio::null())).wait(LIMIT);
+    assert!(status.success(), "{client:?} ended with {status}");
+    let truth = server.truth();
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": truth.connections, "exchanges": truth.requests, "failed": 0 }));
+    (report, truth)
+}
+
+/// The Go client, which lives long enough after its requests to be known as one.
+fn go_client(arguments: &str) -> impl FnOnce(&str) -> Command {
+    move |url| go::client(&format!("-stay 1500ms -url {url} {arguments}"))
+}
+
+/// The only group.
+#[track_caller]
+fn group(report: &Report) -> &Value {
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    group
+}
+
+/// The only diagnosis of the only group, which has these fields.
+#[track_caller]
+fn assert_diagnosed<'a>(report: &'a Report, expected: &Value) -> &'a Value {
+    let group = group(report);
+    let [diagnosis] = group["diagnoses"].as_array().expect("a list").as_slice() else {
+        panic!("one diagnosis was expected: {group:#}")
+    };
+    assert_fields(diagnosis, expected);
+    diagnosis
+}
+
+/// Nothing is said about the only group, neither at the end nor before.
+#[track_caller]
+fn assert_not_diagnosed(report: &Report) {
+    let group = group(report);
+    assert_eq!(group["diagnoses"], json!([]), "{group:#}");
+    let notices: Vec<_> = report.of_type("notice").into_iter().filter(|row| row["kind"] == "diagnosis").collect();
+    assert!(notices.is_empty(), "{notices:#?}");
+}
+
+#[track_caller]
+fn assert_advice(diagnosis: &Value, words: &str) {
+    let advice = diagnosis["advice"].as_str().expect("a sentence");
+    assert!(advice.contains(words), "{words:?} was expected in: {diagnosis:#}");
+}
+
+#[track_caller]
+fn value(diagnosis: &Value, name: &str) -> u64 {
+    diagnosis["values"][name].as_u64().unwrap_or_else(|| panic!("{name} was expected among the values: {diagnosis:#}"))
+}

@@ -1,0 +1,111 @@
+//! What a person reads of it.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    thread::sleep,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::support::{
+    go::{self, Server},
+    machine::Machine,
+    peer::Peer,
+    programs::output_of,
+    tool::Begun,
+};
+
+/// What is written until the watch ends.
+fn rest(begun: Begun) -> String {
+    let Begun { mut tool, mut stdout, mut first } = begun;
+    tool.signal(Signal::INT);
+    stdout.read_to_string(&mut first).expect("the output is UTF-8");
+    assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(0));
+    first
+}
+
+/// The lines that name a diagnosis, and what follows each.
+fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, &'a str, &'a str)> {
+    let title = format!(" → {remote}: ");
+    let lines: Vec<&str> = text.lines().collect();
+    let told = lines.windows(3).filter_map(|lines| Some((lines[0].split_once(&title)?.1, lines[1], lines[2])));
+    told.collect()
+}
+
+#[test]
+fn evidence_and_advice_follow() {
+    let _machine = Machine::shared();
+    let server = Server::start("-body 2097152");
+    let address = server.address();
+    let watch = Begun::watch(&format!("-p {} -o lines", address.port()));
+    output_of(&mut go::client(&format!("-url http://{address} -stay 500ms")));
+    assert_eq!(server.truth().connections, 10, "what the server counted");
+    let text = rest(watch);
+    let [("response-not-read", evidence, advice)] = diagnoses(&text, &address.to_string())[..] else {
+        panic!("one diagnosis was expected: {text}")
+    };
+    assert!(evidence.starts_with("  10 of 10 closed by this process "), "{evidence}");
+    assert!(advice.starts_with("  Read the response to its end before closing it"), "{advice}");
+}
+
+/// Answers each byte, which says what comes after that.
+fn as_asked(mut stream: TcpStream) {
+    let mut wish = [0];
+    while let Ok(1) = stream.read(&mut wish) {
+        stream.write_all(b"hello").expect("it can be answered");
+        match &wish {
+            b"c" => return,
+            b"w" => return sleep(IDLE),
+            _ => (),
+        }
+    }
+}
+
+/// Longer than what counts as "after the response".
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Four things go wrong here: the surest three are told, and the last is left to JSON.
+#[test]
+fn no_more_than_three_for_a_group() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("a folder can be made");
+    let file = folder.path().join("summary");
+    let peer = Peer::new(as_asked);
+    let watch = Begun::watch(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
+    // Asks once, and reads so much of the answer.
+    let used = |wish: &[u8], read: usize| {
+        let mut stream = peer.connect();
+        stream.write_all(wish).expect("a request can be sent");
+        stream.peek(&mut [0; 5]).expect("an answer comes");
+        stream.read_exact(&mut [0; 5][..read]).expect("it can be read");
+        stream
+    };
+    let until_the_end = |mut stream: TcpStream| assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
+    for _ in 0..6 {
+        drop(used(b"-", 1));
+        until_the_end(used(b"c", 5));
+    }
+    for _ in 0..5 {
+        let idle = used(b"-", 5);
+        sleep(IDLE);
+        drop(idle);
+        until_the_end(used(b"w", 5));
+    }
+    peer.wait_for(22);
+    let text = rest(watch);
+    let told: Vec<&str> = diagnoses(&text, &peer.address.to_string()).into_iter().map(|told| told.0).collect();
+    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("it is there")).expect("it is JSON");
+    let known: Vec<&Value> =
+        summary["groups"][0]["diagnoses"].as_array().expect("a list").iter().map(|of| &of["cause"]).collect();
+    assert_eq!(
+        known,
+        ["response-not-read", "server-closes-each", "server-idle-timeout", "client-idle-timeout"],
+        "{text}"
+    );
+    assert_eq!(told, ["response-not-read", "server-closes-each", "server-idle-timeout (likely)"], "{text}");
+}
