@@ -227,10 +227,10 @@ fn diagnoses(snapshot: &Snapshot) -> String {
             let (process, remote) = names(group);
             let finding = finding_name(diagnosis.finding);
             let _ = writeln!(text, "{process} → {remote}: {finding}{confidence}");
-            for words in [&diagnosis.evidence, &diagnosis.advice] {
-                text.push_str("  ");
-                push_wrapped(&mut text, &printable(words), 2);
-            }
+            text.push_str("  ");
+            push_wrapped(&mut text, &printable(&diagnosis.evidence), 2);
+            text.push_str("  → ");
+            push_wrapped(&mut text, &printable(&diagnosis.advice), 4);
         }
     }
     if !text.is_empty() {

@@ -29,11 +29,17 @@ fn rest(begun: Begun) -> String {
     first
 }
 
-/// The lines that name a diagnosis, and what follows each.
-fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, &'a str, &'a str)> {
+/// The lines that name a diagnosis, and what follows each, unwrapped: evidence, and advice behind an arrow.
+fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, String, String)> {
     let title = format!(" → {remote}: ");
     let lines: Vec<&str> = text.lines().collect();
-    let told = lines.windows(3).filter_map(|lines| Some((lines[0].split_once(&title)?.1, lines[1], lines[2])));
+    let told = (0..lines.len()).filter_map(|n| {
+        let name = lines[n].split_once(&title)?.1;
+        let follows: Vec<&str> = lines[n + 1..].iter().take_while(|line| line.starts_with("  ")).copied().collect();
+        let words = follows.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+        let (evidence, advice) = words.split_once(" → ")?;
+        Some((name, evidence.to_owned(), advice.to_owned()))
+    });
     told.collect()
 }
 
@@ -46,11 +52,11 @@ fn evidence_and_advice_follow() {
     output_of(&mut go::client(&format!("-url http://{address} -stay 500ms")));
     assert_eq!(server.truth().connections, 10, "what the server counted");
     let text = rest(watch);
-    let [("response-not-read", evidence, advice)] = diagnoses(&text, &address.to_string())[..] else {
+    let [("response-not-read", evidence, advice)] = &diagnoses(&text, &address.to_string())[..] else {
         panic!("one diagnosis was expected: {text}")
     };
-    assert!(evidence.starts_with("  10 of 10 closed by this process "), "{evidence}");
-    assert!(advice.starts_with("  Read the response to its end before closing it"), "{advice}");
+    assert!(evidence.starts_with("10 of 10 closed by this process "), "{evidence}");
+    assert!(advice.starts_with("Read the response to its end before closing it"), "{advice}");
 }
 
 /// Answers each byte, which says what comes after that.
