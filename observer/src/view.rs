@@ -45,7 +45,9 @@ fn finding_name(finding: Finding) -> &'static str {
         Finding::ServerClosesEach => "server-closes-each",
         Finding::ServerIdleTimeout => "server-idle-timeout",
         Finding::ClientIdleTimeout => "client-idle-timeout",
+        Finding::StaleConnection => "stale-connection",
         Finding::RequestCap => "request-cap",
+        Finding::MaxLifetime => "max-lifetime",
         Finding::PortExhaustion => "port-exhaustion",
     }
 }

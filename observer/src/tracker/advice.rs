@@ -34,6 +34,11 @@ pub(super) fn advice(finding: Finding, runtime: Option<Runtime>, values: &[(&'st
             time(value("timeout_us")),
             idle_timeout(runtime)
         ),
+        Finding::StaleConnection => format!(
+            "Let the client drop idle connections before the server, a balancer or a firewall does{}.",
+            idle_timeout(runtime)
+        ),
+        Finding::MaxLifetime => "The pool or the server replaces connections of an age: that is as it should be.".into(),
         Finding::RequestCap => "The server limits the requests of a connection: that is as it should be.".into(),
         Finding::PortExhaustion => {
             "Reuse connections: each closed one keeps its local port for a minute. More ports (ip_local_port_range) only delay it."
@@ -127,7 +132,7 @@ fn idle_timeout(runtime: Runtime) -> &'static str {
 mod tests {
     use super::*;
 
-    const FINDINGS: [Finding; 10] = [
+    const FINDINGS: [Finding; 12] = [
         Finding::ResponseNotRead,
         Finding::ClosedAfterResponse,
         Finding::PoolTooSmall,
@@ -136,7 +141,9 @@ mod tests {
         Finding::ServerClosesEach,
         Finding::ServerIdleTimeout,
         Finding::ClientIdleTimeout,
+        Finding::StaleConnection,
         Finding::RequestCap,
+        Finding::MaxLifetime,
         Finding::PortExhaustion,
     ];
 

@@ -15,6 +15,10 @@ const FEW: u64 = 3;
 /// More exchanges than these for each that went wrong, and the group is doing well.
 const GOOD_RATIO: u64 = 20;
 
+/// From here on an idle connection may have been forgotten, and an age may be a setting: ten times what a request may take.
+const LONG_IDLE_US: u64 = 1_000_000;
+const LONG_LIFE_US: u64 = 10_000_000;
+
 /// Processes of one name that make a crowd.
 const CROWD: u64 = 5;
 
@@ -28,7 +32,9 @@ pub(crate) enum Finding {
     ServerClosesEach,
     ServerIdleTimeout,
     ClientIdleTimeout,
+    StaleConnection,
     RequestCap,
+    MaxLifetime,
     PortExhaustion,
 }
 
@@ -75,7 +81,9 @@ pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
         server_closes_each,
         server_idle_timeout,
         client_idle_timeout,
+        stale_connection,
         request_cap,
+        max_lifetime,
     ];
     let mut found: Vec<Diagnosis> = Vec::new();
     for rule in rules {
@@ -134,7 +142,7 @@ impl Patient<'_> {
         evidence: String,
     ) -> Diagnosis {
         let advice = advice(finding, self.runtime, &values);
-        let healthy = finding == Finding::RequestCap;
+        let healthy = matches!(finding, Finding::RequestCap | Finding::MaxLifetime);
         Diagnosis { finding, confidence, healthy, connections, values, evidence, advice }
     }
 }
@@ -267,6 +275,31 @@ fn idle_timeout(patient: Patient<'_>, cause: Cause, finding: Finding, who: &str)
     let evidence = format!("{closes} of {all} closed by {who} when idle, at a median of {timeout}");
     let values = vec![("timeout_us", timeout_us)];
     Some(patient.diagnosis(finding, Confidence::Likely, closes, values, evidence))
+}
+
+/// A reset after a long idle time: the server, or something between, had forgotten the connection when it was used again.
+fn stale_connection(patient: Patient<'_>) -> Option<Diagnosis> {
+    let closes = patient.closes(Cause::ResetByPeer);
+    let idle_us = patient.idle_us(Cause::ResetByPeer).filter(|idle_us| *idle_us >= LONG_IDLE_US)?;
+    if closes < FEW || !patient.minds(closes) {
+        return None;
+    }
+    let (all, idle) = (patient.counts.closed, time(idle_us));
+    let evidence = format!("{closes} of {all} reset by the peer, at a median of {idle} after the last read");
+    let values = vec![("idle_us", idle_us)];
+    Some(patient.diagnosis(Finding::StaleConnection, Confidence::Possible, closes, values, evidence))
+}
+
+/// In use until the end, and of the same age then: a pool that replaces its connections now and then.
+fn max_lifetime(patient: Patient<'_>) -> Option<Diagnosis> {
+    [Cause::ClosedAfterResponse, Cause::ServerClosedAfterResponse].into_iter().find_map(|cause| {
+        let ages = patient.evidence.of(cause, |ended| ended.lifetime_us.filter(|_| ended.exchanges > 1));
+        let age_us = ages.median().filter(|age_us| ages.is_narrow() && *age_us >= LONG_LIFE_US)?;
+        let closes = patient.closes(cause);
+        let evidence = format!("{closes} closed while in use, at a median age of {}", time(age_us));
+        let values = vec![("lifetime_us", age_us)];
+        Some(patient.diagnosis(Finding::MaxLifetime, Confidence::Possible, closes, values, evidence))
+    })
 }
 
 /// The server closes after the same number of requests each time: so are servers set up.

@@ -141,6 +141,17 @@ impl Close {
         self.turns.filter(|_| !sight.sends).unwrap_or(self.exchanges)
     }
 
+    /// On a slow machine a close comes so late that the connection counts as idle.
+    fn cause_with(&self, row: &Value, sight: &Sight) -> &'static str {
+        let was_idle = row["idle_us"].as_u64() >= Some(100_000);
+        match self.cause {
+            _ if self.exchanges_with(sight) == 0 => "unused",
+            "closed-after-response" if was_idle => "client-idle",
+            "server-closed-after-response" if was_idle => "server-idle",
+            cause => cause,
+        }
+    }
+
     fn is_exact(&self, sight: &Sight) -> bool {
         self.exact && sight.sends
     }
@@ -153,8 +164,7 @@ impl Close {
         all.value("protocol", &if is_seen { self.protocol } else { "unknown" }.into(), row);
         all.value("exact", &self.is_exact(sight).into(), row);
         all.value("exchanges", &self.exchanges_with(sight).into(), row);
-        let cause = if self.exchanges_with(sight) == 0 { "unused" } else { self.cause };
-        all.value("cause", &cause.into(), row);
+        all.value("cause", &self.cause_with(row, sight).into(), row);
         match self.unread_bytes {
             Unread::Exactly(bytes) => all.value("unread_bytes", &bytes.into(), row),
             Unread::AtLeastOne if row["unread_bytes"].as_u64() > Some(0) => {}
