@@ -1,6 +1,6 @@
 //! What the tracker is fed, as plain data: events of single connections, and samples of all counters.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub(crate) use tcp_reuse_watch_ebpf::{Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why};
 
@@ -78,6 +78,36 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// To no destination, and all else as if it were not known.
+    pub(crate) fn nothing_known() -> Self {
+        Self {
+            pid: None,
+            process: None,
+            local: None,
+            remote: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            pre_existing: false,
+            first_is_new: true,
+            why: None,
+            replaced_cause: None,
+            idle_at_open: 0,
+            idle_at_end: 0,
+            busy_at_open: 0,
+            cause: None,
+            exchanges: 0,
+            sent_bytes: None,
+            received_bytes: None,
+            unread_bytes: None,
+            lifetime_us: None,
+            idle_us: None,
+            closed_by: Ender::Unknown,
+            how: Cut::Unknown,
+            protocol: Protocol::Unknown,
+            exact: true,
+            failure: Failure::Other,
+            errno: 0,
+        }
+    }
+
     /// How many of its exchanges were not new.
     pub(crate) fn reused(&self) -> u64 {
         self.exchanges.saturating_sub(u64::from(self.first_is_new))

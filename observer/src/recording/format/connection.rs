@@ -1,6 +1,6 @@
 //! What a connection's event looks like in a recording: the plain data of `event.rs`, field by field.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ enum FailureDef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Connection", default = "nothing_known")]
+#[serde(remote = "Connection", default = "Connection::nothing_known")]
 pub(super) struct ConnectionDef {
     pid: Option<u32>,
     process: Option<String>,
@@ -92,36 +92,6 @@ pub(super) struct ConnectionDef {
     #[serde(with = "FailureDef")]
     failure: Failure,
     errno: u32,
-}
-
-/// What stands for fields that are absent.
-fn nothing_known() -> Connection {
-    Connection {
-        pid: None,
-        process: None,
-        local: None,
-        remote: (Ipv4Addr::UNSPECIFIED, 0).into(),
-        pre_existing: false,
-        first_is_new: true,
-        why: None,
-        replaced_cause: None,
-        idle_at_open: 0,
-        idle_at_end: 0,
-        busy_at_open: 0,
-        cause: None,
-        exchanges: 0,
-        sent_bytes: None,
-        received_bytes: None,
-        unread_bytes: None,
-        lifetime_us: None,
-        idle_us: None,
-        closed_by: Ender::Unknown,
-        how: Cut::Unknown,
-        protocol: Protocol::Unknown,
-        exact: true,
-        failure: Failure::Other,
-        errno: 0,
-    }
 }
 
 /// By its name, or null.

@@ -1,9 +1,7 @@
 //! Where each rule begins to speak and where it is still silent. What whole watches are told is in `tests/recordings`.
 
-use std::net::Ipv4Addr;
-
 use super::*;
-use crate::event::{Connection, Cut, Ender, Failure, Protocol};
+use crate::event::Connection;
 
 /// A connection that has ended: by what, after how many exchanges, after what time idle, beside how many idle ones.
 #[derive(Clone, Copy)]
@@ -17,26 +15,7 @@ fn evidence_of(ends: &[End]) -> Evidence {
             exchanges,
             idle_us: Some(idle_us),
             idle_at_end,
-            pid: None,
-            process: None,
-            local: None,
-            remote: (Ipv4Addr::LOCALHOST, 80).into(),
-            pre_existing: false,
-            first_is_new: true,
-            why: None,
-            replaced_cause: None,
-            idle_at_open: 0,
-            busy_at_open: 0,
-            sent_bytes: None,
-            received_bytes: None,
-            unread_bytes: None,
-            lifetime_us: None,
-            closed_by: Ender::Unknown,
-            how: Cut::Unknown,
-            protocol: Protocol::Unknown,
-            exact: true,
-            failure: Failure::Other,
-            errno: 0,
+            ..Connection::nothing_known()
         });
     }
     evidence
