@@ -421,11 +421,12 @@ fn count_cause(counters: Counters, cause: Cause) -> u8 {
 /// What is read after CLOSE, or never, may change what it ended by.
 #[inline(always)]
 pub(super) fn settle_cause(entry: &mut Connection) {
+    if entry.cause == Cause::Unknown as u8 {
+        // It is not counted yet, as at every exchange of an open one; or its end was not seen, which nothing changes.
+        return;
+    }
     let cause = cause(entry);
-    // It is not counted yet, or its end was not seen, which nothing changes.
-    let is_counted = entry.cause != Cause::Unknown as u8;
-    if is_counted
-        && cause as u8 != entry.cause
+    if cause as u8 != entry.cause
         && let Some(counters) = Counters::of(entry)
     {
         // SAFETY: only an address inside the map value is computed.
