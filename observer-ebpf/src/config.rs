@@ -77,6 +77,12 @@ offsets! {
     task_start_boottime = "task_struct.start_boottime",
     task_comm = "task_struct.comm",
     task_flags = "task_struct.flags",
+    /// From here to the node: absent without `CONFIG_CGROUPS`.
+    task_cgroups = "task_struct.cgroups|",
+    css_set_default = "css_set.dfl_cgrp|",
+    cgroup_node = "cgroup.kn|",
+    /// The inode number of the cgroup's folder (since 5.5 a plain number).
+    node_id = "kernfs_node.id|",
     /// `type` until 5.13, with the direction in its lowest bit.
     iter_type = "msghdr.msg_iter.iter_type|msghdr.msg_iter.type",
     iter_count = "msghdr.msg_iter.count",

@@ -160,6 +160,8 @@ pub struct Connection {
     pub idle_at_end: u32,
     /// How many were open and not idle when it connected, with this one.
     pub busy_at_open: u32,
+    /// Where the counters are that it counts in.
+    pub slot: u32,
     pub local_port: u16,
     /// A [`Phase`].
     pub phase: u8,
@@ -177,7 +179,7 @@ pub struct Connection {
     pub replaced_cause: u8,
     /// A [`Cause`], once it is closed.
     pub cause: u8,
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
 }
 
 impl Connection {
@@ -204,6 +206,7 @@ impl Connection {
         idle_at_open: 0,
         idle_at_end: 0,
         busy_at_open: 0,
+        slot: crate::OVERFLOW_SLOT,
         local_port: 0,
         phase: 0,
         closed_by: 0,
@@ -213,7 +216,7 @@ impl Connection {
         why: 0,
         replaced_cause: 0,
         cause: 0,
-        reserved: [0; 6],
+        reserved: [0; 2],
     };
 }
 

@@ -21,6 +21,9 @@ pub struct GroupKey {
 /// Where connections are counted when there is no room for their own group.
 pub const OVERFLOW: GroupKey = GroupKey { start_ticks: 0, addr: [0; 16], tgid: 0, port: 0, reserved: 0 };
 
+/// The slot of its counters. Those of other groups are where there is room.
+pub const OVERFLOW_SLOT: u32 = 0;
+
 /// How a connect failed.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +50,29 @@ pub const HISTOGRAM_STARTS: [u64; HISTOGRAM] = [1, 2, 10, 100, 1000];
 /// How many buckets there are.
 pub const HISTOGRAM: usize = 5;
 
-/// A group's counters since the watch began; `tracked`, the histogram, `live` and `idle` also go down.
+/// Where the buckets of lifetimes end, this microsecond included; what lived longer is in the last one.
+pub const LIFETIME_BOUNDS_US: [u64; LIFETIMES - 1] =
+    [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 60_000_000, 600_000_000, 3_600_000_000];
+
+/// How many buckets there are.
+pub const LIFETIMES: usize = 9;
+
+/// The bucket of a connection that has carried so many exchanges; None without one.
+#[inline(always)]
+#[must_use]
+pub fn exchanges_bucket(exchanges: u64) -> Option<usize> {
+    HISTOGRAM_STARTS.iter().rposition(|start| *start <= exchanges)
+}
+
+/// The bucket of a connection that has lived so long.
+#[inline(always)]
+#[must_use]
+pub fn lifetime_bucket(lifetime_us: u64) -> usize {
+    LIFETIME_BOUNDS_US.iter().position(|bound_us| lifetime_us <= *bound_us).unwrap_or(LIFETIMES - 1)
+}
+
+/// A group's counters since the watch began. `tracked`, `exchanges_per_connection`, `live` and `idle` also go down; so do
+/// `unused` and a cause of `closes`, when what is read after the end moves a connection to another.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +104,15 @@ pub struct Group {
     pub idle: u64,
     /// The [`crate::Cause`] of the last one that closed.
     pub last_cause: u64,
+    /// Connections that are over and have carried an exchange, by how many: see [`HISTOGRAM_STARTS`]; and those exchanges.
+    pub closed_exchanges: [u64; HISTOGRAM],
+    pub closed_exchanges_sum: u64,
+    /// Closed ones that were opened during the watch, by the time from established to the first FIN or reset: see
+    /// [`LIFETIME_BOUNDS_US`]; and these times, in microseconds.
+    pub lifetimes: [u64; LIFETIMES],
+    pub lifetime_us_sum: u64,
+    /// The id of the process's cgroup (v2) when it first connected in this group; 0 if it is not known.
+    pub cgroup: u64,
 }
 
 /// The process that holds a socket, found by user space for sockets that were there before.
@@ -116,7 +150,7 @@ pub struct StateKey {
 const _: () = assert!(size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<StateKey>() == 20);
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<Group>() == 368);
+const _: () = assert!(size_of::<Group>() == 504);
 
 /// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
 #[repr(u32)]
@@ -139,4 +173,26 @@ pub enum Loss {
 impl Loss {
     pub const ALL: [Self; 6] =
         [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved, Self::Mptcp];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_of_exchanges_begin_where_they_say() {
+        let cases = [(0, None), (1, Some(0)), (2, Some(1)), (9, Some(1)), (10, Some(2)), (99, Some(2)), (100, Some(3))];
+        for (exchanges, bucket) in cases.into_iter().chain([(999, Some(3)), (1000, Some(4)), (u64::MAX, Some(4))]) {
+            assert_eq!(exchanges_bucket(exchanges), bucket, "{exchanges}");
+        }
+    }
+
+    #[test]
+    fn buckets_of_lifetimes_end_with_their_bound() {
+        const HOUR_US: u64 = 3_600_000_000;
+        let cases = [(0, 0), (1_000, 0), (1_001, 1), (10_000, 1), (999_999, 3), (1_000_001, 4), (60_000_000, 5)];
+        for (lifetime_us, bucket) in cases.into_iter().chain([(HOUR_US, 7), (HOUR_US + 1, 8), (u64::MAX, 8)]) {
+            assert_eq!(lifetime_bucket(lifetime_us), bucket, "{lifetime_us}");
+        }
+    }
 }

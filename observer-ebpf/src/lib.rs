@@ -17,6 +17,7 @@ pub use conversation::{
     BEGINNING_BYTES, Beginning, Conversation, Exactness, HEAD_BYTES, Head, Message, Protocol, Send,
 };
 pub use group::{
-    FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, Owner, StateKey, UNKNOWN_OWNER,
+    FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
+    OVERFLOW_SLOT, Owner, StateKey, UNKNOWN_OWNER, exchanges_bucket, lifetime_bucket,
 };
 pub use turn::{Burst, Turn};

@@ -4,25 +4,33 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     cli,
     clock::Clock,
     decode::{self, decode},
     diagnostics,
-    event::{About, Event, RowKind},
+    event::{About, Event, RowKind, Sample},
+    exporter::{Endpoint, Exporter},
     helper::Runtimes,
     kernel::{self, HookSet, Kernel, KernelLog, Plan},
     recording::{Recorder, RecordingFile},
-    screen::{Ending, FLUSH_RETRY, Screen, closed},
+    screen::{Ending, Screen, attend},
+    series::Lost,
     signals::Signals,
     summary_file::SummaryFile,
     tracker::{Notice, Snapshot, Tracker},
 };
 
-/// How often counters are read while nobody asks: often enough to clear away what is over.
+/// How often counters are read while nobody looks: often enough to clear away what is over.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often they are read for a dashboard.
+const LIVE_TICK: Duration = Duration::from_millis(250);
+
+/// How many times as long as reading them took nothing is read.
+const REST: u32 = 20;
 
 /// Events taken from the ring before signals and ticks get their turn.
 const BATCH: usize = 1024;
@@ -31,9 +39,10 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
+    let metrics = Endpoint::bind(&options.metrics)?;
     // A fork wants a process without threads, and with all its privileges.
     let runtimes = Runtimes::start();
-    runtime()?.block_on(watch(options, summary_file, recording, runtimes))
+    runtime()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
 }
 
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -44,22 +53,25 @@ async fn watch(
     options: &cli::Watch,
     summary_file: Option<SummaryFile>,
     recording: Option<RecordingFile>,
+    metrics: Option<Endpoint>,
     runtimes: Runtimes,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let ports = options.ports.iter().map(ToString::to_string).collect();
-    let mut watch = Watch::start(&plan(options), ports, recording)?;
+    let mut watch = Watch::start(&plan(options), said(options), recording, metrics)?;
     watch.kernel.runtimes = runtimes;
     // It starts threads, which must not have the privileges that attaching needed.
-    let mut screen = Screen::new(options.output);
+    let mut screen = Screen::start(options.output(), &watch.about)?;
     if let Some(screen) = &mut screen {
-        screen.start(&watch.about);
         screen.notices(watch.about.started_unix_ns, &watch.notices);
-        screen.output.flush();
+        screen.flush();
     }
     watch.kernel.settle();
     let deadline = options.duration.map(|duration| Instant::now() + duration);
-    let ending = watch.run(&mut signals, deadline, screen.as_mut()).await?;
+    let ending = watch.run(&mut signals, deadline, screen.as_mut()).await;
+    if let Some(screen) = &mut screen {
+        screen.leave();
+    }
+    let ending = ending?;
     signals.quit_on_next();
     let snapshot = watch.end(screen.as_mut())?;
     watch.end_recording(screen.as_mut()).await;
@@ -67,6 +79,18 @@ async fn watch(
         file.write(&watch.about, &snapshot)?;
     }
     ending.conclude(screen, &watch.about, &snapshot).await
+}
+
+/// What is watched, as it is said to a person.
+fn said(options: &cli::Watch) -> About {
+    let destinations = options.destinations.iter().map(|network| format!("to {network}"));
+    let pids = options.pids.iter().map(|pid| format!("of pid {pid}"));
+    let processes = options.processes.iter().map(|name| format!("of {name}"));
+    About {
+        ports: options.ports.iter().map(ToString::to_string).collect(),
+        filters: destinations.chain(pids).chain(processes).collect(),
+        ..About::default()
+    }
 }
 
 fn plan(options: &cli::Watch) -> Plan {
@@ -85,7 +109,7 @@ fn plan(options: &cli::Watch) -> Plan {
         btf: options.btf.clone(),
         max_connections: options.max_connections,
         ring_bytes: options.ring_size,
-        rows: options.output != cli::Output::None || options.record.is_some() || options.summary.is_some(),
+        rows: options.output() != cli::Output::None || options.record.is_some() || options.summary.is_some(),
         exchange_rows: options.exchanges,
         diagnostics: diagnostics::enabled(),
     }
@@ -97,6 +121,7 @@ pub(crate) struct Watch {
     kernel: Kernel,
     tracker: Tracker,
     recorder: Option<Recorder>,
+    exporter: Option<Exporter>,
     pub(crate) about: About,
     /// What the start gave occasion to say.
     notices: Vec<Notice>,
@@ -106,8 +131,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Attaches, and gives up the privileges for it. From here on everything counts. Must be called within a tokio
-    /// runtime, before other threads are started.
-    pub(crate) fn start(plan: &Plan, ports: Vec<String>, recording: Option<RecordingFile>) -> anyhow::Result<Self> {
+    /// runtime, before other threads are started. `said` is what the plan does not say of what is watched.
+    pub(crate) fn start(
+        plan: &Plan,
+        said: About,
+        recording: Option<RecordingFile>,
+        metrics: Option<Endpoint>,
+    ) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let mut kernel = Kernel::attach(plan)?;
         let started_unix_ns = clock.now_unix_ns();
@@ -118,15 +148,23 @@ impl Watch {
             hooks: kernel.hooks.names().into_iter().map(Into::into).collect(),
             not_taken: kernel.remarks.clone(),
             kernel: kernel::release(),
-            ports,
             started_unix_ns,
+            ..said
         };
         let mut recorder = recording.map(|file| Recorder::start(file, &about, plan.max_connections));
         if let Some(recorder) = &mut recorder {
             recorder.sample(started_unix_ns, &first);
         }
-        let notices = tracker.sample(first);
-        Ok(Self { clock, kernel, tracker, recorder, about, notices, ended_unix_ns: started_unix_ns })
+        let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
+        let mut notices = Vec::new();
+        if let Some(exporter) = &mut exporter {
+            exporter.sample(started_unix_ns, &first, lost(&first, 0, 0), kernel.programs.clone());
+            let message = format!("metrics are served at {}", exporter.url());
+            log::info!("{message}");
+            notices.push(Notice { kind: "metrics", message });
+        }
+        notices.extend(tracker.sample(first));
+        Ok(Self { clock, kernel, tracker, recorder, exporter, about, notices, ended_unix_ns: started_unix_ns })
     }
 
     /// Until something ends it.
@@ -136,19 +174,25 @@ impl Watch {
         deadline: Option<Instant>,
         mut screen: Option<&mut Screen>,
     ) -> anyhow::Result<Ending> {
-        let mut ticks = interval_at(Instant::now() + TICK, TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let is_live = screen.as_ref().is_some_and(|screen| screen.is_live());
+        let tick = if is_live { LIVE_TICK } else { TICK };
+        let mut next_sample = Instant::now() + if is_live { Duration::ZERO } else { TICK };
         loop {
             let Self { clock, kernel, tracker, recorder, .. } = self;
-            let is_waiting = screen.as_ref().is_some_and(|screen| screen.output.is_waiting());
             tokio::select! {
                 biased;
                 () = signals.next() => return Ok(Ending::Asked),
                 () = until(deadline) => return Ok(Ending::Asked),
-                ending = closed(screen.as_deref_mut()) => return Ok(ending),
-                _ = ticks.tick() => self.sample(screen.as_deref_mut(), false)?,
+                ending = attend(screen.as_deref_mut()) => if let Some(ending) = ending {
+                    return Ok(ending);
+                },
+                () = sleep_until(next_sample) => {
+                    let began = Instant::now();
+                    let snapshot = self.sample(screen.as_deref_mut(), false)?;
+                    self.show(screen.as_deref_mut(), snapshot);
+                    next_sample = Instant::now() + tick.max(began.elapsed() * REST);
+                }
                 () = pass_on(&mut kernel.log) => {}
-                () = sleep(FLUSH_RETRY), if is_waiting => {}
                 ready = kernel.ring.readable_mut() => {
                     let mut ready = ready.context("cannot wait for events")?;
                     let (runtimes, screen) = (&mut kernel.runtimes, screen.as_deref_mut());
@@ -159,25 +203,41 @@ impl Watch {
                 }
             }
             if let Some(screen) = &mut screen {
-                screen.output.flush();
+                screen.flush();
             }
         }
     }
 
-    /// Reads every counter, for all who want to know; `last`: as of the end.
-    fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<()> {
+    /// Reads every counter, for all who want to know, and says what is new; `last`: as of the end.
+    fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<Snapshot> {
         let mut sample = self.kernel.sample(last)?;
         let unix_ns = if last { self.ended_unix_ns } else { self.clock.now_unix_ns() };
-        sample.loss.rows += screen.as_ref().map_or(0, |screen| screen.output.lost_rows());
+        let output_rows = screen.as_ref().map_or(0, |screen| screen.lost_rows());
+        let recording_rows = self.recorder.as_ref().map_or(0, Recorder::lost_events);
+        sample.loss.rows += output_rows + recording_rows;
         let mut notices = Vec::new();
+        if let Some(exporter) = &mut self.exporter {
+            exporter.sample(unix_ns, &sample, lost(&sample, output_rows, recording_rows), self.kernel.programs.clone());
+        }
         if let Some(recorder) = &mut self.recorder {
-            sample.loss.rows += recorder.lost_events();
             recorder.sample(unix_ns, &sample);
             notices = recorder.notices();
         }
         notices.extend(self.tracker.sample(sample));
+        let snapshot = self.tracker.snapshot(unix_ns);
+        notices.extend(self.tracker.news(&snapshot));
         tell(screen, unix_ns, &notices);
-        Ok(())
+        Ok(snapshot)
+    }
+
+    /// Shows a snapshot, and what the connections do that are on the screen then.
+    fn show(&self, screen: Option<&mut Screen>, snapshot: Snapshot) {
+        let Some(screen) = screen else { return };
+        screen.snapshot(snapshot);
+        for ask in screen.asks() {
+            let connection = self.kernel.counters.connection(ask.key);
+            screen.looked_at(&ask, connection.map(|connection| decode::standing(&connection, self.clock)));
+        }
     }
 
     /// Detaches, takes in what is left, and gives the last of the numbers.
@@ -194,8 +254,7 @@ impl Watch {
                 readers.show(decode::event(RowKind::Close, &connection, *clock));
             }
         }
-        self.sample(screen, true)?;
-        Ok(self.tracker.snapshot(self.ended_unix_ns))
+        self.sample(screen, true)
     }
 
     /// Ends the recording, if there is one, in order.
@@ -209,6 +268,11 @@ impl Watch {
     pub(crate) fn finish(mut self) -> anyhow::Result<Snapshot> {
         self.end(None)
     }
+}
+
+/// What was missed, for metrics.
+fn lost(sample: &Sample, output_rows: u64, recording_rows: u64) -> Lost {
+    Lost { sampled: sample.loss, output_rows, recording_rows }
 }
 
 /// Hands up to [`BATCH`] records to `take`, so that signals get their turn in a flood. True when there are no more.

@@ -1,12 +1,15 @@
 //! The command line: types only. Whatever can be judged without the kernel is judged here, so that a wrong value gets
 //! clap's usage error (exit code 2) before anything is opened or attached.
 
+mod metrics;
+
 use std::{fmt, fs, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use ipnet::IpNet;
 
-use crate::kernel;
+use crate::{kernel, terminal};
+pub(crate) use metrics::Metrics;
 
 /// Shows how many requests went out on a new TCP connection and how many on a reused one
 #[derive(Debug, Parser)]
@@ -32,6 +35,7 @@ impl Cli {
             Some(Command::Replay(replay)) => replay.check(),
             _ => cli.watch.check(),
         };
+        let checked = checked.and_then(|()| cli.watch.metrics.check());
         if let Err(message) = checked {
             Self::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
@@ -41,26 +45,54 @@ impl Cli {
 
 impl Watch {
     /// What no single option can tell.
-    fn check(&self) -> Result<(), &'static str> {
+    fn check(&self) -> Result<(), String> {
         if self.hooks.contains(&Hooks::Auto) && self.hooks.len() > 1 {
-            return Err("--hooks is either auto or a list of the others");
+            return Err("--hooks is either auto or a list of the others".into());
         }
-        if self.exchanges && self.output == Output::None && self.record.is_none() {
-            return Err("--exchanges needs an output that has rows: -o lines, -o json or --record");
+        let has_rows = !matches!(self.output, Some(Output::Tui | Output::None));
+        if self.exchanges && !has_rows && self.record.is_none() {
+            return Err("--exchanges needs an output that has rows: -o lines, -o json or --record".into());
         }
+        check_output(self.output)?;
         if self.record.is_some() && self.record == self.summary {
-            return Err("--record and --summary cannot go to one file");
+            return Err("--record and --summary cannot go to one file".into());
         }
         Ok(())
     }
 }
 
-impl Replay {
-    fn check(&self) -> Result<(), &'static str> {
-        if self.summary.as_ref() == Some(&self.file) {
-            return Err("--summary would overwrite the recording");
+/// A dashboard needs a terminal to be on.
+fn check_output(output: Option<Output>) -> Result<(), String> {
+    match terminal::obstacle() {
+        Some(obstacle) if output == Some(Output::Tui) => {
+            Err(format!("-o tui needs a terminal: {obstacle}; take -o lines or -o json"))
         }
-        Ok(())
+        _ => Ok(()),
+    }
+}
+
+/// What was asked for, or else what standard output can show.
+fn resolve(output: Option<Output>, exchanges: bool) -> Output {
+    let has_room = !exchanges && terminal::obstacle().is_none();
+    output.unwrap_or(if has_room { Output::Tui } else { Output::Lines })
+}
+
+impl Watch {
+    pub(crate) fn output(&self) -> Output {
+        resolve(self.output, self.exchanges)
+    }
+}
+
+impl Replay {
+    pub(crate) fn output(&self) -> Output {
+        resolve(self.output, false)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.summary.as_ref() == Some(&self.file) {
+            return Err("--summary would overwrite the recording".into());
+        }
+        check_output(self.output)
     }
 }
 
@@ -81,9 +113,9 @@ pub(crate) struct Replay {
     /// What --record wrote
     pub(crate) file: PathBuf,
 
-    /// What to write to standard output
-    #[arg(short, long, value_enum, default_value_t = Output::Lines)]
-    pub(crate) output: Output,
+    /// What to show: by default the dashboard on a terminal, else lines
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
 
     /// Also write the JSON summary object to this file at the end
     #[arg(long, value_name = "FILE")]
@@ -92,6 +124,14 @@ pub(crate) struct Replay {
     /// How many times as fast as it was: a number above zero, or max
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     pub(crate) speed: Speed,
+
+    /// Diagnostics on stderr
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Write the diagnostics of -v to this file instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,9 +178,9 @@ pub(crate) struct Watch {
     #[arg(long = "process", value_name = "NAME", value_parser = process_name)]
     pub(crate) processes: Vec<String>,
 
-    /// What to write to standard output
-    #[arg(short, long, value_enum, default_value_t = Output::Lines)]
-    pub(crate) output: Output,
+    /// What to show: by default the dashboard on a terminal, else lines
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
 
     /// A row for each exchange too (lines and json)
     #[arg(long)]
@@ -153,6 +193,9 @@ pub(crate) struct Watch {
     /// Write what is observed to this file, for replay
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) metrics: Metrics,
 
     /// End the watch after this time: 90s, 5m, or seconds
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -185,6 +228,8 @@ pub(crate) struct Watch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
+    /// A dashboard
+    Tui,
     /// A line for each connection, and a table at the end
     Lines,
     /// A JSON object for each connection, and one at the end
@@ -325,6 +370,7 @@ mod tests {
         assert!(check(&["x", "--exchanges", "-o", "none"]).is_err());
         assert!(check(&["x", "--exchanges", "--hooks", "sockops,tracepoint"]).is_ok());
         assert!(check(&["x", "--exchanges", "-o", "none", "--record", "a"]).is_ok());
+        assert!(check(&["x", "--exchanges", "-o", "tui"]).is_err());
         assert!(check(&["x", "--summary", "a", "--record", "a"]).is_err());
     }
 

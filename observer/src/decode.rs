@@ -7,8 +7,8 @@ use tcp_reuse_watch_ebpf::{self as wire, flag};
 use crate::{
     clock::Clock,
     event::{
-        CAUSES, Cause, Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure, Protocol, RowKind, WHYS, Why,
-        address, name,
+        Activity, CAUSES, Cause, Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure, Protocol, RowKind,
+        Standing, WHYS, Why, address, name,
     },
 };
 
@@ -49,6 +49,19 @@ pub(crate) fn event(kind: RowKind, record: &wire::Connection, clock: Clock) -> E
         group: if record.flags & flag::OVERFLOW != 0 { wire::OVERFLOW } else { record.group },
         connection: connection(record),
     }
+}
+
+/// What a connection is doing, by its whole record.
+pub(crate) fn standing(record: &wire::Connection, clock: Clock) -> Standing {
+    let is_live = record.flags & flag::LIVE != 0;
+    let idle_since = || (record.last_receive_us > 0).then(|| clock.unix_ns(record.last_receive_us * 1000));
+    let activity = match () {
+        () if record.phase == wire::Phase::Connecting as u8 => Activity::Connecting,
+        () if !is_live => Activity::Closing,
+        () if record.flags & flag::IDLE != 0 => Activity::Idle(idle_since()),
+        () => Activity::Busy,
+    };
+    Standing { activity, exchanges: record.exchanges }
 }
 
 fn connection(record: &wire::Connection) -> Connection {

@@ -13,6 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
     app::{self, Watch},
+    event::About,
     kernel::Plan,
     tracker::{Counts, Snapshot},
 };
@@ -82,7 +83,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ];
     let runtime = app::runtime()?;
     let _entered = runtime.enter();
-    let watch = Watch::start(&plan(&halves), Vec::new(), None)?;
+    let watch = Watch::start(&plan(&halves), About::default(), None, None)?;
     let watched_by = format!("Linux {} by {}", watch.about.kernel, watch.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)

@@ -1,6 +1,9 @@
 //! What the tracker is fed, as plain data: events of single connections, and samples of all counters.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 pub(crate) use tcp_reuse_watch_ebpf::{Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why};
 
@@ -114,6 +117,24 @@ impl Connection {
     }
 }
 
+/// What an open connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) activity: Activity,
+    pub(crate) exchanges: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    Connecting,
+    /// Nothing was asked yet, or an answer is due.
+    Busy,
+    /// Its last exchange is over; since when (nanoseconds since 1970), if that is known.
+    Idle(Option<i64>),
+    /// One side has closed it.
+    Closing,
+}
+
 /// All counters at one moment. They only grow, but for what [`Group`] says goes down.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
@@ -162,7 +183,7 @@ pub(crate) fn state_name(state: u16) -> &'static str {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupSample {
     pub(crate) key: GroupKey,
     pub(crate) counters: Group,
@@ -172,6 +193,8 @@ pub(crate) struct GroupSample {
     pub(crate) process_ended: bool,
     /// What its process is; None if that is not known.
     pub(crate) runtime: Option<Runtime>,
+    /// The container or the systemd unit of its process, or else the path of its cgroup; None if that is not known.
+    pub(crate) cgroup: Option<Arc<str>>,
 }
 
 impl GroupSample {
@@ -205,6 +228,17 @@ impl LossSample {
     }
 }
 
+/// What the kernel says of one of the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProgramSample {
+    pub(crate) name: &'static str,
+    /// Times that the kernel skipped it, as far as it says (a lower bound).
+    pub(crate) skips: u64,
+    /// While the kernel measures programs (`kernel.bpf_stats_enabled`): how often it ran, and how long in all.
+    pub(crate) runs: u64,
+    pub(crate) run_ns: u64,
+}
+
 /// What a watch is, said once at its start and again in the summary.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
@@ -215,6 +249,8 @@ pub(crate) struct About {
     pub(crate) kernel: String,
     /// As given; none means every port.
     pub(crate) ports: Vec<String>,
+    /// What else limits what is watched, each as it is said to a person.
+    pub(crate) filters: Vec<String>,
     /// Connections that were open when it began.
     pub(crate) pre_existing: u64,
     pub(crate) started_unix_ns: i64,
@@ -248,6 +284,10 @@ pub(crate) const CAUSES: [Cause; 10] = [
     Cause::ClientIdle,
     Cause::ServerIdle,
 ];
+
+/// What the buckets of lifetimes are called, by where they end.
+pub(crate) const LIFETIMES: [&str; tcp_reuse_watch_ebpf::LIFETIMES] =
+    ["1ms", "10ms", "100ms", "1s", "10s", "1m", "10m", "1h", "longer"];
 
 /// Why a connection was opened.
 pub(crate) fn why_name(why: Why) -> &'static str {

@@ -1,6 +1,9 @@
 //! How the program ends when it fails. 2 (usage) is clap's; the others are a contract with scripts.
 
-use std::{error::Error, fmt, process::ExitCode};
+use std::{error::Error, fmt, process::ExitCode, sync::mpsc::channel, thread, time::Duration};
+
+/// How long stderr may take: it can be a terminal that nobody reads.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 const RUN_TIME: u8 = 1;
 const NOT_PERMITTED: u8 = 4;
@@ -24,7 +27,17 @@ pub(crate) fn not_permitted() -> ExitCode {
 
 /// Says what went wrong on stderr, and gives the exit code for it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    say(format!("error: {error:#}"));
     let not_permitted = error.downcast_ref::<NotPermitted>().is_some();
     ExitCode::from(if not_permitted { NOT_PERMITTED } else { RUN_TIME })
+}
+
+fn say(message: String) {
+    let (done, said) = channel();
+    thread::spawn(move || {
+        eprintln!("{message}");
+        let _ = done.send(());
+    });
+    // Past it there is nobody to hear it.
+    let _ = said.recv_timeout(PATIENCE);
 }

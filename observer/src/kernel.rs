@@ -5,6 +5,7 @@
 
 pub(crate) mod btf;
 pub(crate) mod cgroup;
+mod cgroups;
 mod counters;
 mod hooks;
 mod inventory;
@@ -30,10 +31,11 @@ use ipnet::IpNet;
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    event::{Sample, name},
+    event::{ProgramSample, Sample, name},
     helper::Runtimes,
 };
 
+use cgroups::Cgroups;
 use counters::Counters;
 pub(crate) use hooks::{BASE_KIND, HookSet};
 use hooks::{Links, Places};
@@ -73,11 +75,14 @@ pub(crate) struct Kernel {
     links: Option<Links>,
     pub(crate) hooks: HookSet,
     places: Places,
+    /// As last sampled.
+    pub(crate) programs: Vec<ProgramSample>,
     /// Why a better set was not taken, for the user to know.
     pub(crate) remarks: Vec<String>,
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
     pub(crate) counters: Counters,
     inventory: Inventory,
+    cgroups: Cgroups,
     /// Set by the one who has started the helper; else no runtime is known.
     pub(crate) runtimes: Runtimes,
     /// What the kernel's types were read into: some 55 MB in small pieces, which take a while to free.
@@ -99,11 +104,13 @@ impl Kernel {
 
     /// Reads every counter; `last`: also those that take long, however short ago they were read.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
-        let mut sample = self.counters.sample(hooks::skips(&self.ebpf, self.hooks, self.places))?;
+        self.programs = hooks::programs(&self.ebpf, self.hooks, self.places);
+        let mut sample = self.counters.sample(hooks::skips(&self.programs, self.hooks, self.places))?;
         sample.listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
             log::warn!("cannot list sockets: {error:#}");
             None
         });
+        self.cgroups.name(&mut sample.groups, last);
         self.ask_for_runtimes(&mut sample);
         Ok(sample)
     }

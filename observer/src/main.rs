@@ -3,15 +3,20 @@
 //! Data flows one way: kernel → decode → tracker → snapshot → views. docs/ARCHITECTURE.md tells the whole story.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
 
+#[cfg(test)]
+mod allocations;
 mod app;
+mod cgroup_name;
 mod cli;
 mod clock;
+mod dashboard;
 mod decode;
 mod demo;
 mod diagnostics;
 mod doctor;
 mod event;
 mod exit;
+mod exporter;
 mod helper;
 mod kernel;
 mod output;
@@ -20,8 +25,12 @@ mod recording;
 mod replay;
 mod runtime;
 mod screen;
+mod series;
 mod signals;
+#[cfg(test)]
+mod steady;
 mod summary_file;
+mod terminal;
 mod tracker;
 mod view;
 mod wrap;

@@ -48,6 +48,15 @@ impl Output {
         self.writer.add(text.as_bytes());
     }
 
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.writer.add(bytes);
+    }
+
+    /// Whether something is waiting, or on the way to who reads it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.writer.is_busy()
+    }
+
     /// Hands over what is waiting, if the thread takes it.
     pub(crate) fn flush(&mut self) {
         self.writer.flush();
@@ -78,9 +87,12 @@ impl Output {
         }
     }
 
-    /// Writes what is left. False if standard output did not take it in time.
-    pub(crate) async fn finish(self) -> bool {
-        self.writer.finish(PATIENCE).await.is_ok()
+    /// Writes what is left; an error if standard output does not take it, in time. That its reader is gone is none.
+    pub(crate) async fn finish(self) -> io::Result<()> {
+        match self.writer.finish(PATIENCE).await {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            finished => finished,
+        }
     }
 }
 

@@ -11,12 +11,13 @@ use tokio::{
 use crate::{
     app,
     cli::{self, Speed},
-    event::About,
+    diagnostics,
+    event::{About, Event},
     recording::{Record, Recording},
-    screen::{Ending, FLUSH_RETRY, Screen, closed},
+    screen::{Ending, FLUSH_RETRY, Screen, attend},
     signals::Signals,
     summary_file::SummaryFile,
-    tracker::{Snapshot, Tracker},
+    tracker::{Notice, Snapshot, Tracker},
 };
 
 /// Records without a pause before signals get their turn.
@@ -26,6 +27,7 @@ const BATCH: usize = 1024;
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
 pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
+    diagnostics::open(options.verbose, options.log_file.as_deref())?;
     let recording = Recording::open(&options.file)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     app::runtime()?.block_on(replay(options, recording, summary_file))
@@ -33,15 +35,12 @@ pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
 
 async fn replay(options: &cli::Replay, recording: Recording, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let mut screen = Screen::new(options.output);
     let mut replay = Replay::new(recording, options.speed);
+    let mut screen = Screen::start(options.output(), &replay.about)?;
+    let (ending, broken) = replay.run_and_stay(&mut signals, screen.as_mut()).await;
     if let Some(screen) = &mut screen {
-        screen.start(&replay.about);
+        screen.leave();
     }
-    let (ending, broken) = match replay.run(&mut signals, screen.as_mut()).await {
-        Ok(ending) => (ending, None),
-        Err(error) => (Ending::Asked, Some(error)),
-    };
     signals.quit_on_next();
     let snapshot = replay.snapshot();
     if let Some(file) = summary_file {
@@ -69,50 +68,87 @@ impl Replay {
         Self { recording, pace, about, tracker, unix_ns: begin_unix_ns }
     }
 
-    /// To the end of the recording, unless something ends it before. An error: the recording goes on no further.
-    async fn run(&mut self, signals: &mut Signals, mut screen: Option<&mut Screen>) -> anyhow::Result<Ending> {
+    /// Until something ends it; an error if the recording goes on no further. Where it stays to be looked at, it is not
+    /// the end of the recording that ends it.
+    async fn run_and_stay(
+        &mut self,
+        signals: &mut Signals,
+        mut screen: Option<&mut Screen>,
+    ) -> (Ending, Option<anyhow::Error>) {
+        let (ended, broken) = match self.run(signals, screen.as_deref_mut()).await {
+            Ok(ended) => (ended, None),
+            Err(error) => (None, Some(error)),
+        };
+        if let Some(ending) = ended {
+            return (ending, broken);
+        }
+        if let Some(screen) = screen
+            && screen.stays()
+        {
+            if let Some(error) = &broken {
+                screen.notices(self.unix_ns, &[Notice { kind: "replay", message: format!("{error:#}") }]);
+            }
+            screen.snapshot(self.snapshot());
+            loop {
+                if let Some(ending) = wait(Instant::now() + NEVER, signals, Some(screen)).await {
+                    return (ending, broken);
+                }
+            }
+        }
+        (Ending::Asked, broken)
+    }
+
+    /// To the end of the recording, unless something ends it before: what that was. An error: it goes on no further.
+    async fn run(&mut self, signals: &mut Signals, mut screen: Option<&mut Screen>) -> anyhow::Result<Option<Ending>> {
         loop {
             for _ in 0..BATCH {
                 let record = self.recording.next()?;
                 let due = self.pace.due(record.unix_ns());
-                let is_behind = screen.as_ref().is_some_and(|screen| screen.output.is_behind());
-                if (due > Instant::now() || is_behind)
+                let is_behind = screen.as_ref().is_some_and(|screen| screen.is_behind());
+                // A sample of thousands of groups takes a while to read, and a while to take in.
+                let is_large = matches!(record, Record::Sample { .. });
+                if (due > Instant::now() || is_behind || is_large)
                     && let Some(ending) = wait(due, signals, screen.as_deref_mut()).await
                 {
-                    return Ok(ending);
+                    return Ok(Some(ending));
                 }
-                if self.apply(record, screen.as_deref_mut()) {
-                    return Ok(Ending::Asked);
+                self.unix_ns = self.unix_ns.max(record.unix_ns());
+                match record {
+                    Record::Event(event) => self.event(event, screen.as_deref_mut()),
+                    Record::Sample { unix_ns, sample } => {
+                        let notices = self.tracker.sample(sample);
+                        if let Some(ending) = wait(Instant::now(), signals, screen.as_deref_mut()).await {
+                            return Ok(Some(ending));
+                        }
+                        self.look(unix_ns, notices, screen.as_deref_mut());
+                    }
+                    Record::End { unix_ns } => {
+                        self.unix_ns = unix_ns;
+                        return Ok(None);
+                    }
                 }
             }
             if let Some(ending) = wait(Instant::now(), signals, screen.as_deref_mut()).await {
-                return Ok(ending);
+                return Ok(Some(ending));
             }
         }
     }
 
-    /// True when it was the end.
-    fn apply(&mut self, record: Record, screen: Option<&mut Screen>) -> bool {
-        self.unix_ns = self.unix_ns.max(record.unix_ns());
-        match record {
-            Record::Event(event) => {
-                let row = self.tracker.apply(event);
-                if let Some(screen) = screen {
-                    screen.row(&row);
-                }
-            }
-            Record::Sample { unix_ns, sample } => {
-                let notices = self.tracker.sample(sample);
-                if let Some(screen) = screen {
-                    screen.notices(unix_ns, &notices);
-                }
-            }
-            Record::End { unix_ns } => {
-                self.unix_ns = unix_ns;
-                return true;
-            }
+    fn event(&mut self, event: Event, screen: Option<&mut Screen>) {
+        let row = self.tracker.apply(event);
+        if let Some(screen) = screen {
+            screen.row(&row);
         }
-        false
+    }
+
+    /// Shows what a sample has changed, and what it gave occasion to say.
+    fn look(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
+        let snapshot = self.snapshot();
+        notices.extend(self.tracker.news(&snapshot));
+        if let Some(screen) = screen {
+            screen.notices(unix_ns, &notices);
+            screen.snapshot(snapshot);
+        }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -123,17 +159,18 @@ impl Replay {
 /// Until `due`, and until standard output keeps up; or until something ends the replay.
 async fn wait(due: Instant, signals: &mut Signals, mut screen: Option<&mut Screen>) -> Option<Ending> {
     loop {
-        let (mut is_waiting, mut is_behind) = (false, false);
+        let mut is_behind = false;
         if let Some(screen) = &mut screen {
-            screen.output.flush();
-            (is_waiting, is_behind) = (screen.output.is_waiting(), screen.output.is_behind());
+            screen.flush();
+            is_behind = screen.is_behind();
         }
-        let retry = Instant::now() + FLUSH_RETRY;
-        let until = if is_behind || is_waiting && due > retry { retry } else { due };
+        let until = if is_behind { Instant::now() + FLUSH_RETRY } else { due };
         tokio::select! {
             biased;
             () = signals.next() => return Some(Ending::Asked),
-            ending = closed(screen.as_deref_mut()) => return Some(ending),
+            ending = attend(screen.as_deref_mut()) => if let Some(ending) = ending {
+                return Some(ending);
+            },
             () = pause(until) => {}
         }
         if !is_behind && Instant::now() >= due {

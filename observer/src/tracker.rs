@@ -7,19 +7,25 @@ mod advice;
 mod counts;
 mod diagnosis;
 mod evidence;
+mod family;
 mod ports;
 mod snapshot;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 pub(crate) use counts::Counts;
 pub(crate) use diagnosis::{Confidence, Diagnosis, Finding};
+pub(crate) use evidence::Ended;
 use evidence::Evidence;
-pub(crate) use snapshot::{GroupRow, Snapshot};
+pub(crate) use family::{Family, families};
+pub(crate) use snapshot::{GroupName, GroupRow, Snapshot};
 
 use crate::event::{ConnectionKey, Event, GroupKey, GroupSample, LossSample, RowKind, Sample, SocketState};
 use ports::Ports;
-use snapshot::{Folded, GroupName};
+use snapshot::Folded;
 
 /// An event with the number of its connection.
 #[derive(Clone, Debug)]
@@ -48,9 +54,9 @@ pub(crate) struct Tracker {
     /// Groups as last sampled, but for those that have ended.
     live: Vec<GroupSample>,
     /// What their connections have shown.
-    evidence: HashMap<GroupKey, Evidence>,
+    evidence: HashMap<GroupKey, Arc<Evidence>>,
     /// What was said already.
-    diagnosed: HashSet<(Option<GroupName>, Finding)>,
+    diagnosed: HashSet<(Option<Arc<GroupName>>, Finding)>,
     /// Groups that have ended.
     folded: Folded,
     loss: LossSample,
@@ -78,11 +84,6 @@ impl Tracker {
 
     /// Numbers the connection of an event.
     pub(crate) fn apply(&mut self, event: Event) -> Row {
-        match event.kind {
-            RowKind::Open => self.evidence.entry(event.group).or_default().opened(&event.connection),
-            RowKind::Close => self.evidence.entry(event.group).or_default().closed(&event.connection),
-            RowKind::Exchange | RowKind::Failed => {}
-        }
         let ends = matches!(event.kind, RowKind::Close | RowKind::Failed);
         let known = if ends { self.ids.remove(&event.key) } else { self.ids.get(&event.key).copied() };
         let id = known.unwrap_or_else(|| {
@@ -93,7 +94,17 @@ impl Tracker {
             }
             self.last_id
         });
+        match event.kind {
+            RowKind::Open => self.evidence_of(event.group).opened(&event.connection),
+            RowKind::Close => self.evidence_of(event.group).closed(event.unix_ns, &event.connection),
+            RowKind::Exchange | RowKind::Failed => {}
+        }
         Row { id, event }
+    }
+
+    /// A snapshot may share what it was until now.
+    fn evidence_of(&mut self, group: GroupKey) -> &mut Evidence {
+        Arc::make_mut(self.evidence.entry(group).or_default())
     }
 
     /// A close row that was lost leaves its number behind. The kernel tracks no more than `max_connections`, so when
@@ -108,23 +119,21 @@ impl Tracker {
     }
 
     /// Takes in a sample; what it gives occasion to say.
-    pub(crate) fn sample(&mut self, sample: Sample) -> Vec<Notice> {
-        let (ended, live): (Vec<_>, Vec<_>) = sample.groups.into_iter().partition(|group: &GroupSample| group.ended);
-        for group in &ended {
+    pub(crate) fn sample(&mut self, mut sample: Sample) -> Vec<Notice> {
+        for group in sample.groups.extract_if(.., |group| group.ended) {
             let evidence = self.evidence.remove(&group.key).unwrap_or_default();
-            self.folded.add(group, &evidence);
+            self.folded.add(&group, evidence);
         }
         // A row that comes later than the group's end leaves evidence behind that belongs to nothing any more.
-        let before: HashSet<GroupKey> = self.live.iter().chain(&live).map(|group| group.key).collect();
+        let before: HashSet<GroupKey> = self.live.iter().chain(&sample.groups).map(|group| group.key).collect();
         self.evidence.retain(|key, _| before.contains(key));
-        self.live = live;
+        self.live = sample.groups;
         let mut notices = Vec::new();
         if sample.loss.mptcp > 0 && self.loss.mptcp == 0 {
             let message = "MPTCP is not supported: such connections are in no count, only among the untracked".into();
             notices.push(Notice { kind: "unsupported", message });
         }
         self.loss = sample.loss;
-        notices.extend(self.news());
         if let Some(listing) = sample.listing {
             notices.extend(self.ports.look(&listing.states, listing.local_ports));
             self.states = Some(listing.states);
@@ -133,11 +142,11 @@ impl Tracker {
     }
 
     /// What has become certain since the last time.
-    fn news(&mut self) -> Vec<Notice> {
+    pub(crate) fn news(&mut self, snapshot: &Snapshot) -> Vec<Notice> {
         let mut notices = Vec::new();
-        for row in snapshot::rows(&self.live, self.folded.clone(), &self.evidence) {
-            let certain = row.diagnoses.iter().filter(|of| of.confidence == Confidence::Certain && !of.healthy);
-            for diagnosis in certain {
+        for row in &snapshot.groups {
+            let diagnoses = row.diagnoses();
+            for diagnosis in diagnoses.iter().filter(|of| of.confidence == Confidence::Certain && !of.healthy) {
                 if self.diagnosed.len() < MAX_DIAGNOSED && self.diagnosed.insert((row.name.clone(), diagnosis.finding))
                 {
                     let Diagnosis { evidence, advice, .. } = diagnosis;

@@ -2,9 +2,14 @@
 
 mod json;
 mod lines;
+mod prometheus;
+mod tui;
+mod words;
 
 pub(crate) use json::JsonView;
 pub(crate) use lines::LinesView;
+pub(crate) use prometheus::{Format, encode};
+pub(crate) use tui::{Ask, Outcome, Theme, Tui};
 
 use crate::{
     event::{About, Failure},

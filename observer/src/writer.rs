@@ -3,7 +3,11 @@
 
 use std::{
     io::{self, Write},
-    sync::mpsc::{SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +20,8 @@ const CHUNKS: usize = 2;
 pub(crate) struct Writer {
     waiting: Vec<u8>,
     thread: SyncSender<Vec<u8>>,
+    /// Chunks that were handed over and are not written yet.
+    under_way: Arc<AtomicUsize>,
     ended: oneshot::Receiver<io::Error>,
 }
 
@@ -23,16 +29,19 @@ impl Writer {
     pub(crate) fn new(mut file: impl Write + Send + 'static) -> Self {
         let (thread, chunks) = sync_channel::<Vec<u8>>(CHUNKS);
         let (report, ended) = oneshot::channel();
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&under_way);
         thread::spawn(move || {
             for chunk in chunks {
                 if let Err(error) = file.write_all(&chunk).and_then(|()| file.flush()) {
                     let _ = report.send(error);
                     return;
                 }
+                left.fetch_sub(1, Ordering::Relaxed);
             }
             // `report` is dropped: everything is written.
         });
-        Self { waiting: Vec::new(), thread, ended }
+        Self { waiting: Vec::new(), thread, under_way, ended }
     }
 
     pub(crate) fn add(&mut self, bytes: &[u8]) {
@@ -44,9 +53,18 @@ impl Writer {
         if self.waiting.is_empty() {
             return;
         }
-        if let Err(TrySendError::Full(chunk)) = self.thread.try_send(std::mem::take(&mut self.waiting)) {
-            self.waiting = chunk;
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        if let Err(refused) = self.thread.try_send(std::mem::take(&mut self.waiting)) {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            if let TrySendError::Full(chunk) = refused {
+                self.waiting = chunk;
+            }
         }
+    }
+
+    /// Whether anything is not written yet.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.waiting.is_empty() || self.under_way.load(Ordering::Relaxed) > 0
     }
 
     /// What still waits for a thread that is busy.

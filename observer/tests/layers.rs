@@ -7,9 +7,13 @@ use std::{
 };
 
 /// The layer's files, and the words that none of them may hold.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("runtime", &["tokio", "aya", "std::time", "std::fs", "std::io", "crate::"]),
     ("tracker", &["tokio", "aya", "std::time", "std::fs", "std::io", "crate::kernel", "crate::clock", "crate::view"]),
+    (
+        "series",
+        &["tokio", "aya", "std::time::Instant", "std::fs", "std::io", "crate::kernel", "crate::clock", "crate::view"],
+    ),
     ("recording", &["tokio", "aya", "crate::kernel", "crate::clock", "crate::decode", "crate::view", "crate::screen"]),
     ("view", &["tokio", "aya", "std::time", "std::fs", "std::io", "crate::kernel", "kernel::", "clock::", "decode::"]),
 ];

@@ -1,9 +1,14 @@
 //! The project's own commands, run as `cargo xtask COMMAND`. This file only dispatches: each command has a file of its
 //! own, and `cargo xtask help` describes them.
 
+mod bench;
 mod demo;
 mod ebpf;
+mod hold;
 mod packages;
+mod running;
+mod screenshot;
+mod soak;
 mod tally;
 mod test;
 mod vm;
@@ -16,16 +21,28 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands for working on tcp-reuse-watch")]
 enum Command {
+    Bench(bench::Args),
+    #[command(hide = true)]
+    Churn(soak::churn::Args),
     Demo(demo::Args),
     Ebpf(ebpf::Args),
+    #[command(hide = true)]
+    Hold(hold::Args),
+    Screenshot(screenshot::Args),
+    Soak(soak::Args),
     Test(test::Args),
     Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Command::parse() {
+        Command::Bench(args) => bench::run(&args),
+        Command::Churn(args) => soak::churn::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
+        Command::Hold(args) => hold::run(&args),
+        Command::Screenshot(args) => screenshot::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Test(args) => Ok(test::run(&args)),
         Command::Vm(args) => vm::run(&args),
     };

@@ -26,12 +26,21 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "openssl",
     "postgresql",
     "procps",
+    "prometheus",
     "python3",
+    "python3-prometheus-client",
     "python3-requests",
     "python3-websockets",
+    "python3-yaml",
     "redis-server",
     "redis-tools",
+    "strace",
+    "systemd",
 ];
+
+/// Loads and servers for `cargo xtask bench` and `soak`, and what people would look with instead.
+pub(crate) const FOR_BENCH: &[&str] =
+    &["apache2-utils", "bsdutils", "iproute2", "libbpf-tools", "net-tools", "nginx", "tcpdump", "util-linux", "wrk"];
 
 /// What boots other kernels: see `cargo xtask vm`. The last has the keys of Debian, on Ubuntu too.
 pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];

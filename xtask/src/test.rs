@@ -4,13 +4,16 @@
 use std::env;
 use std::io::{self, BufReader};
 use std::process::{ExitCode, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::tally::Tally;
 use crate::workspace::{Workspace, describe, is_root, run as run_command, succeeds};
-use crate::{ebpf, packages, vm};
+use crate::{ebpf, packages, soak, vm};
+
+/// Long enough for each kind of churn to come many times.
+const SOAK: Duration = Duration::from_mins(1);
 
 /// Run every check and test: formatting, lints, the BPF objects, unit and end-to-end tests, the scenarios on other kernels
 ///
@@ -38,6 +41,7 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     step("cargo xtask ebpf --check", || ebpf::check(workspace))?;
     cargo(workspace, &["build", "--release", "--locked", "--package", "tcp-reuse-watch"])?;
     step("cargo test --workspace --locked", || cargo_test(workspace, tally))?;
+    step("cargo xtask soak", || soaked(workspace, tally))?;
     step("cargo xtask vm", || other_kernels(workspace, tally))
 }
 
@@ -96,6 +100,15 @@ fn cargo_test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     }
     if tally.passed == 0 {
         bail!("no test ran");
+    }
+    Ok(())
+}
+
+fn soaked(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    let soaked = soak::check(workspace, SOAK)?;
+    *tally += soaked;
+    if soaked.failed > 0 {
+        bail!("{} things did not hold", soaked.failed);
     }
     Ok(())
 }

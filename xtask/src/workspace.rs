@@ -44,6 +44,15 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
+/// Builds the program that is measured, for one who may load its programs into the kernel: where it is.
+pub(crate) fn release(workspace: &Workspace) -> Result<PathBuf> {
+    if !is_root() {
+        bail!("programs are loaded into the kernel: run this as root");
+    }
+    run(workspace.cargo().args(["build", "--release", "--locked", "--package", "tcp-reuse-watch"]))?;
+    Ok(workspace.target.join("release/tcp-reuse-watch"))
+}
+
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

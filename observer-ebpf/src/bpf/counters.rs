@@ -2,46 +2,40 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_reuse_watch_ebpf::{
-    CAUSES, Connection, FAILURES, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, Loss, OVERFLOW, WHYS, flag,
+    Connection, Group, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, exchanges_bucket, lifetime_bucket,
 };
 
 use super::{
     atomic,
-    maps::{GROUPS, lost},
-    process::Process,
+    maps::{COUNTERS, FREE_SLOTS, GROUPS, lost},
+    process::{self, Process},
 };
 
 /// -EEXIST: another processor was faster.
 pub(super) const EEXIST: i32 = -17;
 
-/// Too large for the stack beside a connection.
-static EMPTY: Group = Group {
-    comm: [0; 16],
-    tracked: 0,
-    opened: 0,
-    pre_existing: 0,
-    closed: 0,
-    unused: 0,
-    new: 0,
-    reused: 0,
-    inexact: 0,
-    failures: [0; FAILURES],
-    exchanges_per_connection: [0; HISTOGRAM],
-    why: [0; WHYS],
-    closes: [0; CAUSES],
-    // Counted as soon as it is there: another connect must not take itself for the first.
-    live: 1,
-    idle: 0,
-    last_cause: 0,
-};
-
-/// What came of a group that had to exist.
+/// What came of a group that had to exist, and where its counters are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ensured {
-    Present,
-    Created,
+    Present(u32),
+    Created(u32),
     /// The overflow group counts.
     NoRoom,
+}
+
+impl Ensured {
+    #[inline(always)]
+    pub(super) fn slot(self) -> u32 {
+        match self {
+            Self::Present(slot) | Self::Created(slot) => slot,
+            Self::NoRoom => OVERFLOW_SLOT,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_created(self) -> bool {
+        matches!(self, Self::Created(_))
+    }
 }
 
 /// A group's counters: a pointer into a map value, checked for null.
@@ -74,41 +68,63 @@ pub(super) fn add_at<const N: usize>(counters: *mut [u64; N], index: u8, n: u64)
 }
 
 impl Counters {
-    /// The counters that `connection` counts in. They are there as long as an entry points at them: user space deletes
-    /// a group only when `tracked` is 0 and its process is gone.
+    /// The counters that `connection` counts in. They are its group's as long as an entry points at them: user space frees
+    /// a slot only when `tracked` is 0 and the process is gone.
     #[inline(always)]
     pub(super) fn of(connection: &Connection) -> Option<Self> {
-        Self::at(if connection.flags & flag::OVERFLOW != 0 { &OVERFLOW } else { &connection.group })
+        Self::at(connection.slot)
     }
 
     #[inline(always)]
-    pub(super) fn at(key: &GroupKey) -> Option<Self> {
-        let group = GROUPS.get_ptr_mut(key);
+    fn at(slot: u32) -> Option<Self> {
+        let group = COUNTERS.get_ptr_mut(slot);
         if group.is_none() {
             lost(Loss::CountsLost);
         }
         group.map(Self)
     }
 
-    /// Makes sure that the group exists. A new one has a live connection: the one for which it was made.
+    /// Makes sure that the group exists. A new one has a live connection, the one for which it was made: another connect
+    /// must not take itself for the first.
     #[inline(always)]
     pub(super) fn ensure(key: &GroupKey, process: &Process) -> Ensured {
-        if GROUPS.get_ptr(key).is_some() {
-            return Ensured::Present;
+        if let Some(slot) = slot_of(key) {
+            return Ensured::Present(slot);
         }
-        match GROUPS.insert(key, &EMPTY, u64::from(BPF_NOEXIST)) {
-            Ok(()) => {
-                if let Some(group) = GROUPS.get_ptr_mut(key) {
-                    // SAFETY: a pointer into a map value, checked for null.
-                    unsafe { (*group).comm = process.comm };
+        let Ok(Some(slot)) = FREE_SLOTS.pop() else {
+            lost(Loss::GroupsFull);
+            return Ensured::NoRoom;
+        };
+        if let Some(Self(group)) = Self::at(slot) {
+            // SAFETY: a pointer into a map value, checked for null. Nobody else has this slot.
+            unsafe {
+                (*group).comm = process.comm;
+                (*group).cgroup = process::cgroup_of(key.tgid);
+                (*group).live = 1;
+            }
+        }
+        match GROUPS.insert(key, &slot, u64::from(BPF_NOEXIST)) {
+            Ok(()) => Ensured::Created(slot),
+            Err(error) => {
+                free(slot);
+                match slot_of(key).filter(|_| error == EEXIST) {
+                    Some(slot) => Ensured::Present(slot),
+                    None => {
+                        lost(Loss::GroupsFull);
+                        Ensured::NoRoom
+                    }
                 }
-                Ensured::Created
             }
-            Err(EEXIST) => Ensured::Present,
-            Err(_) => {
-                lost(Loss::GroupsFull);
-                Ensured::NoRoom
-            }
+        }
+    }
+
+    /// Takes back that a new group has a live connection: it could not be tracked.
+    #[inline(always)]
+    pub(super) fn cancel(ensured: Ensured) {
+        if let Ensured::Created(slot) = ensured
+            && let Some(counters) = Self::at(slot)
+        {
+            uncount!(counters, live);
         }
     }
 
@@ -123,5 +139,46 @@ impl Counters {
                 }
             }
         }
+    }
+
+    /// A connection has ended, after so long.
+    #[inline(always)]
+    pub(super) fn count_lifetime(self, lifetime_us: u64) {
+        count!(self, lifetimes[lifetime_bucket(lifetime_us)]);
+        // SAFETY: only an address inside the map value is computed.
+        atomic::add(unsafe { &raw mut (*self.0).lifetime_us_sum }, lifetime_us);
+    }
+
+    /// A connection is over, and will carry no more than these exchanges.
+    #[inline(always)]
+    pub(super) fn count_over(self, exchanges: u64) {
+        if let Some(bucket) = exchanges_bucket(exchanges) {
+            count!(self, closed_exchanges[bucket]);
+            // SAFETY: only an address inside the map value is computed.
+            atomic::add(unsafe { &raw mut (*self.0).closed_exchanges_sum }, exchanges);
+        }
+    }
+}
+
+/// Where the counters of a group are, if there is such a group.
+#[inline(always)]
+fn slot_of(key: &GroupKey) -> Option<u32> {
+    // SAFETY: a slot never changes while its group is there.
+    unsafe { GROUPS.get(key) }.copied()
+}
+
+/// Gives back a slot that has counted nothing.
+#[inline(always)]
+fn free(slot: u32) {
+    if let Some(Counters(group)) = Counters::at(slot) {
+        // SAFETY: a pointer into a map value, checked for null. Nobody else has this slot.
+        unsafe {
+            (*group).comm = [0; 16];
+            (*group).cgroup = 0;
+            (*group).live = 0;
+        }
+    }
+    if FREE_SLOTS.push(&slot, 0).is_err() {
+        lost(Loss::NotRemoved);
     }
 }

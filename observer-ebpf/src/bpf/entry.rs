@@ -79,11 +79,7 @@ pub(super) fn create<M: Memory>(
     match CONNECTIONS.insert(socket.address(), &EMPTY, u64::from(when)) {
         Ok(()) => {}
         Err(error) => {
-            if ensured == Ensured::Created
-                && let Some(counters) = Counters::at(&group)
-            {
-                uncount!(counters, live);
-            }
+            Counters::cancel(ensured);
             if error == EEXIST {
                 // Another hook was faster.
                 return None;
@@ -102,10 +98,11 @@ pub(super) fn create<M: Memory>(
     entry.connect_ns = unsafe { bpf_ktime_get_ns() };
     entry.group = group;
     entry.comm = process.comm;
+    entry.slot = ensured.slot();
     entry.flags = if ensured == Ensured::NoRoom { flag::OVERFLOW } else { 0 };
     if let Some(counters) = Counters::of(entry) {
         count!(counters, tracked);
-        enter(entry, counters, ensured == Ensured::Created);
+        enter(entry, counters, ensured.is_created());
     }
     Some(entry)
 }
@@ -405,6 +402,10 @@ fn count_closed(entry: &mut Connection) {
             entry.flags |= flag::UNUSED;
             count!(counters, unused);
         }
+        // One that was there before has lived longer than is known.
+        if entry.established_ns > 0 {
+            counters.count_lifetime((entry.ended_ns / 1000).saturating_sub(entry.established_ns / 1000));
+        }
         entry.cause = count_cause(counters, cause(entry));
     }
 }
@@ -497,12 +498,19 @@ pub(super) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, s
 }
 
 /// Nothing more will come of this entry: its row is sent, and it is removed.
+///
+/// Only now it is known how many exchanges it has carried: an answer can still be read after CLOSE, and a histogram's
+/// buckets must never go down. So these lag behind `closed` by the sockets that an application holds on to.
 #[inline(always)]
 pub(super) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
     if entry.phase == Phase::Closed as u8 {
         row(ctx, entry, RowKind::Close);
     }
     if let Some(counters) = Counters::of(entry) {
+        if entry.phase == Phase::Closed as u8 {
+            counters.count_over(entry.exchanges);
+        }
+        // Last: at 0 the group may be read for the last time.
         uncount!(counters, tracked);
     }
     if CONNECTIONS.remove(entry.socket).is_err() {

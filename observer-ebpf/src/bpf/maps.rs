@@ -3,7 +3,7 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf},
 };
 use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, Owner, PORT_WORDS, StateKey};
 
@@ -13,9 +13,18 @@ use super::atomic;
 #[map]
 pub(super) static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(1, 0);
 
-/// Exact counters, read by user space once per tick.
+/// Where the counters of a group are.
 #[map]
-pub(super) static GROUPS: HashMap<GroupKey, Group> = HashMap::with_max_entries(1, 0);
+pub(super) static GROUPS: HashMap<GroupKey, u32> = HashMap::with_max_entries(1, 0);
+
+/// Exact counters, read by user space once per tick. An array, because a connection that knows its slot finds them in a
+/// few nanoseconds, and looking for its group would cost fifty.
+#[map]
+pub(super) static COUNTERS: Array<Group> = Array::with_max_entries(1, 0);
+
+/// Slots that count for no group: user space puts them in, zeroed.
+#[map]
+pub(super) static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1, 0);
 
 /// Rows for a person to read; [`Connection`]s, whole.
 #[map]

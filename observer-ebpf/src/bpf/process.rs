@@ -3,6 +3,8 @@
 
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated::bpf_probe_read_kernel_str};
 
+use tcp_reuse_watch_ebpf::ABSENT;
+
 use super::frozen::frozen;
 
 /// `PF_KTHREAD` of include/linux/sched.h.
@@ -50,6 +52,28 @@ pub(super) fn is_exiting(tgid: u32) -> bool {
     let task = unsafe { bpf_get_current_task() };
     read::<u32>(task, frozen!(OFFSETS.task_flags)).is_some_and(|flags| flags & PF_EXITING != 0)
         && read::<u32>(task, frozen!(OFFSETS.task_tgid)) == Some(tgid)
+}
+
+/// The id of the calling task's cgroup (v2), if the task is of this process; 0 if it is not known. By probe reads, because
+/// `bpf_get_current_cgroup_id` is not for sock_ops on every kernel (net/core/filter.c, `sock_ops_func_proto`).
+#[inline(always)]
+pub(super) fn cgroup_of(tgid: u32) -> u64 {
+    // SAFETY: the helper has no preconditions.
+    let task = unsafe { bpf_get_current_task() };
+    if read::<u32>(task, frozen!(OFFSETS.task_tgid)) != Some(tgid) {
+        return 0;
+    }
+    read_present(task, frozen!(OFFSETS.task_cgroups))
+        .and_then(|set| read_present(set, frozen!(OFFSETS.css_set_default)))
+        .and_then(|cgroup| read_present(cgroup, frozen!(OFFSETS.cgroup_node)))
+        .and_then(|node| read_present(node, frozen!(OFFSETS.node_id)))
+        .unwrap_or(0)
+}
+
+/// What is read from a field that a kernel may not have.
+#[inline(always)]
+fn read_present(base: u64, offset: u32) -> Option<u64> {
+    if offset == ABSENT { None } else { read(base, offset) }
 }
 
 #[inline(always)]

@@ -102,8 +102,9 @@ pub(super) fn cgroup_v2() -> Check {
         Err(why) => Check::missing(
             NAME,
             why,
-            "in a container, start it with the machine's cgroup namespace (docker \
-             run --cgroupns=host); else: mount -t cgroup2 none /sys/fs/cgroup",
+            "in a container, give it the machine's cgroups (docker run \
+             --cgroupns=host, or -v /sys/fs/cgroup:/node/sys/fs/cgroup:ro); else: \
+             mount -t cgroup2 none /sys/fs/cgroup",
         ),
     }
 }

@@ -73,7 +73,8 @@ pub(super) fn container() -> Check {
     const NAME: &str = "container";
     let what = container_name().map_or("no sign of one".into(), |name| format!("inside one ({name})"));
     let mut walls = Vec::new();
-    if cgroup::in_initial_namespace().is_ok_and(|initial| !initial) {
+    let sees_root = || cgroup::mounted().is_ok_and(|root| root.is_some());
+    if cgroup::in_initial_namespace().is_ok_and(|initial| !initial) && !sees_root() {
         walls.push(("cgroup", "--cgroupns=host"));
     }
     if in_initial_pid_namespace().is_ok_and(|initial| !initial) {

@@ -9,40 +9,47 @@ use rustix::{
 
 use super::CgroupRoot;
 
-/// Inode of the initial cgroup namespace (include/linux/proc_ns.h, `PROC_CGROUP_INIT_INO`): in any other one the root
-/// that can be reached is not the machine's.
+/// Inode of the initial cgroup namespace (include/linux/proc_ns.h, `PROC_CGROUP_INIT_INO`).
 const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
+
+/// Inode of the root (kernel/cgroup/cgroup.c, `cgroup_setup_root()`, since 5.5). A container's own mount shows its part of
+/// the hierarchy as if it were the root, and has another one.
+const ROOT: u64 = 1;
 
 /// Opens the root, or says why it cannot be reached.
 pub(crate) fn open_root() -> Result<CgroupRoot, String> {
-    if !in_initial_namespace().map_err(|error| format!("no cgroup namespace: {error}"))? {
-        return Err("this is a cgroup namespace of its own (a container): the machine's root cannot be reached".into());
-    }
     match mounted().map_err(|error| format!("no mount table: {error}"))? {
         Some(path) => open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| format!("cannot open {path}: {error}")),
-        None => mount().map_err(|error| format!("cgroup v2 is not mounted, and cannot be: {error}")),
+        None if in_initial_namespace().map_err(|error| format!("no cgroup namespace: {error}"))? => {
+            mount().map_err(|error| format!("cgroup v2 is not mounted, and cannot be: {error}"))
+        }
+        None => {
+            Err("this is a cgroup namespace of its own (a container), and the machine's root is mounted nowhere in \
+                     it"
+            .into())
+        }
     }
 }
 
-/// Whether this process sees the machine's cgroups, and not a container's part of them.
+/// Whether what is mounted here shows the machine's cgroups, and not a container's part of them.
 pub(crate) fn in_initial_namespace() -> io::Result<bool> {
     Ok(fs::metadata("/proc/self/ns/cgroup")?.ino() == INITIAL_CGROUP_NAMESPACE)
 }
 
 /// Where the root of cgroup v2 is mounted, if it is.
 pub(crate) fn mounted() -> io::Result<Option<String>> {
-    Ok(mount_point(&fs::read_to_string("/proc/self/mountinfo")?))
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(mount_points(&mounts).find(|path| fs::metadata(path).is_ok_and(|folder| folder.ino() == ROOT)))
 }
 
-/// Where the root of cgroup v2 is mounted, from /proc/self/mountinfo (proc_pid_mountinfo(5)): in a hybrid layout under
+/// Where cgroup v2 is mounted, or a part of it, from /proc/self/mountinfo (proc_pid_mountinfo(5)): in a hybrid layout under
 /// cgroup v1's folder.
-fn mount_point(mounts: &str) -> Option<String> {
-    mounts.lines().find_map(|line| {
+fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
+    mounts.lines().filter_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
-        let mut fields = mount.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
-        (filesystem.split(' ').next() == Some("cgroup2") && root == "/").then(|| unescaped(point))
+        let point = mount.split(' ').nth(4)?;
+        (filesystem.split(' ').next() == Some("cgroup2")).then(|| unescaped(point))
     })
 }
 
@@ -65,19 +72,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_found_in_unified_and_hybrid_layouts() {
+    fn mounts_are_found_in_every_layout() {
         let unified = "29 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw";
-        assert_eq!(mount_point(unified).as_deref(), Some("/sys/fs/cgroup"));
         let hybrid = "30 25 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                       31 25 0:27 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw";
-        assert_eq!(mount_point(hybrid).as_deref(), Some("/sys/fs/cgroup/unified"));
+        let container = "40 1 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n\
+                         41 1 0:26 /../../.. /host\\040s/cgroup ro master:4 - cgroup2 cgroup2 rw";
+        for (mounts, points) in [
+            (unified, &["/sys/fs/cgroup"][..]),
+            (hybrid, &["/sys/fs/cgroup/unified"]),
+            (container, &["/sys/fs/cgroup", "/host s/cgroup"]),
+            ("nonsense\n\n - ", &[]),
+        ] {
+            assert_eq!(mount_points(mounts).collect::<Vec<_>>(), points);
+        }
+        assert_eq!(unescaped(r"/a\040b"), "/a b");
     }
 
     #[test]
-    fn a_mount_of_a_part_is_not_the_root() {
-        let part = "29 1 0:26 /system.slice /mnt/part rw - cgroup2 cgroup2 rw";
-        assert_eq!(mount_point(part), None);
-        assert_eq!(mount_point("nonsense\n\n - "), None);
-        assert_eq!(unescaped(r"/a\040b"), "/a b");
+    fn the_root_is_the_one_with_its_number() {
+        if let Some(path) = mounted().unwrap() {
+            assert_eq!(fs::metadata(path).unwrap().ino(), ROOT);
+        }
     }
 }

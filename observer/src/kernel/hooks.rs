@@ -14,6 +14,7 @@ use aya::{
 };
 
 use super::CgroupRoot;
+use crate::event::ProgramSample;
 
 /// Where the handlers hang. Receives, resets, changes of state and the end of a socket are seen by tracepoints in every
 /// set; this is what comes beside them.
@@ -213,34 +214,49 @@ pub(super) fn try_each(
     tried
 }
 
+/// What the kernel says of each program of the set.
+pub(super) fn programs(ebpf: &Ebpf, set: HookSet, places: Places) -> Vec<ProgramSample> {
+    let sample = |hook: &Hook| {
+        let fdinfo = ebpf.program(hook.program).and_then(fdinfo).unwrap_or_default();
+        let number = |field| number_in(&fdinfo, field).unwrap_or(0);
+        ProgramSample {
+            name: hook.program,
+            skips: number("recursion_misses"),
+            runs: number("run_cnt"),
+            run_ns: number("run_time_ns"),
+        }
+    };
+    hooks_of(set, places).map(sample).collect()
+}
+
 /// How often the kernel skipped one of the programs, and how often nothing else made it good. Lower bounds: the kernel
 /// counts on a best effort.
-pub(super) fn skips(ebpf: &Ebpf, set: HookSet, places: Places) -> (u64, u64) {
+pub(super) fn skips(programs: &[ProgramSample], set: HookSet, places: Places) -> (u64, u64) {
     let mut all = 0;
     let mut unrecovered = 0;
     for hook in hooks_of(set, places) {
-        let misses = ebpf.program(hook.program).map_or(0, recursion_misses);
-        all += misses;
+        let skips = programs.iter().find(|program| program.name == hook.program).map_or(0, |program| program.skips);
+        all += skips;
         let is_recovered = match hook.recovery {
             Recovery::Always => true,
             Recovery::BySockops => set.sockops,
             Recovery::BySends => sees_sends(set, places),
         };
         if !is_recovered {
-            unrecovered += misses;
+            unrecovered += skips;
         }
     }
     (all, unrecovered)
 }
 
 /// What the kernel shows of a program in /proc (`bpf_prog_show_fdinfo()`, `recursion_misses` since 5.12).
-fn recursion_misses(program: &Program) -> u64 {
-    let fdinfo = program.fd().ok().map(|fd| format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd()));
-    fdinfo.and_then(|path| fs::read_to_string(path).ok()).as_deref().and_then(parse_misses).unwrap_or(0)
+fn fdinfo(program: &Program) -> Option<String> {
+    let fd = program.fd().ok()?;
+    fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).ok()
 }
 
-fn parse_misses(fdinfo: &str) -> Option<u64> {
-    fdinfo.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?.trim().parse().ok()
+fn number_in(fdinfo: &str, field: &str) -> Option<u64> {
+    fdinfo.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -248,10 +264,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn skips_are_read_from_fdinfo() {
-        let fdinfo = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nrun_cnt:\t0\nrecursion_misses:\t17\n";
-        assert_eq!(parse_misses(fdinfo), Some(17));
-        assert_eq!(parse_misses("pos:\t0\n"), None);
+    fn numbers_are_read_from_fdinfo() {
+        let fdinfo = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nrun_cnt:\t3\nrecursion_misses:\t17\n";
+        assert_eq!((number_in(fdinfo, "recursion_misses"), number_in(fdinfo, "run_cnt")), (Some(17), Some(3)));
+        assert_eq!((number_in("pos:\t0\n", "recursion_misses"), number_in(fdinfo, "run")), (None, None));
     }
 
     #[test]

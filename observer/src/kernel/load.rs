@@ -7,16 +7,17 @@ use std::{net::Ipv4Addr, thread, time::Instant};
 use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
-    maps::{HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
     programs::ProgramError,
 };
 use ipnet::Ipv4Net;
-use tcp_reuse_watch_ebpf::{Connect, Filter, Group, GroupKey, OVERFLOW, Offsets, PORT_WORDS, Switches};
+use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
 
 use super::{
     CgroupRoot, Counters, HookSet, Kernel, KernelLog, Plan, Wire,
     btf::Source,
     cgroup,
+    cgroups::Cgroups,
     hooks::{self, Places},
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     mapped,
@@ -37,8 +38,8 @@ const PROBES: [HookSet; 3] = [
 
 const ALL_OF_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0);
 
-/// Groups in the kernel at a time, the overflow group included.
-const MAX_GROUPS: u32 = 10_001;
+/// Groups in the kernel at a time, without the overflow group.
+const MAX_GROUPS: u32 = 10_000;
 
 /// What the running kernel is like, as far as the programs must know.
 struct KernelFacts {
@@ -175,6 +176,8 @@ impl<'a> Loader<'a> {
         let ring = readable(RingBuf::try_from(map(&mut ebpf, "EVENTS")?)?)?;
         let counters = Counters::new(
             HashMap::try_from(map(&mut ebpf, "GROUPS")?)?,
+            Array::try_from(map(&mut ebpf, "COUNTERS")?)?,
+            Queue::try_from(map(&mut ebpf, "FREE_SLOTS")?)?,
             HashMap::try_from(map(&mut ebpf, "CONNECTIONS")?)?,
             PerCpuArray::try_from(map(&mut ebpf, "LOSS")?)?,
         );
@@ -186,9 +189,11 @@ impl<'a> Loader<'a> {
             ebpf,
             leftovers: None,
             inventory,
+            cgroups: Cgroups::new(),
             links: Some(links),
             hooks: set,
             places,
+            programs: Vec::new(),
             remarks: Vec::new(),
             ring,
             counters,
@@ -231,6 +236,8 @@ impl<'a> Loader<'a> {
             .override_global(aya_log::LEVEL, &log_level, true)
             .map_max_entries("CONNECTIONS", plan.max_connections)
             .map_max_entries("GROUPS", MAX_GROUPS)
+            .map_max_entries("COUNTERS", MAX_GROUPS + 1)
+            .map_max_entries("FREE_SLOTS", MAX_GROUPS)
             .map_max_entries("EVENTS", plan.ring_bytes)
             .map_max_entries("OWNERS", MAX_OWNERS)
             .map_max_entries("STATES", MAX_STATES)
@@ -279,8 +286,10 @@ fn port_bits(ranges: &[(u16, u16)]) -> Vec<u64> {
 
 /// Puts in what must be there before the first connection.
 fn fill(ebpf: &mut Ebpf, plan: &Plan) -> anyhow::Result<()> {
-    let mut groups: HashMap<_, Wire<GroupKey>, Wire<Group>> = HashMap::try_from(map_mut(ebpf, "GROUPS")?)?;
-    groups.insert(Wire(OVERFLOW), Wire(Group::default()), 0)?;
+    let mut slots: Queue<_, u32> = Queue::try_from(map_mut(ebpf, "FREE_SLOTS")?)?;
+    for slot in (0..=MAX_GROUPS).filter(|slot| *slot != OVERFLOW_SLOT) {
+        slots.push(slot, 0)?;
+    }
     let mut destinations: LpmTrie<_, [u8; 16], u8> = LpmTrie::try_from(map_mut(ebpf, "DESTINATIONS")?)?;
     // All of IPv4 lies within IPv6 here: a wide IPv6 network must not match it. The longest prefix decides.
     let (prefix, address) = mapped(&ALL_OF_IPV4.into());

@@ -39,6 +39,7 @@ pub(super) struct Header {
     hooks: Vec<String>,
     hooks_not_taken: Vec<String>,
     ports: Vec<String>,
+    filters: Vec<String>,
     pre_existing: u64,
     pub(super) started_unix_ns: i64,
     /// How many the kernel side tracked at a time.
@@ -54,6 +55,7 @@ impl Header {
             hooks: about.hooks.clone(),
             hooks_not_taken: about.not_taken.clone(),
             ports: about.ports.clone(),
+            filters: about.filters.clone(),
             pre_existing: about.pre_existing,
             started_unix_ns: about.started_unix_ns,
             max_connections,
@@ -66,6 +68,7 @@ impl Header {
             not_taken: self.hooks_not_taken.clone(),
             kernel: self.kernel.clone(),
             ports: self.ports.clone(),
+            filters: self.filters.clone(),
             pre_existing: self.pre_existing,
             started_unix_ns: self.started_unix_ns,
         }
@@ -126,17 +129,20 @@ pub(super) struct GroupLine {
     process_ended: bool,
     #[serde(default, with = "runtime", skip_serializing_if = "Option::is_none")]
     runtime: Option<Runtime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cgroup: Option<String>,
 }
 
 impl From<&GroupSample> for GroupLine {
-    fn from(&GroupSample { key, counters, ended, process_ended, runtime }: &GroupSample) -> Self {
-        Self { key, counters, ended, process_ended, runtime }
+    fn from(sample: &GroupSample) -> Self {
+        let GroupSample { key, counters, ended, process_ended, runtime, ref cgroup } = *sample;
+        Self { key, counters, ended, process_ended, runtime, cgroup: cgroup.as_deref().map(Into::into) }
     }
 }
 
 impl From<GroupLine> for GroupSample {
-    fn from(GroupLine { key, counters, ended, process_ended, runtime }: GroupLine) -> Self {
-        Self { key, counters, ended, process_ended, runtime }
+    fn from(GroupLine { key, counters, ended, process_ended, runtime, cgroup }: GroupLine) -> Self {
+        Self { key, counters, ended, process_ended, runtime, cgroup: cgroup.map(Into::into) }
     }
 }
 

@@ -22,6 +22,7 @@ fn about() -> About {
         not_taken: vec!["kprobe: not built".into()],
         kernel: "6.18".into(),
         ports: vec!["80".into(), "8000-8099".into()],
+        filters: vec!["of curl".into()],
         pre_existing: 3,
         started_unix_ns: START,
     }
@@ -70,6 +71,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
         ended: false,
         process_ended: false,
         runtime: Some(crate::runtime::Runtime::named("Go 1.19.8")),
+        cgroup: Some("api.service".into()),
     }
 }
 

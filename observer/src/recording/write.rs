@@ -14,8 +14,7 @@ use serde::Serialize;
 
 use super::format::{EventLine, Header, KeyLine, Line, LossLine, SampleLine};
 use crate::{
-    event::{About, Event, Group, GroupKey, Listing, LossSample, Sample, SocketState},
-    runtime::Runtime,
+    event::{About, Event, GroupKey, GroupSample, Listing, LossSample, Sample, SocketState},
     tracker::{Notice, Row},
     writer::Writer,
 };
@@ -49,8 +48,8 @@ pub(crate) struct Recorder {
     path: PathBuf,
     /// None: the recording has ended before the watch.
     writer: Option<Writer>,
-    /// Groups as they were last written, and whether their process was gone.
-    groups: HashMap<GroupKey, (Group, bool, Option<Runtime>)>,
+    /// Groups as they were last written.
+    groups: HashMap<GroupKey, GroupSample>,
     loss: LossSample,
     /// States of sockets as they were last written, in an order of their own, and how many ports there were.
     listing: Option<(Vec<SocketState>, u64)>,
@@ -111,12 +110,11 @@ impl Recorder {
         let mut before = std::mem::take(&mut self.groups);
         let mut groups = Vec::new();
         for group in &sample.groups {
-            let now = (group.counters, group.process_ended, group.runtime);
-            if before.remove(&group.key) != Some(now) || group.ended {
+            if before.remove(&group.key).as_ref() != Some(group) {
                 groups.push(group.into());
             }
             if !group.ended {
-                self.groups.insert(group.key, now);
+                self.groups.insert(group.key, group.clone());
             }
         }
         let gone = before.into_keys().map(KeyLine).collect();

@@ -22,6 +22,8 @@ pub(crate) struct Counts {
     pub(crate) why: [u64; tcp_reuse_watch_ebpf::WHYS],
     /// Closed ones by [`crate::event::Cause`].
     pub(crate) closes: [u64; tcp_reuse_watch_ebpf::CAUSES],
+    /// Closed ones by [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`]; pre-existing ones, whose lifetime is not known, left out.
+    pub(crate) lifetimes: [u64; tcp_reuse_watch_ebpf::LIFETIMES],
 }
 
 impl Counts {
@@ -49,6 +51,25 @@ impl Counts {
         (exchanges > 0).then(|| self.reused as f64 / exchanges as f64)
     }
 
+    /// What was counted since these were. Buckets and open connections go down as well, so what they hold is as many more
+    /// as there are now, or nothing.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            opened: self.opened.saturating_sub(earlier.opened),
+            pre_existing: self.pre_existing.saturating_sub(earlier.pre_existing),
+            closed: self.closed.saturating_sub(earlier.closed),
+            unused: self.unused.saturating_sub(earlier.unused),
+            new: self.new.saturating_sub(earlier.new),
+            reused: self.reused.saturating_sub(earlier.reused),
+            inexact: self.inexact.saturating_sub(earlier.inexact),
+            failures: less(self.failures, earlier.failures),
+            exchanges_per_connection: less(self.exchanges_per_connection, earlier.exchanges_per_connection),
+            why: less(self.why, earlier.why),
+            closes: less(self.closes, earlier.closes),
+            lifetimes: less(self.lifetimes, earlier.lifetimes),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.opened == 0 && self.pre_existing == 0 && self.failed() == 0
     }
@@ -68,6 +89,7 @@ impl From<&Group> for Counts {
             exchanges_per_connection: group.exchanges_per_connection,
             why: group.why,
             closes: group.closes,
+            lifetimes: group.lifetimes,
         }
     }
 }
@@ -85,7 +107,12 @@ impl AddAssign for Counts {
         add(&mut self.exchanges_per_connection, other.exchanges_per_connection);
         add(&mut self.why, other.why);
         add(&mut self.closes, other.closes);
+        add(&mut self.lifetimes, other.lifetimes);
     }
+}
+
+fn less<const N: usize>(sums: [u64; N], others: [u64; N]) -> [u64; N] {
+    std::array::from_fn(|index| sums[index].saturating_sub(others[index]))
 }
 
 fn add<const N: usize>(sums: &mut [u64; N], others: [u64; N]) {

@@ -126,11 +126,11 @@ impl Patient<'_> {
 
     /// Connections in this middle had one exchange.
     fn had_one_exchange(self, cause: Cause) -> bool {
-        self.evidence.of(cause, |ended| Some(ended.exchanges)).median() == Some(1)
+        self.evidence.of(cause, |ended| Some(ended.exchanges())).median() == Some(1)
     }
 
     fn idle_us(self, cause: Cause) -> Option<u64> {
-        self.evidence.of(cause, |ended| ended.idle_us).median()
+        self.evidence.of(cause, Ended::idle_us).median()
     }
 
     fn diagnosis(
@@ -160,7 +160,7 @@ fn response_not_read(patient: Patient<'_>) -> Option<Diagnosis> {
     if closes == 0 || !patient.minds(closes) {
         return None;
     }
-    let unread = patient.evidence.of(Cause::UnreadResponse, |ended| Some(ended.unread_bytes)).median().unwrap_or(0);
+    let unread = patient.evidence.of(Cause::UnreadResponse, |ended| Some(ended.unread_bytes())).median().unwrap_or(0);
     let mut evidence = format!("{closes} of {} closed by this process", patient.counts.closed);
     if let Some(idle_us) = patient.idle_us(Cause::UnreadResponse) {
         let _ = write!(evidence, " {} after the last read", time(idle_us));
@@ -210,11 +210,11 @@ fn client_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
 fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
     let Counts { opened, pre_existing, .. } = *patient.counts;
     let closes = patient.closes(Cause::ClosedAfterResponse);
-    let kept_idle = kept_idle(patient.evidence)?;
     let concurrent = patient.evidence.most_busy;
-    if closes < FEW || concurrent <= kept_idle || opened + pre_existing <= concurrent || !patient.minds(closes) {
+    if closes < FEW || opened + pre_existing <= concurrent || !patient.minds(closes) {
         return None;
     }
+    let kept_idle = kept_idle(patient.evidence).filter(|kept_idle| *kept_idle < concurrent)?;
     let evidence = format!(
         "{closes} of {} closed by this process after a response, while {kept_idle} stayed idle; {concurrent} were in use at once",
         patient.counts.closed
@@ -226,13 +226,9 @@ fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
 /// How many stay idle when one is closed after its response. A client that is done closes all that it has kept, one after
 /// the other: as often as none was left idle, so often that has passed each number on its way down.
 fn kept_idle(evidence: &Evidence) -> Option<u64> {
-    let closed_beside = |idle: u64| {
-        let beside = |ended: &Ended| (ended.idle_beside == idle).then_some(idle);
-        evidence.of(Cause::ClosedAfterResponse, beside).len()
-    };
-    let shut_down = closed_beside(0);
-    let beside = |ended: &Ended| Some(ended.idle_beside).filter(|idle| closed_beside(*idle) > shut_down);
-    evidence.of(Cause::ClosedAfterResponse, beside).min()
+    let beside = evidence.of(Cause::ClosedAfterResponse, |ended| Some(ended.idle_beside()));
+    let shut_down = beside.runs().find(|(idle, _)| *idle == 0).map_or(0, |(_, closes)| closes);
+    beside.runs().find(|(_, closes)| *closes > shut_down).map(|(idle, _)| idle)
 }
 
 fn closed_after_response(patient: Patient<'_>) -> Option<Diagnosis> {
@@ -268,9 +264,12 @@ fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
 /// Closed after the same time each time, and opened anew: what is closed at the end, all of it at once, was needed no more.
 fn idle_timeout(patient: Patient<'_>, cause: Cause, finding: Finding, who: &str) -> Option<Diagnosis> {
     let closes = patient.closes(cause);
-    let idle = patient.evidence.of(cause, |ended| ended.idle_us);
     let replaced = closes.min(patient.reopened());
-    let timeout_us = idle.median().filter(|_| idle.is_narrow() && replaced >= FEW && patient.minds(replaced))?;
+    if replaced < FEW || !patient.minds(replaced) {
+        return None;
+    }
+    let idle = patient.evidence.of(cause, Ended::idle_us);
+    let timeout_us = idle.median().filter(|_| idle.is_narrow())?;
     let (all, timeout) = (patient.counts.closed, time(timeout_us));
     let evidence = format!("{closes} of {all} closed by {who} when idle, at a median of {timeout}");
     let values = vec![("timeout_us", timeout_us)];
@@ -293,7 +292,7 @@ fn stale_connection(patient: Patient<'_>) -> Option<Diagnosis> {
 /// In use until the end, and of the same age then: a pool that replaces its connections now and then.
 fn max_lifetime(patient: Patient<'_>) -> Option<Diagnosis> {
     [Cause::ClosedAfterResponse, Cause::ServerClosedAfterResponse].into_iter().find_map(|cause| {
-        let ages = patient.evidence.of(cause, |ended| ended.lifetime_us.filter(|_| ended.exchanges > 1));
+        let ages = patient.evidence.of(cause, |ended| ended.lifetime_us().filter(|_| ended.exchanges() > 1));
         let age_us = ages.median().filter(|age_us| ages.is_narrow() && *age_us >= LONG_LIFE_US)?;
         let closes = patient.closes(cause);
         let evidence = format!("{closes} closed while in use, at a median age of {}", time(age_us));
@@ -305,7 +304,7 @@ fn max_lifetime(patient: Patient<'_>) -> Option<Diagnosis> {
 /// The server closes after the same number of requests each time: so are servers set up.
 fn request_cap(patient: Patient<'_>) -> Option<Diagnosis> {
     let closes = patient.closes(Cause::ServerClosedAfterResponse);
-    let exchanges = patient.evidence.of(Cause::ServerClosedAfterResponse, |ended| Some(ended.exchanges));
+    let exchanges = patient.evidence.of(Cause::ServerClosedAfterResponse, |ended| Some(ended.exchanges()));
     let cap = exchanges.median().filter(|cap| *cap >= 10 && exchanges.len() >= 2 && exchanges.is_constant())?;
     let seen = exchanges.len();
     let evidence = format!("{closes} closed by the server, the last {seen} of them after {cap} exchanges each");

@@ -1,23 +1,56 @@
 //! What single connections of a group have shown: bounded, so that the last ones speak for all. How many there were of
 //! what kind, the counters say.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, num::NonZeroU64};
 
 use crate::event::{Cause, Connection};
 
 /// Closes that are remembered of a group.
 const KEPT: usize = 32;
 
-/// A connection that has ended.
+/// A connection that has ended. Small, because thousands of groups remember some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    pub(crate) cause: Cause,
-    pub(crate) exchanges: u64,
-    pub(crate) unread_bytes: u64,
-    pub(crate) idle_us: Option<u64>,
-    pub(crate) lifetime_us: Option<u64>,
+    pub(crate) unix_ns: i64,
+    idle_us: Option<NonZeroU64>,
+    lifetime_us: Option<NonZeroU64>,
+    /// This many or more.
+    exchanges: u32,
+    unread_bytes: u32,
     /// How many others of its group were idle then.
-    pub(crate) idle_beside: u64,
+    idle_beside: u32,
+    /// 0 if it is not known.
+    pub(crate) local_port: u16,
+    pub(crate) cause: Cause,
+}
+
+const _: () = assert!(size_of::<Ended>() == 40);
+
+impl Ended {
+    pub(crate) fn exchanges(&self) -> u64 {
+        self.exchanges.into()
+    }
+
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        self.unread_bytes.into()
+    }
+
+    pub(crate) fn idle_us(&self) -> Option<u64> {
+        self.idle_us.map(NonZeroU64::get)
+    }
+
+    pub(crate) fn lifetime_us(&self) -> Option<u64> {
+        self.lifetime_us.map(NonZeroU64::get)
+    }
+
+    pub(crate) fn idle_beside(&self) -> u64 {
+        self.idle_beside.into()
+    }
+}
+
+/// No time is less than a microsecond.
+fn at_least_1(us: u64) -> NonZeroU64 {
+    NonZeroU64::new(us).unwrap_or(NonZeroU64::MIN)
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,15 +67,17 @@ impl Evidence {
         self.most_busy = self.most_busy.max(connection.busy_at_open.into());
     }
 
-    pub(super) fn closed(&mut self, connection: &Connection) {
+    pub(super) fn closed(&mut self, unix_ns: i64, connection: &Connection) {
         let Some(cause) = connection.cause else { return };
         self.remember(Ended {
+            unix_ns,
+            idle_us: connection.idle_us.map(at_least_1),
+            lifetime_us: connection.lifetime_us.map(at_least_1),
+            exchanges: u32::try_from(connection.exchanges).unwrap_or(u32::MAX),
+            unread_bytes: connection.unread_bytes.unwrap_or(0),
+            idle_beside: connection.idle_at_end,
+            local_port: connection.local.map_or(0, |local| local.port()),
             cause,
-            exchanges: connection.exchanges,
-            unread_bytes: connection.unread_bytes.unwrap_or(0).into(),
-            idle_us: connection.idle_us,
-            lifetime_us: connection.lifetime_us,
-            idle_beside: connection.idle_at_end.into(),
         });
     }
 
@@ -55,11 +90,18 @@ impl Evidence {
 
     /// Takes in what another process of the same name has shown.
     pub(super) fn absorb(&mut self, other: &Self) {
-        for ended in &other.ended {
-            self.remember(*ended);
+        if !other.ended.is_empty() {
+            self.ended.extend(&other.ended);
+            self.ended.make_contiguous().sort_by_key(|ended| ended.unix_ns);
+            self.ended.drain(..self.ended.len().saturating_sub(KEPT));
         }
         self.most_idle_at_open = self.most_idle_at_open.max(other.most_idle_at_open);
         self.most_busy = self.most_busy.max(other.most_busy);
+    }
+
+    /// Those that ended last, the last one first.
+    pub(crate) fn last_ended(&self) -> impl Iterator<Item = &Ended> {
+        self.ended.iter().rev()
     }
 
     /// A number of the connections that ended by this cause, in order of size; without those of which it is not known.
@@ -79,8 +121,9 @@ impl Spread {
         self.0.len()
     }
 
-    pub(crate) fn min(&self) -> Option<u64> {
-        self.0.first().copied()
+    /// Each number, and how often it is there.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (u64, usize)> {
+        self.0.chunk_by(|one, next| one == next).map(|run| (run[0], run.len()))
     }
 
     pub(crate) fn median(&self) -> Option<u64> {
@@ -115,23 +158,39 @@ mod tests {
         assert!(!Spread(Vec::new()).is_narrow());
     }
 
+    fn ended(n: u32) -> Ended {
+        Ended {
+            unix_ns: n.into(),
+            idle_us: None,
+            lifetime_us: None,
+            exchanges: n,
+            unread_bytes: 0,
+            idle_beside: 0,
+            local_port: 0,
+            cause: Cause::ServerIdle,
+        }
+    }
+
     #[test]
     fn the_last_ones_are_remembered() {
         let mut evidence = Evidence::default();
-        for exchanges in 0..100 {
-            let cause = Cause::ServerIdle;
-            evidence.remember(Ended {
-                cause,
-                exchanges,
-                unread_bytes: 0,
-                idle_us: None,
-                lifetime_us: None,
-                idle_beside: 0,
-            });
-        }
-        let exchanges = evidence.of(Cause::ServerIdle, |ended| Some(ended.exchanges));
-        assert_eq!((exchanges.len(), exchanges.min()), (KEPT, Some(68)));
-        assert_eq!(evidence.of(Cause::ServerIdle, |ended| ended.idle_us).len(), 0);
-        assert_eq!(evidence.of(Cause::ClientIdle, |ended| Some(ended.exchanges)).len(), 0);
+        (0..100).for_each(|n| evidence.remember(ended(n)));
+        let exchanges = evidence.of(Cause::ServerIdle, |ended| Some(ended.exchanges()));
+        assert_eq!((exchanges.len(), exchanges.runs().next()), (KEPT, Some((68, 1))));
+        assert_eq!(evidence.of(Cause::ServerIdle, Ended::idle_us).len(), 0);
+        assert_eq!(evidence.of(Cause::ClientIdle, |ended| Some(ended.exchanges())).len(), 0);
+    }
+
+    #[test]
+    fn of_several_processes_the_last_ones_are_remembered() {
+        let [mut odd, mut even] = [Evidence::default(), Evidence::default()];
+        let kept = KEPT as u32;
+        (0..kept).for_each(|n| {
+            odd.remember(ended(2 * n + 1));
+            even.remember(ended(2 * n));
+        });
+        odd.absorb(&even);
+        let numbers: Vec<u32> = odd.last_ended().map(|ended| ended.exchanges).collect();
+        assert_eq!(numbers, (kept..2 * kept).rev().collect::<Vec<_>>());
     }
 }

@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::HashMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
 const MAX_GROUPS: usize = 10_000;
 
 /// A watch at one moment. The groups always add up to the totals.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(crate) duration_us: u64,
     pub(crate) totals: Counts,
@@ -34,17 +35,20 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GroupRow {
     /// None for the overflow row, which has no one process and no one destination.
-    pub(crate) name: Option<GroupName>,
+    pub(crate) name: Option<Arc<GroupName>>,
     /// How many processes; None where that is not known.
     pub(crate) processes: Option<u64>,
     /// If there is exactly one process, and it is not the kernel.
     pub(crate) pid: Option<u32>,
+    /// Where its connections count, as long as its process runs; None for what is of several.
+    pub(crate) key: Option<GroupKey>,
     /// None if it is not known; unknown, if it is not the same for all of them.
     pub(crate) runtime: Option<Runtime>,
+    /// The container or the systemd unit, or else the path of the cgroup; None if that is not known, or not the same for all
+    /// of them.
+    pub(crate) cgroup: Option<Arc<str>>,
     pub(crate) counts: Counts,
-    evidence: Evidence,
-    /// The surest first.
-    pub(crate) diagnoses: Vec<Diagnosis>,
+    pub(crate) evidence: Arc<Evidence>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,54 +60,63 @@ pub(crate) struct GroupName {
 }
 
 impl GroupRow {
-    fn new(group: &GroupSample, evidence: &Evidence) -> Self {
+    fn new(group: &GroupSample, evidence: Arc<Evidence>) -> Self {
         let GroupKey { tgid, addr, port, .. } = group.key;
         let is_overflow = group.key == tcp_reuse_watch_ebpf::OVERFLOW;
         Self {
-            name: (!is_overflow).then(|| GroupName { process: name(group.counters.comm), remote: address(addr), port }),
+            name: (!is_overflow).then(|| {
+                let process = name(group.counters.comm);
+                Arc::new(GroupName { process, remote: address(addr), port })
+            }),
             processes: (!is_overflow).then_some(1),
             pid: (tgid > 0).then_some(tgid),
+            key: Some(group.key),
             runtime: group.runtime,
+            cgroup: group.cgroup.clone(),
             counts: Counts::from(&group.counters),
-            evidence: evidence.clone(),
-            diagnoses: Vec::new(),
+            evidence,
         }
     }
 
     /// Process and destination, for a sentence.
     pub(crate) fn title(&self) -> String {
-        let Some(GroupName { process, remote, port }) = &self.name else { return "others".into() };
+        let Some(GroupName { process, remote, port }) = self.name.as_deref() else { return "others".into() };
         let process = process.as_deref().unwrap_or("?");
         format!("{process} to {}", SocketAddr::new(*remote, *port))
     }
 
-    fn diagnose(&mut self) {
-        let Self { counts, evidence, runtime, processes, .. } = &*self;
-        let patient = Patient { counts, evidence, runtime: *runtime, processes: *processes };
-        self.diagnoses = diagnose(patient);
+    /// Why its connections were not reused; the surest first.
+    pub(crate) fn diagnoses(&self) -> Vec<Diagnosis> {
+        let Self { counts, evidence, runtime, processes, .. } = self;
+        diagnose(Patient { counts, evidence, runtime: *runtime, processes: *processes })
     }
 
-    fn absorb(&mut self, other: &Self) {
+    /// Takes in another one, of the same name or of any.
+    pub(super) fn absorb(&mut self, other: &Self) {
         self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
-        self.pid = None;
+        (self.pid, self.key) = (None, None);
         self.runtime = match (self.runtime, other.runtime) {
             (Some(one), Some(another)) if one != another => Some(Runtime::Unknown),
             (one, another) => one.or(another),
         };
+        if self.cgroup != other.cgroup {
+            self.cgroup = None;
+        }
         self.counts += other.counts;
-        self.evidence.absorb(&other.evidence);
+        Arc::make_mut(&mut self.evidence).absorb(&other.evidence);
     }
 }
 
 /// Groups of ended processes, by name and destination; bounded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folded {
-    rows: HashMap<Option<GroupName>, GroupRow>,
+    rows: HashMap<Option<Arc<GroupName>>, GroupRow>,
 }
 
 impl Folded {
-    pub(super) fn add(&mut self, group: &GroupSample, evidence: &Evidence) {
+    pub(super) fn add(&mut self, group: &GroupSample, evidence: Arc<Evidence>) {
         let mut row = GroupRow::new(group, evidence);
+        row.key = None;
         if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.name) {
             (row.name, row.processes) = (None, None);
         }
@@ -116,12 +129,15 @@ impl Folded {
     }
 }
 
-/// Rows of all groups, those of ended processes folded, with what can be said of each. The most exchanges first.
-pub(super) fn rows(live: &[GroupSample], mut folded: Folded, evidence: &HashMap<GroupKey, Evidence>) -> Vec<GroupRow> {
-    let nothing = Evidence::default();
+/// Rows of all groups, those of ended processes folded. The most exchanges first.
+pub(super) fn rows(
+    live: &[GroupSample],
+    mut folded: Folded,
+    evidence: &HashMap<GroupKey, Arc<Evidence>>,
+) -> Vec<GroupRow> {
     let mut groups = Vec::with_capacity(live.len());
     for group in live {
-        let evidence = evidence.get(&group.key).unwrap_or(&nothing);
+        let evidence = evidence.get(&group.key).cloned().unwrap_or_default();
         if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
             folded.add(group, evidence);
         } else {
@@ -134,7 +150,6 @@ pub(super) fn rows(live: &[GroupSample], mut folded: Folded, evidence: &HashMap<
         (group.name.is_none(), Reverse((group.counts.exchanges(), group.counts.opened)), group.name.clone(), group.pid)
     });
     merge_beyond(&mut groups, MAX_GROUPS);
-    groups.iter_mut().for_each(GroupRow::diagnose);
     groups
 }
 
@@ -179,10 +194,11 @@ fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
         name: None,
         processes: None,
         pid: None,
+        key: None,
         runtime: None,
+        cgroup: None,
         counts: Counts::default(),
-        evidence: Evidence::default(),
-        diagnoses: Vec::new(),
+        evidence: Arc::default(),
     };
     for group in groups.drain(most..) {
         rest.absorb(&group);

@@ -17,7 +17,7 @@ fn key(tgid: u32, port: u16) -> GroupKey {
 fn group(key: GroupKey, opened: u64, new: u64, reused: u64) -> GroupSample {
     let mut counters = Group { opened, closed: opened, new, reused, ..Group::default() };
     counters.comm[..4].copy_from_slice(b"curl");
-    GroupSample { key, counters, ended: false, process_ended: false, runtime: None }
+    GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
 }
 
 fn ended(mut group: GroupSample) -> GroupSample {
@@ -125,4 +125,20 @@ fn lost_close_rows_leave_no_numbers_behind_for_good() {
     }
     assert!(tracker.ids.len() <= 20);
     assert_eq!(tracker.apply(event(RowKind::Close, 1000, 1)).id, 1000);
+}
+
+#[test]
+fn processes_of_one_name_are_a_family_and_add_up() {
+    let groups = vec![
+        group(key(1, 80), 1, 1, 4),
+        group(key(2, 80), 2, 2, 0),
+        group(key(2, 81), 1, 1, 0),
+        ended(group(key(3, 80), 1, 1, 0)),
+    ];
+    let families = families(snapshot_of([groups]).groups);
+    let parts = |family: &Family| family.parts().iter().map(|row| (row.pid, row.counts.opened)).collect::<Vec<_>>();
+    let [eighty, other] = families.as_slice() else { panic!("two destinations: {families:#?}") };
+    assert_eq!((eighty.whole.counts.opened, eighty.whole.processes, eighty.whole.pid), (4, Some(3), None));
+    assert_eq!(parts(eighty), [(Some(1), 1), (Some(2), 2), (Some(3), 1)]);
+    assert_eq!((parts(other), other.whole.pid), (vec![(Some(2), 1)], Some(2)));
 }

@@ -12,8 +12,8 @@ use serde::{Serialize, Serializer};
 use super::{View, failure_name, finding_name};
 use crate::{
     event::{
-        About, CAUSES, Connection, Cut, Ender, FAILURES, Failure, Protocol, RowKind, SocketState, WHYS, cause_name,
-        state_name, why_name,
+        About, CAUSES, Connection, Cut, Ender, FAILURES, Failure, LIFETIMES, Protocol, RowKind, SocketState, WHYS,
+        cause_name, state_name, why_name,
     },
     tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
 };
@@ -176,6 +176,7 @@ struct Group<'a> {
     processes: Option<u64>,
     remote: Option<IpAddr>,
     port: Option<u16>,
+    cgroup: Option<&'a str>,
     overflow: bool,
     #[serde(flatten)]
     counters: Counters,
@@ -183,18 +184,19 @@ struct Group<'a> {
     closes: BTreeMap<&'static str, u64>,
     failures: BTreeMap<String, u64>,
     exchanges_per_connection: Histogram,
-    diagnoses: Vec<DiagnosisObject<'a>>,
+    lifetimes: Lifetimes,
+    diagnoses: Vec<DiagnosisObject>,
 }
 
 #[derive(Serialize)]
-struct DiagnosisObject<'a> {
+struct DiagnosisObject {
     cause: &'static str,
     confidence: &'static str,
     healthy: bool,
     connections: u64,
     values: BTreeMap<&'static str, u64>,
-    evidence: &'a str,
-    advice: &'a str,
+    evidence: String,
+    advice: String,
 }
 
 #[derive(Serialize)]
@@ -209,6 +211,15 @@ struct Histogram {
     to_999: u64,
     #[serde(rename = "1000+")]
     more: u64,
+}
+
+/// Closed connections by lifetime, in the order of the buckets.
+struct Lifetimes([u64; LIFETIMES.len()]);
+
+impl Serialize for Lifetimes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(LIFETIMES.iter().zip(self.0))
+    }
 }
 
 impl From<&Counts> for Counters {
@@ -246,30 +257,32 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             processes: row.processes,
             remote: name.map(|name| name.remote),
             port: name.map(|name| name.port),
+            cgroup: row.cgroup.as_deref(),
             overflow: name.is_none(),
             counters: Counters::from(&row.counts),
             why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
             closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
             failures,
             exchanges_per_connection: Histogram { one, to_9, to_99, to_999, more },
-            diagnoses: row.diagnoses.iter().map(DiagnosisObject::from).collect(),
+            lifetimes: Lifetimes(row.counts.lifetimes),
+            diagnoses: row.diagnoses().into_iter().map(DiagnosisObject::from).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Diagnosis> for DiagnosisObject<'a> {
-    fn from(diagnosis: &'a Diagnosis) -> Self {
+impl From<Diagnosis> for DiagnosisObject {
+    fn from(diagnosis: Diagnosis) -> Self {
         let Diagnosis { finding, confidence, healthy, connections, values, evidence, advice } = diagnosis;
         Self {
-            cause: finding_name(*finding),
+            cause: finding_name(finding),
             confidence: match confidence {
                 Confidence::Certain => "certain",
                 Confidence::Likely => "likely",
                 Confidence::Possible => "possible",
             },
-            healthy: *healthy,
-            connections: *connections,
-            values: values.iter().copied().collect(),
+            healthy,
+            connections,
+            values: values.into_iter().collect(),
             evidence,
             advice,
         }

@@ -1,6 +1,6 @@
 //! What doctor finds, as root and without any privilege.
 
-use std::process::Command;
+use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::Value;
 
@@ -112,11 +112,41 @@ fn root_of_a_user_namespace_has_no_say() {
     }
 }
 
-#[test]
-fn in_a_cgroup_namespace_it_runs_without_sockops() {
-    let ended = run(Command::new("unshare").args(["-C", PROGRAM, "doctor", "-o", "json"]));
+/// Removed when it is dropped: nobody is in it then.
+struct Cgroup(PathBuf);
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// What it finds in a cgroup and a cgroup namespace of its own, as a container has them. `before`: what is done there first,
+/// with `ROOT` for where the machine's cgroups are mounted.
+fn in_a_container(name: &str, before: &str) -> Value {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let mount = mounts.lines().find(|mount| mount.split(' ').nth(2) == Some("cgroup2")).expect("cgroup v2 is mounted");
+    let root = mount.split(' ').nth(1).unwrap();
+    let cgroup = Cgroup(PathBuf::from(format!("{root}/tcp-reuse-watch-{name}-{}", std::process::id())));
+    fs::create_dir(&cgroup.0).unwrap();
+    let within = format!("{}; exec {PROGRAM} doctor -o json", before.replace("ROOT", root));
+    let script = format!("echo 0 >{}/cgroup.procs && exec unshare -C sh -c '{within}'", cgroup.0.display());
+    let ended = run(Command::new("unshare").args(["-m", "sh", "-c", &script]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let object = object(&ended);
+    object(&ended)
+}
+
+#[test]
+fn in_a_container_that_has_the_machines_cgroups_it_runs_with_sockops() {
+    let object = in_a_container("with", "true");
+    assert_eq!(check(&object, "cgroup-v2")["status"], "ok");
+    assert!(object["hooks"].as_array().unwrap().contains(&"sockops".into()), "{object}");
+}
+
+/// What is mounted there looks like the root, and is a part.
+#[test]
+fn in_a_container_it_runs_without_sockops() {
+    let object = in_a_container("without", "umount -l ROOT && mount -t cgroup2 none ROOT && test -f ROOT/cgroup.procs");
     assert_eq!(check(&object, "cgroup-v2")["status"], "missing");
     let sockops = check(&object, "sockops");
     assert_eq!(sockops["status"], "missing");

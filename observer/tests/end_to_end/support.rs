@@ -1,10 +1,12 @@
 //! What the tests stand on: the tool under test, the machine it runs on, and peers and programs that count the truth.
 
 pub(crate) mod bench;
+pub(crate) mod busy;
 pub(crate) mod certificate;
 pub(crate) mod clients;
 pub(crate) mod contract;
 pub(crate) mod conversation;
+pub(crate) mod dashboard;
 pub(crate) mod dialogue;
 pub(crate) mod go;
 pub(crate) mod helper;
@@ -12,9 +14,11 @@ pub(crate) mod hosts;
 pub(crate) mod http;
 pub(crate) mod kernel;
 pub(crate) mod machine;
+pub(crate) mod metrics;
 pub(crate) mod nobody;
 pub(crate) mod peer;
 pub(crate) mod programs;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod report;

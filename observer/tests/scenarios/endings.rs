@@ -142,7 +142,7 @@ fn left_unread() -> Result<Truth> {
     peer.truth(1)
 }
 
-fn process_exits() -> Result<Truth> {
+pub(crate) fn process_exits() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     let program = env::current_exe().context("this program's own file is unknown")?;
     let status = Command::new(program).args([CHILD, &peer.address.to_string()]).status()?;

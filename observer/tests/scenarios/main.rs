@@ -7,6 +7,7 @@
 //! Arguments choose scenarios by a part of their name. `TCP_REUSE_WATCH_HOOKS` has the hook sets, separated by spaces,
 //! and `TCP_REUSE_WATCH` the program under test.
 
+mod cgroups;
 mod connects;
 mod dialogue;
 mod endings;
@@ -19,6 +20,7 @@ mod machine;
 mod messages;
 mod peer;
 mod pools;
+mod recorded;
 mod report;
 mod scenario;
 mod sight;

@@ -39,11 +39,17 @@ impl Report {
         failures
     }
 
+    /// Closed connections in all buckets of lifetimes, over all groups of a port.
+    pub(crate) fn lifetimes(&self, port: u16) -> u64 {
+        let buckets = self.groups(port).filter_map(|group| group["lifetimes"].as_object());
+        buckets.flatten().filter_map(|(_, connections)| connections.as_u64()).sum()
+    }
+
     pub(crate) fn total(&self, name: &str) -> u64 {
         self.summary["totals"][name].as_u64().unwrap_or(0)
     }
 
-    fn groups(&self, port: u16) -> impl Iterator<Item = &Value> {
+    pub(crate) fn groups(&self, port: u16) -> impl Iterator<Item = &Value> {
         self.summary["groups"].as_array().into_iter().flatten().filter(move |group| group["port"] == port)
     }
 }

@@ -2,15 +2,18 @@
 
 use std::{thread::sleep, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
-    connects, endings,
+    cgroups, connects, endings,
     expected::{Close, Differences, Expected},
-    fast_open, floods, http, logins,
+    fast_open,
+    floods::{self, Flood},
+    http, logins,
     machine::Machine,
     peer::Truth,
     pools,
+    recorded::Recorded,
     report::Report,
     sight::Sight,
     stories, tls, transfers,
@@ -64,14 +67,19 @@ fn all() -> impl Iterator<Item = Scenario> {
     connections.chain(uses).copied()
 }
 
+/// Those that have a watch of their own.
+fn watched_alone() -> impl Iterator<Item = &'static Flood> {
+    floods::ALL.iter().chain(cgroups::ALL)
+}
+
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    all().map(|scenario| scenario.name).chain([SUMMARY]).chain(floods::ALL.iter().map(|flood| flood.name))
+    all().map(|scenario| scenario.name).chain([SUMMARY]).chain(watched_alone().map(|flood| flood.name))
 }
 
 pub(crate) fn run_all(machine: &Machine, sight: &Sight, is_chosen: impl Fn(&str) -> bool) -> Vec<Outcome> {
     let scenarios: Vec<Scenario> = all().filter(|scenario| is_chosen(scenario.name)).collect();
     let mut outcomes = if scenarios.is_empty() { Vec::new() } else { run_watched(&scenarios, sight) };
-    for flood in floods::ALL.iter().filter(|flood| is_chosen(flood.name)) {
+    for flood in watched_alone().filter(|flood| is_chosen(flood.name)) {
         outcomes.push(Outcome::new(flood.name, (flood.run)(machine, sight)));
     }
     outcomes
@@ -79,24 +87,26 @@ pub(crate) fn run_all(machine: &Machine, sight: &Sight, is_chosen: impl Fn(&str)
 
 /// One watch over all of them.
 fn run_watched(scenarios: &[Scenario], sight: &Sight) -> Vec<Outcome> {
-    let watch = match Watch::start(&sight.set, &[]) {
-        Ok(watch) => watch,
-        Err(error) => return vec![Outcome::new(SUMMARY, Err(error))],
-    };
+    watched(scenarios, sight).unwrap_or_else(|error| vec![Outcome::new(SUMMARY, Err(error))])
+}
+
+fn watched(scenarios: &[Scenario], sight: &Sight) -> Result<Vec<Outcome>> {
+    let folder = tempfile::tempdir().context("a folder cannot be made")?;
+    let recording = folder.path().join("recording");
+    let record = recording.to_str().context("the folder has a strange name")?;
+    let watch = Watch::start(&sight.set, &["--record", record])?;
     let truths: Vec<Result<Truth>> = scenarios.iter().map(|scenario| (scenario.act)()).collect();
     // A socket may outlive its last close by a packet.
     sleep(Duration::from_millis(100));
-    let report = match watch.end() {
-        Ok(report) => report,
-        Err(error) => return vec![Outcome::new(SUMMARY, Err(error))],
-    };
+    let report = watch.end()?;
+    let recorded = Recorded::read(&recording)?;
     let judge = |(scenario, truth): (&Scenario, Result<Truth>)| {
-        let differences = truth.map(|truth| scenario.expected.differences(&truth, &report, sight));
+        let differences = truth.map(|truth| scenario.expected.differences(&truth, &report, &recorded, sight));
         Outcome::new(scenario.name, differences)
     };
     let mut outcomes: Vec<Outcome> = scenarios.iter().zip(truths).map(judge).collect();
     outcomes.push(Outcome::new(SUMMARY, Ok(summary(&report, sight))));
-    outcomes
+    Ok(outcomes)
 }
 
 fn summary(report: &Report, sight: &Sight) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use tcp_reuse_watch_ebpf::{CAUSES, FAILURES, HISTOGRAM, WHYS};
+use tcp_reuse_watch_ebpf::{CAUSES, FAILURES, HISTOGRAM, LIFETIMES, WHYS};
 
 use crate::event::{Group, GroupKey, LossSample, SocketState};
 
@@ -54,6 +54,17 @@ pub(super) struct GroupDef {
     idle: u64,
     #[serde(skip_serializing_if = "is_zero")]
     last_cause: u64,
+    #[serde(with = "list", skip_serializing_if = "list::is_empty")]
+    closed_exchanges: [u64; HISTOGRAM],
+    #[serde(skip_serializing_if = "is_zero")]
+    closed_exchanges_sum: u64,
+    #[serde(with = "list", skip_serializing_if = "list::is_empty")]
+    lifetimes: [u64; LIFETIMES],
+    #[serde(skip_serializing_if = "is_zero")]
+    lifetime_us_sum: u64,
+    /// An id means nothing on another machine.
+    #[serde(skip)]
+    cgroup: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -10,13 +10,16 @@ struct End(Cause, u64, u64, u32);
 fn evidence_of(ends: &[End]) -> Evidence {
     let mut evidence = Evidence::default();
     for &End(cause, exchanges, idle_us, idle_at_end) in ends {
-        evidence.closed(&Connection {
-            cause: Some(cause),
-            exchanges,
-            idle_us: Some(idle_us),
-            idle_at_end,
-            ..Connection::nothing_known()
-        });
+        evidence.closed(
+            0,
+            &Connection {
+                cause: Some(cause),
+                exchanges,
+                idle_us: Some(idle_us),
+                idle_at_end,
+                ..Connection::nothing_known()
+            },
+        );
     }
     evidence
 }

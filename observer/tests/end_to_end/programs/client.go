@@ -1,6 +1,6 @@
 // The client of the story: the default client, and bodies that are closed unread, or read to their end first. Other stories
 // ask it to upload, to show a certificate, to resume sessions, to go through a proxy, to ask several times at once, to use
-// a client for each request, or to stay for a while.
+// a client for each request, to take its time, or to stay for a while.
 package main
 
 import (
@@ -32,6 +32,7 @@ func main() {
 	atOnce := flag.Int("at-once", 1, "how many requests at the same time; the next ones when all of these are done")
 	kept := flag.Int("kept", 0, "idle connections to keep, instead of as many as Go keeps by itself")
 	each := flag.Bool("each", false, "a client for each request")
+	pause := flag.Duration("pause", 0, "how long to wait after each answer")
 	stay := flag.Duration("stay", 0, "how long to live on after the last answer")
 	flag.Parse()
 
@@ -80,6 +81,7 @@ func main() {
 	}
 	for i := 0; i < *times; i += *atOnce {
 		together(*atOnce, get)
+		time.Sleep(*pause)
 	}
 	time.Sleep(*stay)
 }

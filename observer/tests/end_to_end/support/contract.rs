@@ -44,19 +44,22 @@ const COUNTERS: [&str; 12] = [
 /// Those that are known in this version, and so add up.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
 const TOTALS: [&str; 4] = ["time_wait", "events_lost", "untracked", "hook_skips"];
-const GROUP: [&str; 10] = [
+const GROUP: [&str; 12] = [
     "process",
     "pid",
     "processes",
     "remote",
     "port",
+    "cgroup",
     "why",
     "closes",
     "failures",
     "exchanges_per_connection",
+    "lifetimes",
     "diagnoses",
 ];
 const HISTOGRAM: [&str; 5] = ["1", "2-9", "10-99", "100-999", "1000+"];
+pub(crate) const LIFETIMES: [&str; 9] = ["1ms", "10ms", "100ms", "1s", "10s", "1m", "10m", "1h", "longer"];
 
 pub(super) fn check(report: &Report) {
     assert_eq!(report.start["type"], "start", "the first line");
@@ -125,6 +128,12 @@ fn check_group(group: &Value) {
     let new = number(group, "new");
     let most = new + pre_existing(group);
     assert!((new..=most).contains(&used), "a connection with an exchange is in one bucket: {group:#}");
+    let lifetimes = &group["lifetimes"];
+    has(lifetimes, &LIFETIMES);
+    let ended: u64 = LIFETIMES.iter().map(|bucket| number(lifetimes, bucket)).sum();
+    let closed = number(group, "closed");
+    let least = closed.saturating_sub(pre_existing(group));
+    assert!((least..=closed).contains(&ended), "a closed connection is in one bucket: {group:#}");
 }
 
 fn check_counters(counters: &Value) {

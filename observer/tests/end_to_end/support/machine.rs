@@ -49,6 +49,11 @@ impl Machine {
         self.settings.push(Setting::change("/sys/class/net/lo/queues/rx-0/rps_cpus", "3"));
     }
 
+    /// Lets the kernel measure how often and for how long each BPF program runs.
+    pub(crate) fn measure_programs(&mut self) {
+        self.settings.push(Setting::change("/proc/sys/kernel/bpf_stats_enabled", "1"));
+    }
+
     /// Lets clients send data with their SYN, and every listener take it (0x403, see ip-sysctl).
     pub(crate) fn allow_fast_open(&mut self) {
         self.settings.push(Setting::change("/proc/sys/net/ipv4/tcp_fastopen", "1027"));

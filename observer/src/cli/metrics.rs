@@ -1,0 +1,146 @@
+//! `--metrics` and what belongs to it.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
+    time::Duration,
+};
+
+use clap::Args;
+
+use super::duration;
+use crate::series::Label;
+
+/// What is free for exporters there: see the Prometheus wiki, "Default port allocations".
+const PORT: &str = "9716";
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Metrics {
+    /// Serve metrics to Prometheus there [default without a value: 127.0.0.1:9716]
+    #[arg(id = "metrics", long, value_name = "[HOST:]PORT", num_args = 0..=1, default_missing_value = PORT, value_parser = address)]
+    pub(crate) address: Option<SocketAddr>,
+
+    /// Let --metrics be an address that others can reach; put a proxy with TLS and authentication before it
+    #[arg(id = "metrics-allow-remote", long, requires = "metrics")]
+    allow_remote: bool,
+
+    /// What series are told apart by
+    #[arg(
+        id = "metrics-labels",
+        long,
+        value_enum,
+        value_name = "LABELS",
+        value_delimiter = ',',
+        default_value = "process,destination,port",
+        requires = "metrics"
+    )]
+    pub(crate) labels: Vec<Label>,
+
+    /// How many label sets there can be; what has no room is counted in one with overflow="true"
+    #[arg(id = "metrics-series", long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), requires = "metrics")]
+    pub(crate) series: u32,
+
+    /// How long a label set stays that has no open connections and nothing to count
+    #[arg(id = "metrics-expiry", long, value_name = "TIME", default_value = "1h", value_parser = duration, requires = "metrics")]
+    pub(crate) expiry: Duration,
+}
+
+impl Metrics {
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.address {
+            Some(address) if !address.ip().to_canonical().is_loopback() && !self.allow_remote => Err(format!(
+                "--metrics {address} can be reached from other machines: add --metrics-allow-remote if it is meant to \
+                 be (docs/FLEET.md shows a proxy with TLS and authentication before it), or use 127.0.0.1"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A port on loopback, one on every interface (`:9716`), or an address and a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    const ACCEPTED: &str = "PORT, ADDRESS:PORT, [IPv6]:PORT or :PORT (every interface) is accepted, such as 9716";
+    let (host, port) = text.rsplit_once(':').map_or((None, text), |(host, port)| (Some(host), port));
+    let port: u16 = port.parse().map_err(|_| ACCEPTED)?;
+    let ip: IpAddr = match host {
+        None => Ipv4Addr::LOCALHOST.into(),
+        Some("") => Ipv6Addr::UNSPECIFIED.into(),
+        Some(_) => return named(text, ACCEPTED),
+    };
+    Ok((ip, port).into())
+}
+
+/// An address, or a name such as `localhost`.
+fn named(text: &str, accepted: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let first = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    first.ok_or_else(|| format!("the host is not known; {accepted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{super::Cli, *};
+
+    fn metrics(arguments: &str) -> Result<Metrics, String> {
+        let words = ["x"].into_iter().chain(arguments.split_whitespace());
+        let metrics = Cli::try_parse_from(words).map_err(|error| error.to_string())?.watch.metrics;
+        metrics.check().map(|()| metrics)
+    }
+
+    #[test]
+    fn an_address_is_loopback_unless_told_otherwise() {
+        for (arguments, address) in [
+            ("", None),
+            ("--metrics", Some("127.0.0.1:9716")),
+            ("--metrics -o none", Some("127.0.0.1:9716")),
+            ("--metrics 9999", Some("127.0.0.1:9999")),
+            ("--metrics 127.0.0.2:1", Some("127.0.0.2:1")),
+            ("--metrics [::1]:9716", Some("[::1]:9716")),
+            ("--metrics :9716 --metrics-allow-remote", Some("[::]:9716")),
+            ("--metrics 10.0.0.1:80 --metrics-allow-remote", Some("10.0.0.1:80")),
+        ] {
+            let address = address.map(|address| address.parse().unwrap());
+            assert_eq!(metrics(arguments).unwrap().address, address, "{arguments}");
+        }
+        assert!(metrics("--metrics localhost:9716").unwrap().address.unwrap().ip().is_loopback());
+    }
+
+    #[test]
+    fn other_machines_are_let_in_only_when_asked_for() {
+        for address in [":9716", "0.0.0.0:9716", "[::]:9716", "10.0.0.1:9716", "[fd00::1]:9716"] {
+            let error = metrics(&format!("--metrics {address}")).unwrap_err();
+            assert!(error.contains("--metrics-allow-remote") && error.contains(":9716"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (arguments, value, accepted) in [
+            ("--metrics x", "'x'", "[IPv6]:PORT"),
+            ("--metrics 70000", "70000", "PORT"),
+            ("--metrics no-such-host.invalid:80", "no-such-host.invalid", "not known"),
+            ("--metrics --metrics-labels pid", "'pid'", "process"),
+            ("--metrics --metrics-series 0", "'0'", "1"),
+            ("--metrics --metrics-expiry soon", "soon", "90s"),
+            ("--metrics-allow-remote", "--metrics", "required"),
+            ("--metrics-labels process", "--metrics", "required"),
+            ("--metrics-series 9", "--metrics", "required"),
+            ("--metrics-expiry 1h", "--metrics", "required"),
+        ] {
+            let error = metrics(arguments).unwrap_err();
+            assert!(error.contains(value) && error.contains(accepted), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn labels_series_and_expiry_have_defaults() {
+        let defaults = metrics("--metrics").unwrap();
+        assert_eq!(defaults.labels, [Label::Process, Label::Destination, Label::Port]);
+        assert_eq!((defaults.series, defaults.expiry), (200, Duration::from_hours(1)));
+        let chosen = metrics("--metrics 1 --metrics-labels port --metrics-series 5 --metrics-expiry 90s").unwrap();
+        assert_eq!((chosen.labels, chosen.series, chosen.expiry), (vec![Label::Port], 5, Duration::from_secs(90)));
+    }
+}

@@ -1,0 +1,325 @@
+//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, at
+//! most ten a second, and never while the terminal has not taken the one before it. What has happened takes five of the
+//! ten at most, so that a key is answered at once.
+
+use std::{cell::RefCell, collections::VecDeque, fmt, io, rc::Rc, thread, time::Duration};
+
+use anyhow::Context as _;
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    crossterm::event::{self, Event},
+};
+use rustix::{
+    process::{Signal as ProcessSignal, getpid, kill_process},
+    time::{ClockId, clock_gettime},
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    diagnostics,
+    event::About,
+    output::Output,
+    terminal,
+    tracker::Snapshot,
+    view::{Outcome, Tui},
+};
+
+/// Frames in a second.
+const FRAMES: usize = 10;
+
+/// The least time from what is shown to what is shown next, but for keys.
+const SHOWN: Duration = Duration::from_millis(200);
+
+/// How soon a terminal that has not taken the last frame is looked at again.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// How long the terminal may take to show what is left.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Dashboard {
+    pub(crate) tui: Tui,
+    frames: Terminal<CrosstermBackend<Bytes>>,
+    /// What the frames write.
+    bytes: Bytes,
+    /// None: there is no more to come.
+    input: Option<UnboundedReceiver<Event>>,
+    suspend: Signal,
+    go_on: Signal,
+    has_changed: bool,
+    /// Someone has pressed a key, and waits.
+    is_awaited: bool,
+    /// When the last snapshot was taken in.
+    arranged: Option<Instant>,
+    /// When the last frames were drawn, the oldest first.
+    drawn: VecDeque<Instant>,
+    /// How long it took to arrange snapshots, and to draw frames.
+    arranging: Pace,
+    drawing: Pace,
+}
+
+/// How much of a processor something took that is done again and again.
+#[derive(Default)]
+struct Pace {
+    times: u32,
+    sum: Duration,
+    worst: Duration,
+}
+
+impl Pace {
+    /// Does it.
+    fn of<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let began = used();
+        let done = work();
+        let took = used().saturating_sub(began);
+        self.times += 1;
+        self.sum += took;
+        self.worst = self.worst.max(took);
+        done
+    }
+}
+
+/// What this thread has used of a processor so far: others that have it meanwhile do not count.
+fn used() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = |time: Duration| time.as_micros();
+        write!(f, "{}, {} us each, {} us at most", self.times, us(self.sum / self.times.max(1)), us(self.worst))
+    }
+}
+
+/// Something to do.
+pub(crate) enum Wake {
+    /// None: there will be no more.
+    Input(Option<Event>),
+    Suspend,
+    GoOn,
+    Frame,
+}
+
+impl Dashboard {
+    /// Takes the terminal, and starts a thread.
+    pub(crate) fn start(about: &About, output: &mut Output) -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        let (suspend, go_on) = (
+            listen(SignalKind::from_raw(ProcessSignal::TSTP.as_raw()))?,
+            listen(SignalKind::from_raw(ProcessSignal::CONT.as_raw()))?,
+        );
+        let bytes = Bytes::default();
+        let frames = frames(&bytes)?;
+        output.bytes(&terminal::take()?);
+        diagnostics::hold();
+        Ok(Self {
+            tui: Tui::new(terminal::theme(), about),
+            frames,
+            bytes,
+            input: Some(keys()),
+            suspend,
+            go_on,
+            has_changed: true,
+            is_awaited: false,
+            arranged: None,
+            drawn: VecDeque::new(),
+            arranging: Pace::default(),
+            drawing: Pace::default(),
+        })
+    }
+
+    /// There is something new to be seen.
+    pub(crate) fn changed(&mut self) {
+        self.has_changed = true;
+    }
+
+    /// Shows it, unless the one before it has not been seen for long: a recording may go by without a pause.
+    pub(crate) fn snapshot(&mut self, snapshot: Snapshot) {
+        let began = Instant::now();
+        let was_just_now = self.arranged.is_some_and(|arranged| began - arranged < SHOWN);
+        if was_just_now && !self.tui.is_over() {
+            return;
+        }
+        self.arranged = Some(began);
+        self.arranging.of(|| self.tui.snapshot(snapshot));
+        self.has_changed = true;
+    }
+
+    /// Waits for something to do. `is_busy`: the terminal has not taken the last frame yet.
+    pub(crate) async fn wake(&mut self, is_busy: bool) -> Wake {
+        let now = Instant::now();
+        let due = if is_busy { self.due(now).max(now + RETRY) } else { self.due(now) };
+        tokio::select! {
+            input = next(&mut self.input) => Wake::Input(input),
+            _ = self.suspend.recv() => Wake::Suspend,
+            _ = self.go_on.recv() => Wake::GoOn,
+            () = sleep_until(due), if self.has_changed || is_busy => Wake::Frame,
+        }
+    }
+
+    /// When the next frame may be drawn.
+    fn due(&self, now: Instant) -> Instant {
+        let mut due = now;
+        if self.drawn.len() == FRAMES {
+            due = due.max(self.drawn[0] + Duration::from_secs(1));
+        }
+        match self.drawn.back() {
+            Some(last) if !self.is_awaited => due.max(*last + SHOWN),
+            _ => due,
+        }
+    }
+
+    /// Does it. True when the one who watches wants to quit.
+    pub(crate) fn act(&mut self, wake: Wake, output: &mut Output) -> bool {
+        match wake {
+            Wake::Input(Some(input)) => {
+                if self.take(&input, output) {
+                    return true;
+                }
+                // At once, if it may be: the next occasion may be a while off.
+                if self.is_awaited && self.due(Instant::now()) <= Instant::now() {
+                    self.draw_unless_busy(output);
+                }
+            }
+            Wake::Input(None) => self.input = None,
+            Wake::Suspend => self.suspend(output),
+            Wake::GoOn => self.resume(output),
+            Wake::Frame => self.draw_unless_busy(output),
+        }
+        false
+    }
+
+    fn take(&mut self, input: &Event, output: &mut Output) -> bool {
+        let outcome = match input {
+            Event::Key(key) => self.tui.key(*key),
+            Event::Resize(..) => Outcome::Draw,
+            _ => Outcome::Nothing,
+        };
+        match outcome {
+            Outcome::Draw => (self.has_changed, self.is_awaited) = (true, true),
+            Outcome::Nothing => {}
+            Outcome::Suspend => self.suspend(output),
+            Outcome::Quit => return true,
+        }
+        false
+    }
+
+    fn draw_unless_busy(&mut self, output: &mut Output) {
+        output.flush();
+        // After a stop the terminal is the shell's until the signal to go on has been heard.
+        if self.has_changed && !output.is_busy() && terminal::is_taken() {
+            self.draw(output);
+        }
+    }
+
+    fn draw(&mut self, output: &mut Output) {
+        let Self { frames, tui, .. } = self;
+        let drawn = self.drawing.of(|| frames.draw(|frame| tui.draw(frame)).map(|_| ()));
+        // It writes to memory: only asking for the size of a terminal that has gone can fail, and then there is a signal.
+        if let Err(error) = drawn {
+            log::debug!("cannot draw: {error}");
+        }
+        let bytes = self.bytes.take();
+        output.bytes(&bytes);
+        output.flush();
+        (self.has_changed, self.is_awaited) = (false, false);
+        if self.drawn.len() == FRAMES {
+            self.drawn.pop_front();
+        }
+        self.drawn.push_back(Instant::now());
+    }
+
+    /// Gives the terminal back, and stops the program until somebody lets it go on, which is a signal as well.
+    fn suspend(&mut self, output: &mut Output) {
+        self.leave(output);
+        // It cannot be refused, and a program may send signals to itself.
+        let _ = kill_process(getpid(), ProcessSignal::STOP);
+    }
+
+    /// Takes the terminal again: a shell has had it in between.
+    fn resume(&mut self, output: &mut Output) {
+        terminal::modes_back();
+        match terminal::take().and_then(|bytes| Ok((bytes, frames(&self.bytes)?))) {
+            Ok((bytes, frames)) => {
+                output.bytes(&bytes);
+                self.frames = frames;
+                diagnostics::hold();
+                self.has_changed = true;
+            }
+            Err(error) => log::warn!("{error:#}"),
+        }
+    }
+
+    /// Gives the terminal back.
+    pub(crate) fn leave(&mut self, output: &mut Output) {
+        if let Some(bytes) = terminal::give_back() {
+            output.bytes(&bytes);
+            let patience = Instant::now() + PATIENCE;
+            while output.is_busy() && Instant::now() < patience {
+                output.flush();
+                thread::sleep(Duration::from_millis(1));
+            }
+            terminal::modes_back();
+            log::debug!("snapshots arranged: {}; frames drawn: {}", self.arranging, self.drawing);
+            // A terminal that takes nothing would not take these either, and the watch has to end.
+            if !output.is_busy() {
+                diagnostics::release();
+            }
+        }
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        terminal::give_back_now();
+    }
+}
+
+fn frames(bytes: &Bytes) -> anyhow::Result<Terminal<CrosstermBackend<Bytes>>> {
+    Terminal::new(CrosstermBackend::new(bytes.clone())).context("cannot tell the size of the terminal")
+}
+
+/// Keys and resizes, from a thread that waits for them.
+fn keys() -> UnboundedReceiver<Event> {
+    let (sender, keys) = unbounded_channel();
+    thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    keys
+}
+
+async fn next(input: &mut Option<UnboundedReceiver<Event>>) -> Option<Event> {
+    match input {
+        Some(input) => input.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a frame writes, on its way to the thread that writes to the terminal.
+#[derive(Clone, Default)]
+struct Bytes(Rc<RefCell<Vec<u8>>>);
+
+impl Bytes {
+    fn take(&self) -> Vec<u8> {
+        self.0.take()
+    }
+}
+
+impl io::Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

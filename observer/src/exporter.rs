@@ -1,0 +1,104 @@
+//! `--metrics`: the series of a watch, for Prometheus to fetch. A scrape gets what the last sample said, at most a second
+//! old; what it costs depends on how many series there are, and not on traffic.
+
+mod accept;
+mod answer;
+mod page;
+mod server;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+};
+
+use anyhow::Context as _;
+use rustix::io::Errno;
+use tokio::{sync::watch, task::LocalSet};
+
+use crate::{
+    app, cli,
+    event::{About, ProgramSample, Sample},
+    series::{Bounds, Lost, Series},
+};
+use page::Page;
+
+/// Where it will be served: taken before anything is attached, so that a port in use is told first.
+pub(crate) struct Endpoint {
+    listener: TcpListener,
+    address: SocketAddr,
+    bounds: Bounds,
+}
+
+impl Endpoint {
+    /// None without `--metrics`.
+    pub(crate) fn bind(options: &cli::Metrics) -> anyhow::Result<Option<Self>> {
+        let Some(address) = options.address else { return Ok(None) };
+        let listener = listen(address)
+            .with_context(|| format!("cannot serve metrics at {address}; give another --metrics [HOST:]PORT"))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let bounds =
+            Bounds { labels: options.labels.clone(), most_sets: options.series as usize, expiry: options.expiry };
+        Ok(Some(Self { listener, address, bounds }))
+    }
+
+    /// Answers from now on. Starts a thread, which must not have the privileges that attaching needed.
+    pub(crate) fn serve(self, about: &About) -> anyhow::Result<Exporter> {
+        let Self { listener, address, bounds } = self;
+        let exporter = Exporter::new(about, bounds, address);
+        let pages = exporter.pages.subscribe();
+        let runtime = app::runtime()?;
+        let serve = move || {
+            LocalSet::new().block_on(&runtime, async {
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => server::serve(listener, pages).await,
+                    Err(error) => log::error!("cannot serve metrics: {error}"),
+                }
+            });
+        };
+        thread::Builder::new().name("metrics".into()).spawn(serve).context("cannot start a thread for metrics")?;
+        Ok(exporter)
+    }
+}
+
+/// Every interface means both protocols, where the kernel has both.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let without_ipv6 = |error: &io::Error| {
+        let errno = Errno::from_io_error(error);
+        address.ip().is_unspecified() && matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+    };
+    match TcpListener::bind(address) {
+        Err(error) if without_ipv6(&error) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())),
+        bound => bound,
+    }
+}
+
+/// Serves what it is told of.
+pub(crate) struct Exporter {
+    about: Arc<About>,
+    series: Series,
+    pages: watch::Sender<Arc<Page>>,
+    address: SocketAddr,
+}
+
+impl Exporter {
+    fn new(about: &About, bounds: Bounds, address: SocketAddr) -> Self {
+        let about = Arc::new(about.clone());
+        let series = Series::new(bounds);
+        let first = Page::new(Arc::clone(&about), series.scrape(Lost::default(), Vec::new()));
+        Self { about, series, pages: watch::Sender::new(Arc::new(first)), address }
+    }
+
+    /// For the one who watches to know.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/metrics", self.address)
+    }
+
+    pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample, lost: Lost, programs: Vec<ProgramSample>) {
+        self.series.sample(unix_ns, sample);
+        let page = Page::new(Arc::clone(&self.about), self.series.scrape(lost, programs));
+        self.pages.send_replace(Arc::new(page));
+    }
+}

@@ -1,0 +1,138 @@
+//! Time series of a watch, for metrics: pure like the tracker, fed the same samples.
+//!
+//! The tracker folds groups and shows what is; a series may never go down, or a reader takes it for a restart. So this
+//! adds up how much each group's counters grew from sample to sample, whatever becomes of the group. There is room for
+//! so many label sets, the first that come; what has none is counted in one of its own. A set that is over leaves and is
+//! added to nothing: `rate()` would see its counts a second time. When it comes again it begins at 0, as after a restart.
+
+mod label;
+mod scrape;
+mod tally;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
+
+pub(crate) use label::{Label, LabelSet};
+pub(crate) use scrape::{Lost, Scrape, Set};
+pub(crate) use tally::Tally;
+
+use crate::event::{GroupKey, ProgramSample, Sample, SocketState, TIME_WAIT};
+use tally::open;
+
+/// What is kept apart, and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) labels: Vec<Label>,
+    /// Label sets, without the one of those that have no room.
+    pub(crate) most_sets: usize,
+    /// How long a label set stays that has nothing to show.
+    pub(crate) expiry: Duration,
+}
+
+pub(crate) struct Series {
+    bounds: Bounds,
+    /// What has been counted of each of the kernel's groups; as many as these.
+    groups: HashMap<GroupKey, Tally>,
+    sets: BTreeMap<LabelSet, Kept>,
+    overflow: Option<Set>,
+    host: Tally,
+    overflowed: u64,
+    time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
+}
+
+struct Kept {
+    set: Set,
+    /// When it last counted something, or had an open connection.
+    seen_unix_ns: i64,
+}
+
+impl Series {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            groups: HashMap::new(),
+            sets: BTreeMap::new(),
+            overflow: None,
+            host: Tally::default(),
+            overflowed: 0,
+            time_wait: None,
+        }
+    }
+
+    pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample) {
+        self.begin(unix_ns);
+        let mut overflowed = HashSet::new();
+        for group in &sample.groups {
+            let growth = self.groups.entry(group.key).or_default().grow_to(&Tally::settled(&group.counters));
+            if group.ended {
+                self.groups.remove(&group.key);
+            }
+            let open = if group.ended { 0 } else { open(&group.counters) };
+            self.host.add(&growth);
+            if open == 0 && growth == Tally::default() {
+                continue;
+            }
+            let labels = LabelSet::of_group(group, &self.bounds.labels);
+            let set = match labels {
+                Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.bounds.most_sets => {
+                    let kept = self.sets.entry(labels).or_insert(Kept { set: Set::default(), seen_unix_ns: unix_ns });
+                    kept.seen_unix_ns = unix_ns;
+                    &mut kept.set
+                }
+                other => {
+                    overflowed.extend(other);
+                    self.overflow.get_or_insert_default()
+                }
+            };
+            set.tally.add(&growth);
+            set.open += open;
+        }
+        self.overflowed = overflowed.len() as u64;
+        if let Some(listing) = &sample.listing {
+            self.time_wait = Some(self.waiting(&listing.states));
+        }
+    }
+
+    /// Gauges begin anew at each sample; what is over leaves.
+    fn begin(&mut self, unix_ns: i64) {
+        let expiry_ns = i64::try_from(self.bounds.expiry.as_nanos()).unwrap_or(i64::MAX);
+        self.sets.retain(|_, kept| kept.set.open > 0 || unix_ns.saturating_sub(kept.seen_unix_ns) < expiry_ns);
+        self.sets.values_mut().for_each(|kept| kept.set.open = 0);
+        if let Some(overflow) = &mut self.overflow {
+            overflow.open = 0;
+        }
+    }
+
+    /// Sockets in TIME_WAIT by destination: those that have the most, and the others together.
+    fn waiting(&self, states: &[SocketState]) -> Vec<(Option<LabelSet>, u64)> {
+        let mut sockets: BTreeMap<LabelSet, u64> = BTreeMap::new();
+        for state in states.iter().filter(|state| state.state == TIME_WAIT) {
+            *sockets.entry(LabelSet::of_state(state, &self.bounds.labels)).or_default() += state.sockets;
+        }
+        let mut sockets: Vec<(Option<LabelSet>, u64)> = sockets.into_iter().map(|(set, n)| (Some(set), n)).collect();
+        if sockets.len() > self.bounds.most_sets {
+            sockets.sort_by_key(|(_, n)| Reverse(*n));
+            let rest: u64 = sockets.drain(self.bounds.most_sets..).map(|(_, n)| n).sum();
+            sockets.push((None, rest));
+        }
+        sockets
+    }
+
+    pub(crate) fn scrape(&self, lost: Lost, programs: Vec<ProgramSample>) -> Scrape {
+        let sets = self.sets.iter().map(|(labels, kept)| (Some(labels.clone()), kept.set));
+        Scrape {
+            sets: sets.chain(self.overflow.map(|set| (None, set))).collect(),
+            host: self.host,
+            time_wait: self.time_wait.clone(),
+            overflowed: self.overflowed,
+            lost,
+            programs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

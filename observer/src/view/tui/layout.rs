@@ -1,0 +1,127 @@
+//! Which panes there are, and where: those that have room, the one with the keys always among them. What goes first where
+//! room is short: the log, then the chart, then the detail.
+
+use ratatui::layout::Rect;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pane {
+    Groups,
+    Detail,
+    Log,
+    Chart,
+}
+
+/// In the order in which Tab goes through them.
+pub(super) const PANES: [Pane; 4] = [Pane::Groups, Pane::Detail, Pane::Log, Pane::Chart];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) header: Rect,
+    pub(super) panes: Vec<(Pane, Rect)>,
+    pub(super) footer: Rect,
+}
+
+/// From here on two panes have room side by side.
+const WIDE: u16 = 110;
+
+/// The least rows of a pane, with its frame.
+const LEAST: u16 = 5;
+
+/// Rows of the header by the height of the screen, without the line for what is missing.
+pub(super) fn header_height(height: u16) -> u16 {
+    match height {
+        0..=5 => 1,
+        6..=17 => 2,
+        18..=33 => 3,
+        _ => 6,
+    }
+}
+
+impl Layout {
+    /// `groups`: how many rows the table has. `has_loss`: the header has one line more.
+    pub(super) fn new(area: Rect, focus: Pane, is_widened: bool, groups: usize, has_loss: bool) -> Self {
+        let header = Rect { height: (header_height(area.height) + u16::from(has_loss)).min(area.height), ..area };
+        let footer_height = u16::from(area.height >= 3);
+        let footer = Rect { y: area.bottom() - footer_height, height: footer_height, ..area };
+        let body =
+            Rect { y: header.bottom(), height: area.height.saturating_sub(header.height + footer.height), ..area };
+        let panes =
+            if is_widened || body.height < 2 * LEAST { vec![(focus, body)] } else { several(body, focus, groups) };
+        Self { header, panes, footer }
+    }
+
+    pub(super) fn area_of(&self, pane: Pane) -> Option<Rect> {
+        self.panes.iter().find(|(present, _)| *present == pane).map(|(_, area)| *area)
+    }
+}
+
+fn several(body: Rect, focus: Pane, groups: usize) -> Vec<(Pane, Rect)> {
+    let mut panes = Vec::new();
+    let mut rest = body;
+    let mut take = |height: u16| {
+        let taken = Rect { height, ..rest };
+        rest = Rect { y: rest.y + height, height: rest.height - height, ..rest };
+        taken
+    };
+    let has_chart = body.height >= 18;
+    if has_chart {
+        panes.push((Pane::Chart, take((body.height / 5).clamp(6, 12))));
+    }
+    let left = body.height - panes.iter().map(|(_, area)| area.height).sum::<u16>();
+    // Two lines of frame and one of titles.
+    let wanted = u16::try_from(groups).unwrap_or(u16::MAX).saturating_add(3);
+    panes.push((Pane::Groups, take(wanted.clamp(LEAST, (left * 9 / 20).max(LEAST)))));
+    let lower = match focus {
+        Pane::Log => Pane::Log,
+        Pane::Chart if !has_chart => Pane::Chart,
+        _ => Pane::Detail,
+    };
+    if rest.width >= WIDE {
+        let left = Rect { width: rest.width / 2, ..rest };
+        let right = Rect { x: left.right(), width: rest.width - left.width, ..rest };
+        let left_pane = if lower == Pane::Log { Pane::Detail } else { lower };
+        panes.extend([(left_pane, left), (Pane::Log, right)]);
+    } else if rest.height >= 5 * LEAST {
+        let upper = Rect { height: rest.height * 2 / 3, ..rest };
+        let below = Rect { y: upper.bottom(), height: rest.height - upper.height, ..rest };
+        panes.extend([(Pane::Detail, upper), (Pane::Log, below)]);
+    } else {
+        panes.push((lower, rest));
+    }
+    panes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_have_a_place_each_at_every_size() {
+        for (width, height) in (0..=220).step_by(11).flat_map(|width| (0..=90).map(move |height| (width, height))) {
+            for (focus, is_widened, groups) in
+                PANES.into_iter().flat_map(|focus| [(focus, false, 0), (focus, false, 500), (focus, true, 3)])
+            {
+                let area = Rect::new(0, 0, width, height);
+                let layout = Layout::new(area, focus, is_widened, groups, height % 2 == 0);
+                let panes = layout.panes.iter().map(|(_, area)| *area);
+                let all: Vec<Rect> = panes.chain([layout.header, layout.footer]).collect();
+                let covered: u32 = all.iter().map(|area| area.area()).sum();
+                assert!(all.iter().all(|one| area.intersection(*one) == *one), "{area:?}: {layout:?}");
+                assert!(covered <= area.area(), "{area:?}: they overlap: {layout:?}");
+                assert!(layout.area_of(focus).is_some(), "{area:?}: {focus:?} has the keys and no place");
+            }
+        }
+    }
+
+    #[test]
+    fn what_goes_first_is_the_log_then_the_chart() {
+        let panes = |width, height| {
+            let layout = Layout::new(Rect::new(0, 0, width, height), Pane::Groups, false, 2, false);
+            layout.panes.into_iter().map(|(pane, _)| pane).collect::<Vec<_>>()
+        };
+        assert_eq!(panes(60, 15), [Pane::Groups, Pane::Detail]);
+        assert_eq!(panes(80, 24), [Pane::Chart, Pane::Groups, Pane::Detail]);
+        assert_eq!(panes(120, 40), [Pane::Chart, Pane::Groups, Pane::Detail, Pane::Log]);
+        assert_eq!(panes(60, 10), [Pane::Groups]);
+    }
+}

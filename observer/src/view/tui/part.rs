@@ -1,0 +1,48 @@
+//! A row of the table: all processes of a name together, or one of them, counted since the screen was reset.
+
+use std::sync::Arc;
+
+use crate::tracker::{Counts, GroupName, GroupRow};
+
+/// Which row: it stays the same from snapshot to snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PartName {
+    pub(super) group: Option<Arc<GroupName>>,
+    /// None: all of it.
+    pub(super) process: Option<Member>,
+}
+
+/// One of several that are folded into one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Member {
+    Process(u32),
+    /// Those that have ended.
+    Ended,
+}
+
+impl Member {
+    pub(super) fn of(row: &GroupRow) -> Self {
+        row.pid.map_or(Self::Ended, Self::Process)
+    }
+}
+
+pub(super) struct Part<'a> {
+    /// As of the whole watch.
+    pub(super) row: &'a GroupRow,
+    /// Since the screen was reset.
+    pub(super) counts: Counts,
+    /// Connections that could carry the exchanges of `counts`.
+    pub(super) carriers: u64,
+    pub(super) connects_per_second: Option<f64>,
+    /// Whether it is one of several that are folded; else how many it has that could be unfolded.
+    pub(super) is_member: bool,
+    pub(super) members: usize,
+}
+
+impl Part<'_> {
+    /// A mean; None without an exchange.
+    pub(super) fn exchanges_per_connection(&self) -> Option<f64> {
+        let exchanges = self.counts.exchanges();
+        (exchanges > 0 && self.carriers > 0).then(|| exchanges as f64 / self.carriers as f64)
+    }
+}

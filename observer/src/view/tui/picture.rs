@@ -1,0 +1,81 @@
+//! What is on the screen, as of one moment: freezing the screen is keeping one of these.
+
+use super::{
+    baseline::Baseline,
+    connections::Connections,
+    history::History,
+    part::{Member, Part, PartName},
+    rates::Rates,
+};
+use crate::tracker::{Counts, Family, GroupRow, Snapshot, families};
+
+#[derive(Clone)]
+pub(super) struct Picture {
+    /// Its groups are in the families.
+    pub(super) snapshot: Snapshot,
+    pub(super) families: Vec<Family>,
+    pub(super) history: History,
+    pub(super) rates: Rates,
+    pub(super) connections: Connections,
+    /// Nanoseconds since 1970.
+    pub(super) started_unix_ns: i64,
+}
+
+impl Picture {
+    pub(super) fn new(started_unix_ns: i64) -> Self {
+        Self {
+            snapshot: Snapshot::default(),
+            families: Vec::new(),
+            history: History::default(),
+            rates: Rates::default(),
+            connections: Connections::default(),
+            started_unix_ns,
+        }
+    }
+
+    pub(super) fn take(&mut self, mut snapshot: Snapshot) {
+        self.families = families(std::mem::take(&mut snapshot.groups));
+        self.history.add(snapshot.duration_us, snapshot.totals.new, snapshot.totals.reused);
+        self.rates.look(snapshot.duration_us, &self.families);
+        if snapshot.loss.rows > self.snapshot.loss.rows {
+            let parts = self.families.iter().flat_map(Family::parts);
+            let present = parts.filter_map(|row| row.key).collect();
+            self.connections.retain(&present);
+        }
+        self.snapshot = snapshot;
+    }
+
+    /// Nanoseconds since 1970.
+    pub(super) fn now_unix_ns(&self) -> i64 {
+        self.started_unix_ns.saturating_add((self.snapshot.duration_us * 1000).cast_signed())
+    }
+
+    pub(super) fn totals(&self, baseline: Option<&Baseline>) -> Counts {
+        baseline.map_or(self.snapshot.totals, |baseline| self.snapshot.totals.since(&baseline.totals))
+    }
+
+    /// The whole of a family, or one of its members.
+    pub(super) fn part<'a>(
+        &'a self,
+        family: &'a Family,
+        member: Option<&'a GroupRow>,
+        baseline: Option<&Baseline>,
+    ) -> Part<'a> {
+        let row = member.unwrap_or(&family.whole);
+        let counts = match (baseline, member) {
+            (None, _) => row.counts,
+            (Some(baseline), None) => baseline.whole(family),
+            (Some(baseline), Some(member)) => baseline.part(family, member),
+        };
+        // Those that were open at the reset carry exchanges on: as many as are open now and were not opened since.
+        let open_before = row.counts.open().saturating_sub(counts.opened.saturating_sub(counts.closed));
+        let carriers = match baseline {
+            None => row.counts.exchanges_per_connection.iter().sum(),
+            Some(_) => counts.opened.saturating_sub(counts.unused) + open_before,
+        };
+        let name = PartName { group: row.name.clone(), process: member.map(Member::of) };
+        let connects_per_second = self.rates.of(&name, row.counts.opened);
+        let members = if member.is_none() { family.members.len() } else { 0 };
+        Part { row, counts, carriers, connects_per_second, is_member: member.is_some(), members }
+    }
+}

@@ -1,0 +1,353 @@
+//! Screens as they look, at sizes from small to large, and keys as what they change.
+
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::Buffer,
+    crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
+    style::Color,
+};
+
+use super::{
+    fixture::{self, Watch},
+    *,
+};
+
+const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
+const PLAIN: Theme = Theme { has_colours: false, has_unicode: true };
+const COLOURED: Theme = Theme { has_colours: true, has_unicode: true };
+
+/// The screen that a watch is on, so many milliseconds after its begin.
+fn screen(watch: &Watch, theme: Theme, after_ms: i64) -> Tui {
+    let mut tui = Tui::new(theme, &fixture::about());
+    watch.rows.iter().for_each(|row| tui.row(row));
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS + after_ms * 1_000_000));
+    tui
+}
+
+fn drawn(tui: &mut Tui, (width, height): (u16, u16)) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| tui.draw(frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let rows = buffer.content().chunks(buffer.area.width.into());
+    let lines = rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>());
+    lines.map(|line| line.trim_end().to_string()).collect::<Vec<_>>().join("\n")
+}
+
+fn shown(tui: &mut Tui) -> String {
+    text(&drawn(tui, (120, 40)))
+}
+
+/// Every character is a key; these are keys of their own.
+fn press(tui: &mut Tui, keys: &str) -> Outcome {
+    let mut outcome = Outcome::Nothing;
+    for key in keys.chars() {
+        let code = match key {
+            '⏎' => KeyCode::Enter,
+            '⎋' => KeyCode::Esc,
+            '⇥' => KeyCode::Tab,
+            '⇤' => KeyCode::BackTab,
+            '↓' => KeyCode::Down,
+            '↑' => KeyCode::Up,
+            '⇟' => KeyCode::PageDown,
+            '⇞' => KeyCode::PageUp,
+            '⇱' => KeyCode::Home,
+            '⇲' => KeyCode::End,
+            '⌫' => KeyCode::Backspace,
+            character => KeyCode::Char(character),
+        };
+        outcome = tui.key(KeyEvent::new(code, KeyModifiers::NONE));
+    }
+    outcome
+}
+
+fn selected(tui: &Tui) -> String {
+    let part = tui.table.selected(tui.picture(), None).expect("a row is selected");
+    words::names(part.row).0
+}
+
+fn assert_screens(name: &str, watch: &Watch) {
+    for (width, height) in SIZES {
+        let mut tui = screen(watch, PLAIN, 3_500);
+        insta::assert_snapshot!(format!("{name}-{width}x{height}"), text(&drawn(&mut tui, (width, height))));
+    }
+}
+
+#[test]
+fn an_empty_watch() {
+    assert_screens("empty", &Watch::new());
+}
+
+#[test]
+fn the_story_with_bodies_left_unread() {
+    assert_screens("undrained", &fixture::undrained());
+}
+
+#[test]
+fn the_story_with_bodies_read() {
+    assert_screens("drained", &fixture::drained());
+}
+
+#[test]
+fn five_hundred_groups() {
+    assert_screens("many", &fixture::many());
+}
+
+#[test]
+fn losses() {
+    assert_screens("loss", &fixture::loss());
+}
+
+#[test]
+fn long_names_and_addresses() {
+    assert_screens("long", &fixture::long_names());
+}
+
+#[test]
+fn a_terminal_without_unicode() {
+    let theme = Theme { has_colours: true, has_unicode: false };
+    for watch in [fixture::undrained(), fixture::many(), fixture::long_names(), Watch::new()] {
+        let mut tui = screen(&watch, theme, 3_500);
+        for keys in ["", "⏎", "?"] {
+            press(&mut tui, keys);
+            let text = shown(&mut tui);
+            assert!(text.is_ascii(), "{:?}: {text}", text.chars().find(|character| !character.is_ascii()));
+        }
+    }
+    insta::assert_snapshot!("ascii-80x24", text(&drawn(&mut screen(&fixture::undrained(), theme, 3_500), (80, 24))));
+}
+
+#[test]
+fn help_is_over_everything() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, "?");
+    insta::assert_snapshot!("help-80x24", text(&drawn(&mut tui, (80, 24))));
+    assert_eq!(press(&mut tui, "x"), Outcome::Draw);
+    assert_eq!(tui.mode, Mode::Look);
+}
+
+#[test]
+fn nothing_is_told_by_colour_alone() {
+    for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss()] {
+        let plain = drawn(&mut screen(&watch, PLAIN, 3_500), (120, 40));
+        let coloured = drawn(&mut screen(&watch, COLOURED, 3_500), (120, 40));
+        assert_eq!(text(&plain), text(&coloured));
+        let has_colour =
+            |buffer: &Buffer| buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
+        assert!(!has_colour(&plain), "NO_COLOR");
+        assert!(has_colour(&coloured));
+    }
+}
+
+#[test]
+fn no_size_is_too_small_or_too_large() {
+    for watch in [Watch::new(), fixture::undrained(), fixture::many(), fixture::long_names(), fixture::loss()] {
+        let mut tui = screen(&watch, COLOURED, 3_500);
+        for keys in ["", "⏎", "?", "⎋⇥", "⇥", "⇥", "w", "/"] {
+            press(&mut tui, keys);
+            for size in [(0, 0), (1, 1), (2, 3), (9, 4), (30, 6), (59, 14), (61, 11), (110, 19), (300, 100)] {
+                drawn(&mut tui, size);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_from_outside_do_not_touch_the_screen() {
+    let mut tui = screen(&fixture::long_names(), COLOURED, 10);
+    tui.notice(fixture::START_NS, "a \u{1b}[31mnotice\u{7}");
+    for keys in ["", "↓", "⇥", "⇥w"] {
+        press(&mut tui, keys);
+        let buffer = drawn(&mut tui, (200, 50));
+        let control = buffer.content().iter().find(|cell| cell.symbol().chars().any(char::is_control));
+        assert_eq!(control, None);
+    }
+    assert!(text(&drawn(&mut tui, (200, 50))).contains("\\u{1b}[31m"));
+}
+
+#[test]
+fn q_and_ctrl_c_quit() {
+    let mut tui = screen(&fixture::drained(), PLAIN, 10);
+    assert_eq!(press(&mut tui, "q"), Outcome::Quit);
+    for keys in ["", "/", "⎋?"] {
+        press(&mut tui, keys);
+        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(tui.key(interrupt), Outcome::Quit, "after {keys:?}");
+    }
+    assert_eq!(tui.key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)), Outcome::Suspend);
+    press(&mut tui, "⎋");
+    assert_eq!(press(&mut tui, "~"), Outcome::Nothing);
+}
+
+#[test]
+fn the_selection_stays_with_its_row() {
+    let mut tui = screen(&fixture::many(), PLAIN, 1_000);
+    press(&mut tui, "↓↓↓");
+    let third = selected(&tui);
+    for keys in ["s", "s", "o", "S"] {
+        press(&mut tui, keys);
+        assert_eq!(selected(&tui), third, "after {keys}");
+    }
+    tui.snapshot(fixture::many().tracker.snapshot(fixture::START_NS));
+    assert_eq!(selected(&tui), third);
+    press(&mut tui, "⇱");
+    assert_ne!(selected(&tui), third);
+}
+
+#[test]
+fn every_column_sorts_both_ways() {
+    let mut tui = screen(&fixture::many(), PLAIN, 1_000);
+    for _ in column::COLUMNS {
+        press(&mut tui, "s⇱");
+        let column = tui.table.sorted_by;
+        let keys = |tui: &Tui| {
+            let rows = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, None));
+            rows.map(|part| column.key(&part)).collect::<Vec<_>>()
+        };
+        let one_way = keys(&tui);
+        assert_eq!(one_way.is_sorted(), !tui.table.greatest_first || one_way.first() == one_way.last(), "{column:?}");
+        press(&mut tui, "o");
+        let mut other_way = keys(&tui);
+        other_way.reverse();
+        assert_eq!(one_way.len(), other_way.len());
+        assert!(one_way == other_way || column.is_text(), "{column:?}");
+        assert_eq!(one_way.first(), other_way.first(), "{column:?}");
+    }
+}
+
+#[test]
+fn a_filter_finds_processes_addresses_and_ports_as_it_is_typed() {
+    let mut tui = screen(&fixture::many(), PLAIN, 1_000);
+    let all = tui.table.rows().len();
+    let rows_after = |tui: &mut Tui, keys: &str| {
+        press(tui, keys);
+        tui.table.rows().len()
+    };
+    assert_eq!(rows_after(&mut tui, "/WORKER-07"), 10);
+    assert_eq!(rows_after(&mut tui, "⌫⌫⌫⌫⌫⌫⌫⌫⌫2001:db8::f9]"), 1);
+    assert_eq!(rows_after(&mut tui, "⎋"), all);
+    assert_eq!(rows_after(&mut tui, "/:443⏎"), 167);
+    assert!(tui.table.families == 167 && tui.mode == Mode::Look, "it is kept");
+    assert!(shown(&mut tui).contains("Groups 167 of 500 /:443"));
+    assert_eq!(rows_after(&mut tui, "⎋"), all);
+    assert_eq!(rows_after(&mut tui, "/nothing like it"), 0);
+    assert!(shown(&mut tui).contains("nothing holds this text"));
+    assert_eq!(press(&mut tui, "q"), Outcome::Draw, "it is a letter here");
+}
+
+#[test]
+fn a_name_with_several_processes_unfolds() {
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let groups = (1..=3).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters)).collect();
+    watch.sample(groups, 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    assert_eq!((tui.table.rows().len(), selected(&tui)), (1, "curl ×3".into()));
+    press(&mut tui, "⏎↓↓");
+    assert_eq!((tui.table.rows().len(), selected(&tui)), (4, "curl[2]".into()));
+    press(&mut tui, "⏎");
+    assert_eq!((tui.table.rows().len(), selected(&tui)), (1, "curl ×3".into()));
+}
+
+#[test]
+fn freezing_stops_the_picture_and_not_the_count() {
+    let mut tui = screen(&fixture::drained(), PLAIN, 1_000);
+    press(&mut tui, " ");
+    let frozen = shown(&mut tui);
+    assert!(frozen.contains("FROZEN"));
+    let later = fixture::undrained();
+    later.rows.iter().for_each(|row| tui.row(row));
+    tui.snapshot(later.tracker.snapshot(fixture::START_NS + 9_000_000_000));
+    assert_eq!(shown(&mut tui), frozen);
+    press(&mut tui, " ");
+    let went_on = shown(&mut tui);
+    assert!(went_on.contains("0:09") && went_on.contains("client[443]"), "{went_on}");
+}
+
+#[test]
+fn a_reset_is_of_the_screen_only() {
+    let counted = |opened: u64, reused: u64| {
+        let mut watch = Watch::new();
+        let mut counters = crate::event::Group { opened, new: opened, reused, ..Default::default() };
+        counters.exchanges_per_connection[1] = opened;
+        watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
+        watch.tracker.snapshot(fixture::START_NS + 1_000_000 * opened.cast_signed())
+    };
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    tui.snapshot(counted(1_000, 5));
+    press(&mut tui, "r");
+    tui.snapshot(counted(3_000, 12));
+    let text = text(&drawn(&mut tui, (80, 24)));
+    assert!(text.contains("NEW 2000  REUSED 7  RATIO 0.3 %") && text.contains("since reset 0:02"), "{text}");
+    assert_eq!(
+        tui.since_reset(&counted(3_000, 12)).unwrap(),
+        "since the reset of the screen, 0:02 ago: 2007 exchanges, 2000 new, 7 reused (0.3 %)"
+    );
+    assert_eq!(tui.now.snapshot.totals.new, 3_000);
+    assert_eq!(screen(&Watch::new(), PLAIN, 0).since_reset(&counted(3_000, 12)), None);
+}
+
+#[test]
+fn counts_since_a_reset_follow_processes_that_end() {
+    let groups = |has_ended: bool| {
+        let counters = |opened: u64| crate::event::Group { opened, new: opened, ..Default::default() };
+        let grown = u64::from(has_ended);
+        (1..=3u32)
+            .map(|pid| {
+                let mut group = fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters(10 + grown));
+                (group.ended, group.process_ended) = (has_ended && pid < 3, has_ended && pid < 3);
+                group
+            })
+            .collect()
+    };
+    let mut watch = Watch::new();
+    watch.sample(groups(false), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    press(&mut tui, "⏎r");
+    watch.sample(groups(true), 0);
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
+    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
+    let new: Vec<(Option<u32>, u64)> = parts.map(|part| (part.row.pid, part.counts.new)).collect();
+    assert_eq!(new, [(None, 3), (None, 2), (Some(3), 1)]);
+}
+
+#[test]
+fn panes_take_the_keys_in_turn_and_fill_the_screen() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    let mut focused = Vec::new();
+    for _ in PANES {
+        press(&mut tui, "⇥");
+        focused.push(tui.focus);
+    }
+    assert_eq!(focused, [Pane::Detail, Pane::Log, Pane::Chart, Pane::Groups]);
+    press(&mut tui, "⇤⇤w");
+    let log = text(&drawn(&mut tui, (80, 24)));
+    assert!(tui.focus == Pane::Log && !log.contains("Groups") && log.contains("open   client[443]"), "{log}");
+    press(&mut tui, "w");
+    assert!(text(&drawn(&mut tui, (80, 24))).contains("Groups"));
+}
+
+#[test]
+fn the_detail_scrolls_as_far_as_there_is_something() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, "⇥⇲");
+    let end = text(&drawn(&mut tui, (80, 24)));
+    assert!(!end.contains("more below") && end.contains("unread-response after 1.2 ms"), "{end}");
+    press(&mut tui, "↑");
+    assert!(text(&drawn(&mut tui, (80, 24))).contains("1 more below"));
+    press(&mut tui, "⇱");
+    assert!(text(&drawn(&mut tui, (80, 24))).contains("response-not-read"));
+}
+
+#[test]
+fn the_footer_has_keys_that_work() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    assert!(!tui.useful_keys().contains(&("Enter", "unfold")), "there is one process");
+    press(&mut tui, "⇥⇥p");
+    assert!(tui.useful_keys().contains(&("p", "follow")));
+    press(&mut tui, "⎋/c");
+    assert_eq!(tui.useful_keys()[1], ("Esc", "clear"));
+}

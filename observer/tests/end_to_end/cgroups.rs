@@ -1,0 +1,142 @@
+//! Whose traffic it is: the container or the unit of a process, by the cgroup that the test has put it into.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::support::{
+    eventually,
+    machine::Machine,
+    peer::Peer,
+    programs::{output_of, program},
+    report::{Report, assert_fields},
+    tool::Process,
+};
+
+/// A folder for a test's cgroups.
+pub(crate) fn parent(test: &str) -> String {
+    format!("tcp-reuse-watch-{}-{test}", std::process::id())
+}
+
+/// cgroup v2, wherever it is; a mount of the test's own where there is none.
+pub(crate) struct Hierarchy {
+    root: PathBuf,
+    mounted: Option<TempDir>,
+}
+
+impl Hierarchy {
+    pub(crate) fn open() -> Self {
+        let mounts = fs::read_to_string("/proc/self/mounts").expect("the mounts can be read");
+        let is_unified = |line: &&str| line.split(' ').nth(2) == Some("cgroup2");
+        if let Some(line) = mounts.lines().find(is_unified) {
+            return Self { root: line.split(' ').nth(1).expect("a mount has a place").into(), mounted: None };
+        }
+        let folder = tempdir().expect("a folder can be made");
+        mount("cgroup2", folder.path(), "cgroup2", MountFlags::empty(), None).expect("cgroup v2 can be mounted");
+        Self { root: folder.path().into(), mounted: Some(folder) }
+    }
+
+    /// A cgroup with this path.
+    pub(crate) fn cgroup(&self, path: &str) -> Cgroup<'_> {
+        let path = self.root.join(path);
+        fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{} cannot be made: {error}", path.display()));
+        Cgroup { path, hierarchy: self }
+    }
+}
+
+impl Drop for Hierarchy {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.mounted {
+            let _ = unmount(folder.path(), UnmountFlags::DETACH);
+        }
+    }
+}
+
+pub(crate) struct Cgroup<'a> {
+    path: PathBuf,
+    hierarchy: &'a Hierarchy,
+}
+
+impl Cgroup<'_> {
+    /// Bash in it, which has one exchange with an echo there, and then does this.
+    pub(crate) fn client(&self, port: u16, then: &str) -> Command {
+        let procs = self.path.join("cgroup.procs");
+        let exchange = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo hello >&3; read line <&3");
+        let mut bash = program("bash", "bash");
+        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {exchange}; {then}", procs.display()));
+        bash.stdin(Stdio::piped());
+        bash
+    }
+}
+
+impl Drop for Cgroup<'_> {
+    /// Those above it too, as far as nobody else is in them.
+    fn drop(&mut self) {
+        for folder in self.path.ancestors().take_while(|folder| **folder != self.hierarchy.root) {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// The group of a process, or of the ended ones.
+fn group(report: &Report, pid: Option<u32>) -> &Value {
+    let mut groups = report.groups().iter().filter(|group| group["pid"] == json!(pid));
+    groups.next().unwrap_or_else(|| panic!("a group of {pid:?}: {:#}", report.summary))
+}
+
+/// One that runs on, one that is gone before anybody could ask where it was, and one that has moved away since: a
+/// container, a unit, and neither.
+#[test]
+fn processes_are_known_by_their_container_or_unit() {
+    const ID: &str = "3f4e1d0c9b8a7f6e5d4c3b2a190807f6e5d4c3b2a1908f7e6d5c4b3a29180706";
+    let machine = Machine::shared();
+    let hierarchy = Hierarchy::open();
+    let container = hierarchy.cgroup(&format!("{}/docker-{ID}.scope/below", parent("known")));
+    let unit = hierarchy.cgroup(&format!("{}/shop.slice/shop-api@1.service", parent("known")));
+    let neither = hierarchy.cgroup(&format!("{}/jobs", parent("known")));
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let runs = Process::start(&mut container.client(peer.port(), "read"));
+    output_of(&mut unit.client(peer.port(), "true"));
+    let away = format!("echo 0 >{}/cgroup.procs; read", hierarchy.root.display());
+    let moved = Process::start(&mut neither.client(peer.port(), &away));
+    eventually("all have been there", || peer.accepted() == 3);
+    let is_away = || !fs::read_to_string(format!("/proc/{}/cgroup", moved.id())).unwrap().contains("/jobs");
+    eventually("it has moved", is_away);
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 3, "exchanges": 3 }));
+    assert_fields(group(&report, Some(runs.id())), &json!({ "process": "bash", "cgroup": ID }));
+    assert_fields(group(&report, Some(moved.id())), &json!({ "cgroup": format!("/{}/jobs", parent("known")) }));
+    let ended: Vec<&Value> = report.groups().iter().filter(|group| group["cgroup"] == "shop-api@1.service").collect();
+    assert!(matches!(ended.as_slice(), [group] if group["exchanges"] == 1), "{:#}", report.summary);
+}
+
+/// Ended processes of one name are one row: of one cgroup, if they were in one.
+#[test]
+fn processes_of_different_units_are_of_none_together() {
+    let machine = Machine::shared();
+    let hierarchy = Hierarchy::open();
+    let one = hierarchy.cgroup(&format!("{}/one.service", parent("mixed")));
+    let other = hierarchy.cgroup(&format!("{}/other.service", parent("mixed")));
+    let (alike, mixed) = (Peer::echo(), Peer::echo());
+    let watch = machine.watch(format!("-p {},{}", alike.port(), mixed.port()));
+    for _ in 0..3 {
+        output_of(&mut one.client(alike.port(), "true"));
+        output_of(&mut one.client(mixed.port(), "true"));
+    }
+    output_of(&mut other.client(mixed.port(), "true"));
+    let report = watch.end();
+    report.assert_complete();
+    let of = |port: u16| report.groups().iter().find(|group| group["port"] == port).expect("its group");
+    assert_fields(of(alike.port()), &json!({ "processes": 3, "cgroup": "one.service" }));
+    assert_fields(of(mixed.port()), &json!({ "processes": 4, "cgroup": null }));
+}

@@ -1,0 +1,80 @@
+//! The terminal dashboard: what it shows of real traffic is what the server counted, and what the kernel lists.
+
+mod keys;
+mod load;
+mod manners;
+mod outputs;
+
+use std::fs;
+
+use crate::support::{
+    dashboard::{Dashboard, header},
+    go::{self, Server, Truth},
+    machine::Machine,
+    programs::output_of,
+};
+
+/// The server of the story.
+fn server() -> Server {
+    Server::start("-body 1048576")
+}
+
+/// Ten requests.
+fn fetch(server: &Server, options: &str) {
+    output_of(&mut go::client(&format!("-url http://{} {options}", server.address())));
+}
+
+/// How many sockets wait in TIME_WAIT for this port, by the kernel's own list.
+fn time_wait(port: u16) -> usize {
+    const TIME_WAIT: &str = "06";
+    let table = fs::read_to_string("/proc/net/tcp").expect("the kernel lists sockets");
+    let remote = format!(":{port:04X}");
+    let waits = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words[..], [_, _, to, TIME_WAIT, ..] if to.ends_with(&remote))
+    };
+    table.lines().filter(waits).count()
+}
+
+fn assert_row(dashboard: &Dashboard, port: u16, numbers: &[&str]) {
+    let destination = format!("127.0.0.1:{port}");
+    let screen = dashboard.terminal.text();
+    let row = screen.lines().find(|line| line.contains(go::CLIENT) && line.contains(&destination));
+    let words: Vec<&str> = row.unwrap_or_else(|| panic!("no row of the client: {screen}")).split_whitespace().collect();
+    let place = words.iter().position(|word| *word == destination).unwrap();
+    assert!(words[place + 1..].starts_with(numbers), "{numbers:?} are expected in {words:?}");
+}
+
+#[test]
+fn bodies_closed_unread_are_ten_new_ones_and_named() {
+    let _machine = Machine::shared();
+    let server = server();
+    let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
+    // Long enough for its runtime to be recognised, whose words the advice is in.
+    fetch(&server, "-stay 2s");
+    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read", "io.Copy(io.Discard,", "TIME_WAIT 0"]);
+    assert_row(&dashboard, server.port, &["10", "0", "0.0"]);
+    let port = server.port;
+    let truth = server.truth();
+    assert_eq!((truth.connections, truth.requests), (10, 10), "what the server counted");
+    let text = dashboard.quit();
+    let sentence = format!("10 exchanges to 127.0.0.1:{port}: 10 on new connections, 0 reused");
+    assert_eq!(text.lines().last(), Some(&*sentence), "{text}");
+    assert!(text.contains("PROCESS") && text.contains("response-not-read"), "the summary of lines: {text}");
+}
+
+#[test]
+fn bodies_read_first_are_one_new_and_nine_reused() {
+    let _machine = Machine::shared();
+    let server = server();
+    let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
+    fetch(&server, "-read");
+    dashboard.shows(&[&header(1, 9, "90.0 %"), "TIME_WAIT 1"]);
+    assert_eq!(time_wait(server.port), 1, "what the kernel lists");
+    assert_row(&dashboard, server.port, &["1", "9", "90.0"]);
+    let port = server.port;
+    assert_eq!(server.truth(), Truth { connections: 1, closed: 1, requests: 10 });
+    let text = dashboard.quit();
+    let sentence = format!("10 exchanges to 127.0.0.1:{port}: 1 on a new connection, 9 reused");
+    assert_eq!(text.lines().last(), Some(&*sentence), "{text}");
+}

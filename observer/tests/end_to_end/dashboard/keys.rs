@@ -1,0 +1,121 @@
+//! Keys, on real traffic: what each does is seen, and what is counted is not touched.
+
+use std::time::Duration;
+
+use super::{fetch, server};
+use crate::support::{
+    dashboard::{Dashboard, header},
+    machine::Machine,
+    peer::{Peer, ask},
+};
+
+fn visit(peer: &Peer, times: u64) {
+    (0..times).for_each(|_| ask(&mut peer.connect()));
+}
+
+#[test]
+fn a_reset_is_of_the_screen_only() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
+    visit(&peer, 5);
+    dashboard.shows(&[&header(5, 0, "0.0 %")]);
+    dashboard.press("r");
+    dashboard.shows(&["NEW 0  REUSED 0", "since reset"]);
+    let mut stream = peer.connect();
+    (0..4).for_each(|_| ask(&mut stream));
+    dashboard.shows(&[&header(1, 3, "75.0 %")]);
+    let text = dashboard.quit();
+    let all = format!("9 exchanges to 127.0.0.1:{}: 6 on new connections, 3 reused", peer.port());
+    assert!(text.lines().any(|line| line == all), "{text}");
+    let since: Vec<&str> = text.lines().filter(|line| line.contains("since")).collect();
+    assert!(matches!(since[..], [line] if line.contains('1') && line.contains('3')), "a line more: {text}");
+}
+
+#[test]
+fn a_frozen_picture_keeps_counting() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
+    visit(&peer, 2);
+    dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    dashboard.press(" ");
+    dashboard.shows(&["FROZEN"]);
+    visit(&peer, 3);
+    std::thread::sleep(Duration::from_millis(2500));
+    dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    dashboard.press(" ");
+    dashboard.shows(&[&header(5, 0, "0.0 %")]);
+    dashboard.shows_no_more("FROZEN");
+    dashboard.quit();
+}
+
+#[test]
+fn help_names_every_key_and_goes() {
+    let _machine = Machine::shared();
+    let mut dashboard = Dashboard::start("-p 1");
+    dashboard.press("?");
+    dashboard.shows(&["Ctrl-C", "freeze", "sort", "Enter", "PgUp", "Home", "Tab", "any key"]);
+    dashboard.press("\u{1b}");
+    dashboard.shows_no_more("any key");
+    dashboard.quit();
+}
+
+#[test]
+fn rows_are_filtered_sorted_selected_and_widened() {
+    let _machine = Machine::shared();
+    let (server, peer) = (server(), Peer::echo());
+    let mut dashboard = Dashboard::start(&format!("-p {},{}", server.port, peer.port()));
+    fetch(&server, "-read");
+    visit(&peer, 7);
+    dashboard.shows(&[&header(8, 9, "52.9 %"), "Groups 2", "NEW▼"]);
+    let [first, other] = [peer.port(), server.port].map(|port| format!("127.0.0.1:{port}"));
+    let place = |text: &str| {
+        let screen = dashboard.terminal.text();
+        let table =
+            screen.lines().skip_while(|line| !line.contains("DESTINATION")).position(|line| line.contains(text));
+        table.unwrap_or_else(|| panic!("no {text}: {screen}"))
+    };
+    assert!(place(&first) < place(&other), "the most new ones come first");
+    dashboard.press("o");
+    dashboard.shows(&["NEW▲"]);
+    assert!(place(&first) > place(&other), "the other way round");
+    dashboard.press("s");
+    dashboard.shows(&["REUSED▼"]);
+    assert!(place(&first) > place(&other), "the most reused ones come first");
+
+    dashboard.press("/story");
+    dashboard.shows(&["Groups 1 of 2", "/story"]);
+    dashboard.press("\r");
+    dashboard.press("\u{1b}");
+    dashboard.shows(&["Groups 2"]);
+    dashboard.shows_no_more("Groups 1 of 2");
+
+    dashboard.press("w");
+    dashboard.shows(&["back"]);
+    dashboard.press("w\t");
+    dashboard.shows(&["scroll", "widen"]);
+    dashboard.quit();
+}
+
+#[test]
+fn processes_of_one_name_unfold() {
+    let _machine = Machine::shared();
+    let server = server();
+    let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
+    let mut clients: Vec<_> = (0..2)
+        .map(|_| {
+            let client = format!("-url http://{} -read -stay 1m", server.address());
+            crate::support::tool::Process::start(&mut crate::support::go::client(&client))
+        })
+        .collect();
+    dashboard.shows(&[&header(2, 18, "90.0 %"), "Groups 1", "unfold"]);
+    dashboard.press("\r");
+    for client in &clients {
+        dashboard.shows(&[&client.id().to_string()]);
+    }
+    dashboard.press("\r");
+    dashboard.shows_no_more(&clients[0].id().to_string());
+    clients.clear();
+    dashboard.quit();
+}

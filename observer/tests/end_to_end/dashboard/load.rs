@@ -1,0 +1,141 @@
+//! The dashboard on the busiest of machines: 10,000 groups, 100,000 opens and closes a second, from a recording. It keeps
+//! pace, hears keys, and stays small. Measured is the release build: the one that people run.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::tempdir_in;
+use terminal::Size;
+
+use crate::support::{
+    busy::{self, Truth},
+    dashboard::{Dashboard, has_text},
+    machine::Machine,
+    programs::output_of,
+    report::assert_fields,
+    tool::PROGRAM,
+};
+
+const SECONDS: u64 = 10;
+const KEYS: usize = 60;
+/// After these keys the picture is frozen, and goes on again: meanwhile two are kept.
+const FREEZES: [usize; 2] = [31, 43];
+const MOST_KIB: u64 = 128 << 10;
+const MOST_FRAME_US: u64 = 10_000;
+
+/// The time that a key's effect may take to be on the screen. Nine of ten have to keep to it: once a second the counters
+/// of all groups come at once, and on a busy machine taking them in can take longer than that.
+const TO_ANSWER: Duration = Duration::from_millis(100);
+
+/// From a key to its effect.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    took: Duration,
+    /// Of it, how long the program was ready and not let run: others had the processors.
+    waited: Duration,
+}
+
+impl Answer {
+    fn own(self) -> Duration {
+        self.took.saturating_sub(self.waited)
+    }
+}
+
+/// Built by the cargo that runs this test, into the same target folder.
+fn release() -> PathBuf {
+    let target = Path::new(PROGRAM).ancestors().nth(2).expect("it lies in a folder of the target folder");
+    let mut cargo = Command::new(env::var_os("CARGO").expect("cargo runs the tests"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--release", "--locked"]);
+    output_of(cargo.args(["--package", "tcp-reuse-watch", "--target-dir"]).arg(target));
+    target.join("release/tcp-reuse-watch")
+}
+
+/// Resident memory at its most, in KiB.
+fn peak_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells it");
+    line.trim().trim_end_matches(" kB").parse().expect("it is a number")
+}
+
+/// What frames took of a processor at most, in microseconds, as the program says at its end.
+fn slowest_frame_us(log: &Path) -> u64 {
+    let log = fs::read_to_string(log).expect("it was asked for");
+    let line = log.lines().find(|line| line.contains("frames drawn")).expect("it says what frames took");
+    println!("{line}");
+    let (_, frames) = line.split_once("frames drawn: ").expect("it says how many");
+    let us = frames.split(", ").last().and_then(|most| most.strip_suffix(" us at most")).expect("and the slowest");
+    us.parse().expect("it is a number")
+}
+
+/// How long the main thread has been ready and not let run so far.
+fn waited(pid: u32) -> Duration {
+    let times = fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat")).expect("the kernel tells it");
+    let nanoseconds = times.split_whitespace().nth(1).expect("it follows the time on a processor");
+    Duration::from_nanos(nanoseconds.parse().expect("it is a number"))
+}
+
+fn answer(dashboard: &Dashboard, key: &str, is_help: bool) -> Answer {
+    let pid = dashboard.tool.id();
+    let (before, pressed) = (waited(pid), Instant::now());
+    dashboard.press(key);
+    let shown = dashboard.wait("an answer", Duration::from_secs(5), |screen| has_text(screen, "any key") == is_help);
+    Answer { took: shown.saturating_duration_since(pressed), waited: waited(pid).saturating_sub(before) }
+}
+
+/// To keys spread over the recording.
+fn answers(dashboard: &Dashboard, time: Duration) -> Vec<Answer> {
+    let begun = Instant::now();
+    let mut answers = Vec::new();
+    for n in 0..KEYS {
+        let (key, is_help) = if n % 2 == 0 { ("?", true) } else { ("\u{1b}", false) };
+        answers.push(answer(dashboard, key, is_help));
+        if FREEZES.contains(&n) {
+            dashboard.press(" ");
+        }
+        sleep((time * (n as u32 + 1) / KEYS as u32).saturating_sub(begun.elapsed()));
+    }
+    answers
+}
+
+/// The middle one, that within which nine of ten are, and the greatest.
+fn spread(answers: &[Answer], time: impl Fn(&Answer) -> Duration) -> [Duration; 3] {
+    let mut times: Vec<Duration> = answers.iter().map(time).collect();
+    times.sort_unstable();
+    [times.len() / 2, times.len() * 9 / 10, times.len() - 1].map(|nth| times[nth])
+}
+
+#[test]
+fn ten_thousand_groups_and_a_hundred_thousand_events_a_second() {
+    let release = release();
+    let _machine = Machine::alone();
+    let folder = tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+    let [recording, summary, log] = ["recording", "summary", "log"].map(|name| folder.path().join(name));
+    let Truth { opened, closed, reused } = busy::write(&recording, SECONDS);
+
+    let mut command = Command::new(release);
+    command.arg("replay").arg(&recording).arg("--summary").arg(&summary).arg("--log-file").arg(&log);
+    let begun = Instant::now();
+    let mut dashboard = Dashboard::start_command(Size { columns: 120, rows: 40 }, command, &[]);
+    let answers = answers(&dashboard, Duration::from_millis(SECONDS * 950));
+    let ended = dashboard.wait("the end", Duration::from_mins(1), |screen| has_text(screen, "END  "));
+    let took = ended - begun;
+    let kib = peak_kib(dashboard.tool.id());
+    dashboard.quit();
+    println!("{SECONDS} s took {took:.2?}; {kib} KiB");
+    let (whole, own) = (spread(&answers, |answer| answer.took), spread(&answers, |answer| answer.own()));
+    println!("keys (median, 90 %, most): {whole:.1?}, and without waiting for a processor {own:.1?}");
+
+    let summary: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
+    assert_fields(&summary["totals"], &json!({ "opened": opened, "closed": closed, "new": closed, "reused": reused }));
+    assert_eq!(summary["groups"].as_array().map(Vec::len), Some(busy::GROUPS as usize));
+    assert!(took < Duration::from_secs(SECONDS) + Duration::from_secs(1), "it falls behind: {took:?}");
+    assert!(own[1] <= TO_ANSWER, "keys are answered late: {answers:.1?}");
+    assert!(kib <= MOST_KIB, "{kib} KiB");
+    assert!(slowest_frame_us(&log) <= MOST_FRAME_US);
+}

@@ -1,0 +1,227 @@
+//! Whatever ends, stops or changes the dashboard: the terminal is left as it was, and what was counted is said.
+
+use std::{
+    fs,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+use terminal::{Size, Terminal, vt100};
+
+use super::{fetch, server};
+use crate::support::{
+    contract,
+    dashboard::{Dashboard, SIZE, has_text, header},
+    eventually,
+    machine::Machine,
+    peer::{Peer, ask},
+    report::assert_fields,
+    tool,
+};
+
+/// As many connections, each with an exchange.
+fn visit(peer: &Peer, times: u64) {
+    (0..times).for_each(|_| ask(&mut peer.connect()));
+}
+
+/// How somebody ends it.
+type End = fn(&Dashboard);
+
+#[test]
+fn every_end_leaves_the_terminal_as_it_was() {
+    let _machine = Machine::shared();
+    let ends: [(&str, &str, End); 6] = [
+        ("q", "", |dashboard| dashboard.press("q")),
+        ("Ctrl-C", "", |dashboard| dashboard.press("\u{3}")),
+        ("SIGTERM", "", |dashboard| dashboard.signal(Signal::TERM)),
+        ("SIGINT", "", |dashboard| dashboard.signal(Signal::INT)),
+        ("SIGHUP", "", |dashboard| dashboard.signal(Signal::HUP)),
+        ("--duration", "--duration 3s", |_| {}),
+    ];
+    for (name, options, end) in ends {
+        let peer = Peer::echo();
+        let mut dashboard = Dashboard::start(&format!("-p {} {options}", peer.port()));
+        visit(&peer, 3);
+        dashboard.shows(&[&header(3, 0, "0.0 %")]);
+        end(&dashboard);
+        let text = dashboard.assert_restored();
+        let sentence = format!("3 exchanges to 127.0.0.1:{}: 3 on new connections, 0 reused", peer.port());
+        assert_eq!(text.lines().last(), Some(&*sentence), "{name}: {text}");
+    }
+}
+
+/// What the file of a watch says, which keeps to the contract.
+fn summary(file: &std::path::Path) -> Value {
+    let text = fs::read_to_string(file).expect("the file is there");
+    let summary = serde_json::from_str(&text).expect("it is JSON");
+    contract::check_summary(&summary);
+    summary
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_it_and_the_file_is_written() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("a folder can be made");
+    let file = folder.path().join("summary");
+    let peer = Peer::echo();
+    let mut dashboard = Dashboard::start(&format!("-p {} --summary {}", peer.port(), file.display()));
+    visit(&peer, 3);
+    dashboard.shows(&[&header(3, 0, "0.0 %")]);
+    dashboard.terminal.hang_up();
+    let status = dashboard.tool.wait(Duration::from_secs(2));
+    assert!(status.code().is_some(), "it ended by itself: {status}");
+    assert_fields(&summary(&file)["totals"], &json!({ "opened": 3, "exchanges": 3, "new": 3 }));
+}
+
+#[test]
+fn a_terminal_that_nobody_reads_does_not_stop_the_count_nor_the_end() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("a folder can be made");
+    let file = folder.path().join("summary");
+    let peer = Peer::echo();
+    let arguments = format!("-p {} -v --summary {}", peer.port(), file.display());
+    let mut dashboard = Dashboard::start_at(Size { columns: 300, rows: 100 }, &arguments, &[]);
+    dashboard.terminal.read_no_more();
+    // A whole screen each, far more than a terminal holds that is not read.
+    for _ in 0..30 {
+        visit(&peer, 10);
+        dashboard.press("w");
+        sleep(Duration::from_millis(110));
+    }
+    dashboard.signal(Signal::TERM);
+    let asked = Instant::now();
+    let status = dashboard.tool.wait(Duration::from_secs(4));
+    println!("ended after {:.1?}", asked.elapsed());
+    assert_eq!(status.code(), Some(1), "the summary could not be shown");
+    assert_fields(&summary(&file)["totals"], &json!({ "opened": 300, "exchanges": 300, "new": 300 }));
+    dashboard.assert_modes_as_before();
+}
+
+/// Its state, as /proc has it.
+fn state(pid: u32) -> char {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, rest) = stat.rsplit_once(") ").expect("a state follows the name");
+    rest.chars().next().expect("it is a letter")
+}
+
+/// The children of a process with one thread.
+fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(|pid| pid.parse().expect("a process id")).collect()
+}
+
+#[test]
+fn a_shell_can_stop_it_and_let_it_go_on() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    // Debian's sh leaves the terminal's modes alone when a job stops.
+    let terminal = Terminal::open(SIZE).expect("a terminal can be made");
+    let mut command = std::process::Command::new("dash");
+    command.arg("-i").env("PS1", "prompt> ").env_remove("ENV");
+    terminal.attach(&mut command).expect("a command can be given a terminal");
+    let shell = tool::Process::start(&mut command);
+    let shows = |what: &str| {
+        terminal
+            .wait(Duration::from_secs(20), |screen| has_text(screen, what))
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+    };
+    shows("prompt>");
+    let before = terminal.modes().expect("a terminal has modes");
+    terminal.send(&format!("{} -p {}\n", tool::PROGRAM, peer.port())).expect("keys can be sent");
+    shows("quit");
+    let [tool] = children(shell.id())[..] else { panic!("the shell has one child") };
+    for (round, stop) in [("\u{1a}", None), ("", Some(Signal::TSTP))].into_iter().enumerate() {
+        visit(&peer, 2);
+        let (keys, signal) = stop;
+        terminal.send(keys).expect("keys can be sent");
+        if let Some(signal) = signal {
+            let pid = rustix::process::Pid::from_raw(tool.cast_signed()).expect("it is above zero");
+            rustix::process::kill_process(pid, signal).expect("it runs");
+        }
+        eventually("it is stopped", || state(tool) == 'T');
+        terminal
+            .wait(Duration::from_secs(5), |screen| !screen.alternate_screen() && !screen.hide_cursor())
+            .unwrap_or_else(|error| panic!("stopped: {error}"));
+        assert_eq!(terminal.modes().expect("a terminal has modes"), before, "while it is stopped");
+        // Counting goes on meanwhile.
+        visit(&peer, 2);
+        terminal.send("fg\n").expect("keys can be sent");
+        shows(&header(4 * (round as u64 + 1), 0, "0.0 %"));
+        assert!(terminal.look(vt100::Screen::alternate_screen), "it is drawn on its own screen again");
+        assert!(terminal.modes().expect("a terminal has modes").are_raw());
+    }
+    terminal.send("q").expect("keys can be sent");
+    // What is typed before the shell is back may still go to the dashboard.
+    shows("8 on new connections, 0 reused\nprompt>");
+    terminal.send("echo ended $?\n").expect("keys can be sent");
+    shows("ended 0");
+    assert_eq!(terminal.modes().expect("a terminal has modes"), before);
+}
+
+#[test]
+fn any_size_will_do_at_any_moment() {
+    let _machine = Machine::shared();
+    let server = server();
+    let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
+    fetch(&server, "");
+    dashboard.shows(&[&header(10, 0, "0.0 %")]);
+    for (columns, rows) in
+        [(60, 15), (1, 1), (2, 40), (300, 100), (200, 1), (7, 3), (59, 14), (20, 60), (300, 2), (0, 0), (80, 24)]
+    {
+        dashboard.terminal.resize(Size { columns, rows }).expect("a terminal can be resized");
+        dashboard.press("\t");
+        sleep(Duration::from_millis(120));
+        assert!(dashboard.tool.has_ended().is_none(), "at {columns}x{rows}");
+    }
+    // Faster than it can draw.
+    for n in 0..200 {
+        let size = Size { columns: 1 + n * 37 % 150, rows: 1 + n * 13 % 60 };
+        dashboard.terminal.resize(size).expect("a terminal can be resized");
+    }
+    dashboard.terminal.resize(SIZE).expect("a terminal can be resized");
+    dashboard.shows(&[&header(10, 0, "0.0 %"), "quit"]);
+    // The last line of the screen is in use again.
+    dashboard.wait("the footer", Duration::from_secs(5), |screen| {
+        screen.rows(0, SIZE.columns).last().is_some_and(|footer| footer.contains("quit"))
+    });
+    dashboard.quit();
+}
+
+#[test]
+fn a_terminal_of_no_size_is_no_harm() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let arguments = format!("-p {}", peer.port());
+    // Serial lines have none until somebody sets it.
+    let mut dashboard = Dashboard::run(Size { columns: 0, rows: 0 }, tool::command(&arguments), &[]);
+    dashboard.wait("the dashboard", Duration::from_secs(20), vt100::Screen::alternate_screen);
+    visit(&peer, 2);
+    dashboard.terminal.resize(SIZE).expect("a terminal can be resized");
+    dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    dashboard.quit();
+}
+
+#[test]
+fn a_name_with_escape_sequences_does_not_touch_the_screen() {
+    const CONNECT: &str = r"
+import socket, sys
+open('/proc/self/comm', 'w').write('\x1b[2J\x1b[31mx\x07')
+with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as peer:
+    peer.sendall(b'x')
+    peer.recv(1)
+";
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
+    let mut python = crate::support::programs::program("/usr/bin/python3", "python3");
+    crate::support::programs::output_of(python.args(["-I", "-c", CONNECT, &peer.port().to_string()]));
+    dashboard.shows(&[&header(1, 0, "0.0 %"), r"\u{1b}[2J"]);
+    // Nothing has been cleared, the frames of panes are whole.
+    let text = dashboard.terminal.text();
+    assert!(text.contains("quit") && text.contains("Groups 1"), "{text}");
+    let text = dashboard.quit();
+    assert!(text.contains(r"\u{1b}[2J"), "in the summary too: {text}");
+}

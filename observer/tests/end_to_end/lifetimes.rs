@@ -1,0 +1,110 @@
+//! How long connections live, by the clock of who holds them; and how much those have carried that are over.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr},
+    path::Path,
+    thread::{sleep, spawn},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::support::{
+    contract::LIFETIMES,
+    machine::Machine,
+    peer::{Peer, ask, connect},
+    report::assert_fields,
+};
+
+/// Where the buckets end but the last.
+const BOUNDS_MS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000];
+
+/// Holds a connection; how long at least, and at most.
+fn hold(address: SocketAddr, time: Duration) -> (Duration, Duration) {
+    let before = Instant::now();
+    let mut stream = connect(address);
+    let connected = Instant::now();
+    ask(&mut stream);
+    sleep(time);
+    let least = connected.elapsed();
+    stream.shutdown(Shutdown::Write).expect("it can be closed");
+    (least, before.elapsed())
+}
+
+fn bucket(lifetime: Duration) -> usize {
+    BOUNDS_MS.iter().position(|bound_ms| lifetime <= Duration::from_millis(*bound_ms)).unwrap_or(8)
+}
+
+#[test]
+fn each_closed_connection_is_in_the_bucket_of_its_lifetime() {
+    const HELD_MS: [u64; 7] = [0, 3, 3, 30, 300, 300, 1_300];
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let address = peer.address;
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let still_open = peer.connect();
+    let held: Vec<_> = HELD_MS.map(|ms| spawn(move || hold(address, Duration::from_millis(ms)))).into();
+    let held: Vec<(Duration, Duration)> = held.into_iter().map(|thread| thread.join().unwrap()).collect();
+    peer.wait_for_done(HELD_MS.len() as u64);
+    let report = watch.end();
+    drop(still_open);
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 8, "closed": 7, "open": 1, "exchanges": 7 }));
+    let shown = &report.groups()[0]["lifetimes"];
+    // Up to each bound, at least those that have surely ended by then, and at most those that may have.
+    for end in 0..LIFETIMES.len() {
+        let up_to: u64 = LIFETIMES[..=end].iter().map(|name| shown[*name].as_u64().unwrap()).sum();
+        let least = held.iter().filter(|(_, most)| bucket(*most) <= end).count() as u64;
+        let most = held.iter().filter(|(least, _)| bucket(*least) <= end).count() as u64;
+        assert!(
+            (least..=most).contains(&up_to),
+            "up to {}: {least} to {most} in {held:?}, but {shown:#}",
+            LIFETIMES[end]
+        );
+    }
+}
+
+/// The last sample of a group in a recording.
+fn recorded(path: &Path) -> Value {
+    let text = fs::read_to_string(path).expect("it was recorded");
+    let mut samples = text.lines().filter_map(|line| {
+        let mut line: Value = serde_json::from_str(line).expect("a recording is JSON");
+        Some(line["sample"]["groups"].as_array_mut()?.pop()?["counters"].take())
+    });
+    samples.next_back().expect("there was a group")
+}
+
+/// One that is open, one that is over, and one whose last answer is read when its socket is in CLOSE already.
+#[test]
+fn what_is_read_after_the_end_is_in_the_histogram_once() {
+    let machine = Machine::shared();
+    let folder = tempdir().expect("a folder can be made");
+    let file = folder.path().join("recording");
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {} --record {}", peer.port(), file.display()));
+    let mut open = peer.connect();
+    (0..3).for_each(|_| ask(&mut open));
+    let mut twelve = peer.connect();
+    (0..12).for_each(|_| ask(&mut twelve));
+    drop(twelve);
+    let mut late = peer.connect();
+    ask(&mut late);
+    late.write_all(b"hello").expect("a request can be sent");
+    late.shutdown(Shutdown::Write).expect("it can be closed for sending");
+    peer.wait_for_done(2);
+    // Both FINs are out and acknowledged.
+    sleep(Duration::from_millis(50));
+    late.read_exact(&mut [0; 5]).expect("the answer is there");
+    drop(late);
+    let report = watch.end();
+    drop(open);
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 3, "closed": 2, "open": 1, "exchanges": 3 + 12 + 2 }));
+    assert_fields(&report.groups()[0]["exchanges_per_connection"], &json!({ "1": 0, "2-9": 2, "10-99": 1 }));
+    let counters = recorded(&file);
+    assert_eq!(counters["closed_exchanges"], json!([0, 1, 1]), "{counters:#}");
+    assert_eq!(counters["closed_exchanges_sum"], 12 + 2);
+}

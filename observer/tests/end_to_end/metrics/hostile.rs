@@ -1,0 +1,180 @@
+//! Whatever is sent to the exporter, the watch goes on and counts on, and Prometheus gets its answer.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::support::{
+    eventually,
+    machine::{Machine, allow_open_files},
+    metrics::{Metered, ask as ask_http, get},
+    peer::{Peer, ask, connect},
+    programs::program,
+    sockets::reset_on_close,
+};
+
+/// How long the silent are waited for, and those who take no answer.
+const TO_ASK: Duration = Duration::from_secs(10);
+
+/// A request in a watch that is asked for metrics all the time; all of it counts.
+struct Victim<'a> {
+    metered: Metered<'a>,
+    peer: Peer,
+    stream: TcpStream,
+    asked: u64,
+}
+
+impl<'a> Victim<'a> {
+    fn new(machine: &'a Machine) -> Self {
+        let peer = Peer::echo();
+        let metered = Metered::start(machine, &format!("-p {}", peer.port()));
+        let stream = peer.connect();
+        Self { metered, peer, stream, asked: 0 }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.metered.address
+    }
+
+    /// It is well, and goes on counting.
+    fn assert_well(&mut self) {
+        ask(&mut self.stream);
+        self.asked += 1;
+        assert_eq!(get(self.address(), "/healthz", "").text(), "ok\n");
+        let asked = self.asked;
+        self.metered.scrape_until("it counts on", |samples| samples.exchanges() == (1, asked - 1));
+    }
+
+    fn end(mut self) {
+        self.assert_well();
+        drop(self.stream);
+        self.peer.wait_for(1);
+        let report = self.metered.end();
+        report.assert_complete();
+        report.assert_totals(&json!({ "opened": 1, "new": 1, "reused": self.asked - 1 }));
+    }
+}
+
+/// Sends this, ends sending, and reads to the end of the connection, whatever comes; when it was over.
+fn send(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
+    let started = Instant::now();
+    let mut stream = connect(address);
+    stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+    // It may have heard enough before it has all.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        answer.extend_from_slice(&buffer[..n]);
+    }
+    (answer, started.elapsed())
+}
+
+#[test]
+fn what_is_no_request() {
+    let machine = Machine::shared();
+    let victim = Victim::new(&machine);
+    let address = victim.address();
+    let long = "x".repeat(200_000);
+    let many = "h: x\r\n".repeat(1_000);
+    for (request, statuses) in [
+        (format!("GET /{long} HTTP/1.1\r\n\r\n"), [414, 431]),
+        (format!("GET /metrics HTTP/1.1\r\nx: {long}\r\n\r\n"), [431, 431]),
+        (format!("GET /metrics HTTP/1.1\r\n{many}\r\n"), [431, 431]),
+        ("POST /metrics HTTP/1.1\r\ncontent-length: 999999999\r\n\r\nabc".into(), [405, 405]),
+        ("GET /metrics HTTP/1.1\r\ncontent-length: 999999999\r\n\r\nabc".into(), [413, 413]),
+        ("GET /metrics HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nfffffff\r\nabc".into(), [413, 413]),
+        ("GET /metrics HTTP/1.1\r\ncontent-length: x\r\n\r\n".into(), [400, 400]),
+        ("\0\0\0\r\n\r\n".into(), [400, 400]),
+        ("hello\r\n\r\n".into(), [400, 400]),
+    ] {
+        let (answer, _) = send(address, request.as_bytes());
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
+        // A client that still sends when it is refused may lose the answer.
+        let is_refused = status.map_or(request.len() > 100_000, |status| statuses.contains(&status));
+        assert!(is_refused, "{:?} was answered: {answer}", &request[..request.len().min(60)]);
+        assert_eq!(get(address, "/healthz", "").text(), "ok\n");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "x"] {
+        let answer = ask_http(address, &format!("{method} /metrics HTTP/1.1\r\nhost: x\r\n\r\n"));
+        assert_eq!((answer.status(), answer.header("allow")), (405, Some("get, head")), "{method}");
+    }
+    let (answer, _) = send(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(answer.is_empty(), "HTTP/2 is not spoken here: {}", String::from_utf8_lossy(&answer));
+    let mut curl = program("curl", "curl");
+    let output = curl.args(["--silent", "--insecure", "--max-time", "5"]).arg(format!("https://{address}/metrics"));
+    assert!(!output.status().expect("it can be run").success(), "no TLS is spoken here");
+    victim.end();
+}
+
+#[test]
+fn ten_thousand_connections_one_after_the_other() {
+    let machine = Machine::alone();
+    let mut victim = Victim::new(&machine);
+    for n in 0..10_000 {
+        let mut stream = connect(victim.address());
+        // Leaves no TIME_WAIT behind.
+        reset_on_close(&stream);
+        // Without a request, with half of one, and without waiting for the answer.
+        stream
+            .write_all([b"".as_slice(), b"GET /metr", b"GET /metrics HTTP/1.1\r\n\r\n"][n % 3])
+            .expect("it can be sent");
+        // As many as the kernel keeps waiting: a connect beyond them is tried again after a second.
+        if n % 100 == 0 {
+            assert_eq!(get(victim.address(), "/healthz", "").text(), "ok\n");
+        }
+        if n % 2_500 == 0 {
+            victim.assert_well();
+        }
+    }
+    victim.end();
+}
+
+/// How many connections are open at this port, on the listener's side.
+fn open_at(port: u16) -> usize {
+    const ESTABLISHED: &str = "01";
+    let table = fs::read_to_string("/proc/self/net/tcp").expect("sockets are listed");
+    let is_open = |line: &&str| {
+        let [_, local, _, state, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { return false };
+        local.ends_with(&format!(":{port:04X}")) && state == ESTABLISHED
+    };
+    table.lines().filter(is_open).count()
+}
+
+/// Who only holds connections, with and without part of a request, keeps nobody out, and is cut off.
+#[test]
+fn the_silent_and_the_slow() {
+    let machine = Machine::shared();
+    allow_open_files(2_000);
+    let mut victim = Victim::new(&machine);
+    let address = victim.address();
+    let started = Instant::now();
+    let mut silent: Vec<TcpStream> = (0..100).map(|_| connect(address)).collect();
+    eventually("sixteen are served", || open_at(address.port()) == 16);
+    for (n, stream) in silent.iter_mut().enumerate() {
+        let begun = [b"".as_slice(), b"GET /metrics HTTP/1.1\r\nhost:", b"\x16\x03\x01\x02\x00\x01"][n % 3];
+        // Most are cut off already.
+        let _ = stream.write_all(begun);
+    }
+    victim.assert_well();
+    // One asks on and takes no answer, until nobody takes its questions.
+    let mut deaf = connect(address);
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).expect("a timeout can be set");
+    while deaf.write_all(&b"GET /metrics HTTP/1.1\r\n\r\n".repeat(100)).is_ok() {}
+    // One drips.
+    let mut slow = connect(address);
+    while started.elapsed() < TO_ASK + Duration::from_secs(1) {
+        sleep(Duration::from_millis(500));
+        let _ = slow.write_all(b"G");
+        victim.assert_well();
+    }
+    eventually("all are cut off", || open_at(address.port()) == 0);
+    victim.end();
+}

@@ -1,0 +1,128 @@
+//! A real Prometheus scrapes a watch under real traffic, in both formats, and answers with what the server counted.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::json;
+
+use crate::support::{
+    eventually,
+    go::{self, Server},
+    http::read_head,
+    machine::Machine,
+    metrics::{FLEET, Metered, Samples, block, get},
+    peer::Peer,
+    programs::output_of,
+    prometheus::Prometheus,
+    tool::Process,
+};
+
+/// What must never go down.
+const GROW: [&str; 14] = [
+    "tcp_reuse_exchanges_total",
+    "tcp_reuse_inexact_exchanges_total",
+    "tcp_reuse_connections_opened_total",
+    "tcp_reuse_connections_closed_total",
+    "tcp_reuse_exchanges_per_connection_bucket",
+    "tcp_reuse_exchanges_per_connection_sum",
+    "tcp_reuse_connection_lifetime_seconds_bucket",
+    "tcp_reuse_connection_lifetime_seconds_sum",
+    "tcp_reuse_connection_lifetime_seconds_count",
+    "tcp_reuse_host_exchanges_total",
+    "tcp_reuse_host_connections_opened_total",
+    "tcp_reuse_watch_events_lost_total",
+    "tcp_reuse_watch_connections_untracked_total",
+    "tcp_reuse_watch_hook_skips_total",
+];
+
+/// Passes on what is asked without saying which format is liked, so that the answer is in the older one.
+fn in_the_older_format(address: SocketAddr) -> Peer {
+    Peer::new(move |mut stream| {
+        while read_head(&mut stream).is_some() {
+            let text = get(address, "/metrics", "").text();
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}", text.len());
+            // It may have had enough.
+            if std::io::Write::write_all(&mut stream, format!("{head}\r\n\r\n{text}").as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// Processes that ask on new connections and on reused ones, come and go, and stay. What is scraped meanwhile only grows.
+fn traffic(server: &Server, metered: &Metered, url: &str) {
+    let mut stays = Process::start(&mut go::client(&format!("-url {url} -read -times 5 -kept 1 -stay 4s")));
+    let mut before = Samples::default();
+    for round in 0..4 {
+        output_of(&mut go::client(&format!("-url {url} {}", if round % 2 == 0 { "-read" } else { "" })));
+        output_of(&mut go::client(&format!("-url {url} -times 50 -read")));
+        std::thread::sleep(Duration::from_millis(700));
+        let now = metered.scrape();
+        now.assert_grown_from(&before);
+        before = now;
+    }
+    assert!(stays.wait(Duration::from_secs(10)).success(), "a client of port {} has failed", server.port);
+}
+
+#[test]
+fn prometheus_knows_what_the_server_counted() {
+    let machine = Machine::shared();
+    let server = Server::start("-body 100000");
+    let metered = Metered::start(&machine, &format!("-p {}", server.port));
+    let older = in_the_older_format(metered.address);
+    let prometheus = Prometheus::start(&[("openmetrics", metered.address), ("older", older.address)]);
+    let url = format!("http://{}", server.address());
+    traffic(&server, &metered, &url);
+    let port = server.port;
+    let truth = server.truth();
+    let (new, reused) = (truth.connections, truth.requests - truth.connections);
+    assert!(new > 20 && reused > 20, "{truth:?}");
+
+    let both = |value: u64| ["older", "openmetrics"].map(|job| (job.to_owned(), value as f64));
+    let is = |query: &str, value: u64| {
+        let mut last = Vec::new();
+        eventually(&format!("{value} by {query}: {truth:?}"), || {
+            let now = prometheus.query(query, "job");
+            if now != last {
+                println!("{query}: {now:?}");
+                last.clone_from(&now);
+            }
+            last == both(value)
+        });
+    };
+    for name in ["tcp_reuse_exchanges_total", "tcp_reuse_host_exchanges_total"] {
+        is(&format!("sum by (job) ({name}{{connection=\"new\"}})"), new);
+        is(&format!("sum by (job) ({name}{{connection=\"reused\"}})"), reused);
+    }
+    let labels = format!("process=\"{}\",destination=\"127.0.0.1\",port=\"{port}\"", go::CLIENT);
+    is(&format!("sum by (job) (tcp_reuse_exchanges_total{{{labels}}})"), truth.requests);
+    is(&format!("sum by (job) (tcp_reuse_connections_opened_total{{{labels}}})"), truth.connections);
+    is(&format!("sum by (job) (tcp_reuse_connections_closed_total{{{labels}}})"), truth.closed);
+    is("tcp_reuse_host_connections_opened_total", truth.connections);
+    is("tcp_reuse_connections_open", 0);
+    is("tcp_reuse_exchanges_per_connection_count", truth.connections);
+    is("tcp_reuse_exchanges_per_connection_sum", truth.requests);
+    is("tcp_reuse_connection_lifetime_seconds_count", truth.connections);
+    is("tcp_reuse_connection_lifetime_seconds_bucket{le=\"3600.0\"}", truth.connections);
+
+    // By its own account: nothing went down, nothing was missed, and both formats are the same series.
+    for name in GROW {
+        is(&format!("sum by (job) (resets({name}[5m]))"), 0);
+        let same = format!("count({name}{{job=\"older\"}} == ignoring(job, instance) {name}{{job=\"openmetrics\"}})");
+        assert_eq!(prometheus.query(&same, ""), prometheus.query(&format!("count({name}) / 2"), ""), "{name}");
+    }
+    is("min_over_time(up[5m])", 1);
+    is("count_over_time(tcp_reuse_watch_info[5m]) >= bool 5", 1);
+
+    assert!(prometheus.has_family("tcp_reuse_exchanges") && prometheus.has_family("tcp_reuse_exchanges_total"));
+    assert!(!prometheus.has_family("tcp_reuse"));
+
+    // What the manual asks.
+    for query in block(FLEET, "promql").lines() {
+        assert!(!prometheus.query(query, "").is_empty(), "{query} gives nothing");
+    }
+
+    let report = metered.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": truth.connections, "new": new, "reused": reused }));
+}

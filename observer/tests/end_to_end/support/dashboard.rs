@@ -1,0 +1,118 @@
+//! The tool on a terminal of its own, as a person has it before him.
+
+use std::{
+    process::{Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use terminal::{Modes, Size, Terminal, vt100::Screen};
+
+use super::tool::{self, Process};
+
+/// Starting takes about a second in a debug build, and longer beside compilers.
+const TO_START: Duration = Duration::from_secs(20);
+/// Counters are read once a second, and what netstat shows every other second.
+const TO_SHOW: Duration = Duration::from_secs(10);
+const TO_END: Duration = Duration::from_secs(10);
+
+/// Too low for large digits: the numbers are text.
+pub(crate) const SIZE: Size = Size { columns: 100, rows: 30 };
+
+pub(crate) struct Dashboard {
+    pub(crate) terminal: Terminal,
+    pub(crate) tool: Process,
+    /// The terminal's, when the tool was started.
+    before: Modes,
+}
+
+impl Dashboard {
+    /// On the screen when this comes back.
+    pub(crate) fn start(arguments: &str) -> Self {
+        Self::start_at(SIZE, arguments, &[])
+    }
+
+    pub(crate) fn start_at(size: Size, arguments: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_command(size, tool::command(arguments), variables)
+    }
+
+    pub(crate) fn start_command(size: Size, command: Command, variables: &[(&str, &str)]) -> Self {
+        let dashboard = Self::run(size, command, variables);
+        dashboard.wait("the dashboard", TO_START, |screen| screen.alternate_screen() && has_text(screen, "quit"));
+        assert!(dashboard.terminal.modes().expect("a terminal has modes").are_raw());
+        dashboard
+    }
+
+    /// Only started: it may not come to a screen.
+    pub(crate) fn run(size: Size, mut command: Command, variables: &[(&str, &str)]) -> Self {
+        let terminal = Terminal::open(size).expect("a terminal can be made");
+        terminal.attach(&mut command).expect("a command can be given a terminal");
+        command.envs(variables.iter().copied());
+        let before = terminal.modes().expect("a terminal has modes");
+        let tool = Process::start(&mut command);
+        Self { terminal, tool, before }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(&self, what: &str, limit: Duration, is_there: impl FnMut(&Screen) -> bool) -> Instant {
+        self.terminal.wait(limit, is_there).unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    /// Waits for all of these texts.
+    #[track_caller]
+    pub(crate) fn shows(&self, texts: &[&str]) {
+        self.wait(&format!("{texts:?}"), TO_SHOW, |screen| {
+            let contents = screen.contents();
+            texts.iter().all(|text| contents.contains(text))
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn shows_no_more(&self, text: &str) {
+        self.wait(&format!("no {text:?}"), TO_SHOW, |screen| !screen.contents().contains(text));
+    }
+
+    pub(crate) fn press(&self, keys: &str) {
+        self.terminal.send(keys).expect("keys can be sent");
+    }
+
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.tool.wait(TO_END)
+    }
+
+    /// It has ended well, the terminal is as it was, and the summary is on it; gives all that is.
+    #[track_caller]
+    pub(crate) fn assert_restored(&mut self) -> String {
+        assert_eq!(self.ended().code(), Some(0));
+        // What was written last may still be on its way.
+        self.wait("the normal screen", TO_SHOW, |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        assert_eq!(self.terminal.modes().expect("a terminal has modes"), self.before);
+        self.terminal.whole_text()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_modes_as_before(&self) {
+        assert_eq!(self.terminal.modes().expect("a terminal has modes"), self.before);
+    }
+
+    /// Ends the watch as a person does.
+    #[track_caller]
+    pub(crate) fn quit(&mut self) -> String {
+        self.press("q");
+        self.assert_restored()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.tool.signal(signal);
+    }
+}
+
+pub(crate) fn has_text(screen: &Screen, text: &str) -> bool {
+    screen.contents().contains(text)
+}
+
+/// The numbers of the header.
+pub(crate) fn header(new: u64, reused: u64, ratio: &str) -> String {
+    format!("NEW {new}  REUSED {reused}  RATIO {ratio}")
+}

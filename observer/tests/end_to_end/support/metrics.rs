@@ -1,0 +1,141 @@
+//! A watch with `--metrics`, and what a scrape of it says.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+};
+
+use super::{eventually, machine::Machine, peer::connect, report::Report, sockets::Closed, watch::Watch};
+
+/// What the manual of fleets says; tests do it.
+pub(crate) const FLEET: &str = include_str!("../../../../docs/FLEET.md");
+
+/// The lines of a manual's blocks of code in this language.
+pub(crate) fn block(manual: &str, language: &str) -> String {
+    let start = format!("```{language}\n");
+    let blocks = manual.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let lines: String = blocks.collect();
+    assert!(!lines.is_empty(), "the manual has no {language}");
+    lines
+}
+
+pub(crate) struct Metered<'a> {
+    pub(crate) watch: Watch<'a>,
+    pub(crate) address: SocketAddr,
+}
+
+impl<'a> Metered<'a> {
+    pub(crate) fn start(machine: &'a Machine, arguments: &str) -> Self {
+        let address = Closed::new().address;
+        Self { watch: machine.watch(format!("--metrics {address} {arguments}")), address }
+    }
+
+    /// In the older format.
+    pub(crate) fn scrape(&self) -> Samples {
+        Samples::parse(&get(self.address, "/metrics", "").text())
+    }
+
+    /// Waits until a scrape is as it has to be: counters are read once a second.
+    pub(crate) fn scrape_until(&self, what: &str, mut is_so: impl FnMut(&Samples) -> bool) -> Samples {
+        let mut last = self.scrape();
+        eventually(what, || {
+            last = self.scrape();
+            is_so(&last)
+        });
+        last
+    }
+
+    pub(crate) fn end(self) -> Report {
+        self.watch.end()
+    }
+}
+
+/// What a server of HTTP/1.1 has answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        let status = self.head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.unwrap_or_else(|| panic!("no answer in HTTP: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|line| line.split_once(": ")).find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// The body of an answer that is one.
+    pub(crate) fn text(&self) -> String {
+        assert_eq!(self.status(), 200, "{}", self.head);
+        String::from_utf8(self.body.clone()).expect("it is text")
+    }
+}
+
+/// Asks on a connection of its own. `headers`: further lines, each with its end.
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\r\n"))
+}
+
+/// Sends this, and reads what comes to the end of the connection.
+pub(crate) fn ask(address: SocketAddr, request: &str) -> Answer {
+    let mut stream = connect(address);
+    stream.write_all(request.as_bytes()).expect("it can be sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer comes, and then the end");
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head, and an empty line");
+    let body = answer.split_off(end + 4);
+    Answer { head: String::from_utf8(answer).expect("a head is text").to_ascii_lowercase(), body }
+}
+
+/// Samples of a scrape: by name and labels, as they are written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples(pub(crate) BTreeMap<String, f64>);
+
+impl Samples {
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut samples = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line}"));
+            let before = samples.insert(series.to_owned(), value.parse().expect("a number"));
+            assert_eq!(before, None, "twice: {series}");
+        }
+        Self(samples)
+    }
+
+    /// All that have this name and these labels, as they are written; added up.
+    pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> u64 {
+        let is_meant = |series: &str| {
+            let (its_name, its_labels) = series.split_once('{').unwrap_or((series, ""));
+            its_name == name && labels.iter().all(|label| its_labels.contains(label))
+        };
+        self.0.iter().filter(|(series, _)| is_meant(series)).map(|(_, value)| (*value as i64).cast_unsigned()).sum()
+    }
+
+    /// New and reused exchanges of all label sets.
+    pub(crate) fn exchanges(&self) -> (u64, u64) {
+        let of = |connection| self.sum("tcp_reuse_exchanges_total", &[connection]);
+        (of(r#"connection="new""#), of(r#"connection="reused""#))
+    }
+
+    /// The same of the whole host.
+    pub(crate) fn host_exchanges(&self) -> (u64, u64) {
+        let of = |connection| self.sum("tcp_reuse_host_exchanges_total", &[connection]);
+        (of(r#"connection="new""#), of(r#"connection="reused""#))
+    }
+
+    /// That nothing which only grows was more `before`, or has left.
+    #[track_caller]
+    pub(crate) fn assert_grown_from(&self, before: &Self) {
+        for (series, value) in &before.0 {
+            let name = series.split('{').next().expect("a name");
+            if ["_total", "_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end)) {
+                let now = self.0.get(series);
+                assert!(now >= Some(value), "{series} was {value} and is {now:?}");
+            }
+        }
+    }
+}

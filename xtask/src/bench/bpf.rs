@@ -1,0 +1,223 @@
+//! BPF programs and what they cost, as the kernel tells it: bpf(2) without a library, since four of its commands are
+//! all that is wanted and the other commands of xtask should not have to build one.
+
+use std::fs;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+use anyhow::{Context as _, Result};
+
+// enum bpf_cmd, bpf_stats_type and bpf_prog_type of include/uapi/linux/bpf.h
+const PROG_LOAD: i64 = 5;
+const PROG_GET_FD_BY_ID: i64 = 13;
+const OBJ_GET_INFO_BY_FD: i64 = 15;
+const RAW_TRACEPOINT_OPEN: i64 = 17;
+const ENABLE_STATS: i64 = 32;
+const STATS_RUN_TIME: u32 = 0;
+const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+
+/// `r0 = 0; exit`
+const EMPTY: [u64; 2] = [0xb7, 0x95];
+
+/// The tracepoints of sends and receives.
+const SEND: &[u8] = b"tcp_sendmsg_locked\0";
+const RECEIVE: &[u8] = b"tcp_rcv_space_adjust\0";
+
+/// While it lives, the kernel measures every run of a program.
+pub(super) struct Statistics {
+    _on: OwnedFd,
+}
+
+impl Statistics {
+    pub(super) fn start() -> Result<Self> {
+        let mut kind = STATS_RUN_TIME;
+        Ok(Self { _on: bpf(ENABLE_STATS, &mut kind).context("cannot have the kernel measure BPF programs")? })
+    }
+}
+
+/// A program that does nothing, at sends and at receives: what it seems to cost is what measuring costs.
+pub(super) struct Empty {
+    program: OwnedFd,
+    _links: [OwnedFd; 2],
+}
+
+impl Empty {
+    pub(super) fn attach() -> Result<Self> {
+        let program = load_empty().context("cannot load an empty BPF program")?;
+        let links = [open(&program, SEND)?, open(&program, RECEIVE)?];
+        Ok(Self { program, _links: links })
+    }
+
+    /// What it has cost until now.
+    pub(super) fn cost(&self) -> Cost {
+        let path = format!("/proc/self/fdinfo/{}", self.program.as_raw_fd());
+        Cost::read(&fs::read_to_string(path).unwrap_or_default()).map_or(Cost::default(), |(_, cost)| cost)
+    }
+}
+
+fn load_empty() -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Attributes {
+        kind: u32,
+        instructions: u32,
+        code: u64,
+        license: u64,
+    }
+    let license = b"GPL\0";
+    let mut attributes = Attributes {
+        kind: PROG_TYPE_RAW_TRACEPOINT,
+        instructions: EMPTY.len() as u32,
+        code: EMPTY.as_ptr() as u64,
+        license: license.as_ptr() as u64,
+    };
+    bpf(PROG_LOAD, &mut attributes)
+}
+
+fn open(program: &OwnedFd, tracepoint: &[u8]) -> Result<OwnedFd> {
+    #[repr(C)]
+    struct Attributes {
+        name: u64,
+        program: u32,
+        reserved: u32,
+    }
+    let mut attributes =
+        Attributes { name: tracepoint.as_ptr() as u64, program: program.as_raw_fd().cast_unsigned(), reserved: 0 };
+    bpf(RAW_TRACEPOINT_OPEN, &mut attributes)
+        .with_context(|| format!("cannot attach to {}", String::from_utf8_lossy(tracepoint)))
+}
+
+/// Runs of a program, and how long they were together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cost {
+    pub(super) runs: u64,
+    pub(super) run_ns: u64,
+}
+
+impl Cost {
+    /// The program's id, and its cost, from what the kernel shows of its descriptor (`bpf_prog_show_fdinfo()`,
+    /// kernel/bpf/syscall.c).
+    fn read(info: &str) -> Option<(u32, Self)> {
+        let number = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        // A link shows the id of its program too, but no type of program.
+        number("prog_type:")?;
+        let cost = Self { runs: number("run_cnt:")?, run_ns: number("run_time_ns:")? };
+        Some((number("prog_id:")?.try_into().ok()?, cost))
+    }
+
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self { runs: self.runs - earlier.runs, run_ns: self.run_ns - earlier.run_ns }
+    }
+
+    pub(super) fn ns_a_run(self) -> f64 {
+        self.run_ns as f64 / self.runs as f64
+    }
+
+    /// Less what measuring it has cost.
+    pub(super) fn net_ns(self, empty: Self) -> f64 {
+        self.run_ns as f64 - if empty.runs > 0 { self.runs as f64 * empty.ns_a_run() } else { 0.0 }
+    }
+}
+
+/// A program of a process.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    id: u32,
+    pub(super) name: String,
+    pub(super) cost: Cost,
+}
+
+/// Those that a process holds.
+pub(super) fn programs_of(pid: u32) -> Vec<Program> {
+    let mut programs: Vec<Program> = Vec::new();
+    for info in descriptors_of(pid) {
+        if let Some((id, cost)) = Cost::read(&info)
+            && programs.iter().all(|program| program.id != id)
+        {
+            programs.push(Program { id, name: name_of(id).unwrap_or_else(|_| format!("program {id}")), cost });
+        }
+    }
+    programs
+}
+
+/// Each program's cost since an earlier look.
+pub(super) fn since(now: Vec<Program>, earlier: &[Program]) -> Vec<Program> {
+    let before = |id: u32| earlier.iter().find(|program| program.id == id).map_or(Cost::default(), |known| known.cost);
+    now.into_iter().map(|program| Program { cost: program.cost.since(before(program.id)), ..program }).collect()
+}
+
+/// The memory of the maps that a process holds, as the kernel accounts it.
+pub(super) fn map_bytes_of(pid: u32) -> u64 {
+    let mut maps: Vec<(u64, u64)> = descriptors_of(pid)
+        .iter()
+        .filter_map(|info| {
+            let number = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+            Some((number("map_id:")?, number("memlock:")?))
+        })
+        .collect();
+    maps.sort_unstable();
+    maps.dedup();
+    maps.iter().map(|(_, bytes)| bytes).sum()
+}
+
+fn descriptors_of(pid: u32) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| fs::read_to_string(entry.path()).ok()).collect()
+}
+
+fn name_of(id: u32) -> io::Result<String> {
+    /// The head of `struct bpf_prog_info`, as far as its name.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        before_name: [u64; 8],
+        name: [u8; 16],
+    }
+    #[repr(C)]
+    struct Attributes {
+        program: u32,
+        bytes: u32,
+        info: u64,
+    }
+    let mut by_id = [id, 0, 0];
+    let program = bpf(PROG_GET_FD_BY_ID, &mut by_id)?;
+    let mut info = Info::default();
+    let mut attributes = Attributes {
+        program: program.as_raw_fd().cast_unsigned(),
+        bytes: size_of::<Info>() as u32,
+        info: (&raw mut info) as u64,
+    };
+    call(OBJ_GET_INFO_BY_FD, &mut attributes)?;
+    let end = info.name.iter().position(|byte| *byte == 0).unwrap_or(info.name.len());
+    Ok(String::from_utf8_lossy(&info.name[..end]).into_owned())
+}
+
+/// A command that gives a descriptor.
+fn bpf<T>(command: i64, attributes: &mut T) -> io::Result<OwnedFd> {
+    let descriptor = call(command, attributes)?;
+    // SAFETY: it is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn call<T>(command: i64, attributes: &mut T) -> io::Result<i32> {
+    // SAFETY: the kernel reads and writes no more than the size that it is told, and what the attributes point to
+    // outlives the call.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_programs_cost_is_read_and_a_links_is_not() {
+        let program = "pos:\t0\nprog_type:\t26\nprog_id:\t7\nrun_time_ns:\t1000\nrun_cnt:\t10\n";
+        let (id, cost) = Cost::read(program).unwrap();
+        assert_eq!((id, cost.runs, cost.run_ns), (7, 10, 1000));
+        assert!(Cost::read("link_type:\ttracing\nprog_id:\t7\n").is_none());
+        let empty = Cost { runs: 5, run_ns: 300 };
+        assert!((cost.net_ns(empty) - 400.0).abs() < 1e-9);
+        assert!((cost.net_ns(Cost::default()) - 1000.0).abs() < 1e-9);
+    }
+}

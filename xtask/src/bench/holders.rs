@@ -1,0 +1,67 @@
+//! Many open connections, spread over processes and over 127.0.0.0/8.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::running::Running;
+
+/// Connections of a process, both of whose ends are in it: below what a hard limit of 20,000 files allows.
+const OF_A_PROCESS: u32 = 9_000;
+
+/// 127.1.0.1
+const FIRST: u32 = 0x7f01_0001;
+
+/// Listeners that nobody connects to yet, so that a watch can be told their ports.
+pub(super) struct Places {
+    listeners: Vec<TcpListener>,
+    connections: u32,
+    destinations: u32,
+}
+
+impl Places {
+    /// `destinations` in all; each process has at least one.
+    pub(super) fn new(connections: u32, destinations: u32) -> Result<Self> {
+        let processes = connections.div_ceil(OF_A_PROCESS);
+        let listeners = (0..processes).map(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)));
+        Ok(Self { listeners: listeners.collect::<Result<_, _>>()?, connections, destinations })
+    }
+
+    pub(super) fn processes(&self) -> u32 {
+        self.listeners.len() as u32
+    }
+
+    /// As `--port` takes them.
+    pub(super) fn ports(&self) -> Result<String> {
+        let ports = self.listeners.iter().map(|listener| Ok(listener.local_addr()?.port().to_string()));
+        Ok(ports.collect::<Result<Vec<_>>>()?.join(","))
+    }
+
+    /// Opens all of them.
+    pub(super) fn fill(self) -> Result<Vec<Running>> {
+        let processes = self.listeners.len() as u32;
+        let mut holders = Vec::new();
+        for (n, listener) in self.listeners.into_iter().enumerate() {
+            // What does not divide evenly goes to the first.
+            let of = |all: u32| all / processes + u32::from((n as u32) < all % processes);
+            holders.push(start(listener, of(self.connections), of(self.destinations).max(1), n as u32)?);
+        }
+        for holder in &mut holders {
+            let stdout = holder.child().stdout.take().context("a pipe was asked for")?;
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line)?;
+            ensure!(line.starts_with("holding"), "connections could not be opened");
+        }
+        Ok(holders)
+    }
+}
+
+fn start(listener: TcpListener, connections: u32, destinations: u32, n: u32) -> Result<Running> {
+    let mut command = Command::new("/proc/self/exe");
+    let first = FIRST + n * 0x1_0000;
+    command.args(["hold", &connections.to_string(), &destinations.to_string(), &first.to_string()]);
+    Running::start(command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::piped()))
+}

@@ -1,0 +1,98 @@
+//! The loads: a connection a request, and many requests on few connections.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::server::{Counted, Server};
+use crate::running::cpu_of_our_ended;
+use crate::workspace::output;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Load {
+    /// ab, a connection for each of so many requests
+    Connections(u32),
+    /// ab, so many requests on kept connections
+    Kept(u32),
+    /// wrk, as many requests as it can on kept connections in so many seconds
+    Requests(u32),
+}
+
+/// What came of a load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    /// Requests a second, by the client's own account.
+    pub(super) rate: f64,
+    /// Of the client and of the server.
+    pub(super) cpu: Duration,
+    /// By the server.
+    pub(super) counted: Counted,
+}
+
+const CLIENTS: &str = "16";
+
+impl Load {
+    /// What one of its units is called, and how many of it costs are told for.
+    pub(super) fn unit(self) -> (&'static str, f64) {
+        match self {
+            Self::Connections(_) => ("10,000 connections", 10_000.0),
+            Self::Kept(_) | Self::Requests(_) => ("100,000 exchanges", 100_000.0),
+        }
+    }
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Connections(_) => "a connection a request (`ab`)",
+            Self::Kept(_) => "kept alive (`ab -k`)",
+            Self::Requests(_) => "kept alive (`wrk`)",
+        }
+    }
+
+    pub(super) fn run(self, server: &Server) -> Result<Done> {
+        let before = (server.counted()?, server.cpu(), cpu_of_our_ended());
+        let said = output(&mut self.command(server))?;
+        let cpu = server.cpu().saturating_sub(before.1) + cpu_of_our_ended().saturating_sub(before.2);
+        let counted = server.counted()?.since(before.0);
+        Ok(Done { rate: self.rate(&said)?, cpu, counted })
+    }
+
+    fn command(self, server: &Server) -> Command {
+        let mut command = Command::new(if matches!(self, Self::Requests(_)) { "wrk" } else { "ab" });
+        match self {
+            Self::Connections(requests) => command.args(["-q", "-c", CLIENTS, "-n", &requests.to_string()]),
+            Self::Kept(requests) => command.args(["-q", "-k", "-c", CLIENTS, "-n", &requests.to_string()]),
+            Self::Requests(seconds) => command.args(["-t1", "-c", CLIENTS, "-d", &format!("{seconds}s")]),
+        };
+        command.arg(server.url());
+        command
+    }
+
+    fn rate(self, said: &str) -> Result<f64> {
+        let (what, failures): (_, &[&str]) = match self {
+            Self::Requests(_) => ("Requests/sec:", &["Socket errors", "Non-2xx"]),
+            Self::Connections(_) | Self::Kept(_) => ("Requests per second:", &["Non-2xx"]),
+        };
+        let failed = said.lines().find_map(|line| line.strip_prefix("Failed requests:"));
+        if failed.is_some_and(|number| number.trim() != "0") || failures.iter().any(|failure| said.contains(failure)) {
+            bail!("requests have failed: {said}");
+        }
+        let rate = said.lines().find_map(|line| line.trim().strip_prefix(what)?.split_whitespace().next());
+        rate.and_then(|rate| rate.parse().ok()).with_context(|| format!("no rate in {said}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clients_tell_their_rates() {
+        let ab = "Failed requests:        0\nRequests per second:    7265.28 [#/sec] (mean)\n";
+        assert!((Load::Connections(1).rate(ab).unwrap() - 7265.28).abs() < 1e-9);
+        let wrk = "  55877 requests in 1.10s, 8.10MB read\nRequests/sec:  50635.56\n";
+        assert!((Load::Requests(1).rate(wrk).unwrap() - 50_635.56).abs() < 1e-9);
+        assert!(Load::Connections(1).rate("Failed requests:        3\nRequests per second: 5\n").is_err());
+        assert!(Load::Requests(1).rate("nothing").is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! Interleaved runs: off, on, off, another on, off, ... Rates drift on shared machines; what is compared ran side by side.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::contestant::{Contestant, let_drain};
+use super::load::{Done, Load};
+use super::server::Server;
+
+/// A run beside which a contestant watched, and those without before and after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) contestant: Contestant,
+    pub(super) on: Done,
+    pub(super) off: [Done; 2],
+}
+
+impl Run {
+    /// Throughput that is left.
+    pub(super) fn kept(&self) -> f64 {
+        self.on.rate * 2.0 / (self.off[0].rate + self.off[1].rate)
+    }
+}
+
+/// Every contestant once a round.
+pub(super) fn interleaved(tool: &Path, load: Load, contestants: &[Contestant], rounds: usize) -> Result<Vec<Run>> {
+    let server = Server::start()?;
+    // Once for the processors' caches.
+    load.run(&server)?;
+    let mut runs = Vec::new();
+    for round in 1..=rounds {
+        let mut before = load.run(&server)?;
+        // Another one first each time: what a run leaves behind must not always meet the same.
+        let first = round % contestants.len();
+        for contestant in contestants[first..].iter().chain(&contestants[..first]) {
+            let started = contestant.start(tool, server.port, &[])?;
+            let on = load.run(&server)?;
+            let_drain();
+            started.stop()?;
+            let after = load.run(&server)?;
+            let run = Run { contestant: *contestant, on, off: [before, after] };
+            println!("{round}/{rounds} {}: {:.0}/s, kept {:.3}", contestant.name(), on.rate, run.kept());
+            runs.push(run);
+            before = after;
+        }
+    }
+    Ok(runs)
+}
+
+pub(super) fn of(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = &Run> {
+    runs.iter().filter(move |run| run.contestant == contestant)
+}

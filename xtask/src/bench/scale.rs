@@ -1,0 +1,153 @@
+//! How time, memory and the cost of a tick grow with the number of open connections and of groups.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::Scope;
+use super::bpf::map_bytes_of;
+use super::contestant::{Contestant, Started};
+use super::holders::Places;
+use super::numbers::median;
+use super::report::{Section, Verdict};
+use super::startup::time_to_attach;
+use crate::running::{children_of, mapped_kib_of, status_of};
+
+/// Connections, and groups that they are in.
+const CASES: [(u32, u32); 5] = [(10, 1), (1_000, 1), (100_000, 1), (1_000, 1_000), (10_000, 10_000)];
+const QUICK: [(u32, u32); 3] = [(10, 1), (1_000, 1), (1_000, 1_000)];
+
+const MOST_MIB: f64 = 64.0;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What a watch of so many costs.
+struct Measured {
+    connections: u32,
+    groups: u32,
+    attach_ms: f64,
+    /// Of the watch that saw them open, with a row each
+    resident_mib: f64,
+    helper_mib: f64,
+    maps_mib: f64,
+    /// While nothing happens
+    quiet_ms_a_second: f64,
+    dashboard_ms_a_second: f64,
+}
+
+pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
+    let cases: &[(u32, u32)] = if scope.is_quick { &QUICK } else { &CASES };
+    if !scope.is_quick {
+        wait_until_others_are_gone();
+    }
+    let mut all = Vec::new();
+    for (connections, groups) in cases {
+        let measured = case(tool, scope, *connections, *groups)?;
+        println!("{connections} connections, {groups} groups: {:.1} MiB resident", measured.resident_mib);
+        all.push(measured);
+    }
+    let mut section = Section::default();
+    section.paragraph(
+        "Idle connections, each with an exchange behind it. Memory: of a watch with `-o json` that saw them open; the ring, which is mapped, is among the maps; the helper shares most of its memory with the tool. CPU while nothing \
+         happens: a counting tick a second with `-o none`; with the dashboard up to four ticks a second, each with a frame.",
+    );
+    tell(&mut section, &all);
+    judge(&mut section, &all);
+    Ok(section)
+}
+
+/// Sockets in TIME_WAIT, which the loads before have left, are listed at every tick. They last a minute.
+fn wait_until_others_are_gone() {
+    let end = Instant::now() + Duration::from_secs(70);
+    while time_wait() > 1_000 && Instant::now() < end {
+        sleep(Duration::from_secs(1));
+    }
+}
+
+/// `TCP: inuse 5 orphan 0 tw 13546 alloc 9 mem 2`
+fn time_wait() -> u64 {
+    let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let mut words = sockets.split_whitespace().skip_while(|word| *word != "tw");
+    words.nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn case(tool: &Path, scope: Scope, connections: u32, groups: u32) -> Result<Measured> {
+    let places = Places::new(connections, groups)?;
+    let groups = groups.max(places.processes());
+    let ports = ["-p".to_owned(), places.ports()?];
+    let options: Vec<&str> = ports.iter().map(String::as_str).collect();
+    // The port that every contestant gets is one more, at which nothing happens.
+    let started = Contestant::Json.start(tool, 9, &options)?;
+    let pid = started.pid().context("it runs")?;
+    let holders = places.fill()?;
+    sleep(Duration::from_secs(2));
+    let mib = |pid: u32| status_of(pid, "VmRSS").unwrap_or(0).saturating_sub(mapped_kib_of(pid)) as f64 / 1024.0;
+    let (resident_mib, maps_mib) = (mib(pid), map_bytes_of(pid) as f64 / MIB);
+    let helper_mib = children_of(pid).into_iter().map(mib).sum();
+    started.stop()?;
+    // After a tick that takes long the tool rests for twenty times as long.
+    let watched_for = Duration::from_secs(scope.of(if connections < 100_000 { 5 } else { 20 }, 1).into());
+    let quiet_ms_a_second = idle(&Contestant::Quiet.start(tool, 9, &options)?, watched_for);
+    let dashboard_ms_a_second = idle(&Contestant::Dashboard.start(tool, 9, &options)?, watched_for);
+    let attach = (0..scope.of(3, 1)).map(|_| time_to_attach(tool, &options)).collect::<Result<Vec<_>>>()?;
+    drop(holders);
+    let attach_ms = median(attach.iter().map(Duration::as_secs_f64)) * 1000.0;
+    Ok(Measured {
+        connections,
+        groups,
+        attach_ms,
+        resident_mib,
+        helper_mib,
+        maps_mib,
+        quiet_ms_a_second,
+        dashboard_ms_a_second,
+    })
+}
+
+/// What a watch uses while nothing happens.
+fn idle(started: &Started, watched_for: Duration) -> f64 {
+    sleep(Duration::from_secs(1));
+    let (began, before) = (Instant::now(), started.cpu());
+    sleep(watched_for);
+    let used = started.cpu().saturating_sub(before);
+    used.as_secs_f64() * 1000.0 / began.elapsed().as_secs_f64()
+}
+
+fn tell(section: &mut Section, all: &[Measured]) {
+    let head = [
+        "connections",
+        "groups",
+        "start to attached",
+        "resident",
+        "helper",
+        "maps",
+        "`-o none`, idle",
+        "`-o tui`, idle",
+    ];
+    let mut rows = vec![head.map(Into::into).into()];
+    for of in all {
+        rows.push(vec![
+            of.connections.to_string(),
+            of.groups.to_string(),
+            format!("{:.0} ms", of.attach_ms),
+            format!("{:.1} MiB", of.resident_mib),
+            format!("{:.1} MiB", of.helper_mib),
+            format!("{:.1} MiB", of.maps_mib),
+            format!("{:.2} ms/s", of.quiet_ms_a_second),
+            format!("{:.2} ms/s", of.dashboard_ms_a_second),
+        ]);
+    }
+    section.table(&rows);
+}
+
+fn judge(section: &mut Section, all: &[Measured]) {
+    let Some(most) = all.iter().max_by_key(|of| of.connections) else { return };
+    let mib = most.resident_mib + most.maps_mib;
+    section.verdict(Verdict::new(
+        "resident memory with maps, 100,000 open connections: ≤ 64 MiB",
+        format!("{mib:.1} MiB at {} connections", most.connections),
+        mib <= MOST_MIB && most.connections >= 100_000,
+    ));
+}

@@ -1,0 +1,112 @@
+//! nginx on loopback, in a private folder, as the server of the loads. It counts what it gets: that is the truth.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::running::Running;
+
+pub(crate) struct Server {
+    process: Running,
+    pub(crate) port: u16,
+    /// Where it tells what it has counted.
+    status: SocketAddr,
+    _folder: TempDir,
+}
+
+/// What the server has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) connections: u64,
+    pub(crate) requests: u64,
+}
+
+impl Server {
+    pub(crate) fn start() -> Result<Self> {
+        let [port, status] = free_ports()?;
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("nginx.conf"), configuration(port, status))?;
+        let mut nginx = Command::new("nginx");
+        nginx.args(["-e", "errors", "-c", "nginx.conf", "-p"]).arg(folder.path());
+        let process = Running::start(nginx.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
+        let status = SocketAddr::from((Ipv4Addr::LOCALHOST, status));
+        let mut server = Self { process, port, status, _folder: folder };
+        server.process.until("it listens", |_| TcpStream::connect(status).is_ok())?;
+        Ok(server)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        self.process.cpu()
+    }
+
+    /// What it has counted, less what asking it has added: each question is a connection with a request.
+    pub(crate) fn counted(&self) -> Result<Counted> {
+        let mut stream = TcpStream::connect(self.status)?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        parse(&answer).with_context(|| format!("not what nginx says: {answer}"))
+    }
+}
+
+impl Counted {
+    /// Since an earlier question, with the one that was asked for this.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self { connections: self.connections - earlier.connections - 1, requests: self.requests - earlier.requests - 1 }
+    }
+}
+
+/// ```text
+/// server accepts handled requests
+///  20005 20005 20002
+/// ```
+fn parse(status: &str) -> Option<Counted> {
+    let line = status.split_once("requests\n")?.1.lines().next()?;
+    let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
+    let connections = numbers.next()??;
+    Some(Counted { connections, requests: numbers.nth(1)?? })
+}
+
+fn free_ports() -> Result<[u16; 2]> {
+    let listeners = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
+    Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
+}
+
+fn configuration(port: u16, status: u16) -> String {
+    format!(
+        "daemon off; master_process off; pid nginx.pid; error_log errors error;
+         events {{ worker_connections 8192; }}
+         http {{
+             access_log off; keepalive_requests 1000000000;
+             client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
+             server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 hello; }} }}
+             server {{ listen 127.0.0.1:{status}; location / {{ stub_status; }} }}
+         }}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nginx_counts() {
+        let status = "Active connections: 1 \nserver accepts handled requests\n 20005 20005 20002 \nReading: 0 \n";
+        let counted = parse(status).unwrap();
+        assert_eq!(counted, Counted { connections: 20_005, requests: 20_002 });
+        assert_eq!(
+            counted.since(Counted { connections: 4, requests: 1 }),
+            Counted { connections: 20_000, requests: 20_000 }
+        );
+        assert_eq!(parse("404"), None);
+    }
+}

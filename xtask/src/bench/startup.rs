@@ -1,0 +1,51 @@
+//! From the start of the process to the line that says that everything is attached, and how much there is to load.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Scope;
+use super::numbers::Spread;
+use super::report::{Section, Verdict};
+use crate::running::Running;
+
+const MOST: Duration = Duration::from_millis(300);
+
+pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
+    let times = (0..scope.of(20, 3)).map(|_| time_to_attach(tool, &["-p", "8080"])).collect::<Result<Vec<_>>>()?;
+    let spread = Spread::of(times.iter().map(Duration::as_secs_f64)).times(1000.0);
+    let bytes = fs::metadata(tool)?.len();
+    let mut section = Section::default();
+    section.paragraph(&format!(
+        "Start to attached (`start` of `-o json`): {spread:.0} ms, {} starts. The program has {:.1} MB.",
+        times.len(),
+        bytes as f64 / 1e6
+    ));
+    section.verdict(Verdict::new(
+        "start to attached, median: ≤ 0.3 s",
+        format!("{:.3} s", spread.median / 1000.0),
+        spread.median <= MOST.as_secs_f64() * 1000.0,
+    ));
+    Ok(section)
+}
+
+pub(super) fn time_to_attach(tool: &Path, options: &[&str]) -> Result<Duration> {
+    let mut command = Command::new(tool);
+    command.args(["-o", "json"]).args(options).stdin(Stdio::null()).stdout(Stdio::piped());
+    let began = Instant::now();
+    let mut running = Running::start(&mut command)?;
+    let mut stdout = BufReader::new(running.child().stdout.take().context("a pipe was asked for")?);
+    let mut line = String::new();
+    stdout.read_line(&mut line)?;
+    let elapsed = began.elapsed();
+    if !line.contains(r#""type":"start""#) {
+        bail!("the tool has not started: {line}");
+    }
+    // Nothing is pinned: it may end in any way.
+    drop(running);
+    Ok(elapsed)
+}

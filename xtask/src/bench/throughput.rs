@@ -1,0 +1,71 @@
+//! How much of a load's throughput is left while somebody watches.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Scope;
+use super::contestant::Contestant::{self, Json, Netstat, Nothing, Quiet, Ss, Tcpdump, Tcplife};
+use super::load::Load;
+use super::numbers::{Spread, median, uncertainty};
+use super::report::{Section, Verdict};
+use super::rounds::{Run, interleaved, of};
+
+const CONTESTANTS: [Contestant; 7] = [Nothing, Json, Quiet, Tcplife, Tcpdump, Netstat, Ss];
+
+pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
+    let mut section = Section::default();
+    section.paragraph(&format!(
+        "Rate of the load with a watcher ÷ the mean of the rates before and after it without one; {} rounds. What chance does to such a \
+         ratio is in the line without a watcher: the median of that many is uncertain by the noise floor (half the \
+         width of its 95 % interval).",
+        scope.rounds
+    ));
+    let connections = Load::Connections(scope.of(15_000, 2_000));
+    for (load, budget) in [(connections, 0.97), (Load::Requests(1), 0.99)] {
+        let runs = interleaved(tool, load, &CONTESTANTS, scope.rounds)?;
+        tell(&mut section, load, &runs);
+        judge(&mut section, load, budget, &runs);
+    }
+    Ok(section)
+}
+
+fn kept(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = f64> {
+    of(runs, contestant).map(Run::kept)
+}
+
+fn tell(section: &mut Section, load: Load, runs: &[Run]) {
+    let off = Spread::of(runs.iter().flat_map(|run| run.off).map(|done| done.rate));
+    section.paragraph(&format!("**{}**: {off:.0} requests a second without a watcher.", load.title()));
+    let mut rows = vec![["watcher", "throughput kept", "lowest", "highest"].map(Into::into).into()];
+    for contestant in CONTESTANTS {
+        let spread = Spread::of(kept(runs, contestant));
+        let lowest = kept(runs, contestant).fold(f64::INFINITY, f64::min);
+        let highest = kept(runs, contestant).fold(0.0, f64::max);
+        rows.push(vec![
+            contestant.name().into(),
+            format!("{spread:.3}"),
+            format!("{lowest:.3}"),
+            format!("{highest:.3}"),
+        ]);
+    }
+    section.table(&rows);
+}
+
+fn judge(section: &mut Section, load: Load, budget: f64, runs: &[Run]) {
+    let floor = uncertainty(kept(runs, Nothing));
+    let ours = median(kept(runs, Json));
+    section.verdict(Verdict::new(
+        format!("throughput kept, {}: ≥ {budget} less the noise floor", load.title()),
+        format!("{ours:.3}, floor {floor:.3}"),
+        ours >= budget - floor,
+    ));
+    if let Load::Connections(_) = load {
+        let peers = [Tcplife, Tcpdump].map(|peer| median(kept(runs, peer)));
+        section.verdict(Verdict::new(
+            format!("throughput kept, {}: more than beside tcplife and tcpdump", load.title()),
+            format!("{ours:.3}; tcplife {:.3}, tcpdump {:.3}", peers[0], peers[1]),
+            peers.iter().all(|peer| ours > *peer),
+        ));
+    }
+}

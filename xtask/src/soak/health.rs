@@ -1,0 +1,80 @@
+//! Whether a watch grows: its memory and its open files, looked at again and again.
+
+use std::time::Duration;
+
+use crate::running::{mapped_kib_of, open_files_of, status_of};
+
+/// Until then it may still take what it needs: every kind of churn has been there, more than once.
+const WARM_UP: f64 = 0.5;
+
+/// Numbers that tell how it went.
+const COURSE: usize = 24;
+
+pub(super) struct Health {
+    warm_up: Duration,
+    /// KiB at every look, from the first.
+    course: Vec<u64>,
+    /// Hours since the beginning, and KiB of memory.
+    memory: Vec<(f64, f64)>,
+    files: Vec<usize>,
+}
+
+impl Health {
+    pub(super) fn new(duration: Duration) -> Self {
+        Self { warm_up: duration.mul_f64(WARM_UP), course: Vec::new(), memory: Vec::new(), files: Vec::new() }
+    }
+
+    pub(super) fn look(&mut self, elapsed: Duration, pid: u32) {
+        self.files.push(open_files_of(pid));
+        let kib = status_of(pid, "VmRSS").unwrap_or(0).saturating_sub(mapped_kib_of(pid));
+        self.course.push(kib);
+        if elapsed > self.warm_up {
+            self.memory.push((elapsed.as_secs_f64() / 3600.0, kib as f64));
+        }
+    }
+
+    /// The slope of the line through all looks, in KiB an hour (least squares).
+    pub(super) fn kib_an_hour(&self) -> f64 {
+        let n = self.memory.len() as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| self.memory.iter().map(of).sum::<f64>() / n;
+        let (middle, level) = (mean(|look| look.0), mean(|look| look.1));
+        let together: f64 = self.memory.iter().map(|(at, kib)| (at - middle) * (kib - level)).sum();
+        together / self.memory.iter().map(|(at, _)| (at - middle).powi(2)).sum::<f64>()
+    }
+
+    /// The most in the first half of that time, and in the second. What an allocator keeps goes up in steps, and a line through
+    /// steps is steep for a minute; a leak lifts what is the most at any time.
+    pub(super) fn most_kib(&self) -> (f64, f64) {
+        let (before, after) = self.memory.split_at(self.memory.len() / 2);
+        let most = |looks: &[(f64, f64)]| looks.iter().map(|look| look.1).fold(0.0, f64::max);
+        (most(before), most(after))
+    }
+
+    /// Its memory from the beginning, in a few numbers of MiB.
+    pub(super) fn course(&self) -> String {
+        let step = self.course.len().div_ceil(COURSE).max(1);
+        let mib = self.course.iter().step_by(step).map(|kib| (kib / 1024).to_string());
+        mib.collect::<Vec<_>>().join(" ")
+    }
+
+    /// At the first look, and at the last.
+    pub(super) fn files(&self) -> (usize, usize) {
+        let at = |file: Option<&usize>| file.copied().unwrap_or(0);
+        (at(self.files.first()), at(self.files.last()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slope_is_that_of_the_line_through_all() {
+        let memory = (0..10).map(|n| (f64::from(n), 100.0 + 3.0 * f64::from(n) + f64::from(n % 2))).collect();
+        let health = Health { warm_up: Duration::ZERO, course: vec![2048; 100], memory, files: vec![5, 6, 5] };
+        assert!((health.kib_an_hour() - 3.0).abs() < 0.1, "{}", health.kib_an_hour());
+        assert_eq!(health.most_kib(), (112.0, 128.0));
+        assert_eq!(health.files(), (5, 5));
+        assert_eq!(health.course(), ["2"; 20].join(" "));
+    }
+}
