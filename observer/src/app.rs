@@ -1,10 +1,13 @@
 //! One watch, from its options to its summary: the only file that knows both the kernel and the views.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    io::unix::{AsyncFd, AsyncFdReadyMutGuard},
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     cli,
@@ -34,6 +37,10 @@ const REST: u32 = 20;
 
 /// Events taken from the ring before signals and ticks get their turn.
 const BATCH: usize = 1024;
+
+/// How long the ring is left alone once it was empty. The first row of a burst is shown at once, and the others together:
+/// each by itself would wake this program, which takes a processor from who opens connections one after the other.
+const PAUSE: Duration = Duration::from_millis(40);
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
@@ -177,6 +184,7 @@ impl Watch {
         let is_live = screen.as_ref().is_some_and(|screen| screen.is_live());
         let tick = if is_live { LIVE_TICK } else { TICK };
         let mut next_sample = Instant::now() + if is_live { Duration::ZERO } else { TICK };
+        let mut next_drain = Instant::now();
         loop {
             let Self { clock, kernel, tracker, recorder, .. } = self;
             tokio::select! {
@@ -193,12 +201,13 @@ impl Watch {
                     next_sample = Instant::now() + tick.max(began.elapsed() * REST);
                 }
                 () = pass_on(&mut kernel.log) => {}
-                ready = kernel.ring.readable_mut() => {
+                ready = readable(&mut kernel.ring, next_drain) => {
                     let mut ready = ready.context("cannot wait for events")?;
                     let (runtimes, screen) = (&mut kernel.runtimes, screen.as_deref_mut());
                     let mut readers = Readers { runtimes, tracker, recorder: recorder.as_mut(), screen };
                     if drain(ready.get_inner_mut(), |record| readers.take(record, *clock)) {
                         ready.clear_ready();
+                        next_drain = Instant::now() + PAUSE;
                     }
                 }
             }
@@ -334,6 +343,15 @@ impl Readers<'_> {
             screen.row(&row);
         }
     }
+}
+
+/// Waits until there is something in the ring, but not before `when`.
+async fn readable(
+    ring: &mut AsyncFd<RingBuf<MapData>>,
+    when: Instant,
+) -> io::Result<AsyncFdReadyMutGuard<'_, RingBuf<MapData>>> {
+    sleep_until(when).await;
+    ring.readable_mut().await
 }
 
 async fn until(deadline: Option<Instant>) {
