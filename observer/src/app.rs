@@ -72,7 +72,6 @@ async fn watch(
         screen.notices(watch.about.started_unix_ns, &watch.notices);
         screen.flush();
     }
-    watch.kernel.settle();
     let deadline = options.duration.map(|duration| Instant::now() + duration);
     let ending = watch.run(&mut signals, deadline, screen.as_mut()).await;
     if let Some(screen) = &mut screen {

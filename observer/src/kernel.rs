@@ -16,7 +16,6 @@ pub(crate) mod privileges;
 mod processes;
 
 use std::{
-    any::Any,
     net::IpAddr,
     os::fd::{AsRawFd, OwnedFd},
     path::PathBuf,
@@ -85,18 +84,10 @@ pub(crate) struct Kernel {
     cgroups: Cgroups,
     /// Set by the one who has started the helper; else no runtime is known.
     pub(crate) runtimes: Runtimes,
-    /// What the kernel's types were read into: some 55 MB in small pieces, which take a while to free.
-    leftovers: Option<Box<dyn Any>>,
     pub(crate) log: Option<KernelLog>,
 }
 
 impl Kernel {
-    /// Frees what only attaching needed; for when the one who watches has been told that the watch is on.
-    pub(crate) fn settle(&mut self) {
-        self.leftovers = None;
-        load::give_back_memory();
-    }
-
     /// Takes all programs out, so that the counters stand still.
     pub(crate) fn detach(&mut self) {
         self.links = None;

@@ -4,6 +4,10 @@
 //! leads out of the file, or a type that contains itself, wherever it leads.
 
 mod check;
+#[cfg(test)]
+mod fixture;
+mod records;
+mod types;
 
 use std::{
     fs::{self, File},
@@ -14,6 +18,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::exit::NotPermitted;
+pub(super) use types::{Kind, Named, Types};
 
 /// Where a kernel built with `CONFIG_DEBUG_INFO_BTF` shows it.
 pub(crate) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";

@@ -13,7 +13,11 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, FEntry, KProbe, Program, SockOps},
 };
 
-use super::CgroupRoot;
+use super::{
+    CgroupRoot,
+    btf::{Kind, Named},
+    inventory,
+};
 use crate::event::ProgramSample;
 
 /// Where the handlers hang. Receives, resets, changes of state and the end of a socket are seen by tracepoints in every
@@ -131,6 +135,16 @@ fn hooks_of(set: HookSet, places: Places) -> impl Iterator<Item = &'static Hook>
         .filter(move |hook| places.pages || !matches!(hook.place, Place::Fentry(PAGES) | Place::Kprobe(PAGES)))
         .chain(&BASE)
         .chain(taken(set.sockops, &SOCKOPS))
+}
+
+/// Everything that programs hang on and that the kernel knows by name.
+pub(super) fn places() -> impl Iterator<Item = Named<'static>> {
+    let hooks = KINDS.into_iter().flat_map(|(_, hooks)| hooks).filter_map(|hook| match hook.place {
+        Place::Tracepoint(name) => Some((Kind::Tracepoint, name)),
+        Place::Fentry(name) => Some((Kind::Function, name)),
+        Place::Kprobe(_) | Place::CgroupRoot => None,
+    });
+    hooks.chain([(Kind::Function, inventory::ITERATOR)])
 }
 
 /// Whether a hook of the set sees the first bytes of what is sent.

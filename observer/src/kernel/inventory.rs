@@ -30,6 +30,9 @@ const REST: u32 = 100;
 /// Not more often than anyone reads it.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The function by which the kernel knows iterators over TCP's sockets.
+pub(super) const ITERATOR: &str = "bpf_iter_tcp";
+
 const LIST: &str = "inventory_list";
 const TAKE: &str = "inventory_take";
 const NETSTAT: &str = "netstat";

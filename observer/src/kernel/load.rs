@@ -2,7 +2,7 @@
 
 mod trial;
 
-use std::{net::Ipv4Addr, thread, time::Instant};
+use std::{net::Ipv4Addr, time::Instant};
 
 use anyhow::{Context as _, anyhow};
 use aya::{
@@ -46,8 +46,8 @@ struct KernelFacts {
     offsets: Offsets,
     iter_types: Switches,
     places: Places,
-    /// What they were read from.
-    types: KernelTypes,
+    /// By what names it knows what programs hang on.
+    btf: Btf,
 }
 
 impl KernelFacts {
@@ -55,8 +55,8 @@ impl KernelFacts {
         let types = KernelTypes::read(source)?;
         let mut iter_types = Switches::default();
         types.set_iter_types(&mut iter_types);
-        let (offsets, places) = (types.offsets()?, types.places());
-        Ok(Self { offsets, iter_types, places, types })
+        let btf = Btf::parse(&types.of_places(), Endianness::default())?;
+        Ok(Self { offsets: types.offsets()?, iter_types, places: types.places(), btf })
     }
 }
 
@@ -79,18 +79,7 @@ impl Kernel {
         }
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
         privileges::give_up(|| kernel.is_readable())?;
-        let Loader { facts, btf, .. } = loader;
-        kernel.leftovers = Some(Box::new((facts.types, btf)));
         Ok(kernel)
-    }
-}
-
-/// Has the allocator give back what is free.
-pub(super) fn give_back_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim(3) has no preconditions.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 
@@ -98,7 +87,6 @@ pub(super) fn give_back_memory() {
 pub(crate) struct Loader<'a> {
     plan: &'a Plan,
     facts: KernelFacts,
-    btf: Btf,
 }
 
 /// Maps that are created, and programs that are not loaded yet.
@@ -109,16 +97,7 @@ struct Prepared {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(plan: &'a Plan, source: &Source) -> anyhow::Result<Self> {
-        // Each reads the kernel's type information, in its own way: together they are most of the time to start.
-        let (facts, btf) = thread::scope(|scope| {
-            let btf = scope.spawn(|| Btf::parse(&source.bytes, Endianness::default()));
-            (KernelFacts::read(source), btf.join())
-        });
-        let btf = btf
-            .map_err(|_| anyhow!("it is malformed"))
-            .and_then(|btf| btf.map_err(Into::into))
-            .with_context(|| format!("cannot read the type information in {}", source.path.display()))?;
-        Ok(Self { plan, facts: facts?, btf })
+        Ok(Self { plan, facts: KernelFacts::read(source)? })
     }
 
     fn load_chosen(&self, set: HookSet) -> anyhow::Result<Kernel> {
@@ -163,7 +142,7 @@ impl<'a> Loader<'a> {
             Some(prepared) if prepared.switches == switches => prepared.ebpf,
             _ => self.create(switches)?,
         };
-        let links = match hooks::attach(&mut ebpf, &self.btf, set, places, root) {
+        let links = match hooks::attach(&mut ebpf, &self.facts.btf, set, places, root) {
             Ok(links) => links,
             Err(error) => {
                 if ebpf.programs().all(|(_, program)| program.fd().is_err()) {
@@ -183,11 +162,10 @@ impl<'a> Loader<'a> {
         );
         let owners = HashMap::try_from(map(&mut ebpf, "OWNERS")?)?;
         let states = HashMap::try_from(map(&mut ebpf, "STATES")?)?;
-        let mut inventory = Inventory::new(&mut ebpf, &self.btf, owners, states).map_err(|error| refused(&error))?;
+        let mut inventory = Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refused(&error))?;
         inventory.take_over(&mut ebpf)?;
         Ok(Kernel {
             ebpf,
-            leftovers: None,
             inventory,
             cgroups: Cgroups::new(),
             links: Some(links),
@@ -214,7 +192,7 @@ impl<'a> Loader<'a> {
 
     /// Creates the maps, with everything frozen in that the programs take as given.
     fn create(&self, switches: Switches) -> anyhow::Result<Ebpf> {
-        let Self { plan, facts, btf } = self;
+        let Self { plan, facts } = self;
         let filter = Wire(Filter {
             by_port: u32::from(!plan.ports.is_empty()),
             by_destination: u32::from(!plan.destinations.is_empty()),
@@ -228,7 +206,7 @@ impl<'a> Loader<'a> {
         let size = |n: usize| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
         let mut loader = EbpfLoader::new();
         loader
-            .btf(Some(btf))
+            .btf(Some(&facts.btf))
             .override_global("OFFSETS", &offsets, true)
             .override_global("FILTER", &filter, true)
             .override_global("SWITCHES", &switches, true)

@@ -5,61 +5,45 @@
 
 use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context as _, anyhow, bail};
-use btfparse::{Integer32Value, Offset, Readable, TypeInformation, TypeVariant};
+use anyhow::{anyhow, bail};
 use tcp_reuse_watch_ebpf::{ABSENT, Offsets, Switches};
 
 use super::{
-    btf::Source,
-    hooks::{PAGES, Places, SEND_TRACEPOINT},
+    btf::{Kind, Named, Source, Types},
+    hooks::{self, PAGES, Places, SEND_TRACEPOINT},
 };
 use crate::exit::NotPermitted;
 
 /// Missing fields that an error names.
 const NAMED: usize = 5;
 
+/// How a send's bytes are given to the kernel.
+const ITER_TYPE: Named<'static> = (Kind::Enum, "iter_type");
+
 /// The type information of the running kernel.
-pub(crate) struct KernelTypes {
+pub(crate) struct KernelTypes<'a> {
     /// How messages name it.
     source: String,
-    types: TypeInformation,
-    /// By name; found once, because there are a hundred thousand types to search.
-    structs: HashMap<String, u32>,
+    types: Types<'a>,
+    ids: HashMap<Named<'a>, u32>,
 }
 
-/// What btfparse reads from.
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
-
-impl Readable for Bytes<'_> {
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
-        let bytes = usize::try_from(offset)
-            .ok()
-            .and_then(|start| self.0.get(start..start.checked_add(buffer.len())?))
-            .ok_or_else(|| btfparse::Error::new(btfparse::ErrorKind::IOError, "the type information ends early"))?;
-        buffer.copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-impl KernelTypes {
-    pub(crate) fn read(source: &Source) -> anyhow::Result<Self> {
-        let types = TypeInformation::new(&Bytes(&source.bytes))
-            .map_err(|error| anyhow!("{error:?}"))
-            .with_context(|| format!("cannot read the type information in {}", source.path.display()))?;
+impl<'a> KernelTypes<'a> {
+    pub(crate) fn read(source: &'a Source) -> anyhow::Result<Self> {
+        let types = Types::read(&source.bytes)
+            .map_err(|fault| anyhow!("cannot read the type information in {}: {fault}", source.path.display()))?;
         let paths = Offsets::FIELDS.iter().flat_map(|(paths, _)| paths.split('|'));
-        let wanted: HashSet<&str> = paths.filter_map(|path| Some(path.split_once('.')?.0)).collect();
-        let structs = types
-            .get()
-            .iter()
-            .filter_map(|(id, variant)| match variant {
-                // A function or a variable may bear the same name.
-                TypeVariant::Struct(structure) => Some((structure.name().as_deref()?, *id)),
-                _ => None,
-            })
-            .filter(|(name, _)| wanted.contains(name))
-            .map(|(name, id)| (name.to_string(), id))
-            .collect();
-        Ok(Self { source: source.name(), types, structs })
+        let structs = paths.filter_map(|path| Some((Kind::Struct, path.split_once('.')?.0)));
+        let wanted: HashSet<Named> = structs.chain([ITER_TYPE]).chain(hooks::places()).collect();
+        let ids = types.ids(&wanted);
+        Ok(Self { source: source.name(), types, ids })
+    }
+
+    /// As BTF that has no more than what programs hang on, for aya to read.
+    pub(super) fn of_places(&self) -> Vec<u8> {
+        let places: HashSet<Named> = hooks::places().collect();
+        let ids = self.ids.iter().filter(|(named, _)| places.contains(*named)).map(|(_, id)| *id).collect();
+        self.types.only(&ids)
     }
 
     /// Every offset that the programs use.
@@ -97,37 +81,23 @@ impl KernelTypes {
     /// Bytes from the start of `struct` to the field; None if either is not there, or the field is a bit field.
     fn offset_of(&self, path: &str) -> Option<u32> {
         let (structure, field) = path.split_once('.')?;
-        match self.types.offset_of(*self.structs.get(structure)?, field) {
-            Ok((_, Offset::ByteOffset(offset))) => Some(offset),
-            _ => None,
-        }
+        self.types.offset_of(*self.ids.get(&(Kind::Struct, structure))?, field)
     }
 
     /// What hooks can hang on.
     pub(super) fn places(&self) -> Places {
-        let has = |name: &str| self.types.id_of(name).is_some();
-        Places { send_tracepoint: has(&format!("btf_trace_{SEND_TRACEPOINT}")), pages: has(PAGES) }
+        let has = |named: Named| self.ids.contains_key(&named);
+        Places { send_tracepoint: has((Kind::Tracepoint, SEND_TRACEPOINT)), pages: has((Kind::Function, PAGES)) }
     }
 
     /// The values of `enum iter_type`, which differ from version to version.
     pub(super) fn set_iter_types(&self, switches: &mut Switches) {
-        let value = |name: &str| self.enumerator("iter_type", name).unwrap_or(ABSENT);
+        let enumeration = self.ids.get(&ITER_TYPE);
+        let value = |name: &str| enumeration.and_then(|id| self.types.enumerator(*id, name)).unwrap_or(ABSENT);
         switches.iter_ubuf = value("ITER_UBUF");
         switches.iter_iovec = value("ITER_IOVEC");
         switches.iter_kvec = value("ITER_KVEC");
         // Until 5.13 the field was `type`, with READ or WRITE in its lowest bit.
         switches.iter_type_mask = if self.offset_of("msghdr.msg_iter.iter_type").is_some() { ABSENT } else { !1 };
-    }
-
-    fn enumerator(&self, enumeration: &str, name: &str) -> Option<u32> {
-        let values = self.types.get().values().find_map(|variant| match variant {
-            TypeVariant::Enum(found) if found.name().as_deref() == Some(enumeration) => Some(found.named_value_list()),
-            _ => None,
-        })?;
-        let value = values.iter().find(|value| value.name == name)?;
-        Some(match value.value {
-            Integer32Value::Unsigned(value) => value,
-            Integer32Value::Signed(value) => value.cast_unsigned(),
-        })
     }
 }

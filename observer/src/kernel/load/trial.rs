@@ -42,7 +42,7 @@ impl Loader<'_> {
             Err(error) => return Trial { maps: Err(maps_refused(&error)), hooks: Vec::new() },
         };
         let root = cgroup::open_root();
-        let tried = hooks::try_each(&mut ebpf, &self.btf, self.facts.places, root.as_ref().ok());
+        let tried = hooks::try_each(&mut ebpf, &self.facts.btf, self.facts.places, root.as_ref().ok());
         let mut hooks: Vec<_> = tried
             .into_iter()
             .map(|(kind, place, outcome)| {
@@ -61,7 +61,7 @@ impl Loader<'_> {
     fn try_iterator(&self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
         let owners = HashMap::try_from(map(ebpf, "OWNERS")?)?;
         let states = HashMap::try_from(map(ebpf, "STATES")?)?;
-        Inventory::new(ebpf, &self.btf, owners, states).map(drop)
+        Inventory::new(ebpf, &self.facts.btf, owners, states).map(drop)
     }
 }
 

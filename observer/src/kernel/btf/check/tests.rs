@@ -1,53 +1,22 @@
-//! A small BTF, and everything that can be wrong with it. What passes the check, both parsers must survive.
+//! A small BTF, and everything that can be wrong with it. What passes the check, those who read it must survive.
 
 use std::collections::BTreeSet;
 
 use aya::{Btf, Endianness};
-use btfparse::TypeInformation;
 
 use super::*;
-use crate::kernel::offsets::Bytes;
+use crate::kernel::btf::{
+    Types,
+    fixture::{btf, kind, small},
+    records::{FLOAT, HEADER_BYTES, STRUCT, TYPEDEF},
+};
 
-const TYPEDEF: u8 = 8;
-
-/// Types as words, names as offsets into the strings `\0a\0inner\0outer\0`.
-fn small() -> Vec<u8> {
-    let kind = |kind: u8, count: u32| u32::from(kind) << 24 | count;
-    let types: &[&[u32]] = &[
-        &[1, kind(INT, 0), 4, 32],
-        &[3, kind(STRUCT, 2), 8, 1, 1, 0, 0, 7, 32],
-        &[9, kind(STRUCT, 2), 16, 1, 2, 0, 3, 4, 64],
-        &[0, kind(PTR, 0), 3],
-        &[0, kind(10, 0), 2],
-        &[0, kind(ARRAY, 0), 0, 5, 1, 3],
-        &[0, kind(UNION, 1), 4, 3, 1, 0],
-        &[9, kind(TYPEDEF, 0), 3],
-        &[1, kind(ENUM, 1), 4, 3, 7],
-        &[0, kind(FUNC_PROTO, 1), 1, 1, 4],
-        &[1, kind(FUNC, 0), 10],
-        &[1, kind(FWD, 0), 0],
-    ];
-    btf(&types.concat(), b"\0a\0inner\0outer\0")
-}
-
-fn btf(types: &[u32], strings: &[u8]) -> Vec<u8> {
-    let types: Vec<u8> = types.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let mut bytes = MAGIC.to_ne_bytes().to_vec();
-    bytes.extend([1, 0]);
-    for word in [HEADER_BYTES, 0, types.len(), types.len(), strings.len()] {
-        bytes.extend((word as u32).to_ne_bytes());
-    }
-    bytes.extend(types);
-    bytes.extend(strings);
-    bytes
-}
-
-/// Hands it to both parsers, and asks for a field by each name.
+/// Hands it to both who read it, and asks for a field of each type.
 fn parse(bytes: &[u8]) {
     let _ = Btf::parse(bytes, Endianness::default());
-    if let Ok(types) = TypeInformation::new(&Bytes(bytes)) {
-        for id in types.get().keys() {
-            let _ = types.offset_of(*id, "inner.a");
+    if let Ok(types) = Types::read(bytes) {
+        for id in 0..bytes.len() as u32 / 12 {
+            let _ = types.offset_of(id, "inner.a");
         }
     }
 }
@@ -108,7 +77,6 @@ fn what_it_is_instead_is_said() {
 
 #[test]
 fn types_that_lead_nowhere_are_refused() {
-    let kind = |kind: u8, count: u32| u32::from(kind) << 24 | count;
     let of = |types: &[u32]| fault(&btf(types, b"\0a\0"));
     assert!(of(&[1, kind(TYPEDEF, 0), 1]).contains("contains itself"));
     assert!(of(&[0, kind(STRUCT, 1), 8, 0, 2, 0, 0, kind(10, 0), 1]).contains("contains itself"));
