@@ -43,8 +43,9 @@ impl<M: Memory> MessageHeader<M> {
     pub(super) fn buffers(self) -> Option<Buffers> {
         let buffers = scratch()?;
         let kind = u32::from(load!(M, self.0, iter_type as u8)) & frozen!(SWITCHES.iter_type_mask);
-        // As a plain address: a direct load gives a typed pointer, on which some verifiers allow no arithmetic.
-        let base = load!(Probed, self.0, iter_iov as u64);
+        // A direct load gives a typed pointer, on which some verifiers allow no arithmetic; what comes out of a map is a
+        // plain address.
+        let base = buffers.plain(load!(M, self.0, iter_iov as u64));
         let skip = load!(M, self.0, iter_offset as u64);
         buffers.kind = kind;
         buffers.begin = 0;
@@ -105,6 +106,17 @@ fn scratch() -> Option<Buffers> {
 }
 
 impl Scratch {
+    /// An address that the verifier knows no type of.
+    #[inline(always)]
+    fn plain(&mut self, address: u64) -> u64 {
+        let cell = &raw mut self.address;
+        // SAFETY: the pointer is that of a reference.
+        unsafe {
+            cell.write_volatile(address);
+            cell.read_volatile()
+        }
+    }
+
     /// Goes to the next buffer, of which `skip` bytes are sent already.
     #[inline(always)]
     fn advance(&mut self, skip: u64) {
