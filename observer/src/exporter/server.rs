@@ -93,7 +93,9 @@ async fn converse(stream: TcpStream, pages: Pages, deadline: Rc<Cell<Instant>>) 
     }
     let service = service_fn(|request| {
         deadline.set(Instant::now() + TO_ASK_AGAIN);
-        ready(Ok::<_, Infallible>(answer(&request, &pages.borrow())))
+        // Not borrowed while it is encoded: the watch, which puts the next page there, would wait.
+        let page = Arc::clone(&pages.borrow());
+        ready(Ok::<_, Infallible>(answer(&request, &page)))
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(MOST_HEAD_BYTES).max_headers(MOST_HEADERS).header_read_timeout(None);
