@@ -110,7 +110,8 @@ fn what_is_no_request() {
     assert!(answer.is_empty(), "HTTP/2 is not spoken here: {}", String::from_utf8_lossy(&answer));
     let mut curl = program("curl", "curl");
     let output = curl.args(["--silent", "--insecure", "--max-time", "5"]).arg(format!("https://{address}/metrics"));
-    assert!(!output.status().expect("it can be run").success(), "no TLS is spoken here");
+    // CURLE_SSL_CONNECT_ERROR.
+    assert_eq!(output.status().expect("it can be run").code(), Some(35), "no TLS is spoken here");
     victim.end();
 }
 
