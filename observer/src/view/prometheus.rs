@@ -119,7 +119,8 @@ fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
         .with("kernel", &about.kernel);
     text.family("tcp_reuse_watch", Kind::Info, "What counts here.");
     text.sample("_info", &info, 1);
-    text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, "Label sets that had no room of their own.");
+    let help = "Label sets that are counted in overflow and were seen within the expiry, up to 10,000.";
+    text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, help);
     text.sample("", &Labels::default(), scrape.overflowed);
     lost(text, &scrape.lost);
     text.family("tcp_reuse_watch_hook_skips", Kind::Counter, "Times that the kernel skipped a program, at least.");
