@@ -44,9 +44,10 @@ const PAUSE: Duration = Duration::from_millis(40);
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    // First: a second watch by the same command line must not empty the files of the first.
+    let metrics = Endpoint::bind(&options.metrics)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
-    let metrics = Endpoint::bind(&options.metrics)?;
     // A fork wants a process without threads, and with all its privileges.
     let runtimes = Runtimes::start();
     runtime()?.block_on(watch(options, summary_file, recording, metrics, runtimes))

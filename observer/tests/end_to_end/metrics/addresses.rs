@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use tempfile::tempdir;
 
 use crate::{
     nginx,
@@ -48,6 +49,23 @@ fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it has an address").to_string();
     assert_refused(&format!("--metrics {address} --duration 1"), 1, &[&address, "in use", "--metrics"]);
+}
+
+/// As by the same command line twice.
+#[test]
+fn a_port_in_use_costs_no_file() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has an address");
+    let folder = tempdir().expect("a folder can be made");
+    let [recording, summary] = ["recording", "summary"].map(|name| folder.path().join(name));
+    for file in [&recording, &summary] {
+        fs::write(file, "of the first").expect("a file can be written");
+    }
+    let files = format!("--record {} --summary {}", recording.display(), summary.display());
+    Ended::run(&mut tool::command(&format!("--metrics {address} --duration 1 {files}"))).assert_code(1);
+    for file in [&recording, &summary] {
+        assert_eq!(fs::read_to_string(file).expect("it is there"), "of the first", "{}", file.display());
+    }
 }
 
 #[test]
