@@ -151,7 +151,7 @@ fn of_rules() -> Vec<String> {
         let expression = text(&rule["expr"]).trim();
         match rule.get("record") {
             Some(name) => vec![expression.to_owned(), text(name).to_owned()],
-            None => expression.split("\n  and ").map(compared).collect(),
+            None => expression.split("\n  and ").flat_map(|part| part.split("\n  or ")).map(compared).collect(),
         }
     });
     queries.collect()
