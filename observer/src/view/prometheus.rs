@@ -127,7 +127,7 @@ fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
     for program in &scrape.programs {
         text.sample("_total", &Labels::default().with("program", program.name), program.skips);
     }
-    // Programs are measured only while that is switched on.
+    // Runs are measured only while that is switched on, and what was measured stays.
     if scrape.programs.iter().any(|program| program.runs > 0) {
         text.family("tcp_reuse_watch_program_seconds", Kind::Counter, "How long a program has run.");
         for program in &scrape.programs {
