@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv6Addr, SocketAddr, TcpListener},
     process::Stdio,
     time::Duration,
 };
@@ -13,13 +13,12 @@ use tempfile::tempdir;
 use crate::{
     nginx,
     support::{
-        eventually,
         machine::Machine,
-        metrics::{FLEET, Metered, block, get},
+        metrics::{FLEET, Metered, block, daemon, get},
         nobody::{as_nobody, for_everybody},
         programs::{output_of, program},
         sockets::Closed,
-        tool::{self, Ended, Process},
+        tool::{self, Ended},
     },
 };
 
@@ -98,18 +97,10 @@ fn every_interface_means_both_protocols() {
 fn beside_no_output() {
     let _machine = Machine::shared();
     let port = Closed::new().address;
-    let mut command = tool::command(&format!("-p 1 -o none --metrics {port}"));
-    let mut tool = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
-    // It waits for its answer until all is attached.
-    assert_eq!(get_when_there(port), "ok\n");
+    let mut tool = daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
     tool.signal(Signal::TERM);
     assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(tool.stderr(), "");
-}
-
-fn get_when_there(address: SocketAddr) -> String {
-    eventually("it listens", || TcpStream::connect(address).is_ok());
-    get(address, "/healthz", "").text()
 }
 
 /// The proxy of docs/FLEET.md, which speaks TLS and wants a password.
