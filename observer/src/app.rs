@@ -44,9 +44,10 @@ const PAUSE: Duration = Duration::from_millis(40);
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    // First: a second watch by the same command line must not empty the files of the first.
+    let metrics = Endpoint::bind(&options.metrics)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
-    let metrics = Endpoint::bind(&options.metrics)?;
     // A fork wants a process without threads, and with all its privileges.
     let runtimes = Runtimes::start();
     runtime()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
@@ -195,8 +196,10 @@ impl Watch {
                 },
                 () = sleep_until(next_sample) => {
                     let began = Instant::now();
-                    let snapshot = self.sample(screen.as_deref_mut(), false)?;
-                    self.show(screen.as_deref_mut(), snapshot);
+                    let unix_ns = self.sample(screen.as_deref_mut(), false)?;
+                    if let Some(screen) = screen.as_deref_mut() {
+                        self.show(screen, unix_ns);
+                    }
                     next_sample = Instant::now() + tick.max(began.elapsed() * REST);
                 }
                 () = pass_on(&mut kernel.log) => {}
@@ -216,8 +219,8 @@ impl Watch {
         }
     }
 
-    /// Reads every counter, for all who want to know, and says what is new; `last`: as of the end.
-    fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<Snapshot> {
+    /// Reads every counter, for all who want to know, and says when that was; `last`: as of the end.
+    fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<i64> {
         let mut sample = self.kernel.sample(last)?;
         let unix_ns = if last { self.ended_unix_ns } else { self.clock.now_unix_ns() };
         let output_rows = screen.as_ref().map_or(0, |screen| screen.lost_rows());
@@ -232,15 +235,20 @@ impl Watch {
             notices = recorder.notices();
         }
         notices.extend(self.tracker.sample(sample));
-        let snapshot = self.tracker.snapshot(unix_ns);
-        notices.extend(self.tracker.news(&snapshot));
         tell(screen, unix_ns, &notices);
-        Ok(snapshot)
+        Ok(unix_ns)
     }
 
-    /// Shows a snapshot, and what the connections do that are on the screen then.
-    fn show(&self, screen: Option<&mut Screen>, snapshot: Snapshot) {
-        let Some(screen) = screen else { return };
+    /// All as of the last sample. Says what is new in it.
+    fn snapshot(&mut self, screen: Option<&mut Screen>, unix_ns: i64) -> Snapshot {
+        let snapshot = self.tracker.snapshot(unix_ns);
+        tell(screen, unix_ns, &self.tracker.news(&snapshot));
+        snapshot
+    }
+
+    /// Shows all as of the last sample, and what the connections do that are on the screen then.
+    fn show(&mut self, screen: &mut Screen, unix_ns: i64) {
+        let snapshot = self.snapshot(Some(screen), unix_ns);
         screen.snapshot(snapshot);
         for ask in screen.asks() {
             let connection = self.kernel.counters.connection(ask.key);
@@ -262,7 +270,8 @@ impl Watch {
                 readers.show(decode::event(RowKind::Close, &connection, *clock));
             }
         }
-        self.sample(screen, true)
+        let unix_ns = self.sample(screen.as_deref_mut(), true)?;
+        Ok(self.snapshot(screen, unix_ns))
     }
 
     /// Ends the recording, if there is one, in order.

@@ -49,7 +49,7 @@ fn found(path: &str) -> Option<Found> {
     match unit.or_else(|| parts().rev().find(|part| is_unit(part, &[".slice"]))) {
         // systemd puts one before a name that the kernel has taken, or that begins with a dot or with one.
         Some(unit) => Some(Found::Unit(unit.strip_prefix('_').unwrap_or(unit).into())),
-        None => Some(Found::Path(path.into())),
+        None => Some(Found::Path(parts().flat_map(|part| ["/", part]).collect())),
     }
 }
 

@@ -229,7 +229,7 @@ impl LossSample {
 }
 
 /// What the kernel says of one of the programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProgramSample {
     pub(crate) name: &'static str,
     /// Times that the kernel skipped it, as far as it says (a lower bound).

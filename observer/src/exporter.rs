@@ -1,5 +1,5 @@
-//! `--metrics`: the series of a watch, for Prometheus to fetch. A scrape gets what the last sample said, at most a second
-//! old; what it costs depends on how many series there are, and not on traffic.
+//! `--metrics`: the series of a watch, for Prometheus to fetch. A scrape gets what the last sample said, usually not a second
+//! old (samples take at most a twentieth of the time); what it costs depends on how many series there are, and not on traffic.
 
 mod accept;
 mod answer;

@@ -95,7 +95,7 @@ impl Kernel {
 
     /// Reads every counter; `last`: also those that take long, however short ago they were read.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
-        self.programs = hooks::programs(&self.ebpf, self.hooks, self.places);
+        self.programs = hooks::programs(&self.ebpf, self.hooks, self.places, &self.programs);
         let mut sample = self.counters.sample(hooks::skips(&self.programs, self.hooks, self.places))?;
         sample.listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
             log::warn!("cannot list sockets: {error:#}");

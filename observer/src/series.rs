@@ -4,6 +4,7 @@
 //! adds up how much each group's counters grew from sample to sample, whatever becomes of the group. There is room for
 //! so many label sets, the first that come; what has none is counted in one of its own. A set that is over leaves and is
 //! added to nothing: `rate()` would see its counts a second time. When it comes again it begins at 0, as after a restart.
+//! It is over when a sample has nothing of it: one that leaves and comes in the same sample would only go down.
 
 mod label;
 mod scrape;
@@ -11,7 +12,7 @@ mod tally;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
@@ -21,6 +22,9 @@ pub(crate) use tally::Tally;
 
 use crate::event::{GroupKey, ProgramSample, Sample, SocketState, TIME_WAIT};
 use tally::open;
+
+/// Label sets without room that are told apart, to say how many there are; past it they are not counted, only their counts.
+const MOST_WITHOUT_ROOM: usize = 10_000;
 
 /// What is kept apart, and for how long.
 #[derive(Clone, Debug)]
@@ -38,8 +42,9 @@ pub(crate) struct Series {
     groups: HashMap<GroupKey, Tally>,
     sets: BTreeMap<LabelSet, Kept>,
     overflow: Option<Set>,
+    /// Label sets that are counted in `overflow`, and when they last were.
+    without_room: HashMap<LabelSet, i64>,
     host: Tally,
-    overflowed: u64,
     time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
 }
 
@@ -56,15 +61,15 @@ impl Series {
             groups: HashMap::new(),
             sets: BTreeMap::new(),
             overflow: None,
+            without_room: HashMap::new(),
             host: Tally::default(),
-            overflowed: 0,
             time_wait: None,
         }
     }
 
     pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample) {
-        self.begin(unix_ns);
-        let mut overflowed = HashSet::new();
+        // Gauges begin anew at each sample.
+        self.sets.values_mut().map(|kept| &mut kept.set).chain(&mut self.overflow).for_each(|set| set.open = 0);
         for group in &sample.groups {
             let growth = self.groups.entry(group.key).or_default().grow_to(&Tally::settled(&group.counters));
             if group.ended {
@@ -75,35 +80,43 @@ impl Series {
             if open == 0 && growth == Tally::default() {
                 continue;
             }
-            let labels = LabelSet::of_group(group, &self.bounds.labels);
-            let set = match labels {
-                Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.bounds.most_sets => {
-                    let kept = self.sets.entry(labels).or_insert(Kept { set: Set::default(), seen_unix_ns: unix_ns });
-                    kept.seen_unix_ns = unix_ns;
-                    &mut kept.set
-                }
-                other => {
-                    overflowed.extend(other);
-                    self.overflow.get_or_insert_default()
-                }
-            };
+            let set = self.set(LabelSet::of_group(group, &self.bounds.labels), unix_ns);
             set.tally.add(&growth);
             set.open += open;
         }
-        self.overflowed = overflowed.len() as u64;
+        self.expire(unix_ns);
         if let Some(listing) = &sample.listing {
             self.time_wait = Some(self.waiting(&listing.states));
         }
     }
 
-    /// Gauges begin anew at each sample; what is over leaves.
-    fn begin(&mut self, unix_ns: i64) {
-        let expiry_ns = i64::try_from(self.bounds.expiry.as_nanos()).unwrap_or(i64::MAX);
-        self.sets.retain(|_, kept| kept.set.open > 0 || unix_ns.saturating_sub(kept.seen_unix_ns) < expiry_ns);
-        self.sets.values_mut().for_each(|kept| kept.set.open = 0);
-        if let Some(overflow) = &mut self.overflow {
-            overflow.open = 0;
+    /// Where these labels are counted, from now on.
+    fn set(&mut self, labels: Option<LabelSet>, unix_ns: i64) -> &mut Set {
+        match labels {
+            Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.bounds.most_sets => {
+                self.without_room.remove(&labels);
+                let kept = self.sets.entry(labels).or_insert(Kept { set: Set::default(), seen_unix_ns: unix_ns });
+                kept.seen_unix_ns = unix_ns;
+                &mut kept.set
+            }
+            other => {
+                let is_told_apart = |labels: &LabelSet| {
+                    self.without_room.len() < MOST_WITHOUT_ROOM || self.without_room.contains_key(labels)
+                };
+                if let Some(labels) = other.filter(is_told_apart) {
+                    self.without_room.insert(labels, unix_ns);
+                }
+                self.overflow.get_or_insert_default()
+            }
         }
+    }
+
+    /// What was not seen for so long leaves.
+    fn expire(&mut self, unix_ns: i64) {
+        let expiry_ns = i64::try_from(self.bounds.expiry.as_nanos()).unwrap_or(i64::MAX);
+        let stays = |seen_unix_ns: i64| unix_ns.saturating_sub(seen_unix_ns) < expiry_ns;
+        self.sets.retain(|_, kept| stays(kept.seen_unix_ns));
+        self.without_room.retain(|_, seen_unix_ns| stays(*seen_unix_ns));
     }
 
     /// Sockets in TIME_WAIT by destination: those that have the most, and the others together.
@@ -127,7 +140,7 @@ impl Series {
             sets: sets.chain(self.overflow.map(|set| (None, set))).collect(),
             host: self.host,
             time_wait: self.time_wait.clone(),
-            overflowed: self.overflowed,
+            overflowed: self.without_room.len() as u64,
             lost,
             programs,
         }

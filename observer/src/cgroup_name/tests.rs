@@ -59,6 +59,7 @@ fn paths_of_containers_and_units() {
         // seen from a container with a cgroup namespace of its own
         ("/../../kubepods/besteffort/pod6c7d0a51-2f3e-4b5a-9c8d-7e6f5a4b3c2d/ID", Some("ID")),
         ("/../docker-ID.scope", Some("ID")),
+        ("/../../jobs/batch-17", Some("/jobs/batch-17")),
         // Amazon ECS
         ("/ecs/f3b2c1d0e9f84a7b8c6d5e4f3a2b1c0d/ID", Some("ID")),
         // units, with what they have below them

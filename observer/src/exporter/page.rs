@@ -15,8 +15,9 @@ use crate::{
     view::{Format, encode},
 };
 
-/// A watch samples every second; one that has not for so long does not count any more.
-const STALE: Duration = Duration::from_secs(10);
+/// A watch samples every second, or rests twenty times as long as a sample has taken; one that has not sampled for so long
+/// does not count any more.
+const STALE: Duration = Duration::from_mins(1);
 
 pub(super) struct Page {
     about: Arc<About>,

@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{answer::answer, page::Page};
 
-/// Connections at once. Another one takes the place of one that has asked nothing yet, or nothing for the longest time, so
-/// that nobody who only holds connections keeps Prometheus out.
+/// Connections at once. Another one takes the place of the one that has been silent longest, so that nobody who only holds
+/// connections keeps Prometheus out: whoever connects and asks is answered first.
 const MOST_CONNECTIONS: usize = 16;
 
 /// The first request has to come within this time, and answers have to be taken while it lasts.
@@ -39,8 +39,8 @@ pub(super) type Pages = watch::Receiver<Arc<Page>>;
 /// A connection. Ends with the value.
 struct Client {
     task: JoinHandle<()>,
-    /// Until when it may be silent.
-    deadline: Rc<Cell<Instant>>,
+    /// When it connected, or last asked.
+    heard: Rc<Cell<Instant>>,
 }
 
 impl Drop for Client {
@@ -70,39 +70,43 @@ pub(super) async fn serve(listener: TcpListener, mut pages: Pages) {
     }
 }
 
-/// Ends the connection whose time is over first, if there are as many as there may be.
+/// Ends the connection that has been silent longest, if there are as many as there may be.
 fn make_room(clients: &mut Vec<Client>) {
     if clients.len() >= MOST_CONNECTIONS
-        && let Some((quietest, _)) = clients.iter().enumerate().min_by_key(|(_, client)| client.deadline.get())
+        && let Some((quietest, _)) = clients.iter().enumerate().min_by_key(|(_, client)| client.heard.get())
     {
         clients.swap_remove(quietest);
     }
 }
 
 fn attend(stream: TcpStream, pages: Pages) -> Client {
-    let deadline = Rc::new(Cell::new(Instant::now() + TO_ASK));
-    let task = spawn_local(converse(stream, pages, Rc::clone(&deadline)));
-    Client { task, deadline }
+    let heard = Rc::new(Cell::new(Instant::now()));
+    let task = spawn_local(converse(stream, pages, Rc::clone(&heard)));
+    Client { task, heard }
 }
 
 /// Answers what is asked, until the client goes or is silent for too long.
-async fn converse(stream: TcpStream, pages: Pages, deadline: Rc<Cell<Instant>>) {
+async fn converse(stream: TcpStream, pages: Pages, heard: Rc<Cell<Instant>>) {
     // Ends it when an answer is not taken, also where the client keeps its window shut (tcp(7)).
     if set_tcp_user_timeout(&stream, TO_TAKE_MS).is_err() {
         return;
     }
+    let may_be_silent = Cell::new(TO_ASK);
     let service = service_fn(|request| {
-        deadline.set(Instant::now() + TO_ASK_AGAIN);
-        ready(Ok::<_, Infallible>(answer(&request, &pages.borrow())))
+        heard.set(Instant::now());
+        may_be_silent.set(TO_ASK_AGAIN);
+        // Not borrowed while it is encoded: the watch, which puts the next page there, would wait.
+        let page = Arc::clone(&pages.borrow());
+        ready(Ok::<_, Infallible>(answer(&request, &page)))
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(MOST_HEAD_BYTES).max_headers(MOST_HEADERS).header_read_timeout(None);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    while deadline.get() > Instant::now() {
+    while heard.get().elapsed() < may_be_silent.get() {
         select! {
             // An error is the client's: a request that is none, or a connection that it has cut.
             _ = &mut connection => return,
-            () = sleep_until(deadline.get()) => {}
+            () = sleep_until(heard.get() + may_be_silent.get()) => {}
         }
     }
 }

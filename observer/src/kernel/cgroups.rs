@@ -22,7 +22,7 @@ use crate::{
 /// Folders that one walk looks at.
 const MOST_FOLDERS: usize = 50_000;
 
-/// Names that are kept of what walks have found; past it they are forgotten.
+/// Names that are kept by id; past it they are forgotten.
 const MOST_NAMES: usize = 10_000;
 
 /// A walk may take this part of one processor: one hundredth.
@@ -39,7 +39,7 @@ pub(super) struct Cgroups {
     root: Option<PathBuf>,
     /// Of the groups in the last sample, as far as it was looked for.
     groups: HashMap<GroupKey, Name>,
-    /// What walks have found, by id.
+    /// What folders are called, by id: walks have found them, or processes that run there have led to them.
     folders: HashMap<u64, Name>,
     /// When a walk may begin again.
     due: Instant,
@@ -53,6 +53,9 @@ impl Cgroups {
 
     /// Puts the names into a sample; `last`: there will be no other occasion.
     pub(super) fn name(&mut self, groups: &mut [GroupSample], last: bool) {
+        if self.folders.len() >= MOST_NAMES {
+            self.folders.clear();
+        }
         let mut before = mem::take(&mut self.groups);
         let mut unknown = Vec::new();
         for group in groups.iter_mut().filter(|group| group.key.tgid > 0) {
@@ -66,7 +69,7 @@ impl Cgroups {
         if unknown.is_empty() || !last && Instant::now() < self.due {
             return;
         }
-        self.walk(unknown.iter().map(|group| group.counters.cgroup).collect());
+        self.walk(unknown.iter().map(|group| group.counters.cgroup).collect(), MOST_FOLDERS);
         for group in unknown {
             if let Some(name) = self.of_folder(group.counters.cgroup) {
                 self.put(group, name);
@@ -82,19 +85,30 @@ impl Cgroups {
     }
 
     /// The outer None: it does not run any more, or has gone to another cgroup since.
-    fn of_running(&self, key: GroupKey, id: u64) -> Option<Name> {
+    fn of_running(&mut self, key: GroupKey, id: u64) -> Option<Name> {
         let cgroups = fs::read(format!("/proc/{}/cgroup", key.tgid)).ok()?;
         let cgroups = String::from_utf8_lossy(&cgroups);
         if start_ticks_of(key.tgid) != Some(key.start_ticks) {
             return None;
         }
-        let now = cgroup_name::unified(&cgroups).and_then(|path| self.id_of(path));
-        let has_moved = id > 0 && now.is_some_and(|now| now != id);
-        (!has_moved).then(|| cgroup_name::of_process(&cgroups).map(Into::into))
+        let path = cgroup_name::unified(&cgroups);
+        let now = path.and_then(|path| self.id_of(path));
+        if id > 0 && now.is_some_and(|now| now != id) {
+            return None;
+        }
+        // For those that will not live as long. Not by what cgroup v1 tells: its folders are not the one with this id.
+        if let (Some(path), Some(now)) = (path, now) {
+            self.folders.entry(now).or_insert_with(|| cgroup_name::of_path(path).map(Into::into));
+        }
+        Some(cgroup_name::of_process(&cgroups).map(Into::into))
     }
 
-    /// The id of the folder at this path, from the root of v2; None where that cannot be seen, as in a container.
+    /// The id of the folder at this path, from the root of v2; None where that cannot be seen, as in a container, to which
+    /// what is not its own is above its root.
     fn id_of(&self, path: &str) -> Option<u64> {
+        if path.starts_with("/..") {
+            return None;
+        }
         let folder = self.root.as_ref()?.join(path.trim_start_matches('/'));
         Some(fs::symlink_metadata(folder).ok()?.ino())
     }
@@ -104,15 +118,13 @@ impl Cgroups {
         if id == 0 || self.root.is_none() { Some(None) } else { self.folders.get(&id).cloned() }
     }
 
-    /// Looks for the folders with these ids. What is not found is gone for good: ids do not come again.
-    fn walk(&mut self, mut wanted: HashSet<u64>) {
+    /// Looks for the folders with these ids, in so many at most. What is in none of all is gone for good: ids do not come
+    /// again.
+    fn walk(&mut self, mut wanted: HashSet<u64>, most_folders: usize) {
         let Some(root) = &self.root else { return };
         let started = Instant::now();
-        if self.folders.len() >= MOST_NAMES {
-            self.folders.clear();
-        }
         let mut waiting = vec![root.clone()];
-        for _ in 0..MOST_FOLDERS {
+        for _ in 0..most_folders {
             let Some(folder) = waiting.pop().filter(|_| !wanted.is_empty()) else { break };
             let id = fs::symlink_metadata(&folder).map_or(0, |folder| folder.ino());
             if wanted.remove(&id) {
@@ -122,7 +134,9 @@ impl Cgroups {
             let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
             waiting.extend(entries.filter(is_folder).map(|entry| entry.path()));
         }
-        self.folders.extend(wanted.into_iter().map(|id| (id, None)));
+        if waiting.is_empty() {
+            self.folders.extend(wanted.into_iter().map(|id| (id, None)));
+        }
         self.due = Instant::now() + MIN_INTERVAL.max(started.elapsed() * REST);
     }
 }
@@ -186,6 +200,36 @@ mod tests {
         assert_eq!(later[0].cgroup, None, "too early");
         cgroups.name(&mut later, true);
         assert_eq!(later[0].cgroup.as_deref(), Some("b.service"));
+    }
+
+    #[test]
+    fn what_a_walk_had_no_time_for_is_not_gone() {
+        let root = tempdir().unwrap();
+        let folder = root.path().join("a.slice/b.service");
+        fs::create_dir_all(&folder).unwrap();
+        let (id, mut cgroups) = (id_of(&folder), cgroups(root.path()));
+        cgroups.walk([id].into(), 2);
+        assert_eq!(cgroups.of_folder(id), None);
+        cgroups.walk([id].into(), 3);
+        assert_eq!(cgroups.of_folder(id), Some(Some("b.service".into())));
+        cgroups.walk([u64::MAX].into(), 3);
+        assert_eq!(cgroups.of_folder(u64::MAX), Some(None), "all were looked at");
+    }
+
+    /// In v2 alone, where the machine's cgroups can be seen.
+    #[test]
+    fn a_process_that_runs_tells_of_those_that_are_gone() {
+        let pid = std::process::id();
+        let cgroups_of_this = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let mut cgroups = Cgroups::new();
+        let Some(path) = cgroup_name::unified(&cgroups_of_this) else { return };
+        let Some(id) = cgroups.id_of(path) else { return };
+        // No walk is due.
+        cgroups.due = Instant::now() + Duration::from_mins(1);
+        let mut groups = [group(pid, start_ticks_of(pid).unwrap(), id), group(u32::MAX, 0, id)];
+        cgroups.name(&mut groups, false);
+        assert_eq!(groups[1].cgroup, cgroup_name::of_path(path).map(Into::into));
+        assert_eq!(cgroups.folders.len(), 1);
     }
 
     #[test]

@@ -228,19 +228,20 @@ pub(super) fn try_each(
     tried
 }
 
-/// What the kernel says of each program of the set.
-pub(super) fn programs(ebpf: &Ebpf, set: HookSet, places: Places) -> Vec<ProgramSample> {
-    let sample = |hook: &Hook| {
-        let fdinfo = ebpf.program(hook.program).and_then(fdinfo).unwrap_or_default();
-        let number = |field| number_in(&fdinfo, field).unwrap_or(0);
-        ProgramSample {
-            name: hook.program,
-            skips: number("recursion_misses"),
-            runs: number("run_cnt"),
-            run_ns: number("run_time_ns"),
-        }
-    };
+/// What the kernel says of each program of the set, and said `before`.
+pub(super) fn programs(ebpf: &Ebpf, set: HookSet, places: Places, before: &[ProgramSample]) -> Vec<ProgramSample> {
+    let sample = |hook: &Hook| sample(hook.program, ebpf.program(hook.program).and_then(fdinfo).as_deref(), before);
     hooks_of(set, places).map(sample).collect()
+}
+
+/// As it was before where fdinfo cannot be read (no file descriptor may be left): counters do not go down.
+fn sample(name: &'static str, fdinfo: Option<&str>, before: &[ProgramSample]) -> ProgramSample {
+    let Some(fdinfo) = fdinfo else {
+        let before = before.iter().find(|program| program.name == name);
+        return before.copied().unwrap_or(ProgramSample { name, ..ProgramSample::default() });
+    };
+    let number = |field| number_in(fdinfo, field).unwrap_or(0);
+    ProgramSample { name, skips: number("recursion_misses"), runs: number("run_cnt"), run_ns: number("run_time_ns") }
 }
 
 /// How often the kernel skipped one of the programs, and how often nothing else made it good. Lower bounds: the kernel
@@ -282,6 +283,14 @@ mod tests {
         let fdinfo = "pos:\t0\nflags:\t02000002\nprog_type:\t26\nrun_cnt:\t3\nrecursion_misses:\t17\n";
         assert_eq!((number_in(fdinfo, "recursion_misses"), number_in(fdinfo, "run_cnt")), (Some(17), Some(3)));
         assert_eq!((number_in("pos:\t0\n", "recursion_misses"), number_in(fdinfo, "run")), (None, None));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_as_it_was() {
+        let before = [sample("send", Some("recursion_misses:\t17\nrun_cnt:\t3\nrun_time_ns:\t9\n"), &[])];
+        assert_eq!(before[0], ProgramSample { name: "send", skips: 17, runs: 3, run_ns: 9 });
+        assert_eq!(sample("send", None, &before), before[0]);
+        assert_eq!(sample("state", None, &before), ProgramSample { name: "state", ..ProgramSample::default() });
     }
 
     #[test]

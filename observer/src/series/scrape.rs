@@ -11,7 +11,7 @@ pub(crate) struct Scrape {
     pub(crate) host: Tally,
     /// Sockets in TIME_WAIT, by destination and port; None where they cannot be listed.
     pub(crate) time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
-    /// Label sets that had no room.
+    /// Label sets without room of their own that were counted not longer ago than the expiry.
     pub(crate) overflowed: u64,
     pub(crate) lost: Lost,
     pub(crate) programs: Vec<ProgramSample>,

@@ -72,7 +72,28 @@ fn past_the_bound_all_is_in_one_and_nothing_is_lost() {
     let scrape = feed(&mut series, 2, (1..=5).map(|n| group(n, 11, 0)).collect());
     assert_eq!(shown(&scrape), [("p1", 11, 0), ("p2", 11, 0), ("+", 33, 0)]);
     assert_eq!((scrape.overflowed, scrape.host.new), (3, 55));
-    assert_eq!(feed(&mut series, 3, vec![]).overflowed, 0);
+}
+
+/// Counted in the same sample or not, as long as it might come again.
+#[test]
+fn sets_without_room_are_counted_until_they_are_over_or_have_room() {
+    let mut series = by_process(1);
+    assert_eq!(feed(&mut series, 0, vec![group(1, 1, 0), group(2, 1, 0)]).overflowed, 1);
+    assert_eq!(feed(&mut series, 30, vec![group(3, 1, 0)]).overflowed, 2);
+    assert_eq!(feed(&mut series, 59, vec![]).overflowed, 2);
+    let scrape = feed(&mut series, 60, vec![]);
+    assert_eq!((scrape.overflowed, shown(&scrape)), (1, vec![("+", 2, 0)]), "p2 is over, and p1, which had room");
+    let scrape = feed(&mut series, 61, vec![group(3, 3, 0)]);
+    assert_eq!((scrape.overflowed, shown(&scrape)), (0, vec![("p3", 2, 0), ("+", 2, 0)]));
+}
+
+#[test]
+fn sets_without_room_are_told_apart_up_to_a_bound() {
+    let mut series = by_process(1);
+    let all = 1 + MOST_WITHOUT_ROOM as u32;
+    let scrape = feed(&mut series, 0, (0..=all).map(|n| group(n, 1, 1)).collect());
+    assert_eq!((scrape.overflowed, scrape.host.new), (u64::from(all) - 1, u64::from(all) + 1));
+    assert_eq!(scrape.sets[1].1.tally.new, u64::from(all));
 }
 
 #[test]
@@ -87,13 +108,24 @@ fn a_set_that_is_over_leaves_and_begins_anew() {
     let mut series = by_process(1);
     feed(&mut series, 0, vec![group(1, 5, 0)]);
     assert_eq!(shown(&feed(&mut series, 59, vec![group(1, 5, 0)])), [("p1", 5, 0)]);
-    let scrape = feed(&mut series, 60, vec![group(1, 5, 0), group(2, 1, 0)]);
+    assert_eq!(shown(&feed(&mut series, 60, vec![group(1, 5, 0)])), []);
+    let scrape = feed(&mut series, 61, vec![group(1, 5, 0), group(2, 1, 0)]);
     assert_eq!(shown(&scrape), [("p2", 1, 0)], "there is room again");
     assert_eq!(scrape.host.new, 6);
+    feed(&mut series, 121, vec![group(1, 5, 0), group(2, 1, 0)]);
     // Its group is still there: only what is new counts.
-    let scrape = feed(&mut series, 120, vec![group(1, 7, 0), group(2, 1, 0)]);
+    let scrape = feed(&mut series, 122, vec![group(1, 7, 0), group(2, 1, 0)]);
     assert_eq!(shown(&scrape), [("p1", 2, 0)]);
     assert_eq!(scrape.host.new, 8);
+}
+
+/// No scrape would be without it, and the next one would show less than the one before.
+#[test]
+fn a_set_that_is_due_and_counts_again_stays() {
+    let mut series = by_process(1);
+    feed(&mut series, 0, vec![group(1, 5, 0)]);
+    assert_eq!(shown(&feed(&mut series, 60, vec![group(1, 6, 0)])), [("p1", 6, 0)]);
+    assert_eq!(shown(&feed(&mut series, 121, vec![ended(group(1, 7, 0))])), [("p1", 7, 0)]);
 }
 
 #[test]

@@ -119,14 +119,15 @@ fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
         .with("kernel", &about.kernel);
     text.family("tcp_reuse_watch", Kind::Info, "What counts here.");
     text.sample("_info", &info, 1);
-    text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, "Label sets that had no room of their own.");
+    let help = "Label sets that are counted in overflow and were seen within the expiry, up to 10,000.";
+    text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, help);
     text.sample("", &Labels::default(), scrape.overflowed);
     lost(text, &scrape.lost);
     text.family("tcp_reuse_watch_hook_skips", Kind::Counter, "Times that the kernel skipped a program, at least.");
     for program in &scrape.programs {
         text.sample("_total", &Labels::default().with("program", program.name), program.skips);
     }
-    // Programs are measured only while that is switched on.
+    // Runs are measured only while that is switched on, and what was measured stays.
     if scrape.programs.iter().any(|program| program.runs > 0) {
         text.family("tcp_reuse_watch_program_seconds", Kind::Counter, "How long a program has run.");
         for program in &scrape.programs {

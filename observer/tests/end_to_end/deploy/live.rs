@@ -17,59 +17,19 @@ use serde_json::Value;
 use super::{deployed, items, rules, text, yaml};
 use crate::support::{
     machine::Machine,
+    metrics::daemon,
     peer::{self, Peer, ask},
-    programs::{output_of, program},
-    service::{self, Service},
+    prometheus::Prometheus,
     sockets::{Closed, bound, connect, local_address},
-    tool::{self, Process},
+    tool,
 };
 
 /// From the first scrape to the last query that has data.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A Prometheus that scrapes and evaluates every second.
-struct Prometheus {
-    address: SocketAddr,
-    _service: Service,
-}
-
-impl Prometheus {
-    fn scraping(target: SocketAddr) -> Self {
-        let (folder, port) = (service::folder(), Closed::new());
-        let address = port.address;
-        let rules: Vec<_> = rules::FILES.iter().map(|file| deployed(&format!("prometheus/{file}"))).collect();
-        let config = serde_json::json!({
-            "global": { "scrape_interval": "1s", "evaluation_interval": "1s" },
-            "rule_files": rules,
-            "scrape_configs": [{
-                "job_name": yaml("prometheus/scrape.yml")[0]["scrape_configs"][0]["job_name"],
-                "static_configs": [{ "targets": [target.to_string()] }],
-            }],
-        });
-        // JSON is YAML too.
-        fs::write(folder.path().join("prometheus.yml"), config.to_string()).expect("a file can be written");
-        let mut prometheus = program("prometheus", "prometheus");
-        prometheus.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
-        prometheus.arg(format!("--web.listen-address={address}"));
-        Self { address, _service: Service::start(&mut prometheus, folder, [port]) }
-    }
-
-    fn ask(&self, path: &str, arguments: &[&str]) -> Value {
-        let mut curl = program("curl", "curl");
-        curl.args(["-sG", &format!("http://{}/api/v1/{path}", self.address)]);
-        for argument in arguments {
-            curl.args(["--data-urlencode", argument]);
-        }
-        let answer: Value = serde_json::from_str(&output_of(&mut curl)).expect("it answers with JSON");
-        assert_eq!(answer["status"], "success", "{arguments:?}: {answer:#}");
-        answer["data"].clone()
-    }
-
-    /// Whether a query gives a number, and not only series of none.
-    fn has_data(&self, query: &str) -> bool {
-        let data = self.ask("query", &[&format!("query={query}")]);
-        items(&data["result"]).any(|series| series["value"][1] != "NaN")
-    }
+/// Whether a query gives a number, and not only series of none.
+fn has_data(prometheus: &Prometheus, query: &str) -> bool {
+    prometheus.query(query, "").iter().any(|(_, value)| !value.is_nan())
 }
 
 /// Whatever can happen to connections, again and again until it is dropped.
@@ -151,7 +111,7 @@ fn of_rules() -> Vec<String> {
         let expression = text(&rule["expr"]).trim();
         match rule.get("record") {
             Some(name) => vec![expression.to_owned(), text(name).to_owned()],
-            None => expression.split("\n  and ").map(compared).collect(),
+            None => expression.split("\n  and ").flat_map(|part| part.split("\n  or ")).map(compared).collect(),
         }
     });
     queries.collect()
@@ -163,16 +123,18 @@ fn every_query_returns_data() {
     machine.measure_programs();
     let (peer, refused, metrics) = (Peer::echo(), Closed::new(), Closed::new().address);
     let ports = format!("{},{}", peer.port(), refused.address.port());
-    let _tool = Process::start(&mut tool::command(&format!("-o none --metrics {metrics} -p {ports}")));
+    let _tool = daemon(&mut tool::command(&format!("-p {ports}")), metrics);
     let _traffic = Traffic::to(peer.address, refused.address);
-    let prometheus = Prometheus::scraping(metrics);
+    let job = &yaml("prometheus/scrape.yml")[0]["scrape_configs"][0]["job_name"];
+    let rule_files = rules::FILES.map(|file| deployed(&format!("prometheus/{file}")));
+    let prometheus = Prometheus::start(&[(text(job), metrics)], &rule_files);
     let mut without: Vec<String> = of_dashboard().into_iter().chain(of_rules()).collect();
     assert!(without.len() > 40, "{without:#?}");
     let end = Instant::now() + PATIENCE;
     while !without.is_empty() {
         assert!(Instant::now() < end, "no data for {without:#?}");
         sleep(Duration::from_millis(500));
-        without.retain(|query| !prometheus.has_data(query));
+        without.retain(|query| !has_data(&prometheus, query));
     }
     let groups = prometheus.ask("rules", &[])["groups"].clone();
     let evaluated: Vec<&Value> = items(&groups).flat_map(|group| items(&group["rules"])).collect();

@@ -2,23 +2,23 @@
 
 use std::{
     fs,
-    net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv6Addr, SocketAddr, TcpListener},
     process::Stdio,
     time::Duration,
 };
 
 use rustix::process::Signal;
+use tempfile::tempdir;
 
 use crate::{
     nginx,
     support::{
-        eventually,
         machine::Machine,
-        metrics::{FLEET, Metered, block, get},
+        metrics::{FLEET, Metered, block, daemon, get},
         nobody::{as_nobody, for_everybody},
         programs::{output_of, program},
         sockets::Closed,
-        tool::{self, Ended, Process},
+        tool::{self, Ended},
     },
 };
 
@@ -48,6 +48,23 @@ fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it has an address").to_string();
     assert_refused(&format!("--metrics {address} --duration 1"), 1, &[&address, "in use", "--metrics"]);
+}
+
+/// As by the same command line twice.
+#[test]
+fn a_port_in_use_costs_no_file() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has an address");
+    let folder = tempdir().expect("a folder can be made");
+    let [recording, summary] = ["recording", "summary"].map(|name| folder.path().join(name));
+    for file in [&recording, &summary] {
+        fs::write(file, "of the first").expect("a file can be written");
+    }
+    let files = format!("--record {} --summary {}", recording.display(), summary.display());
+    Ended::run(&mut tool::command(&format!("--metrics {address} --duration 1 {files}"))).assert_code(1);
+    for file in [&recording, &summary] {
+        assert_eq!(fs::read_to_string(file).expect("it is there"), "of the first", "{}", file.display());
+    }
 }
 
 #[test]
@@ -80,18 +97,10 @@ fn every_interface_means_both_protocols() {
 fn beside_no_output() {
     let _machine = Machine::shared();
     let port = Closed::new().address;
-    let mut command = tool::command(&format!("-p 1 -o none --metrics {port}"));
-    let mut tool = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
-    // It waits for its answer until all is attached.
-    assert_eq!(get_when_there(port), "ok\n");
+    let mut tool = daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
     tool.signal(Signal::TERM);
     assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(tool.stderr(), "");
-}
-
-fn get_when_there(address: SocketAddr) -> String {
-    eventually("it listens", || TcpStream::connect(address).is_ok());
-    get(address, "/healthz", "").text()
 }
 
 /// The proxy of docs/FLEET.md, which speaks TLS and wants a password.

@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    eventually,
+    eventually, http,
     machine::{Machine, allow_open_files},
     metrics::{Metered, ask as ask_http, get},
     peer::{Peer, ask, connect},
@@ -110,7 +110,8 @@ fn what_is_no_request() {
     assert!(answer.is_empty(), "HTTP/2 is not spoken here: {}", String::from_utf8_lossy(&answer));
     let mut curl = program("curl", "curl");
     let output = curl.args(["--silent", "--insecure", "--max-time", "5"]).arg(format!("https://{address}/metrics"));
-    assert!(!output.status().expect("it can be run").success(), "no TLS is spoken here");
+    // CURLE_SSL_CONNECT_ERROR.
+    assert_eq!(output.status().expect("it can be run").code(), Some(35), "no TLS is spoken here");
     victim.end();
 }
 
@@ -134,6 +135,26 @@ fn ten_thousand_connections_one_after_the_other() {
             victim.assert_well();
         }
     }
+    victim.end();
+}
+
+/// Who holds connections and has asked on each is no less silent for that: a newcomer is kept before them.
+#[test]
+fn holders_that_have_asked_once() {
+    const REQUEST: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let machine = Machine::shared();
+    let mut victim = Victim::new(&machine);
+    let asks = |stream: &mut TcpStream| {
+        http::send(stream, REQUEST);
+        http::read_answer(stream);
+    };
+    let mut holders: Vec<TcpStream> = (0..16).map(|_| connect(victim.address())).collect();
+    holders.iter_mut().for_each(asks);
+    let [mut first, mut second] = [(); 2].map(|()| connect(victim.address()));
+    // When this one is answered, the other one would have made room for it.
+    asks(&mut second);
+    asks(&mut first);
+    victim.assert_well();
     victim.end();
 }
 

@@ -1,6 +1,9 @@
 //! A real Prometheus scrapes a watch under real traffic, in both formats, and answers with what the server counted.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -10,20 +13,23 @@ use crate::support::{
     http::read_head,
     machine::Machine,
     metrics::{FLEET, Metered, Samples, block, get},
-    peer::Peer,
+    peer::{Peer, connect},
     programs::output_of,
     prometheus::Prometheus,
+    sockets::Closed,
     tool::Process,
 };
 
 /// What must never go down.
-const GROW: [&str; 14] = [
+const GROW: [&str; 16] = [
     "tcp_reuse_exchanges_total",
     "tcp_reuse_inexact_exchanges_total",
     "tcp_reuse_connections_opened_total",
     "tcp_reuse_connections_closed_total",
+    "tcp_reuse_connections_failed_total",
     "tcp_reuse_exchanges_per_connection_bucket",
     "tcp_reuse_exchanges_per_connection_sum",
+    "tcp_reuse_exchanges_per_connection_count",
     "tcp_reuse_connection_lifetime_seconds_bucket",
     "tcp_reuse_connection_lifetime_seconds_sum",
     "tcp_reuse_connection_lifetime_seconds_count",
@@ -49,11 +55,16 @@ fn in_the_older_format(address: SocketAddr) -> Peer {
     })
 }
 
+/// Each has a connect that is refused, and a connection that asks nothing.
+const ROUNDS: u64 = 4;
+
 /// Processes that ask on new connections and on reused ones, come and go, and stay. What is scraped meanwhile only grows.
-fn traffic(server: &Server, metered: &Metered, url: &str) {
+fn traffic(server: &Server, refused: SocketAddr, metered: &Metered, url: &str) {
     let mut stays = Process::start(&mut go::client(&format!("-url {url} -read -times 5 -kept 1 -stay 4s")));
     let mut before = Samples::default();
-    for round in 0..4 {
+    for round in 0..ROUNDS {
+        TcpStream::connect(refused).expect_err("nobody listens");
+        drop(connect(server.address()));
         output_of(&mut go::client(&format!("-url {url} {}", if round % 2 == 0 { "-read" } else { "" })));
         output_of(&mut go::client(&format!("-url {url} -times 50 -read")));
         std::thread::sleep(Duration::from_millis(700));
@@ -68,14 +79,17 @@ fn traffic(server: &Server, metered: &Metered, url: &str) {
 fn prometheus_knows_what_the_server_counted() {
     let machine = Machine::shared();
     let server = Server::start("-body 100000");
-    let metered = Metered::start(&machine, &format!("-p {}", server.port));
+    let closed = Closed::new();
+    let metered = Metered::start(&machine, &format!("-p {},{}", server.port, closed.address.port()));
     let older = in_the_older_format(metered.address);
-    let prometheus = Prometheus::start(&[("openmetrics", metered.address), ("older", older.address)]);
+    let prometheus = Prometheus::start(&[("openmetrics", metered.address), ("older", older.address)], &[]);
     let url = format!("http://{}", server.address());
-    traffic(&server, &metered, &url);
+    traffic(&server, closed.address, &metered, &url);
     let port = server.port;
     let truth = server.truth();
-    let (new, reused) = (truth.connections, truth.requests - truth.connections);
+    assert_eq!(truth.closed, truth.connections);
+    let new = truth.connections - ROUNDS;
+    let reused = truth.requests - new;
     assert!(new > 20 && reused > 20, "{truth:?}");
 
     let both = |value: u64| ["older", "openmetrics"].map(|job| (job.to_owned(), value as f64));
@@ -96,14 +110,23 @@ fn prometheus_knows_what_the_server_counted() {
     }
     let labels = format!("process=\"{}\",destination=\"127.0.0.1\",port=\"{port}\"", go::CLIENT);
     is(&format!("sum by (job) (tcp_reuse_exchanges_total{{{labels}}})"), truth.requests);
-    is(&format!("sum by (job) (tcp_reuse_connections_opened_total{{{labels}}})"), truth.connections);
-    is(&format!("sum by (job) (tcp_reuse_connections_closed_total{{{labels}}})"), truth.closed);
+    is(&format!("sum by (job) (tcp_reuse_connections_opened_total{{{labels}}})"), new);
+    is(&format!("sum by (job) (tcp_reuse_connections_closed_total{{{labels}}})"), new);
     is("tcp_reuse_host_connections_opened_total", truth.connections);
-    is("tcp_reuse_connections_open", 0);
-    is("tcp_reuse_exchanges_per_connection_count", truth.connections);
-    is("tcp_reuse_exchanges_per_connection_sum", truth.requests);
-    is("tcp_reuse_connection_lifetime_seconds_count", truth.connections);
-    is("tcp_reuse_connection_lifetime_seconds_bucket{le=\"3600.0\"}", truth.connections);
+    for (name, value) in [
+        ("tcp_reuse_connections_opened_total", truth.connections),
+        ("tcp_reuse_connections_closed_total", truth.closed),
+        ("tcp_reuse_connections_closed_total{cause=\"unused\"}", ROUNDS),
+        ("tcp_reuse_connections_failed_total", ROUNDS),
+        ("tcp_reuse_connections_failed_total{error=\"ECONNREFUSED\"}", ROUNDS),
+        ("tcp_reuse_connections_open", 0),
+        ("tcp_reuse_exchanges_per_connection_count", new),
+        ("tcp_reuse_exchanges_per_connection_sum", truth.requests),
+        ("tcp_reuse_connection_lifetime_seconds_count", truth.connections),
+        ("tcp_reuse_connection_lifetime_seconds_bucket{le=\"3600.0\"}", truth.connections),
+    ] {
+        is(&format!("sum by (job) ({name})"), value);
+    }
 
     // By its own account: nothing went down, nothing was missed, and both formats are the same series.
     for name in GROW {
@@ -125,4 +148,5 @@ fn prometheus_knows_what_the_server_counted() {
     let report = metered.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": truth.connections, "new": new, "reused": reused }));
+    report.assert_totals(&json!({ "unused": ROUNDS, "failed": ROUNDS }));
 }

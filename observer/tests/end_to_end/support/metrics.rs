@@ -3,10 +3,13 @@
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
+    process::Command,
 };
 
-use super::{eventually, machine::Machine, peer::connect, report::Report, sockets::Closed, watch::Watch};
+use super::{
+    eventually, machine::Machine, peer::connect, report::Report, sockets::Closed, tool::Process, watch::Watch,
+};
 
 /// What the manual of fleets says; tests do it.
 pub(crate) const FLEET: &str = include_str!("../../../../docs/FLEET.md");
@@ -31,24 +34,40 @@ impl<'a> Metered<'a> {
         Self { watch: machine.watch(format!("--metrics {address} {arguments}")), address }
     }
 
-    /// In the older format.
     pub(crate) fn scrape(&self) -> Samples {
-        Samples::parse(&get(self.address, "/metrics", "").text())
+        scrape(self.address)
     }
 
-    /// Waits until a scrape is as it has to be: counters are read once a second.
-    pub(crate) fn scrape_until(&self, what: &str, mut is_so: impl FnMut(&Samples) -> bool) -> Samples {
-        let mut last = self.scrape();
-        eventually(what, || {
-            last = self.scrape();
-            is_so(&last)
-        });
-        last
+    pub(crate) fn scrape_until(&self, what: &str, is_so: impl FnMut(&Samples) -> bool) -> Samples {
+        scrape_until(self.address, what, is_so)
     }
 
     pub(crate) fn end(self) -> Report {
         self.watch.end()
     }
+}
+
+/// Starts a watch that shows nothing but metrics. It is attached when this comes back: it listens before, and answers after.
+pub(crate) fn daemon(command: &mut Command, metrics: SocketAddr) -> Process {
+    let tool = Process::start(command.args(["-o", "none", "--metrics", &metrics.to_string()]));
+    eventually("it listens", || TcpStream::connect(metrics).is_ok());
+    assert_eq!(get(metrics, "/healthz", "").text(), "ok\n");
+    tool
+}
+
+/// In the older format.
+pub(crate) fn scrape(address: SocketAddr) -> Samples {
+    Samples::parse(&get(address, "/metrics", "").text())
+}
+
+/// Waits until a scrape is as it has to be: counters are read once a second.
+pub(crate) fn scrape_until(address: SocketAddr, what: &str, mut is_so: impl FnMut(&Samples) -> bool) -> Samples {
+    let mut last = scrape(address);
+    eventually(what, || {
+        last = scrape(address);
+        is_so(&last)
+    });
+    last
 }
 
 /// What a server of HTTP/1.1 has answered.

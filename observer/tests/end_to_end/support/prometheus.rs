@@ -4,16 +4,16 @@ use std::{
     fs,
     io::Write as _,
     net::SocketAddr,
+    path::PathBuf,
     process::{Output, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    metrics::get,
-    programs::program,
+    programs::{output_of, program},
     service::{Service, folder},
     sockets::Closed,
 };
@@ -29,16 +29,17 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes each of these, as a job of this name, and has begun to.
-    pub(crate) fn start(jobs: &[(&str, SocketAddr)]) -> Self {
+    /// Scrapes each of these, as a job of this name, and has begun to. Evaluates the rules in these files.
+    pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &[PathBuf]) -> Self {
         let folder = folder();
-        let job = |(name, address): &(&str, SocketAddr)| {
-            format!("  - {{job_name: {name}, static_configs: [{{targets: ['{address}']}}]}}\n")
-        };
-        let targets: Vec<String> = jobs.iter().map(job).collect();
-        let global = "global: {scrape_interval: 1s, scrape_timeout: 1s}";
-        let config = format!("{global}\nscrape_configs:\n{}", targets.concat());
-        fs::write(folder.path().join("prometheus.yml"), config).expect("the file can be written");
+        let job = |(name, address): &(&str, SocketAddr)| json!({ "job_name": name, "static_configs": [{ "targets": [address.to_string()] }] });
+        let config = json!({
+            "global": { "scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s" },
+            "rule_files": rules,
+            "scrape_configs": jobs.iter().map(job).collect::<Vec<_>>(),
+        });
+        // JSON is YAML too.
+        fs::write(folder.path().join("prometheus.yml"), config.to_string()).expect("the file can be written");
         let port = Closed::new();
         let address = port.address;
         let mut prometheus = program("prometheus", PACKAGE);
@@ -53,34 +54,33 @@ impl Prometheus {
         prometheus
     }
 
+    /// What its API says at this path, to these arguments (`name=value`).
+    pub(crate) fn ask(&self, path: &str, arguments: &[&str]) -> Value {
+        let mut curl = program("curl", "curl");
+        curl.args(["-sG", "--noproxy", "*", &format!("http://{}/api/v1/{path}", self.address)]);
+        for argument in arguments {
+            curl.args(["--data-urlencode", argument]);
+        }
+        let answer: Value = serde_json::from_str(&output_of(&mut curl)).expect("it answers with JSON");
+        assert_eq!(answer["status"], "success", "{arguments:?}: {answer:#}");
+        answer["data"].clone()
+    }
+
     /// Whether a target has a family of this name. OpenMetrics leaves `_total` out of it.
     pub(crate) fn has_family(&self, name: &str) -> bool {
-        get(self.address, &format!("/api/v1/metadata?metric={name}"), "").text().contains("\"type\"")
+        self.ask("metadata", &[&format!("metric={name}")]) != json!({})
     }
 
     /// The values that an instant query gives, each with the label `by`.
     pub(crate) fn query(&self, query: &str, by: &str) -> Vec<(String, f64)> {
-        let answer = get(self.address, &format!("/api/v1/query?query={}", escaped(query)), "");
-        // It sends what is longer in chunks.
-        let text = answer.text();
-        let json = text.lines().find(|line| line.starts_with('{')).unwrap_or(&text);
-        let answer: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {text}"));
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
+        let data = self.ask("query", &[&format!("query={query}")]);
         let value = |sample: &Value| sample["value"][1].as_str().and_then(|value| value.parse().ok()).expect("a value");
         let label = |sample: &Value| sample["metric"][by].as_str().unwrap_or_default().to_owned();
-        let samples = answer["data"]["result"].as_array().expect("a vector");
+        let samples = data["result"].as_array().expect("a vector");
         let mut values: Vec<_> = samples.iter().map(|sample| (label(sample), value(sample))).collect();
         values.sort_by(|(a, _), (b, _)| a.cmp(b));
         values
     }
-}
-
-fn escaped(query: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    query.bytes().map(escape).collect()
 }
 
 /// promtool finds nothing to say about this text.
