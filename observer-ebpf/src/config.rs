@@ -65,6 +65,8 @@ offsets! {
     lrcvtime = "tcp_sock.inet_conn.icsk_ack.lrcvtime",
     /// Absent without `CONFIG_MPTCP` (5.6).
     is_mptcp = "tcp_sock.is_mptcp|",
+    /// Bits of `BPF_SOCK_OPS_..._CB_FLAG`, since 4.16. Absent without `CONFIG_BPF_SYSCALL`.
+    sock_ops_flags = "tcp_sock.bpf_sock_ops_cb_flags|",
     /// What goes out with the SYN.
     fastopen_req = "tcp_sock.fastopen_req",
     fastopen_data = "tcp_fastopen_request.data",
@@ -118,6 +120,9 @@ pub enum Connect {
     /// It failed in the caller's context, before it reached `tcp_connect`.
     NoLocalPort = 3,
 }
+
+/// What [`Switches::last_connect`] is if sock_ops is attached.
+pub const BY_SOCKOPS: u32 = Connect::Callback as u32;
 
 /// How this watch differs from another one.
 #[repr(C)]

@@ -11,7 +11,7 @@ mod conversation;
 mod group;
 mod turn;
 
-pub use config::{ABSENT, Connect, Filter, Offsets, PORT_WORDS, Switches};
+pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
 pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use conversation::{
     BEGINNING_BYTES, Beginning, Conversation, Exactness, HEAD_BYTES, Head, Message, Protocol, Send,

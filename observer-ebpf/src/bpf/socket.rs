@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
+use aya_ebpf::{bindings::BPF_SOCK_OPS_STATE_CB_FLAG, helpers::generated::bpf_skc_to_tcp_sock};
 
 use super::{
     frozen::{frozen, watches_port},
@@ -228,6 +228,14 @@ impl<M: Memory> Socket<M> {
         self.write_seq() != load!(M, self.0, snd_una as u32)
             || self.consumed() != self.rcv_nxt()
             || sent_after.cast_signed() > 0
+    }
+
+    /// Whether sock_ops, where it is attached, is called at each change of its state (`tcp_set_state()`, net/ipv4/tcp.c,
+    /// since 4.16). Programs of others may have asked for it: all that are attached are called then.
+    #[inline(always)]
+    pub(super) fn has_state_callback(&self) -> bool {
+        frozen!(OFFSETS.sock_ops_flags) != tcp_reuse_watch_ebpf::ABSENT
+            && u32::from(load!(M, self.0, sock_ops_flags as u8)) & BPF_SOCK_OPS_STATE_CB_FLAG != 0
     }
 
     /// Whether it is a part of an MPTCP connection.

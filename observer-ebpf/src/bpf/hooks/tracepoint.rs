@@ -2,11 +2,14 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
+use tcp_reuse_watch_ebpf::BY_SOCKOPS;
+
 use crate::bpf::{
+    frozen::frozen,
     handlers::{gone, received, reset_received, reset_sent, sending, state_changed},
     memory::Direct,
     message::MessageHeader,
-    socket::{Socket, remote_port},
+    socket::{Socket, remote_port, state},
 };
 
 /// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16; after the new state
@@ -14,9 +17,19 @@ use crate::bpf::{
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        state_changed(&ctx, &socket, ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
+        let (old, new) = (ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
+        if !is_seen_by_sockops(&socket, new) {
+            state_changed(&ctx, &socket, old, new);
+        }
     }
     0
+}
+
+/// Whether sock_ops sees this change too, and sees it for sure: then it need not be looked at twice. Of a connect, it sees
+/// what follows the change.
+#[inline(always)]
+fn is_seen_by_sockops(socket: &Socket<Direct>, new: u8) -> bool {
+    frozen!(SWITCHES.last_connect) == BY_SOCKOPS && (new == state::SYN_SENT || socket.has_state_callback())
 }
 
 /// `tcp_rcv_space_adjust(struct sock *sk)`, since 4.15: after `copied_seq` moved, in every way of reading.
