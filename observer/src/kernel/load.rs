@@ -162,7 +162,8 @@ impl<'a> Loader<'a> {
         );
         let owners = HashMap::try_from(map(&mut ebpf, "OWNERS")?)?;
         let states = HashMap::try_from(map(&mut ebpf, "STATES")?)?;
-        let mut inventory = Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refused(&error))?;
+        let mut inventory =
+            Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refused(&error))?;
         inventory.take_over(&mut ebpf)?;
         Ok(Kernel {
             ebpf,

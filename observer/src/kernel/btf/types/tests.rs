@@ -37,7 +37,10 @@ fn fields_are_found_behind_other_names_and_in_anonymous_unions() {
     assert_eq!(offsets, [Some(0), Some(0), Some(4), Some(8), None, None, None]);
     assert_eq!(types.offset_of(8, "inner"), Some(8), "a typedef");
     assert_eq!((types.offset_of(1, "a"), types.offset_of(0, "a"), types.offset_of(99, "a")), (None, None, None));
-    assert_eq!((types.enumerator(9, "inner"), types.enumerator(9, "a"), types.enumerator(99, "a")), (Some(7), None, None));
+    assert_eq!(
+        (types.enumerator(9, "inner"), types.enumerator(9, "a"), types.enumerator(99, "a")),
+        (Some(7), None, None)
+    );
 }
 
 #[test]
@@ -67,7 +70,8 @@ fn another_parser_finds_every_field_at_the_same_place() {
     let mut found = 0;
     for path in Offsets::FIELDS.iter().flat_map(|(paths, _)| paths.split('|')).filter(|path| !path.is_empty()) {
         let (name, field) = path.split_once('.').unwrap();
-        let named = |variant: &TypeVariant| matches!(variant, TypeVariant::Struct(of) if of.name().as_deref() == Some(name));
+        let named =
+            |variant: &TypeVariant| matches!(variant, TypeVariant::Struct(of) if of.name().as_deref() == Some(name));
         let theirs = others.get().iter().find(|(_, variant)| named(variant)).and_then(|(id, _)| {
             match others.offset_of(*id, field) {
                 Ok((_, Offset::ByteOffset(offset))) => Some(offset),
