@@ -224,8 +224,8 @@ impl Tui {
     }
 
     fn layout(&self) -> Layout {
-        let has_loss = header::loss(self.picture()).is_some();
-        Layout::new(self.area, self.focus, self.is_widened, self.table.rows().len(), has_loss)
+        let header = header::height(self, self.area);
+        Layout::new(self.area, self.focus, self.is_widened, self.table.rows().len(), header)
     }
 
     /// Rows of the pane that has the keys, without its frame.

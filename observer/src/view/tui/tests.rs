@@ -106,6 +106,53 @@ fn long_names_and_addresses() {
     assert_screens("long", &fixture::long_names());
 }
 
+/// A watch that has counted so much.
+fn counted(opened: u64, closed: u64, new: u64, reused: u64) -> Watch {
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened, closed, new, reused, ..Default::default() };
+    watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 77);
+    watch
+}
+
+#[test]
+fn no_number_of_the_header_is_cut_off() {
+    let watches =
+        [(1_500, 0, 1_234, 123_456), (2_000_000, 1, 1_234_567, 9_876_543), (3, 1, 3, 0), (1_500, 0, 125_750, 873_250)];
+    for (opened, closed, new, reused) in watches {
+        let mut tui = screen(&counted(opened, closed, new, reused), PLAIN, 3_500);
+        for (width, height) in [80, 60, 100, 120, 30].into_iter().flat_map(|width| [(width, 40), (width, 15)]) {
+            let text = text(&drawn(&mut tui, (width, height)));
+            let numbers = text.lines().find(|line| line.contains("NEW")).unwrap();
+            let words: Vec<&str> = numbers.split_whitespace().collect();
+            let open = (opened - closed).to_string();
+            if width >= 60 {
+                assert!(words.contains(&"TIME_WAIT") && words.contains(&"77"), "{width}: {text}");
+                assert!(words.contains(&&*open) || opened > 9_999, "{width}: {text}");
+            }
+            if (width, height) == (80, 15) {
+                assert!(words.contains(&&*new.to_string()) && words.contains(&&*reused.to_string()), "{text}");
+            }
+        }
+    }
+    let mut tui = screen(&counted(1_500, 0, 125_750, 873_250), PLAIN, 3_500);
+    insta::assert_snapshot!("tall-80x40", text(&drawn(&mut tui, (80, 40))));
+}
+
+#[test]
+fn losses_are_told_whole_or_not_at_all() {
+    let mut watch = Watch::new();
+    let loss = crate::event::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
+    watch.tracker.sample(crate::event::Sample { loss, ..Default::default() });
+    let mut tui = screen(&watch, PLAIN, 3_500);
+    let mut lost = |width| {
+        let text = text(&drawn(&mut tui, (width, 15)));
+        text.lines().find(|line| line.contains("LOST")).unwrap().to_string()
+    };
+    assert_eq!(lost(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
+    assert_eq!(lost(60), " LOST 5 connections not counted, …");
+    assert_eq!(lost(20), " LOST …");
+}
+
 #[test]
 fn a_terminal_without_unicode() {
     let theme = Theme { has_colours: true, has_unicode: false };
