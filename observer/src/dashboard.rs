@@ -1,8 +1,9 @@
-//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, at
-//! most ten a second, and never while the terminal has not taken the one before it. What has happened takes five of the
-//! ten at most, so that a key is answered at once.
+//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, but
+//! not too often, and never while the terminal has not taken the one before it.
 
-use std::{cell::RefCell, collections::VecDeque, fmt, io, rc::Rc, thread, time::Duration};
+mod pacing;
+
+use std::{cell::RefCell, fmt, io, rc::Rc, thread, time::Duration};
 
 use anyhow::Context as _;
 use ratatui::{
@@ -28,12 +29,7 @@ use crate::{
     tracker::Snapshot,
     view::{Outcome, Tui},
 };
-
-/// Frames in a second.
-const FRAMES: usize = 10;
-
-/// The least time from what is shown to what is shown next, but for keys.
-const SHOWN: Duration = Duration::from_millis(200);
+use pacing::{Pacing, SHOWN};
 
 /// How soon a terminal that has not taken the last frame is looked at again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -55,8 +51,7 @@ pub(crate) struct Dashboard {
     is_awaited: bool,
     /// When the last snapshot was taken in.
     arranged: Option<Instant>,
-    /// When the last frames were drawn, the oldest first.
-    drawn: VecDeque<Instant>,
+    pacing: Pacing,
     /// How long it took to arrange snapshots, and to draw frames.
     arranging: Pace,
     drawing: Pace,
@@ -126,7 +121,7 @@ impl Dashboard {
             has_changed: true,
             is_awaited: false,
             arranged: None,
-            drawn: VecDeque::new(),
+            pacing: Pacing::default(),
             arranging: Pace::default(),
             drawing: Pace::default(),
         })
@@ -163,14 +158,7 @@ impl Dashboard {
 
     /// When the next frame may be drawn.
     fn due(&self, now: Instant) -> Instant {
-        let mut due = now;
-        if self.drawn.len() == FRAMES {
-            due = due.max(self.drawn[0] + Duration::from_secs(1));
-        }
-        match self.drawn.back() {
-            Some(last) if !self.is_awaited => due.max(*last + SHOWN),
-            _ => due,
-        }
+        self.pacing.due(now, self.is_awaited)
     }
 
     /// Does it. True when the one who watches wants to quit.
@@ -226,11 +214,8 @@ impl Dashboard {
         let bytes = self.bytes.take();
         output.bytes(&bytes);
         output.flush();
+        self.pacing.drew(Instant::now(), self.is_awaited);
         (self.has_changed, self.is_awaited) = (false, false);
-        if self.drawn.len() == FRAMES {
-            self.drawn.pop_front();
-        }
-        self.drawn.push_back(Instant::now());
     }
 
     /// Gives the terminal back, and stops the program until somebody lets it go on, which is a signal as well.
