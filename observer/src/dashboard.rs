@@ -152,7 +152,7 @@ impl Dashboard {
             input = next(&mut self.input) => Wake::Input(input),
             _ = self.suspend.recv() => Wake::Suspend,
             _ = self.go_on.recv() => Wake::GoOn,
-            () = sleep_until(due), if self.has_changed || is_busy => Wake::Frame,
+            () = sleep_until(due), if (self.has_changed && terminal::is_taken()) || is_busy => Wake::Frame,
         }
     }
 
