@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use ratatui::{
     Terminal,
     backend::CrosstermBackend,
+    buffer::Buffer,
     crossterm::event::{self, Event},
 };
 use rustix::{
@@ -42,6 +43,8 @@ pub(crate) struct Dashboard {
     frames: Terminal<CrosstermBackend<Bytes>>,
     /// What the frames write.
     bytes: Bytes,
+    /// What the last one looked like.
+    shown: Buffer,
     /// None: there is no more to come.
     input: Option<UnboundedReceiver<Event>>,
     suspend: Signal,
@@ -115,6 +118,7 @@ impl Dashboard {
             tui: Tui::new(terminal::theme(), about),
             frames,
             bytes,
+            shown: Buffer::default(),
             input: Some(keys()),
             suspend,
             go_on,
@@ -127,8 +131,14 @@ impl Dashboard {
         })
     }
 
-    /// There is something new to be seen.
+    /// There is something new to be seen, unless the picture is frozen.
     pub(crate) fn changed(&mut self) {
+        self.has_changed |= !self.tui.is_frozen();
+    }
+
+    /// There will be nothing new.
+    pub(crate) fn over(&mut self) {
+        self.tui.over();
         self.has_changed = true;
     }
 
@@ -141,7 +151,7 @@ impl Dashboard {
         }
         self.arranged = Some(began);
         self.arranging.of(|| self.tui.snapshot(snapshot));
-        self.has_changed = true;
+        self.changed();
     }
 
     /// Waits for something to do. `is_busy`: the terminal has not taken the last frame yet.
@@ -189,6 +199,7 @@ impl Dashboard {
         };
         match outcome {
             Outcome::Draw => (self.has_changed, self.is_awaited) = (true, true),
+            Outcome::Afresh => self.afresh(&terminal::cleared(), output),
             Outcome::Nothing => {}
             Outcome::Suspend => self.suspend(output),
             Outcome::Quit => return true,
@@ -205,14 +216,24 @@ impl Dashboard {
     }
 
     fn draw(&mut self, output: &mut Output) {
-        let Self { frames, tui, .. } = self;
-        let drawn = self.drawing.of(|| frames.draw(|frame| tui.draw(frame)).map(|_| ()));
-        // It writes to memory: only asking for the size of a terminal that has gone can fail, and then there is a signal.
-        if let Err(error) = drawn {
-            log::debug!("cannot draw: {error}");
-        }
+        let Self { frames, tui, shown, .. } = self;
+        let drawn = self.drawing.of(|| {
+            let frame = frames.draw(|frame| tui.draw(frame))?;
+            let is_new = frame.buffer != shown;
+            if is_new {
+                shown.clone_from(frame.buffer);
+            }
+            io::Result::Ok(is_new)
+        });
         let bytes = self.bytes.take();
-        output.bytes(&bytes);
+        match drawn {
+            Ok(true) => output.bytes(&bytes),
+            // Where the cursor is, and no more.
+            Ok(false) => {}
+            // It writes to memory: only asking for the size of a terminal that has gone can fail, and then there is a
+            // signal.
+            Err(error) => log::debug!("cannot draw: {error}"),
+        }
         output.flush();
         self.pacing.drew(Instant::now(), self.is_awaited);
         (self.has_changed, self.is_awaited) = (false, false);
@@ -225,18 +246,27 @@ impl Dashboard {
         let _ = kill_process(getpid(), ProcessSignal::STOP);
     }
 
-    /// Takes the terminal again: a shell has had it in between.
+    /// Takes the terminal again: a shell has had it in between, also where nobody asked us to leave it.
     fn resume(&mut self, output: &mut Output) {
         terminal::modes_back();
-        match terminal::take().and_then(|bytes| Ok((bytes, frames(&self.bytes)?))) {
-            Ok((bytes, frames)) => {
-                output.bytes(&bytes);
-                self.frames = frames;
+        match terminal::take() {
+            Ok(bytes) => {
                 diagnostics::hold();
-                self.has_changed = true;
+                self.afresh(&bytes, output);
             }
             Err(error) => log::warn!("{error:#}"),
         }
+    }
+
+    /// Draws everything, on a screen that these bytes have emptied.
+    fn afresh(&mut self, emptied: &[u8], output: &mut Output) {
+        match frames(&self.bytes) {
+            Ok(frames) => (self.frames, self.shown) = (frames, Buffer::default()),
+            // The next signal tells of it.
+            Err(error) => log::debug!("{error:#}"),
+        }
+        output.bytes(emptied);
+        (self.has_changed, self.is_awaited) = (true, true);
     }
 
     /// Gives the terminal back.

@@ -100,8 +100,7 @@ impl Screen {
     /// There will be nothing new. True if it stays to be looked at all the same, until someone quits.
     pub(crate) fn stays(&mut self) -> bool {
         let Face::Dashboard(dashboard) = &mut self.face else { return false };
-        dashboard.tui.over();
-        dashboard.changed();
+        dashboard.over();
         true
     }
 

@@ -147,7 +147,7 @@ impl Tui {
         self.frozen.as_deref().unwrap_or(&self.now)
     }
 
-    fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.is_some()
     }
 

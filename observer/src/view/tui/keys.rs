@@ -11,6 +11,8 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Draw,
+    /// Everything, on an empty screen: another program may have written there.
+    Afresh,
     /// It meant nothing.
     Nothing,
     Suspend,
@@ -57,7 +59,7 @@ impl Tui {
                 KeyCode::Char('c') => Outcome::Quit,
                 KeyCode::Char('z') => Outcome::Suspend,
                 // A terminal's own way to ask for a fresh screen.
-                KeyCode::Char('l') => Outcome::Draw,
+                KeyCode::Char('l') => Outcome::Afresh,
                 _ => Outcome::Nothing,
             };
         }

@@ -225,6 +225,7 @@ fn q_and_ctrl_c_quit() {
         assert_eq!(tui.key(interrupt), Outcome::Quit, "after {keys:?}");
     }
     assert_eq!(tui.key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)), Outcome::Suspend);
+    assert_eq!(tui.key(KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL)), Outcome::Afresh);
     press(&mut tui, "⎋");
     assert_eq!(press(&mut tui, "~"), Outcome::Nothing);
 }
