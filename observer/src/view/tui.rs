@@ -59,7 +59,6 @@ pub(crate) struct Tui {
     /// What is shown while the screen is frozen.
     frozen: Option<Box<Picture>>,
     baseline: Option<Baseline>,
-    journal: Journal,
     table: Table,
     focus: Pane,
     is_widened: bool,
@@ -80,7 +79,6 @@ impl Tui {
             now: Picture::new(about.started_unix_ns),
             frozen: None,
             baseline: None,
-            journal: Journal::default(),
             table: Table::default(),
             focus: Pane::Groups,
             is_widened: false,
@@ -93,11 +91,11 @@ impl Tui {
 
     pub(crate) fn row(&mut self, row: &Row) {
         self.now.connections.row(row);
-        self.journal.add(Entry::Row(Box::new(row.clone())));
+        self.now.journal.add(Entry::Row(Box::new(row.clone())));
     }
 
     pub(crate) fn notice(&mut self, unix_ns: i64, message: &str) {
-        self.journal.add(Entry::Notice { unix_ns, message: printable(message) });
+        self.now.journal.add(Entry::Notice { unix_ns, message: printable(message) });
     }
 
     pub(crate) fn snapshot(&mut self, snapshot: Snapshot) {
@@ -151,14 +149,21 @@ impl Tui {
         self.frozen.is_some()
     }
 
+    /// As it is shown.
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.frozen.as_deref_mut().unwrap_or(&mut self.now).journal
+    }
+
     fn arrange(&mut self) {
         let picture = self.frozen.as_deref().unwrap_or(&self.now);
         self.table.arrange(picture, self.baseline.as_ref());
     }
 
     fn toggle_freeze(&mut self) {
-        self.frozen = if self.is_frozen() { None } else { Some(Box::new(self.now.clone())) };
-        self.journal.freeze(self.is_frozen());
+        match self.frozen.take() {
+            Some(frozen) => self.now.journal.hold_as(&frozen.journal),
+            None => self.frozen = Some(Box::new(self.now.clone())),
+        }
         self.arrange();
     }
 
@@ -218,7 +223,15 @@ impl Tui {
         self.detail_offset = 0;
     }
 
+    fn select_first(&mut self) {
+        self.table.select_first();
+        self.detail_offset = 0;
+    }
+
+    /// What is read stays: the selection does not go on to another row meanwhile.
     fn scroll_detail(&mut self, by: isize) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.now);
+        self.table.move_by(picture, 0);
         // The last line stays in sight: drawing knows how many there are.
         self.detail_offset = self.detail_offset.saturating_add_signed(by);
     }

@@ -88,7 +88,7 @@ impl Tui {
             KeyCode::Char('s') => self.sort(1),
             KeyCode::Char('S') => self.sort(-1),
             KeyCode::Char('o') => self.turn_order(),
-            KeyCode::Char('p') => self.journal.toggle_pause(),
+            KeyCode::Char('p') => self.journal().toggle_pause(),
             KeyCode::Char('w') => self.is_widened = !self.is_widened,
             KeyCode::Tab => self.focus_next(1),
             KeyCode::BackTab => self.focus_next(PANES.len() - 1),
@@ -100,6 +100,10 @@ impl Tui {
     }
 
     fn navigate(&mut self, key: KeyCode) -> Outcome {
+        if self.focus == Pane::Groups && matches!(key, KeyCode::Home | KeyCode::Char('g')) {
+            self.select_first();
+            return Outcome::Draw;
+        }
         let page = self.page().max(1).cast_signed();
         // Further than anything goes.
         let all = isize::MAX / 2;
@@ -115,7 +119,10 @@ impl Tui {
         match self.focus {
             Pane::Groups => self.select(by),
             Pane::Detail => self.scroll_detail(by),
-            Pane::Log => self.journal.scroll(by as i64, self.page()),
+            Pane::Log => {
+                let page = self.page();
+                self.journal().scroll(by as i64, page);
+            }
             Pane::Chart => return Outcome::Nothing,
         }
         Outcome::Draw
@@ -159,7 +166,7 @@ impl Tui {
             Pane::Detail => keys.push(("↑↓", "scroll")),
             Pane::Log => {
                 keys.push(("↑↓", "scroll"));
-                keys.push(("p", if self.journal.held_back().is_some() { "follow" } else { "hold" }));
+                keys.push(("p", if self.picture().journal.held_back().is_some() { "follow" } else { "hold" }));
             }
             Pane::Chart => {}
         }

@@ -4,6 +4,7 @@ use super::{
     baseline::Baseline,
     connections::Connections,
     history::History,
+    journal::Journal,
     part::{Member, Part, PartName},
     rates::Rates,
 };
@@ -17,6 +18,7 @@ pub(super) struct Picture {
     pub(super) history: History,
     pub(super) rates: Rates,
     pub(super) connections: Connections,
+    pub(super) journal: Journal,
     /// Nanoseconds since 1970.
     pub(super) started_unix_ns: i64,
 }
@@ -29,6 +31,7 @@ impl Picture {
             history: History::default(),
             rates: Rates::default(),
             connections: Connections::default(),
+            journal: Journal::default(),
             started_unix_ns,
         }
     }

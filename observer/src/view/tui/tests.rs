@@ -246,6 +246,31 @@ fn the_selection_stays_with_its_row() {
 }
 
 #[test]
+fn the_worst_group_is_selected_until_someone_chooses() {
+    let snapshot = |new: [u64; 3]| {
+        let mut watch = Watch::new();
+        let group = |(pid, new): (u32, u64)| {
+            let counters = crate::event::Group { opened: new, new, ..Default::default() };
+            fixture::group(fixture::key(pid, "127.0.0.1:80"), &format!("p{pid}"), &counters)
+        };
+        watch.sample((1..).zip(new).map(group).collect(), 0);
+        watch.tracker.snapshot(fixture::START_NS + 1_000_000_000)
+    };
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    let mut selected_after = |keys: &str, new| {
+        press(&mut tui, keys);
+        tui.snapshot(snapshot(new));
+        selected(&tui)
+    };
+    assert_eq!(selected_after("", [9, 1, 1]), "p1[1]");
+    assert_eq!(selected_after("", [9, 10, 1]), "p2[2]");
+    assert_eq!(selected_after("↓", [9, 10, 11]), "p1[1]", "which was the second");
+    assert_eq!(selected_after("⇱", [9, 10, 11]), "p3[3]");
+    assert_eq!(selected_after("", [12, 10, 11]), "p1[1]", "the first again, whichever that is");
+    assert_eq!(selected_after("⇥j", [12, 13, 11]), "p1[1]", "its detail is being read");
+}
+
+#[test]
 fn every_column_sorts_both_ways() {
     let mut tui = screen(&fixture::many(), PLAIN, 1_000);
     for _ in column::COLUMNS {
@@ -313,6 +338,26 @@ fn freezing_stops_the_picture_and_not_the_count() {
     press(&mut tui, " ");
     let went_on = shown(&mut tui);
     assert!(went_on.contains("0:09") && went_on.contains("client[443]"), "{went_on}");
+}
+
+#[test]
+fn a_frozen_log_stays_whatever_comes_and_wherever_it_is_held() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, " ⇥⇥w");
+    let frozen = shown(&mut tui);
+    let more = |tui: &mut Tui| (0..6_000).for_each(|n| tui.notice(fixture::START_NS, &format!("later {n}")));
+    more(&mut tui);
+    assert_eq!(shown(&mut tui), frozen, "also when it has forgotten by now what is shown");
+    press(&mut tui, "p");
+    assert!(shown(&mut tui).contains("Log, held: 0 more"));
+    assert!(!shown(&mut tui).contains("later"));
+    press(&mut tui, "p⇞⇟⇟⇟");
+    assert_eq!(shown(&mut tui), frozen, "there is nothing beyond");
+    press(&mut tui, "p ");
+    more(&mut tui);
+    assert!(shown(&mut tui).contains("Log, held: 12000 more"), "what was held goes on being held");
+    press(&mut tui, "p");
+    assert!(shown(&mut tui).contains("later 5999"));
 }
 
 #[test]
