@@ -408,6 +408,26 @@ fn counts_since_a_reset_follow_processes_that_end() {
 }
 
 #[test]
+fn thousands_of_processes_of_one_name_are_counted_since_a_reset_in_no_time() {
+    // Looking at all of them for each of them would take minutes.
+    const PROCESSES: u32 = 10_000;
+    let mut watch = Watch::new();
+    let groups = |more: u64| {
+        let counters = |pid: u32| crate::event::Group { opened: u64::from(pid) + more, new: 1, ..Default::default() };
+        (1..=PROCESSES).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters(pid))).collect()
+    };
+    watch.sample(groups(0), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    press(&mut tui, "r⏎");
+    watch.sample(groups(3), 0);
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
+    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
+    let opened: Vec<u64> = parts.map(|part| part.counts.opened).collect();
+    assert_eq!(opened.len() as u32, PROCESSES + 1);
+    assert!(opened[0] == 3 * u64::from(PROCESSES) && opened[1..].iter().all(|opened| *opened == 3));
+}
+
+#[test]
 fn panes_take_the_keys_in_turn_and_fill_the_screen() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     let mut focused = Vec::new();
