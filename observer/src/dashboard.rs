@@ -147,6 +147,7 @@ impl Dashboard {
         let began = Instant::now();
         let was_just_now = self.arranged.is_some_and(|arranged| began - arranged < SHOWN);
         if was_just_now && !self.tui.is_over() {
+            self.tui.pass(&snapshot);
             return;
         }
         self.arranged = Some(began);

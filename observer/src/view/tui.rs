@@ -98,6 +98,11 @@ impl Tui {
         self.now.journal.add(Entry::Notice { unix_ns, message: printable(message) });
     }
 
+    /// Takes in a snapshot that is not going to be shown.
+    pub(crate) fn pass(&mut self, snapshot: &Snapshot) {
+        self.now.pass(snapshot);
+    }
+
     pub(crate) fn snapshot(&mut self, snapshot: Snapshot) {
         self.now.take(snapshot);
         if self.frozen.is_none() {

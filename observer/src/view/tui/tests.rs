@@ -408,6 +408,48 @@ fn counts_since_a_reset_follow_processes_that_end() {
 }
 
 #[test]
+fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
+    let counted = |opened: u64, closed: u64, reused: u64| {
+        let mut watch = Watch::new();
+        let mut counters = crate::event::Group { opened, closed, new: opened, reused, ..Default::default() };
+        counters.exchanges_per_connection[1] = opened;
+        watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
+        watch.tracker.snapshot(fixture::START_NS + 1_000_000_000)
+    };
+    let per_connection = |before: Snapshot, after: Snapshot| {
+        let mut tui = screen(&Watch::new(), PLAIN, 0);
+        tui.snapshot(before);
+        press(&mut tui, "r");
+        tui.snapshot(after);
+        let part = table::part_at(tui.picture(), tui.table.rows()[0], tui.baseline.as_ref());
+        part.exchanges_per_connection()
+    };
+    assert_eq!(per_connection(counted(4, 4, 4), counted(6, 5, 8)), Some(3.0));
+    assert_eq!(per_connection(counted(4, 3, 4), counted(6, 5, 8)), None, "the one that was open may have had them all");
+    assert_eq!(per_connection(Snapshot::default(), counted(2, 0, 4)), Some(3.0));
+}
+
+#[test]
+fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
+    let at = |second: i64, opened: u64| {
+        let mut watch = Watch::new();
+        let counters = crate::event::Group { opened, new: opened, ..Default::default() };
+        watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
+        watch.tracker.snapshot(fixture::START_NS + second * 1_000_000_000)
+    };
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    tui.snapshot(at(1, 0));
+    tui.pass(&at(2, 60));
+    (3..=9).for_each(|second| tui.pass(&at(second, 60)));
+    assert!(tui.table.rows().is_empty() && tui.picture().snapshot.duration_us == 1_000_000, "it is not shown yet");
+    tui.snapshot(at(10, 60));
+    let new: Vec<f64> = tui.picture().history.columns(1, 10).iter().map(|rate| rate.new).collect();
+    assert_eq!(new, [0.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let part = table::part_at(tui.picture(), tui.table.rows()[0], None);
+    assert_eq!(part.connects_per_second, Some(0.0), "within the last five seconds");
+}
+
+#[test]
 fn thousands_of_processes_of_one_name_are_counted_since_a_reset_in_no_time() {
     // Looking at all of them for each of them would take minutes.
     const PROCESSES: u32 = 10_000;
