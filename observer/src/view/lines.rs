@@ -139,8 +139,8 @@ fn sentence(snapshot: &Snapshot) -> String {
         _ => plural(remotes.len() as u64, "destination", "destinations"),
     };
     format!(
-        "{approximately}{} to {to}: {approximately}{}, {approximately}{} reused",
-        plural(totals.exchanges(), "exchange", "exchanges"),
+        "{} to {to}: {approximately}{}, {approximately}{} reused",
+        words::exchanges(totals.exchanges(), totals.inexact == 0),
         plural(totals.new, "on a new connection", "on new connections"),
         totals.reused
     )

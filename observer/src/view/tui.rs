@@ -36,7 +36,7 @@ use crate::{
     event::{About, Standing},
     printable::printable,
     tracker::{Row, Snapshot},
-    view::words::{self, plural},
+    view::words,
 };
 use baseline::Baseline;
 pub(crate) use connections::Ask;
@@ -137,9 +137,10 @@ impl Tui {
         let baseline = self.baseline.as_ref()?;
         let counts = last.totals.since(&baseline.totals);
         let ago = words::clock(last.duration_us.saturating_sub(baseline.at_us));
+        let approximately = if counts.inexact > 0 { "≈" } else { "" };
         Some(format!(
-            "since the reset of the screen, {ago} ago: {}, {} new, {} reused ({})",
-            plural(counts.exchanges(), "exchange", "exchanges"),
+            "since the reset of the screen, {ago} ago: {}, {approximately}{} new, {approximately}{} reused ({})",
+            words::exchanges(counts.exchanges(), counts.inexact == 0),
             counts.new,
             counts.reused,
             words::ratio(&counts)

@@ -178,7 +178,13 @@ fn open(tui: &Tui, part: &Part<'_>) -> Lines {
     if all == 0 {
         return Vec::new();
     }
-    let which = if all > open.len() as u64 { format!(", {} listed", open.len()) } else { String::new() };
+    let mut which = String::new();
+    if all > open.len() as u64 {
+        let _ = write!(which, ", {} listed", open.len());
+        if part.row.counts.pre_existing > 0 {
+            which.push_str("; those from before the watch are not");
+        }
+    }
     let mut lines = vec![heading(tui, &format!("Open {all}{which}"))];
     lines.extend(open.iter().map(|(_, open)| Line::raw(tui.theme.text(&open_text(open, picture.now_unix_ns())))));
     lines
@@ -196,7 +202,7 @@ fn open_text(open: &Open, now_unix_ns: i64) -> String {
                 Activity::Idle(Some(since_ns)) => format!("idle {}", short_time(age_us(since_ns))),
                 Activity::Closing => "closing".into(),
             };
-            (doing, plural(standing.exchanges, "exchange", "exchanges"))
+            (doing, words::exchanges(standing.exchanges, standing.is_exact))
         }
     };
     let age = clock(age_us(open.unix_ns));
@@ -218,7 +224,7 @@ fn last_closed(tui: &Tui, part: &Part<'_>) -> Lines {
 }
 
 fn ended_text(ended: &Ended) -> String {
-    let exchanges = plural(ended.exchanges(), "exchange", "exchanges");
+    let exchanges = words::exchanges(ended.exchanges(), ended.is_exact);
     let unread = match ended.unread_bytes() {
         0 => String::new(),
         bytes => format!(", {} unread", plural(bytes, "byte", "bytes")),

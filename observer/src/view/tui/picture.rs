@@ -46,10 +46,8 @@ impl Picture {
         self.pass(&snapshot);
         self.rates.tell_of(snapshot.duration_us);
         self.families = families(std::mem::take(&mut snapshot.groups));
-        if snapshot.loss.rows > self.snapshot.loss.rows {
-            let parts = self.families.iter().flat_map(Family::parts);
-            let present = parts.filter_map(|row| row.key).collect();
-            self.connections.retain(&present);
+        if snapshot.loss.rows > 0 {
+            self.connections.forget_lost(self.families.iter().flat_map(Family::parts));
         }
         self.snapshot = snapshot;
     }

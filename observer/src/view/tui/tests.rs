@@ -12,6 +12,7 @@ use super::{
     fixture::{self, Watch},
     *,
 };
+use crate::event::{Connection, RowKind};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
 const PLAIN: Theme = Theme { has_colours: false, has_unicode: true };
@@ -447,6 +448,31 @@ fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
     assert_eq!(new, [0.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     let part = table::part_at(tui.picture(), tui.table.rows()[0], None);
     assert_eq!(part.connects_per_second, Some(0.0), "within the last five seconds");
+}
+
+#[test]
+fn what_is_not_exact_and_what_is_not_listed_says_so() {
+    let mut watch = fixture::undrained();
+    let key = fixture::key(443, "127.0.0.1:8080");
+    let close = watch.rows.last().unwrap().event.connection.clone();
+    watch.event(2_000, RowKind::Close, key, 99, Connection { exact: false, exchanges: 7, ..close.clone() });
+    watch.event(2_000, RowKind::Open, key, 100, close);
+    let counters = crate::event::Group { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
+    watch.sample(vec![fixture::group(key, "client", &counters)], 0);
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    press(&mut tui, "r");
+    watch.rows.iter().for_each(|row| tui.row(row));
+    let snapshot = watch.tracker.snapshot(fixture::START_NS + 5_000_000_000);
+    let since = tui.since_reset(&snapshot).unwrap();
+    assert!(since.contains("≈4 exchanges, ≈4 new, ≈0 reused"), "{since}");
+    tui.snapshot(snapshot);
+    let ask = tui.asks()[0];
+    let standing = Standing { activity: crate::event::Activity::Busy, exchanges: 3, is_exact: false };
+    tui.looked_at(&ask, Some(standing));
+    press(&mut tui, "⇥w");
+    let text = shown(&mut tui);
+    assert!(text.contains("Open 14, 1 listed; those from before the watch are not"), "{text}");
+    assert!(text.contains("≈7 exchanges") && text.contains("≈3 exchanges") && text.contains("1 exchange,"), "{text}");
 }
 
 #[test]
