@@ -212,12 +212,14 @@ impl Tui {
         }
     }
 
-    fn can_unfold(&self) -> bool {
-        self.table.selected(self.picture(), None).is_some_and(|part| part.members > 0 || part.is_member)
+    /// Whether the selected row is of a name that is unfolded; None if there is nothing to unfold.
+    fn can_unfold(&self) -> Option<bool> {
+        let part = self.table.selected(self.picture(), None)?;
+        (part.members > 0 || part.is_member).then(|| self.table.is_unfolded(&part))
     }
 
     fn unfold(&mut self) {
-        if self.focus == Pane::Groups && self.can_unfold() {
+        if self.focus == Pane::Groups && self.can_unfold().is_some() {
             let picture = self.frozen.as_deref().unwrap_or(&self.now);
             self.table.fold_or_unfold(picture, self.baseline.as_ref());
         }

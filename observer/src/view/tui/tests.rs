@@ -173,6 +173,17 @@ fn help_is_over_everything() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     press(&mut tui, "?");
     insta::assert_snapshot!("help-80x24", text(&drawn(&mut tui, (80, 24))));
+    for has_unicode in [true, false] {
+        tui.theme.has_unicode = has_unicode;
+        let small = text(&drawn(&mut tui, (60, 15)));
+        for (key, what) in keys::HELP {
+            let key = footer::key_name(&tui, key);
+            assert!(small.contains(what) && small.contains(&format!("{key} ")), "{key} {what}: {small}");
+        }
+        assert!(small.contains("any key close"), "{small}");
+    }
+    tui.theme.has_unicode = true;
+    insta::assert_snapshot!("help-60x15", text(&drawn(&mut tui, (60, 15))));
     assert_eq!(press(&mut tui, "x"), Outcome::Draw);
     assert_eq!(tui.mode, Mode::Look);
 }
@@ -526,9 +537,28 @@ fn the_detail_scrolls_as_far_as_there_is_something() {
 #[test]
 fn the_footer_has_keys_that_work() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
-    assert!(!tui.useful_keys().contains(&("Enter", "unfold")), "there is one process");
+    let has = |tui: &Tui, key: &str, what: &str| tui.useful_keys().contains(&(key, what));
+    assert!(!has(&tui, "Enter", "unfold"), "there is one process");
     press(&mut tui, "⇥⇥p");
-    assert!(tui.useful_keys().contains(&("p", "follow")));
+    assert!(has(&tui, "p", "follow"));
     press(&mut tui, "⎋/c");
     assert_eq!(tui.useful_keys()[1], ("Esc", "clear"));
+    press(&mut tui, "no such thing⏎");
+    assert!(has(&tui, "Esc", "no filter") && !has(&tui, "↑↓", "select"));
+
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    for (key, what) in [("↑↓", "select"), ("/", "filter"), ("s o", "sort")] {
+        assert!(!has(&tui, key, what), "there is nothing to {what}");
+    }
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let groups = (1..=3).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters)).collect();
+    watch.sample(groups, 0);
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS));
+    assert!(has(&tui, "Enter", "unfold"));
+    press(&mut tui, "⏎↓");
+    assert!(has(&tui, "Enter", "fold") && !has(&tui, "Enter", "unfold"));
+    let small = text(&drawn(&mut tui, (60, 15)));
+    let footer = small.lines().last().unwrap();
+    assert_eq!(footer, " q quit  ? help  ↑↓ select  Enter fold  / filter  s o sort");
 }
