@@ -131,12 +131,48 @@ fn style(tui: &Tui, column: Column, part: &Part<'_>) -> Style {
     }
 }
 
-/// Text begins at the left and ends with a mark where it is cut; numbers end at the right.
+/// Text begins at the left and has a mark where it is cut; numbers end at the right.
 fn aligned(tui: &Tui, text: &str, width: u16, is_text: bool) -> String {
     let width = usize::from(width);
-    if is_text && Line::raw(text).width() > width {
-        let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-        return kept + if tui.theme.has_unicode { "…" } else { "." };
+    if is_text { format!("{:<width$}", cut(tui, text, width)) } else { format!("{text:>width$}") }
+}
+
+/// Without its middle, if it has no room: what is at the end, a port or a process id, counts as much as the begin. A process
+/// id is not cut, or it would be another one.
+pub(super) fn cut(tui: &Tui, text: &str, width: usize) -> String {
+    let fits = |text: &str| Line::raw(text).width() <= width;
+    if fits(text) {
+        return text.into();
     }
-    if is_text { format!("{text:<width$}") } else { format!("{text:>width$}") }
+    let mark = if tui.theme.has_unicode { "…" } else { "." };
+    let characters: Vec<char> = text.chars().collect();
+    let kept = |characters: &[char]| characters.iter().collect::<String>();
+    let id = characters.iter().rev().position(|character| *character == '[').filter(|_| text.ends_with(']'));
+    let id = id.map_or(0, |before| before + 1);
+    // Some characters are two columns wide.
+    (0..characters.len().min(width))
+        .rev()
+        .map(|n| {
+            let end = (n / 2).max(id).min(n);
+            kept(&characters[..n - end]) + mark + &kept(&characters[characters.len() - end..])
+        })
+        .find(|cut| fits(cut))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tui::{Theme, fixture};
+
+    #[test]
+    fn what_has_no_room_loses_its_middle() {
+        let tui = Tui::new(Theme { has_colours: false, has_unicode: true }, &fixture::about());
+        let cut = |text, width| super::cut(&tui, text, width);
+        assert_eq!(cut("[2001:db8:1234:5678:9abc::1]:65535", 20), "[2001:db8:…:1]:65535");
+        assert_eq!(cut("worker-49[1499]", 13), "worker…[1499]");
+        assert_eq!(cut("a-fifteen-bytes[4194303]", 13), "a-f…[4194303]");
+        assert_eq!(["名名名名名", "abc", "abc", "abc"].map(|text| cut(text, 3)), ["名…", "abc", "abc", "abc"]);
+        assert_eq!([cut("abc", 2), cut("abc", 1), cut("abc", 0)], ["a…", "…", ""]);
+    }
 }

@@ -12,7 +12,7 @@ use super::{
     fixture::{self, Watch},
     *,
 };
-use crate::event::{Connection, RowKind};
+use crate::event::{Connection, RowKind, Why};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
 const PLAIN: Theme = Theme { has_colours: false, has_unicode: true };
@@ -338,6 +338,23 @@ fn a_name_with_several_processes_unfolds() {
 }
 
 #[test]
+fn processes_of_a_name_are_in_the_order_of_their_numbers() {
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let pids = [1000, 99, 7, 20_000];
+    let groups = pids.map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters));
+    watch.sample(groups.into(), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    while tui.table.sorted_by != column::Column::Process {
+        press(&mut tui, "s");
+    }
+    press(&mut tui, "⏎");
+    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, None));
+    let order: Vec<Option<u32>> = parts.map(|part| part.row.pid).collect();
+    assert_eq!(order, [None, Some(7), Some(99), Some(1000), Some(20_000)]);
+}
+
+#[test]
 fn freezing_stops_the_picture_and_not_the_count() {
     let mut tui = screen(&fixture::drained(), PLAIN, 1_000);
     press(&mut tui, " ");
@@ -459,6 +476,35 @@ fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
     assert_eq!(new, [0.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     let part = table::part_at(tui.picture(), tui.table.rows()[0], None);
     assert_eq!(part.connects_per_second, Some(0.0), "within the last five seconds");
+}
+
+#[test]
+fn no_bar_is_cut_off_nor_a_port() {
+    let mut watch = Watch::new();
+    let mut counters = crate::event::Group { opened: 30, closed: 20, new: 30, ..Default::default() };
+    counters.exchanges_per_connection = [10, 20, 0, 0, 0];
+    counters.why[Why::Concurrency as usize] = 30;
+    counters.closes = counters.closes.map(|_| 2);
+    counters.lifetimes[3] = 20;
+    counters.failures[1] = 5;
+    let remote = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
+    watch.sample(vec![fixture::group(fixture::key(4_194_303, remote), "a-fifteen-bytes", &counters)], 0);
+    for theme in [PLAIN, Theme { has_unicode: false, ..PLAIN }] {
+        let mut tui = screen(&watch, theme, 1_000);
+        press(&mut tui, "⇥w");
+        for width in 60..=130 {
+            let text = text(&drawn(&mut tui, (width, 60)));
+            assert!(text.contains("]:65535") || text.contains("678]:65535"), "{text}");
+            let [piece, ..] = theme.pieces();
+            let body = text.lines().filter(|line| line.starts_with(['│', '|']));
+            for line in body {
+                let inner = line.trim_end_matches(['│', '|']);
+                assert!(!inner.ends_with(piece) || inner.chars().count() < usize::from(width), "{width}: {line}");
+            }
+            let bars = text.lines().find(|line| line.contains("concurrency")).unwrap();
+            assert!(bars.matches(piece).count() > 5, "{width}: {bars}");
+        }
+    }
 }
 
 #[test]
