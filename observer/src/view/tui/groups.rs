@@ -106,6 +106,7 @@ fn cell(tui: &Tui, column: Column, width: u16, part: &Part<'_>) -> Line<'static>
             let number = Span::raw(format!("{text:>8}"));
             bar.into_iter().chain([number]).collect()
         }
+        Column::Destination => Line::raw(cut(tui, &text, width.into())),
         _ => Line::styled(aligned(tui, &text, width, column.is_text()), style(tui, column, part)),
     }
 }
@@ -134,30 +135,31 @@ fn style(tui: &Tui, column: Column, part: &Part<'_>) -> Style {
 /// Text begins at the left and has a mark where it is cut; numbers end at the right.
 fn aligned(tui: &Tui, text: &str, width: u16, is_text: bool) -> String {
     let width = usize::from(width);
-    if is_text { format!("{:<width$}", cut(tui, text, width)) } else { format!("{text:>width$}") }
+    if !is_text {
+        return format!("{text:>width$}");
+    }
+    if Line::raw(text).width() <= width {
+        return format!("{text:<width$}");
+    }
+    // A process id has room or not: cut off, it would be another one.
+    let name = text.rfind('[').filter(|_| text.ends_with(']')).map_or(text, |begin| &text[..begin]);
+    let kept: String = name.chars().take(width.saturating_sub(1)).collect();
+    kept + mark(tui)
 }
 
-/// Without its middle, if it has no room: what is at the end, a port or a process id, counts as much as the begin. A process
-/// id is not cut, or it would be another one.
-pub(super) fn cut(tui: &Tui, text: &str, width: usize) -> String {
-    let fits = |text: &str| Line::raw(text).width() <= width;
-    if fits(text) {
-        return text.into();
+/// Stands for what is cut, in one column.
+fn mark(tui: &Tui) -> &'static str {
+    if tui.theme.has_unicode { "…" } else { "." }
+}
+
+/// An address without its middle, if it has no room: the port at its end counts as much as its begin.
+pub(super) fn cut(tui: &Tui, address: &str, width: usize) -> String {
+    let length = address.len();
+    if length <= width {
+        return address.into();
     }
-    let mark = if tui.theme.has_unicode { "…" } else { "." };
-    let characters: Vec<char> = text.chars().collect();
-    let kept = |characters: &[char]| characters.iter().collect::<String>();
-    let id = characters.iter().rev().position(|character| *character == '[').filter(|_| text.ends_with(']'));
-    let id = id.map_or(0, |before| before + 1);
-    // Some characters are two columns wide.
-    (0..characters.len().min(width))
-        .rev()
-        .map(|n| {
-            let end = (n / 2).max(id).min(n);
-            kept(&characters[..n - end]) + mark + &kept(&characters[characters.len() - end..])
-        })
-        .find(|cut| fits(cut))
-        .unwrap_or_default()
+    let kept = width.saturating_sub(1);
+    format!("{}{}{}", &address[..kept.div_ceil(2)], mark(tui), &address[length - kept / 2..])
 }
 
 #[cfg(test)]
@@ -166,13 +168,11 @@ mod tests {
     use crate::view::tui::{Theme, fixture};
 
     #[test]
-    fn what_has_no_room_loses_its_middle() {
+    fn neither_a_port_nor_a_process_id_is_cut_off() {
         let tui = Tui::new(Theme { has_colours: false, has_unicode: true }, &fixture::about());
-        let cut = |text, width| super::cut(&tui, text, width);
-        assert_eq!(cut("[2001:db8:1234:5678:9abc::1]:65535", 20), "[2001:db8:…:1]:65535");
-        assert_eq!(cut("worker-49[1499]", 13), "worker…[1499]");
-        assert_eq!(cut("a-fifteen-bytes[4194303]", 13), "a-f…[4194303]");
-        assert_eq!(["名名名名名", "abc", "abc", "abc"].map(|text| cut(text, 3)), ["名…", "abc", "abc", "abc"]);
-        assert_eq!([cut("abc", 2), cut("abc", 1), cut("abc", 0)], ["a…", "…", ""]);
+        assert_eq!(cut(&tui, "[2001:db8:1234:5678:9abc::1]:65535", 20), "[2001:db8:…:1]:65535");
+        assert_eq!([0, 1, 2, 7, 8].map(|width| cut(&tui, "[::1]:80", width)), ["…", "…", "[…", "[::…:80", "[::1]:80"]);
+        let names = ["worker-49[1499]", "worker-49[9]", "a-fifteen-bytes[4194303]"];
+        assert_eq!(names.map(|name| aligned(&tui, name, 13, true)), ["worker-49…", "worker-49[9] ", "a-fifteen-by…"]);
     }
 }
