@@ -5,7 +5,7 @@ use ratatui::{
     backend::TestBackend,
     buffer::Buffer,
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
-    style::Color,
+    style::{Color, Modifier},
 };
 
 use super::{
@@ -145,13 +145,13 @@ fn losses_are_told_whole_or_not_at_all() {
     let loss = crate::event::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
     watch.tracker.sample(crate::event::Sample { loss, ..Default::default() });
     let mut tui = screen(&watch, PLAIN, 3_500);
-    let mut lost = |width| {
+    let mut told = |width| {
         let text = text(&drawn(&mut tui, (width, 15)));
         text.lines().find(|line| line.contains("LOST")).unwrap().to_string()
     };
-    assert_eq!(lost(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
-    assert_eq!(lost(60), " LOST 5 connections not counted, …");
-    assert_eq!(lost(20), " LOST …");
+    assert_eq!(told(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
+    assert_eq!(told(60), " LOST 5 connections not counted, …");
+    assert_eq!(told(20), " LOST …");
 }
 
 #[test]
@@ -190,14 +190,50 @@ fn help_is_over_everything() {
 
 #[test]
 fn nothing_is_told_by_colour_alone() {
-    for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss()] {
-        let plain = drawn(&mut screen(&watch, PLAIN, 3_500), (120, 40));
-        let coloured = drawn(&mut screen(&watch, COLOURED, 3_500), (120, 40));
-        assert_eq!(text(&plain), text(&coloured));
-        let has_colour =
-            |buffer: &Buffer| buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
-        assert!(!has_colour(&plain), "NO_COLOR");
-        assert!(has_colour(&coloured));
+    for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss(), fixture::long_names()] {
+        for size in SIZES {
+            let plain = drawn(&mut screen(&watch, PLAIN, 3_500), size);
+            let coloured = drawn(&mut screen(&watch, COLOURED, 3_500), size);
+            assert_eq!(text(&plain), text(&coloured));
+            let has_colour = |buffer: &Buffer| {
+                buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+            };
+            assert!(!has_colour(&plain), "NO_COLOR");
+            assert!(has_colour(&coloured));
+        }
+    }
+}
+
+/// The cells of the line that holds this text, from its first to its last character.
+fn cells<'a>(buffer: &'a Buffer, wanted: &str) -> &'a [ratatui::buffer::Cell] {
+    let rows = || buffer.content().chunks(buffer.area.width.into());
+    let starts = |row: &[ratatui::buffer::Cell], at: usize| {
+        row[at..].iter().map(ratatui::buffer::Cell::symbol).collect::<String>().starts_with(wanted)
+    };
+    let length = wanted.chars().count();
+    rows()
+        .find_map(|row| Some(&row[(0..row.len()).find(|at| starts(row, *at))?..][..length]))
+        .unwrap_or_else(|| panic!("no {wanted}: {}", text(buffer)))
+}
+
+#[test]
+fn styles_say_what_matters() {
+    for size in SIZES {
+        let buffer = drawn(&mut screen(&fixture::loss(), COLOURED, 3_500), size);
+        let lost = cells(&buffer, "LOST 5 connections not counted, 1234 rows not shown");
+        assert!(lost.iter().all(|cell| cell.fg == Color::Red && cell.modifier.contains(Modifier::BOLD)));
+        let mut tui = screen(&fixture::many(), COLOURED, 3_500);
+        for (keys, [selected, other]) in [("", ["worker-49", "worker-48"]), ("↓", ["worker-48", "worker-49"])] {
+            press(&mut tui, keys);
+            let buffer = drawn(&mut tui, size);
+            let is_reversed = |name: &str| {
+                cells(&buffer, &format!("│{name}"))[1..].iter().all(|cell| cell.modifier.contains(Modifier::REVERSED))
+            };
+            assert!(is_reversed(selected) && !is_reversed(other), "{size:?}");
+        }
+        let buffer = drawn(&mut screen(&fixture::undrained(), COLOURED, 3_500), size);
+        assert!(cells(&buffer, "response-not-read").iter().all(|cell| cell.fg == Color::Magenta));
+        assert!(cells(&buffer, "NEW")[0].fg == Color::Yellow && cells(&buffer, "REUSED")[0].fg == Color::Cyan);
     }
 }
 
@@ -286,21 +322,50 @@ fn the_worst_group_is_selected_until_someone_chooses() {
 fn every_column_sorts_both_ways() {
     let mut tui = screen(&fixture::many(), PLAIN, 1_000);
     for _ in column::COLUMNS {
-        press(&mut tui, "s⇱");
+        press(&mut tui, "s");
         let column = tui.table.sorted_by;
         let keys = |tui: &Tui| {
             let rows = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, None));
             rows.map(|part| column.key(&part)).collect::<Vec<_>>()
         };
-        let one_way = keys(&tui);
-        assert_eq!(one_way.is_sorted(), !tui.table.greatest_first || one_way.first() == one_way.last(), "{column:?}");
-        press(&mut tui, "o");
-        let mut other_way = keys(&tui);
-        other_way.reverse();
-        assert_eq!(one_way.len(), other_way.len());
-        assert!(one_way == other_way || column.is_text(), "{column:?}");
-        assert_eq!(one_way.first(), other_way.first(), "{column:?}");
+        assert_eq!(tui.table.greatest_first, column.begins_with_greatest(), "{column:?}");
+        let ways = [keys(&tui), {
+            press(&mut tui, "o");
+            keys(&tui)
+        }];
+        let [ascending, descending] = if column.begins_with_greatest() { [1, 0] } else { [0, 1] };
+        assert_eq!(ways[ascending].len(), 500);
+        assert!(ways[ascending].is_sorted(), "{column:?}");
+        assert!(ways[descending].is_sorted_by(|one, next| one >= next), "{column:?}");
     }
+}
+
+#[test]
+fn every_key_moves_as_far_as_it_says() {
+    let mut tui = screen(&fixture::many(), PLAIN, 1_000);
+    drawn(&mut tui, (120, 40));
+    let page = tui.page();
+    assert!(page > 5);
+    let mut after = |keys: &str| {
+        press(&mut tui, keys);
+        tui.table.cursor()
+    };
+    assert_eq!(["j", "j", "k", "↓", "↑"].map(&mut after), [1, 2, 1, 2, 1]);
+    assert_eq!(["⇟", "⇟", "⇞", "⇞", "⇞"].map(&mut after), [1 + page, 1 + 2 * page, 1 + page, 1, 0]);
+    assert_eq!(["G", "j", "k", "g", "⇲", "⇱", "k"].map(&mut after), [499, 499, 498, 0, 499, 0, 0]);
+
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, "⇥");
+    let mut after = |keys: &str| {
+        drawn(&mut tui, (80, 24));
+        press(&mut tui, keys);
+        drawn(&mut tui, (80, 24));
+        tui.detail_offset
+    };
+    let last = after("G");
+    assert!(last > 5);
+    assert_eq!(["g", "j", "j", "k", "⇞", "⇲", "↑"].map(&mut after), [0, 1, 2, 1, 0, last, last - 1]);
+    assert!(after("⇱⇟") > 2, "as many rows as are seen");
 }
 
 #[test]
