@@ -83,7 +83,8 @@ fn titles(tui: &Tui, buffer: &mut Buffer, area: Rect, columns: &[(Column, u16)])
             style = tui.theme.bold();
         }
         let text = aligned(tui, &title, *width, column.is_text());
-        buffer.set_line(x, area.y, &Line::styled(text, style), *width);
+        // The mark of what it is sorted by has the gap to the next column where there is no other room.
+        buffer.set_line(x, area.y, &Line::styled(text, style), width + 1);
         x += width + 1;
     }
 }

@@ -341,6 +341,22 @@ fn every_column_sorts_both_ways() {
 }
 
 #[test]
+fn what_it_is_sorted_by_is_seen() {
+    for theme in [PLAIN, Theme { has_unicode: false, ..PLAIN }] {
+        let mut tui = screen(&fixture::many(), theme, 1_000);
+        for _ in column::COLUMNS {
+            press(&mut tui, "s");
+            for mark in if tui.table.greatest_first { ["▼", "▲"] } else { ["▲", "▼"] } {
+                let title = format!("{}{}", tui.table.sorted_by.title(), theme.text(mark));
+                let text = shown(&mut tui);
+                assert!(text.contains(&title), "{title}: {text}");
+                press(&mut tui, "o");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_key_moves_as_far_as_it_says() {
     let mut tui = screen(&fixture::many(), PLAIN, 1_000);
     drawn(&mut tui, (120, 40));
