@@ -175,6 +175,8 @@ impl Tui {
 
     /// Counts from what is on the screen.
     fn reset(&mut self) {
+        // Two of them would be a lot.
+        self.baseline = None;
         let picture = self.picture();
         let Snapshot { duration_us, totals, .. } = &picture.snapshot;
         self.baseline = Some(Baseline::new(*duration_us, totals, &picture.families));

@@ -8,8 +8,8 @@ use crate::{
     view::words::{self, time},
 };
 
-/// Entries that are kept.
-const KEPT: usize = 5_000;
+/// Entries that are kept; twice while the screen is frozen.
+const KEPT: usize = 2_500;
 
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
@@ -141,7 +141,7 @@ mod tests {
         journal.toggle_pause();
         add(&mut journal, 2 * KEPT as u64);
         assert_eq!((journal.entries.len(), journal.held_back()), (KEPT, Some(2 * KEPT as u64)));
-        assert_eq!(shown(&journal, 2), ["5010", "5011"]);
+        assert_eq!(shown(&journal, 2), ["2510", "2511"]);
         assert_eq!(shown(&Journal::default(), 5), Vec::<&str>::new());
     }
 }

@@ -518,6 +518,38 @@ fn counts_since_a_reset_follow_processes_that_end() {
 }
 
 #[test]
+fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
+    let groups = |all: &[(u32, u64, bool)]| {
+        all.iter()
+            .map(|(pid, opened, has_ended)| {
+                let counters = crate::event::Group { opened: *opened, new: *opened, ..Default::default() };
+                let mut group = fixture::group(fixture::key(*pid, "127.0.0.1:80"), "curl", &counters);
+                (group.ended, group.process_ended) = (*has_ended, *has_ended);
+                group
+            })
+            .collect()
+    };
+    let mut watch = Watch::new();
+    watch.sample(groups(&[(1, 10, false)]), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    press(&mut tui, "⏎r");
+    let mut opened_after = |all: &[(u32, u64, bool)]| {
+        watch.sample(groups(all), 0);
+        tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
+        if tui.table.rows().len() == 1 {
+            press(&mut tui, "⏎");
+        }
+        let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
+        let mut opened: Vec<(Option<u32>, u64)> = parts.map(|part| (part.row.pid, part.counts.opened)).collect();
+        opened.sort_unstable();
+        opened
+    };
+    assert_eq!(opened_after(&[(1, 11, false), (2, 5, false)]), [(None, 6), (Some(1), 1), (Some(2), 5)]);
+    let over = [(1, 12, true), (2, 6, true), (3, 1, false)];
+    assert_eq!(opened_after(&over), [(None, 8), (None, 9), (Some(3), 1)]);
+}
+
+#[test]
 fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
     let counted = |opened: u64, closed: u64, reused: u64| {
         let mut watch = Watch::new();

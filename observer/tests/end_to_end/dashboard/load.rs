@@ -32,10 +32,10 @@ const MOST_FRAME_US: u64 = 10_000;
 /// The time that a key's effect may take to be on the screen. Nine of ten have to keep to it: once a second the counters
 /// of all groups come at once, and taking them in can take longer than that. No key may wait for more than that twice.
 const TO_ANSWER: Duration = Duration::from_millis(100);
-const MOST_TO_ANSWER: Duration = Duration::from_millis(400);
+const MOST_TO_ANSWER: Duration = Duration::from_millis(300);
 
 /// Keys, one after the other, and the text by which their effect is seen: that it comes, or that it goes.
-const ROUND: [(&str, &str, bool); 10] = [
+const ROUND: [(&str, &str, bool); 11] = [
     ("?", "any key", true),
     ("\u{1b}", "any key", false),
     // Each of these arranges all groups anew.
@@ -43,7 +43,8 @@ const ROUND: [(&str, &str, bool); 10] = [
     ("o", "REUSED▲", true),
     ("S", "NEW▼", true),
     ("r", "since reset 0:00", true),
-    ("/7", "/7_", true),
+    ("/", "/_", true),
+    ("7", "/7_", true),
     ("\u{1b}", "/7_", false),
     ("o", "NEW▲", true),
     ("o", "NEW▼", true),
@@ -144,6 +145,7 @@ fn ten_thousand_groups_and_a_hundred_thousand_events_a_second() {
     dashboard.quit();
     println!("{SECONDS} s took {took:.2?}; {kib} KiB");
     let (whole, own) = (spread(&answers, |answer| answer.took), spread(&answers, |answer| answer.own()));
+    let slowest_frame_us = slowest_frame_us(&log);
     println!("keys (median, 90 %, most): {whole:.1?}, and without waiting for a processor {own:.1?}");
 
     let summary: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
@@ -152,5 +154,5 @@ fn ten_thousand_groups_and_a_hundred_thousand_events_a_second() {
     assert!(took < Duration::from_secs(SECONDS) + Duration::from_secs(1), "it falls behind: {took:?}");
     assert!(own[1] <= TO_ANSWER && own[2] <= MOST_TO_ANSWER, "keys are answered late: {answers:.1?}");
     assert!(kib <= MOST_KIB, "{kib} KiB");
-    assert!(slowest_frame_us(&log) <= MOST_FRAME_US);
+    assert!(slowest_frame_us <= MOST_FRAME_US);
 }
