@@ -303,11 +303,11 @@ fn drain(ring: &mut RingBuf<MapData>, mut take: impl FnMut(&[u8])) -> bool {
     false
 }
 
-/// Says it on the screen; without one, and then only of what failed, on stderr.
+/// Says it on the screen; without one, or when it is over, and then only of what failed, on stderr.
 fn tell(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
     match screen {
-        Some(screen) => screen.notices(unix_ns, notices),
-        None => {
+        Some(screen) if screen.has_notices() => screen.notices(unix_ns, notices),
+        _ => {
             for notice in notices.iter().filter(|notice| notice.kind == Recorder::NOTICE) {
                 eprintln!("notice: {}", notice.message);
             }

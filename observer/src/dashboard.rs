@@ -1,13 +1,15 @@
-//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, at
-//! most ten a second, and never while the terminal has not taken the one before it. What has happened takes five of the
-//! ten at most, so that a key is answered at once.
+//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, but
+//! not too often, and never while the terminal has not taken the one before it.
 
-use std::{cell::RefCell, collections::VecDeque, fmt, io, rc::Rc, thread, time::Duration};
+mod pacing;
+
+use std::{cell::RefCell, fmt, io, rc::Rc, thread, time::Duration};
 
 use anyhow::Context as _;
 use ratatui::{
     Terminal,
     backend::CrosstermBackend,
+    buffer::Buffer,
     crossterm::event::{self, Event},
 };
 use rustix::{
@@ -28,12 +30,7 @@ use crate::{
     tracker::Snapshot,
     view::{Outcome, Tui},
 };
-
-/// Frames in a second.
-const FRAMES: usize = 10;
-
-/// The least time from what is shown to what is shown next, but for keys.
-const SHOWN: Duration = Duration::from_millis(200);
+use pacing::{Pacing, SHOWN};
 
 /// How soon a terminal that has not taken the last frame is looked at again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -46,6 +43,8 @@ pub(crate) struct Dashboard {
     frames: Terminal<CrosstermBackend<Bytes>>,
     /// What the frames write.
     bytes: Bytes,
+    /// What the last one looked like.
+    shown: Buffer,
     /// None: there is no more to come.
     input: Option<UnboundedReceiver<Event>>,
     suspend: Signal,
@@ -55,8 +54,7 @@ pub(crate) struct Dashboard {
     is_awaited: bool,
     /// When the last snapshot was taken in.
     arranged: Option<Instant>,
-    /// When the last frames were drawn, the oldest first.
-    drawn: VecDeque<Instant>,
+    pacing: Pacing,
     /// How long it took to arrange snapshots, and to draw frames.
     arranging: Pace,
     drawing: Pace,
@@ -120,20 +118,27 @@ impl Dashboard {
             tui: Tui::new(terminal::theme(), about),
             frames,
             bytes,
+            shown: Buffer::default(),
             input: Some(keys()),
             suspend,
             go_on,
             has_changed: true,
             is_awaited: false,
             arranged: None,
-            drawn: VecDeque::new(),
+            pacing: Pacing::default(),
             arranging: Pace::default(),
             drawing: Pace::default(),
         })
     }
 
-    /// There is something new to be seen.
+    /// There is something new to be seen, unless the picture is frozen.
     pub(crate) fn changed(&mut self) {
+        self.has_changed |= !self.tui.is_frozen();
+    }
+
+    /// There will be nothing new.
+    pub(crate) fn over(&mut self) {
+        self.tui.over();
         self.has_changed = true;
     }
 
@@ -142,11 +147,12 @@ impl Dashboard {
         let began = Instant::now();
         let was_just_now = self.arranged.is_some_and(|arranged| began - arranged < SHOWN);
         if was_just_now && !self.tui.is_over() {
+            self.tui.pass(&snapshot);
             return;
         }
         self.arranged = Some(began);
         self.arranging.of(|| self.tui.snapshot(snapshot));
-        self.has_changed = true;
+        self.changed();
     }
 
     /// Waits for something to do. `is_busy`: the terminal has not taken the last frame yet.
@@ -157,20 +163,13 @@ impl Dashboard {
             input = next(&mut self.input) => Wake::Input(input),
             _ = self.suspend.recv() => Wake::Suspend,
             _ = self.go_on.recv() => Wake::GoOn,
-            () = sleep_until(due), if self.has_changed || is_busy => Wake::Frame,
+            () = sleep_until(due), if (self.has_changed && terminal::is_taken()) || is_busy => Wake::Frame,
         }
     }
 
     /// When the next frame may be drawn.
     fn due(&self, now: Instant) -> Instant {
-        let mut due = now;
-        if self.drawn.len() == FRAMES {
-            due = due.max(self.drawn[0] + Duration::from_secs(1));
-        }
-        match self.drawn.back() {
-            Some(last) if !self.is_awaited => due.max(*last + SHOWN),
-            _ => due,
-        }
+        self.pacing.due(now, self.is_awaited)
     }
 
     /// Does it. True when the one who watches wants to quit.
@@ -201,6 +200,7 @@ impl Dashboard {
         };
         match outcome {
             Outcome::Draw => (self.has_changed, self.is_awaited) = (true, true),
+            Outcome::Afresh => self.afresh(&terminal::cleared(), output),
             Outcome::Nothing => {}
             Outcome::Suspend => self.suspend(output),
             Outcome::Quit => return true,
@@ -217,20 +217,27 @@ impl Dashboard {
     }
 
     fn draw(&mut self, output: &mut Output) {
-        let Self { frames, tui, .. } = self;
-        let drawn = self.drawing.of(|| frames.draw(|frame| tui.draw(frame)).map(|_| ()));
-        // It writes to memory: only asking for the size of a terminal that has gone can fail, and then there is a signal.
-        if let Err(error) = drawn {
-            log::debug!("cannot draw: {error}");
-        }
+        let Self { frames, tui, shown, .. } = self;
+        let drawn = self.drawing.of(|| {
+            let frame = frames.draw(|frame| tui.draw(frame))?;
+            let is_new = frame.buffer != shown;
+            if is_new {
+                shown.clone_from(frame.buffer);
+            }
+            io::Result::Ok(is_new)
+        });
         let bytes = self.bytes.take();
-        output.bytes(&bytes);
-        output.flush();
-        (self.has_changed, self.is_awaited) = (false, false);
-        if self.drawn.len() == FRAMES {
-            self.drawn.pop_front();
+        match drawn {
+            Ok(true) => output.bytes(&bytes),
+            // Where the cursor is, and no more.
+            Ok(false) => {}
+            // It writes to memory: only asking for the size of a terminal that has gone can fail, and then there is a
+            // signal.
+            Err(error) => log::debug!("cannot draw: {error}"),
         }
-        self.drawn.push_back(Instant::now());
+        output.flush();
+        self.pacing.drew(Instant::now(), self.is_awaited);
+        (self.has_changed, self.is_awaited) = (false, false);
     }
 
     /// Gives the terminal back, and stops the program until somebody lets it go on, which is a signal as well.
@@ -240,18 +247,27 @@ impl Dashboard {
         let _ = kill_process(getpid(), ProcessSignal::STOP);
     }
 
-    /// Takes the terminal again: a shell has had it in between.
+    /// Takes the terminal again: a shell has had it in between, also where nobody asked us to leave it.
     fn resume(&mut self, output: &mut Output) {
         terminal::modes_back();
-        match terminal::take().and_then(|bytes| Ok((bytes, frames(&self.bytes)?))) {
-            Ok((bytes, frames)) => {
-                output.bytes(&bytes);
-                self.frames = frames;
+        match terminal::take() {
+            Ok(bytes) => {
                 diagnostics::hold();
-                self.has_changed = true;
+                self.afresh(&bytes, output);
             }
             Err(error) => log::warn!("{error:#}"),
         }
+    }
+
+    /// Draws everything, on a screen that these bytes have emptied.
+    fn afresh(&mut self, emptied: &[u8], output: &mut Output) {
+        match frames(&self.bytes) {
+            Ok(frames) => (self.frames, self.shown) = (frames, Buffer::default()),
+            // The next signal tells of it.
+            Err(error) => log::debug!("{error:#}"),
+        }
+        output.bytes(emptied);
+        (self.has_changed, self.is_awaited) = (true, true);
     }
 
     /// Gives the terminal back.

@@ -61,7 +61,7 @@ pub(crate) fn standing(record: &wire::Connection, clock: Clock) -> Standing {
         () if record.flags & flag::IDLE != 0 => Activity::Idle(idle_since()),
         () => Activity::Busy,
     };
-    Standing { activity, exchanges: record.exchanges }
+    Standing { activity, exchanges: record.exchanges, is_exact: record.flags & flag::INEXACT == 0 }
 }
 
 fn connection(record: &wire::Connection) -> Connection {

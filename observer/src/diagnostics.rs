@@ -35,7 +35,20 @@ pub(crate) fn hold() {
 
 /// The screen is free: writes what was held.
 pub(crate) fn release() {
-    let Some(Held { bytes, dropped_lines }) = held().take() else { return };
+    write(held().take());
+}
+
+/// The same for a panic, which may have come while this very thread had what was held.
+pub(crate) fn release_if_free() {
+    if let Ok(mut held) = HELD.try_lock() {
+        let taken = held.take();
+        drop(held);
+        write(taken);
+    }
+}
+
+fn write(held: Option<Held>) {
+    let Some(Held { bytes, dropped_lines }) = held else { return };
     // Where stderr cannot be written to, nobody could be told.
     let _ = io::stderr().write_all(&bytes);
     if dropped_lines > 0 {

@@ -122,6 +122,7 @@ impl Connection {
 pub(crate) struct Standing {
     pub(crate) activity: Activity,
     pub(crate) exchanges: u64,
+    pub(crate) is_exact: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

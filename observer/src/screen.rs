@@ -10,8 +10,9 @@ use crate::{
     dashboard::Dashboard,
     event::{About, Standing},
     output::Output,
+    terminal,
     tracker::{Notice, Row, Snapshot},
-    view::{Ask, JsonView, LinesView, View},
+    view::{Ask, JsonView, LinesView, View, over},
 };
 
 /// How soon a standard output that was busy is tried again.
@@ -52,6 +53,11 @@ impl Screen {
             self.notices(about.started_unix_ns, &[Notice { kind: "hooks", message: message.into() }]);
         }
         self
+    }
+
+    /// Whether what has to be said is seen there: a dashboard's log is gone with it.
+    pub(crate) fn has_notices(&self) -> bool {
+        matches!(self.face, Face::Text(_)) || terminal::is_taken()
     }
 
     pub(crate) fn notices(&mut self, unix_ns: i64, notices: &[Notice]) {
@@ -100,8 +106,7 @@ impl Screen {
     /// There will be nothing new. True if it stays to be looked at all the same, until someone quits.
     pub(crate) fn stays(&mut self) -> bool {
         let Face::Dashboard(dashboard) = &mut self.face else { return false };
-        dashboard.tui.over();
-        dashboard.changed();
+        dashboard.over();
         true
     }
 
@@ -158,7 +163,7 @@ impl Screen {
         match &self.face {
             Face::Text(view) => self.output.text(&view.summary(about, snapshot)),
             Face::Dashboard(dashboard) => {
-                self.output.text(&LinesView.start(about));
+                self.output.text(&over(about));
                 self.output.text(&LinesView.summary(about, snapshot));
                 if let Some(since) = dashboard.tui.since_reset(snapshot) {
                     self.output.text(&format!("{since}\n"));

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     panic,
     sync::{
         Once,
@@ -15,10 +15,10 @@ use ratatui::crossterm::{
     cursor::{Hide, Show},
     queue,
     style::ResetColor,
-    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 
-use crate::view::Theme;
+use crate::{diagnostics, view::Theme};
 
 /// Whether it is in the dashboard's hands.
 static IS_TAKEN: AtomicBool = AtomicBool::new(false);
@@ -50,6 +50,7 @@ pub(crate) fn take() -> anyhow::Result<Vec<u8>> {
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             give_back_now();
+            diagnostics::release_if_free();
             report(panic);
         }));
     });
@@ -57,7 +58,15 @@ pub(crate) fn take() -> anyhow::Result<Vec<u8>> {
     IS_TAKEN.store(true, Ordering::Relaxed);
     let mut bytes = Vec::new();
     queue!(bytes, EnterAlternateScreen, Hide)?;
+    bytes.extend(cleared());
     Ok(bytes)
+}
+
+/// What empties the screen, whatever others have written there.
+pub(crate) fn cleared() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = queue!(bytes, ResetColor, Clear(ClearType::All));
+    bytes
 }
 
 /// Whether what is written to it now is seen on the dashboard's own screen.
@@ -82,11 +91,66 @@ fn screen_back() -> Vec<u8> {
     bytes
 }
 
-/// For when there is no time for anything else.
+/// For when there is no time for anything else. It takes no lock of standard output: the thread that writes frames may
+/// have it, and wait for a terminal that takes nothing.
 pub(crate) fn give_back_now() {
     if let Some(bytes) = give_back() {
         modes_back();
-        let mut stdout = io::stdout();
-        let _ = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+        let mut rest = &bytes[..];
+        while let Ok(written @ 1..) = rustix::io::retry_on_intr(|| rustix::io::write(io::stdout(), rest)) {
+            rest = &rest[written..];
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, process::Command, thread, time::Duration};
+
+    use ::terminal::{Size, Terminal};
+
+    use super::*;
+
+    /// Set in the process that this test starts of itself, whose standard output is a terminal.
+    const HAS_TERMINAL: &str = "TEST_HAS_TERMINAL";
+
+    fn take_the_terminal_and_panic_in_a_thread() {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&take().unwrap()).and_then(|()| stdout.write_all(b"dashboard")).unwrap();
+        stdout.flush().unwrap();
+        io::stdin().read_line(&mut String::new()).unwrap();
+        // While another one has standard output.
+        let thread = thread::spawn(|| panic!("it has a bug"));
+        assert!(thread.join().is_err());
+        assert!(!is_taken());
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        if env::var_os(HAS_TERMINAL).is_some() {
+            return take_the_terminal_and_panic_in_a_thread();
+        }
+        let terminal = Terminal::open(Size { columns: 100, rows: 30 }).unwrap();
+        let before = terminal.modes().unwrap();
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "--nocapture", "terminal::tests::a_panic_gives_the_terminal_back"]);
+        command.env(HAS_TERMINAL, "1");
+        terminal.attach(&mut command).unwrap();
+        let mut process = command.spawn().unwrap();
+        let patience = Duration::from_secs(10);
+        let taken = terminal.wait(patience, |screen| screen.alternate_screen() && screen.contents() == "dashboard");
+        taken.unwrap_or_else(|error| panic!("{error}"));
+        assert!(terminal.modes().unwrap().are_raw());
+        terminal.send("\n\r").unwrap();
+        let given_back = |screen: &::terminal::vt100::Screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && screen.contents().contains("it has a bug")
+        };
+        let end = terminal.wait(patience, given_back);
+        end.unwrap_or_else(|error| panic!("{error}"));
+        assert!(process.wait().unwrap().success());
+        assert_eq!(terminal.modes().unwrap(), before);
     }
 }

@@ -7,7 +7,7 @@ mod tui;
 mod words;
 
 pub(crate) use json::JsonView;
-pub(crate) use lines::LinesView;
+pub(crate) use lines::{LinesView, over};
 pub(crate) use prometheus::{Format, encode};
 pub(crate) use tui::{Ask, Outcome, Theme, Tui};
 

@@ -22,6 +22,7 @@ pub(crate) struct Ended {
     /// 0 if it is not known.
     pub(crate) local_port: u16,
     pub(crate) cause: Cause,
+    pub(crate) is_exact: bool,
 }
 
 const _: () = assert!(size_of::<Ended>() == 40);
@@ -78,6 +79,7 @@ impl Evidence {
             idle_beside: connection.idle_at_end,
             local_port: connection.local.map_or(0, |local| local.port()),
             cause,
+            is_exact: connection.exact,
         });
     }
 
@@ -168,6 +170,7 @@ mod tests {
             idle_beside: 0,
             local_port: 0,
             cause: Cause::ServerIdle,
+            is_exact: true,
         }
     }
 

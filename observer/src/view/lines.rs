@@ -25,9 +25,7 @@ pub(crate) struct LinesView;
 
 impl View for LinesView {
     fn start(&self, about: &About) -> String {
-        let by = format!("(Linux {}, {})", about.kernel, about.hooks.join(" + "));
-        let mut text = printable(&format!("watching {} {by}, Ctrl-C ends", watched(about)));
-        text.push('\n');
+        let mut text = format!("watching {}, Ctrl-C ends\n", what(about));
         if about.pre_existing > 0 {
             let _ = writeln!(text, "{} open already", plural(about.pre_existing, "connection is", "connections are"));
         }
@@ -59,6 +57,16 @@ impl View for LinesView {
         text.push('\n');
         text
     }
+}
+
+/// What was watched, for a watch that is over.
+pub(crate) fn over(about: &About) -> String {
+    format!("watched {}\n", what(about))
+}
+
+/// What is watched, and by what.
+fn what(about: &About) -> String {
+    printable(&format!("{} (Linux {}, {})", watched(about), about.kernel, about.hooks.join(" + ")))
 }
 
 /// A column, and whether it is shown where it holds nothing but zeros.
@@ -139,8 +147,8 @@ fn sentence(snapshot: &Snapshot) -> String {
         _ => plural(remotes.len() as u64, "destination", "destinations"),
     };
     format!(
-        "{approximately}{} to {to}: {approximately}{}, {approximately}{} reused",
-        plural(totals.exchanges(), "exchange", "exchanges"),
+        "{} to {to}: {approximately}{}, {approximately}{} reused",
+        words::exchanges(totals.exchanges(), totals.inexact == 0),
         plural(totals.new, "on a new connection", "on new connections"),
         totals.reused
     )

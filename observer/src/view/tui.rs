@@ -36,7 +36,7 @@ use crate::{
     event::{About, Standing},
     printable::printable,
     tracker::{Row, Snapshot},
-    view::words::{self, plural},
+    view::words,
 };
 use baseline::Baseline;
 pub(crate) use connections::Ask;
@@ -59,7 +59,6 @@ pub(crate) struct Tui {
     /// What is shown while the screen is frozen.
     frozen: Option<Box<Picture>>,
     baseline: Option<Baseline>,
-    journal: Journal,
     table: Table,
     focus: Pane,
     is_widened: bool,
@@ -80,7 +79,6 @@ impl Tui {
             now: Picture::new(about.started_unix_ns),
             frozen: None,
             baseline: None,
-            journal: Journal::default(),
             table: Table::default(),
             focus: Pane::Groups,
             is_widened: false,
@@ -93,11 +91,16 @@ impl Tui {
 
     pub(crate) fn row(&mut self, row: &Row) {
         self.now.connections.row(row);
-        self.journal.add(Entry::Row(Box::new(row.clone())));
+        self.now.journal.add(Entry::Row(Box::new(row.clone())));
     }
 
     pub(crate) fn notice(&mut self, unix_ns: i64, message: &str) {
-        self.journal.add(Entry::Notice { unix_ns, message: printable(message) });
+        self.now.journal.add(Entry::Notice { unix_ns, message: printable(message) });
+    }
+
+    /// Takes in a snapshot that is not going to be shown.
+    pub(crate) fn pass(&mut self, snapshot: &Snapshot) {
+        self.now.pass(snapshot);
     }
 
     pub(crate) fn snapshot(&mut self, snapshot: Snapshot) {
@@ -134,9 +137,10 @@ impl Tui {
         let baseline = self.baseline.as_ref()?;
         let counts = last.totals.since(&baseline.totals);
         let ago = words::clock(last.duration_us.saturating_sub(baseline.at_us));
+        let approximately = if counts.inexact > 0 { "≈" } else { "" };
         Some(format!(
-            "since the reset of the screen, {ago} ago: {}, {} new, {} reused ({})",
-            plural(counts.exchanges(), "exchange", "exchanges"),
+            "since the reset of the screen, {ago} ago: {}, {approximately}{} new, {approximately}{} reused ({})",
+            words::exchanges(counts.exchanges(), counts.inexact == 0),
             counts.new,
             counts.reused,
             words::ratio(&counts)
@@ -147,8 +151,13 @@ impl Tui {
         self.frozen.as_deref().unwrap_or(&self.now)
     }
 
-    fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.is_some()
+    }
+
+    /// As it is shown.
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.frozen.as_deref_mut().unwrap_or(&mut self.now).journal
     }
 
     fn arrange(&mut self) {
@@ -157,13 +166,17 @@ impl Tui {
     }
 
     fn toggle_freeze(&mut self) {
-        self.frozen = if self.is_frozen() { None } else { Some(Box::new(self.now.clone())) };
-        self.journal.freeze(self.is_frozen());
+        match self.frozen.take() {
+            Some(frozen) => self.now.journal.hold_as(&frozen.journal),
+            None => self.frozen = Some(Box::new(self.now.clone())),
+        }
         self.arrange();
     }
 
     /// Counts from what is on the screen.
     fn reset(&mut self) {
+        // Two of them would be a lot.
+        self.baseline = None;
         let picture = self.picture();
         let Snapshot { duration_us, totals, .. } = &picture.snapshot;
         self.baseline = Some(Baseline::new(*duration_us, totals, &picture.families));
@@ -201,12 +214,14 @@ impl Tui {
         }
     }
 
-    fn can_unfold(&self) -> bool {
-        self.table.selected(self.picture(), None).is_some_and(|part| part.members > 0 || part.is_member)
+    /// Whether the selected row is of a name that is unfolded; None if there is nothing to unfold.
+    fn can_unfold(&self) -> Option<bool> {
+        let part = self.table.selected(self.picture(), None)?;
+        (part.members > 0 || part.is_member).then(|| self.table.is_unfolded(&part))
     }
 
     fn unfold(&mut self) {
-        if self.focus == Pane::Groups && self.can_unfold() {
+        if self.focus == Pane::Groups && self.can_unfold().is_some() {
             let picture = self.frozen.as_deref().unwrap_or(&self.now);
             self.table.fold_or_unfold(picture, self.baseline.as_ref());
         }
@@ -218,14 +233,22 @@ impl Tui {
         self.detail_offset = 0;
     }
 
+    fn select_first(&mut self) {
+        self.table.select_first();
+        self.detail_offset = 0;
+    }
+
+    /// What is read stays: the selection does not go on to another row meanwhile.
     fn scroll_detail(&mut self, by: isize) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.now);
+        self.table.move_by(picture, 0);
         // The last line stays in sight: drawing knows how many there are.
         self.detail_offset = self.detail_offset.saturating_add_signed(by);
     }
 
     fn layout(&self) -> Layout {
-        let has_loss = header::loss(self.picture()).is_some();
-        Layout::new(self.area, self.focus, self.is_widened, self.table.rows().len(), has_loss)
+        let header = header::height(self, self.area);
+        Layout::new(self.area, self.focus, self.is_widened, self.table.rows().len(), header)
     }
 
     /// Rows of the pane that has the keys, without its frame.

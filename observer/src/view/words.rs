@@ -73,6 +73,12 @@ pub(super) fn plural(n: u64, one: &str, many: &str) -> String {
     if n == 1 { format!("{n} {one}") } else { format!("{n} {many}") }
 }
 
+/// Exchanges, with a mark where they could not be counted exactly.
+pub(super) fn exchanges(n: u64, is_exact: bool) -> String {
+    let approximately = if is_exact { "" } else { "≈" };
+    format!("{approximately}{}", plural(n, "exchange", "exchanges"))
+}
+
 /// Short enough for 80 columns, as long as nothing is odd.
 pub(super) fn close_details(connection: &Connection) -> String {
     let approximately = if connection.exact { "" } else { "≈" };

@@ -16,7 +16,7 @@ use std::{
 use rustix::{
     process::{ioctl_tiocsctty, setsid},
     pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
-    termios::{Winsize, tcgetattr, tcsetwinsize},
+    termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize},
 };
 pub use vt100;
 
@@ -105,6 +105,19 @@ impl Terminal {
 
     pub fn modes(&self) -> io::Result<Modes> {
         Ok(Modes(tcgetattr(&self.slave)?))
+    }
+
+    pub fn set_modes(&self, modes: &Modes) -> io::Result<()> {
+        Ok(tcsetattr(&self.slave, OptionalActions::Now, &modes.0)?)
+    }
+
+    /// Writes as a program would that has the terminal as well.
+    pub fn write(&self, text: &str) -> io::Result<()> {
+        let mut bytes = text.as_bytes();
+        while !bytes.is_empty() {
+            bytes = &bytes[rustix::io::write(&self.slave, bytes)?..];
+        }
+        Ok(())
     }
 
     /// From now on nobody reads what programs write, until [`Self::read_on`].

@@ -18,15 +18,29 @@ pub(super) struct Baseline {
 #[derive(Clone, Debug)]
 struct Before {
     whole: Counts,
-    /// By process id; None for those that had ended.
+    /// Whose that is, if it was but one.
+    pid: Option<u32>,
+    /// By process id, in its order, where there were several; None for those that had ended.
     parts: Vec<(Option<u32>, Counts)>,
+}
+
+impl Before {
+    /// What a process had counted.
+    fn of(&self, pid: u32) -> Option<&Counts> {
+        if self.parts.is_empty() {
+            return (self.pid == Some(pid)).then_some(&self.whole);
+        }
+        let place = self.parts.binary_search_by_key(&Some(pid), |(pid, _)| *pid).ok()?;
+        Some(&self.parts[place].1)
+    }
 }
 
 impl Baseline {
     pub(super) fn new(at_us: u64, totals: &Counts, families: &[Family]) -> Self {
-        let before = |family: &Family| Before {
-            whole: family.whole.counts,
-            parts: family.parts().iter().map(|row| (row.pid, row.counts)).collect(),
+        let before = |family: &Family| {
+            let mut parts: Vec<_> = family.members.iter().map(|row| (row.pid, row.counts)).collect();
+            parts.sort_unstable_by_key(|(pid, _)| *pid);
+            Before { whole: family.whole.counts, pid: family.whole.pid, parts }
         };
         let families = families.iter().map(|family| (family.whole.name.clone(), before(family))).collect();
         Self { at_us, totals: *totals, families }
@@ -42,16 +56,17 @@ impl Baseline {
     /// A process of its own had its own counts; processes that have ended together had what is nobody else's.
     pub(super) fn part(&self, family: &Family, row: &GroupRow) -> Counts {
         let Some(before) = self.families.get(&family.whole.name) else { return row.counts };
+        if let Some(pid) = row.pid {
+            return before.of(pid).map_or(row.counts, |before| row.counts.since(before));
+        }
         let present: HashSet<u32> = family.parts().iter().filter_map(|row| row.pid).collect();
+        let is_over = |pid: Option<u32>| pid.is_none_or(|pid| !present.contains(&pid));
         let mut earlier = Counts::default();
-        for (pid, counts) in &before.parts {
-            let belongs = match row.pid {
-                Some(_) => *pid == row.pid,
-                None => pid.is_none_or(|pid| !present.contains(&pid)),
-            };
-            if belongs {
-                earlier += *counts;
-            }
+        if before.parts.is_empty() && is_over(before.pid) {
+            earlier = before.whole;
+        }
+        for (_, counts) in before.parts.iter().filter(|(pid, _)| is_over(*pid)) {
+            earlier += *counts;
         }
         row.counts.since(&earlier)
     }

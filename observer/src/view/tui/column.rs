@@ -101,6 +101,8 @@ impl Column {
         let number = |number: u64| Key::Number(number as f64);
         let known = |number: Option<f64>| number.map_or(Key::Nothing, Key::Number);
         match self {
+            // Below one name, by number: 99 comes before 1000.
+            Self::Process if part.is_member => known(part.row.pid.map(Into::into)),
             Self::Process | Self::Destination => Key::Text(self.text(part, 0)),
             Self::Open => number(part.row.counts.open()),
             Self::New => number(part.counts.new),

@@ -1,12 +1,15 @@
 //! Connections that are open, by the group that they count in: from the rows, which is why one whose row was lost is not
 //! among them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     event::{ConnectionKey, GroupKey, RowKind, Standing},
     tracker::{GroupRow, Row},
 };
+
+/// How many more may be listed than are open: rows come at other times than counts.
+const SLACK: u64 = 100;
 
 /// A connection of which the screen wants to know what it is doing.
 #[derive(Clone, Copy, Debug)]
@@ -57,14 +60,19 @@ impl Connections {
 
     /// The oldest of these groups, the oldest first.
     pub(super) fn of<'a>(&'a self, rows: &'a [GroupRow], most: usize) -> Vec<(Ask, &'a Open)> {
-        let groups = rows.iter().filter_map(|row| Some((row.key?, self.groups.get(&row.key?)?)));
-        let oldest = groups.flat_map(|(group, open)| {
-            open.iter().take(most).map(move |(id, open)| (Ask { key: open.key, group, id: *id }, open))
-        });
-        let mut open: Vec<(Ask, &Open)> = oldest.collect();
-        open.sort_unstable_by_key(|(ask, _)| ask.id);
-        open.truncate(most);
-        open
+        let mut oldest: BTreeMap<u64, (Ask, &Open)> = BTreeMap::new();
+        for (group, open) in rows.iter().filter_map(|row| Some((row.key?, self.groups.get(&row.key?)?))) {
+            for (id, open) in open {
+                if oldest.len() == most {
+                    if oldest.last_key_value().is_none_or(|(youngest, _)| youngest < id) {
+                        break;
+                    }
+                    oldest.pop_last();
+                }
+                oldest.insert(*id, (Ask { key: open.key, group, id: *id }, open));
+            }
+        }
+        oldest.into_values().collect()
     }
 
     /// What one does now; without an answer it is gone, and its row was lost.
@@ -77,8 +85,59 @@ impl Connections {
         }
     }
 
-    /// Forgets what is of groups that have ended: a close row may have been lost.
-    pub(super) fn retain(&mut self, present: &HashSet<GroupKey>) {
-        self.groups.retain(|key, _| present.contains(key));
+    /// A close row that was lost leaves its connection behind. What is of groups that have ended is over; so are the oldest
+    /// where there are far more than the group has open.
+    pub(super) fn forget_lost<'a>(&mut self, rows: impl Iterator<Item = &'a GroupRow>) {
+        let open: HashMap<GroupKey, u64> = rows.filter_map(|row| Some((row.key?, row.counts.open()))).collect();
+        self.groups.retain(|group, present| {
+            let Some(open) = open.get(group) else { return false };
+            while present.len() as u64 > 2 * open + SLACK {
+                present.pop_first();
+            }
+            true
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Connection, Group},
+        view::tui::fixture::{self, Watch},
+    };
+
+    /// So many rows of connections that open, taking turns among so many groups, of which so many are open in truth.
+    fn opened(rows: u64, groups: u32, open: u64) -> (Connections, Vec<GroupRow>) {
+        let mut watch = Watch::new();
+        let key = |n: u32| fixture::key(n + 1, "127.0.0.1:80");
+        for n in 0..rows {
+            watch.event(0, RowKind::Open, key(n as u32 % groups), n, Connection::nothing_known());
+        }
+        let counters = Group { opened: rows, closed: rows - open, ..Group::default() };
+        watch.sample((0..groups).map(|n| fixture::group(key(n), "curl", &counters)).collect(), 0);
+        let mut connections = Connections::default();
+        watch.rows.iter().for_each(|row| connections.row(row));
+        (connections, watch.tracker.snapshot(fixture::START_NS).groups)
+    }
+
+    #[test]
+    fn the_oldest_of_several_groups_come_first() {
+        let (connections, rows) = opened(60, 3, 20);
+        let ids = |most| connections.of(&rows, most).into_iter().map(|(ask, _)| ask.id).collect::<Vec<_>>();
+        assert_eq!(ids(7), (1..=7).collect::<Vec<_>>());
+        assert_eq!(ids(100), (1..=60).collect::<Vec<_>>());
+        assert!(ids(0).is_empty());
+    }
+
+    #[test]
+    fn connections_whose_close_was_lost_are_forgotten() {
+        let (mut connections, rows) = opened(5_000, 1, 3);
+        connections.forget_lost(rows.iter());
+        let left = connections.of(&rows, 5_000);
+        assert_eq!(left.len() as u64, 2 * 3 + SLACK);
+        assert_eq!(left.last().unwrap().0.id, 5_000, "the newest stay");
+        connections.forget_lost([].into_iter());
+        assert_eq!(connections.of(&rows, 5_000).len(), 0, "the group has ended");
     }
 }

@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{LISTED, Tui, connections::Open, layout::Pane, part::Part};
+use super::{LISTED, Tui, connections::Open, groups::cut, layout::Pane, part::Part};
 use crate::{
     event::{Activity, CAUSES, FAILURES, LIFETIMES, WHYS, cause_name, why_name},
     printable::printable,
@@ -25,6 +25,9 @@ use crate::{
 /// From so many columns on, two blocks have room side by side.
 const TWO_BLOCKS: usize = 76;
 
+/// The least columns of a destination.
+const SHORTEST: usize = 16;
+
 /// The longest bar.
 const BAR: usize = 24;
 
@@ -33,7 +36,9 @@ type Lines = Vec<Line<'static>>;
 /// Draws it, scrolled by the detail's offset, or as far as there is something to scroll; how far that was.
 pub(super) fn draw(tui: &Tui, frame: &mut Frame<'_>, area: Rect) -> usize {
     let part = tui.table.selected(tui.picture(), tui.baseline.as_ref());
-    let title = part.as_ref().map_or_else(|| "Detail".into(), title);
+    // The frame's corners, and a space at each end.
+    let room = usize::from(area.width.saturating_sub(4));
+    let title = part.as_ref().map_or_else(|| "Detail".into(), |part| title(tui, part, room));
     let block = tui.frame_of(Pane::Detail, &title);
     let inner = block.inner(area);
     let lines = part.map_or_else(Vec::new, |part| lines(tui, &part, usize::from(inner.width)));
@@ -50,22 +55,25 @@ pub(super) fn draw(tui: &Tui, frame: &mut Frame<'_>, area: Rect) -> usize {
     offset
 }
 
-fn title(part: &Part<'_>) -> String {
+fn title(tui: &Tui, part: &Part<'_>, room: usize) -> String {
     let (process, destination) = words::names(part.row);
-    let mut title = if destination.is_empty() { process } else { format!("{process} → {destination}") };
-    if let Some(runtime) = part.row.runtime {
-        let _ = write!(title, " · {runtime}");
+    let runtime = part.row.runtime.map_or_else(String::new, |runtime| format!(" · {runtime}"));
+    if destination.is_empty() {
+        return process + &runtime;
     }
-    title
+    let left = room.saturating_sub(Line::raw(format!("{process} → {runtime}")).width());
+    format!("{process} → {}{runtime}", cut(tui, &destination, left.max(SHORTEST)))
 }
 
 fn lines(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
     let mut lines = cgroup(tui, part);
     lines.extend(findings(tui, part, width));
-    let exchanges = exchanges_per_connection(tui, part);
-    let reasons = [opened(tui, part), closed(tui, part)].concat();
+    // A column between two blocks.
+    let room = if width < TWO_BLOCKS { width } else { width / 2 - 1 };
+    let exchanges = exchanges_per_connection(tui, part, room);
+    let reasons = [opened(tui, part, room), closed(tui, part, room)].concat();
     lines.extend(side_by_side(exchanges, reasons, width));
-    lines.extend(side_by_side(lifetimes(tui, part), failed(tui, part), width));
+    lines.extend(side_by_side(lifetimes(tui, part, room), failed(tui, part, room), width));
     lines.extend(open(tui, part));
     lines.extend(last_closed(tui, part));
     lines
@@ -83,7 +91,7 @@ fn cgroup(tui: &Tui, part: &Part<'_>) -> Lines {
 
 /// Says that something is not since the reset.
 fn of_whole_watch(tui: &Tui) -> &'static str {
-    if tui.baseline.is_some() { ", since the begin" } else { "" }
+    if tui.baseline.is_some() { ", whole watch" } else { "" }
 }
 
 fn findings(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
@@ -109,41 +117,41 @@ fn findings(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
 }
 
 /// Names, numbers and bars, of those that are more than none.
-fn bars(tui: &Tui, heading_text: &str, style: Style, rows: impl Iterator<Item = (String, u64)>) -> Lines {
+fn bars(tui: &Tui, room: usize, heading_text: &str, style: Style, rows: impl Iterator<Item = (String, u64)>) -> Lines {
     let rows: Vec<(String, u64)> = rows.filter(|(_, number)| *number > 0).collect();
     let most = rows.iter().map(|(_, number)| *number).max().unwrap_or(0);
     let name_width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(8);
     let number_width = most.to_string().len().max(4);
     let [piece, ..] = tui.theme.pieces();
+    let longest = BAR.min(room.saturating_sub(name_width + number_width + 4));
     let mut lines = vec![heading(tui, heading_text)];
     for (name, number) in &rows {
-        let length = pieces(*number as f64 / most as f64, BAR.min(44 - name_width.min(30)));
-        let bar = String::from(piece).repeat(length);
+        let bar = String::from(piece).repeat(pieces(*number as f64 / most as f64, longest));
         let text = format!("  {name:<name_width$} {number:>number_width$} ");
         lines.push(Line::from(vec![Span::raw(text), Span::styled(bar, style)]));
     }
     if rows.is_empty() { Vec::new() } else { lines }
 }
 
-fn exchanges_per_connection(tui: &Tui, part: &Part<'_>) -> Lines {
+fn exchanges_per_connection(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
     let names = ["1", "2-9", "10-99", "100-999", "1000+"].map(String::from);
     let heading = format!("Connections by exchanges{}", of_whole_watch(tui));
-    bars(tui, &heading, tui.theme.of_reused(), names.into_iter().zip(part.row.counts.exchanges_per_connection))
+    bars(tui, room, &heading, tui.theme.of_reused(), names.into_iter().zip(part.row.counts.exchanges_per_connection))
 }
 
-fn opened(tui: &Tui, part: &Part<'_>) -> Lines {
+fn opened(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
     let rows = WHYS.map(|why| (why_name(why).into(), part.counts.why[why as usize]));
-    bars(tui, "Opened", tui.theme.of_new(), rows.into_iter())
+    bars(tui, room, "Opened", tui.theme.of_new(), rows.into_iter())
 }
 
-fn closed(tui: &Tui, part: &Part<'_>) -> Lines {
+fn closed(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
     let rows = CAUSES.map(|cause| (cause_name(cause).into(), part.counts.closes[cause as usize]));
-    bars(tui, "Closed", tui.theme.of_new(), rows.into_iter())
+    bars(tui, room, "Closed", tui.theme.of_new(), rows.into_iter())
 }
 
-fn failed(tui: &Tui, part: &Part<'_>) -> Lines {
+fn failed(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
     let rows = FAILURES.map(|failure| (failure_name(failure, 0), part.counts.failures[failure as usize]));
-    bars(tui, "Failed", tui.theme.loss(), rows.into_iter())
+    bars(tui, room, "Failed", tui.theme.loss(), rows.into_iter())
 }
 
 fn side_by_side(left: Lines, right: Lines, width: usize) -> Lines {
@@ -164,11 +172,11 @@ fn side_by_side(left: Lines, right: Lines, width: usize) -> Lines {
     joined
 }
 
-fn lifetimes(tui: &Tui, part: &Part<'_>) -> Lines {
+fn lifetimes(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
     let bounds = LIFETIMES.iter().zip(part.counts.lifetimes);
     let rows = bounds
         .map(|(bound, closed)| (if *bound == "longer" { "longer".into() } else { format!("to {bound}") }, closed));
-    bars(tui, "Closed by lifetime", tui.theme.of_reused(), rows)
+    bars(tui, room, "Closed by lifetime", tui.theme.of_reused(), rows)
 }
 
 fn open(tui: &Tui, part: &Part<'_>) -> Lines {
@@ -178,7 +186,13 @@ fn open(tui: &Tui, part: &Part<'_>) -> Lines {
     if all == 0 {
         return Vec::new();
     }
-    let which = if all > open.len() as u64 { format!(", {} listed", open.len()) } else { String::new() };
+    let mut which = String::new();
+    if all > open.len() as u64 {
+        let _ = write!(which, ", {} listed", open.len());
+        if part.row.counts.pre_existing > 0 {
+            which.push_str("; those from before the watch are not");
+        }
+    }
     let mut lines = vec![heading(tui, &format!("Open {all}{which}"))];
     lines.extend(open.iter().map(|(_, open)| Line::raw(tui.theme.text(&open_text(open, picture.now_unix_ns())))));
     lines
@@ -196,7 +210,7 @@ fn open_text(open: &Open, now_unix_ns: i64) -> String {
                 Activity::Idle(Some(since_ns)) => format!("idle {}", short_time(age_us(since_ns))),
                 Activity::Closing => "closing".into(),
             };
-            (doing, plural(standing.exchanges, "exchange", "exchanges"))
+            (doing, words::exchanges(standing.exchanges, standing.is_exact))
         }
     };
     let age = clock(age_us(open.unix_ns));
@@ -218,7 +232,7 @@ fn last_closed(tui: &Tui, part: &Part<'_>) -> Lines {
 }
 
 fn ended_text(ended: &Ended) -> String {
-    let exchanges = plural(ended.exchanges(), "exchange", "exchanges");
+    let exchanges = words::exchanges(ended.exchanges(), ended.is_exact);
     let unread = match ended.unread_bytes() {
         0 => String::new(),
         bytes => format!(", {} unread", plural(bytes, "byte", "bytes")),

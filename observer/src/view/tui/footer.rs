@@ -16,7 +16,7 @@ pub(super) fn draw(tui: &Tui, frame: &mut Frame<'_>, area: Rect) {
     for (key, what) in tui.useful_keys() {
         let key = key_name(tui, key);
         if line.width() + key.chars().count() + what.chars().count() + 3 > usize::from(area.width) {
-            break;
+            continue;
         }
         line.push_span(Span::raw(" "));
         line.push_span(Span::styled(key, tui.theme.bold()));

@@ -83,7 +83,8 @@ fn titles(tui: &Tui, buffer: &mut Buffer, area: Rect, columns: &[(Column, u16)])
             style = tui.theme.bold();
         }
         let text = aligned(tui, &title, *width, column.is_text());
-        buffer.set_line(x, area.y, &Line::styled(text, style), *width);
+        // The mark of what it is sorted by has the gap to the next column where there is no other room.
+        buffer.set_line(x, area.y, &Line::styled(text, style), width + 1);
         x += width + 1;
     }
 }
@@ -106,6 +107,7 @@ fn cell(tui: &Tui, column: Column, width: u16, part: &Part<'_>) -> Line<'static>
             let number = Span::raw(format!("{text:>8}"));
             bar.into_iter().chain([number]).collect()
         }
+        Column::Destination => Line::raw(cut(tui, &text, width.into())),
         _ => Line::styled(aligned(tui, &text, width, column.is_text()), style(tui, column, part)),
     }
 }
@@ -131,12 +133,47 @@ fn style(tui: &Tui, column: Column, part: &Part<'_>) -> Style {
     }
 }
 
-/// Text begins at the left and ends with a mark where it is cut; numbers end at the right.
+/// Text begins at the left and has a mark where it is cut; numbers end at the right.
 fn aligned(tui: &Tui, text: &str, width: u16, is_text: bool) -> String {
     let width = usize::from(width);
-    if is_text && Line::raw(text).width() > width {
-        let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-        return kept + if tui.theme.has_unicode { "…" } else { "." };
+    if !is_text {
+        return format!("{text:>width$}");
     }
-    if is_text { format!("{text:<width$}") } else { format!("{text:>width$}") }
+    if Line::raw(text).width() <= width {
+        return format!("{text:<width$}");
+    }
+    // A process id has room or not: cut off, it would be another one.
+    let name = text.rfind('[').filter(|_| text.ends_with(']')).map_or(text, |begin| &text[..begin]);
+    let kept: String = name.chars().take(width.saturating_sub(1)).collect();
+    kept + mark(tui)
+}
+
+/// Stands for what is cut, in one column.
+fn mark(tui: &Tui) -> &'static str {
+    if tui.theme.has_unicode { "…" } else { "." }
+}
+
+/// An address without its middle, if it has no room: the port at its end counts as much as its begin.
+pub(super) fn cut(tui: &Tui, address: &str, width: usize) -> String {
+    let length = address.len();
+    if length <= width {
+        return address.into();
+    }
+    let kept = width.saturating_sub(1);
+    format!("{}{}{}", &address[..kept.div_ceil(2)], mark(tui), &address[length - kept / 2..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::tui::{Theme, fixture};
+
+    #[test]
+    fn neither_a_port_nor_a_process_id_is_cut_off() {
+        let tui = Tui::new(Theme { has_colours: false, has_unicode: true }, &fixture::about());
+        assert_eq!(cut(&tui, "[2001:db8:1234:5678:9abc::1]:65535", 20), "[2001:db8:…:1]:65535");
+        assert_eq!([0, 1, 2, 7, 8].map(|width| cut(&tui, "[::1]:80", width)), ["…", "…", "[…", "[::…:80", "[::1]:80"]);
+        let names = ["worker-49[1499]", "worker-49[9]", "a-fifteen-bytes[4194303]"];
+        assert_eq!(names.map(|name| aligned(&tui, name, 13, true)), ["worker-49…", "worker-49[9] ", "a-fifteen-by…"]);
+    }
 }

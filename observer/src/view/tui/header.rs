@@ -16,36 +16,41 @@ use crate::{
     view::words::{self, clock, pieces, watched},
 };
 
+/// Room for any number.
+const EXACT: usize = 20;
+
 /// Rows of the large numbers.
 const LARGE: u16 = digits::HEIGHT + 3;
 
+/// How many rows it has on a screen of this size.
+pub(super) fn height(tui: &Tui, Rect { width, height, .. }: Rect) -> u16 {
+    let rows = match height {
+        0..=5 => 1,
+        6..=17 => 2,
+        34.. if large(tui, width).is_some() => LARGE,
+        _ => 3,
+    };
+    (rows + u16::from(!losses(tui.picture()).is_empty())).min(height)
+}
+
 pub(super) fn draw(tui: &Tui, frame: &mut Frame<'_>, area: Rect) {
-    if area.is_empty() {
-        return;
-    }
     let mut lines = vec![title(tui, area.width)];
-    let loss = loss(tui.picture());
-    let room = area.height.saturating_sub(u16::from(loss.is_some()));
-    if room >= LARGE {
-        lines.extend(large(tui));
-        lines.push(bar(tui, area.width));
-    } else {
-        if room >= 2 {
-            lines.push(numbers(tui, area.width));
-        }
-        if room >= 3 {
-            lines.push(bar(tui, area.width));
-        }
-    }
+    let losses = losses(tui.picture());
+    let room = area.height.saturating_sub(u16::from(!losses.is_empty()));
+    let large = if room >= LARGE { large(tui, area.width) } else { None };
+    lines.extend(large.unwrap_or_else(|| vec![numbers(tui, area.width)]));
+    lines.push(bar(tui, area.width));
     lines.truncate(room.into());
-    lines.extend(loss.map(|loss| Line::styled(tui.theme.text(&format!(" LOST {loss}")), tui.theme.loss())));
+    if !losses.is_empty() {
+        lines.push(Line::styled(lost(tui, &losses, area.width.into()), tui.theme.loss()));
+    }
     for (line, y) in lines.iter().zip(area.top()..area.bottom()) {
         frame.buffer_mut().set_line(area.x, y, line, area.width);
     }
 }
 
-/// What was missed, in a few words: the summary has more.
-pub(super) fn loss(picture: &Picture) -> Option<String> {
+/// What was missed, in a few words each: the summary has more.
+fn losses(picture: &Picture) -> Vec<String> {
     let LossSample { rows, untracked, mptcp, counts, hook_skips: _, unrecovered_skips } = picture.snapshot.loss;
     let all = [
         (untracked, "connections not counted"),
@@ -54,9 +59,16 @@ pub(super) fn loss(picture: &Picture) -> Option<String> {
         (rows, "rows not shown"),
         (unrecovered_skips, "or more hooks skipped"),
     ];
-    let lost: Vec<String> =
-        all.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    (!lost.is_empty()).then(|| lost.join(", "))
+    all.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect()
+}
+
+/// As many of the losses as have room, whole, and a mark where there are more.
+fn lost(tui: &Tui, losses: &[String], width: usize) -> String {
+    let line = |shown: usize| {
+        let mark = if shown < losses.len() { vec!["…".to_string()] } else { Vec::new() };
+        tui.theme.text(&format!(" LOST {}", [&losses[..shown], &mark].concat().join(", ")))
+    };
+    (1..=losses.len()).rev().map(line).find(|line| line.chars().count() <= width).unwrap_or_else(|| line(0))
 }
 
 /// What is watched, and on the right for how long.
@@ -102,62 +114,96 @@ fn shorten(tui: &Tui, text: &str, room: usize) -> String {
     kept + &mark
 }
 
-/// Sockets and connects, which no reset changes.
-fn others(tui: &Tui, counts: &Counts) -> Vec<[Span<'static>; 2]> {
-    let theme = tui.theme;
+/// A number with its name, and how both look.
+struct Item {
+    name: &'static str,
+    name_style: Style,
+    number: String,
+    number_style: Style,
+}
+
+impl Item {
+    fn line(self) -> Line<'static> {
+        Line::from(vec![
+            Span::styled(format!("{} ", self.name), self.name_style),
+            Span::styled(self.number, self.number_style),
+        ])
+    }
+}
+
+/// Exchanges; numbers are exact where they have this much room.
+fn exchanges(tui: &Tui, counts: &Counts, room: usize) -> [Item; 3] {
+    let approximately = if counts.inexact > 0 { "≈" } else { "" };
+    let number = |number: u64| tui.theme.text(&format!("{approximately}{}", words::fitting(number as f64, 0, room)));
+    let item = |name, number, style: Style| Item {
+        name,
+        name_style: style,
+        number,
+        number_style: style.patch(tui.theme.bold()),
+    };
+    [
+        item("NEW", number(counts.new), tui.theme.of_new()),
+        item("REUSED", number(counts.reused), tui.theme.of_reused()),
+        item("RATIO", tui.theme.text(&words::ratio(counts)), Style::new()),
+    ]
+}
+
+/// Sockets, which no reset changes, and connects.
+fn others(tui: &Tui, counts: &Counts, room: usize) -> Vec<Item> {
     let picture = tui.picture();
-    let time_wait = picture.snapshot.time_wait().map_or_else(|| theme.text("–"), |sockets| sockets.to_string());
-    let named = |name: &'static str, number: String| [Span::styled(name, theme.dim()), Span::raw(number)];
-    let mut others =
-        vec![named(" OPEN ", picture.snapshot.totals.open().to_string()), named("  TIME_WAIT ", time_wait)];
+    let number = |number: u64| words::fitting(number as f64, 0, room);
+    let item = |name, number| Item { name, name_style: tui.theme.dim(), number, number_style: Style::new() };
+    let time_wait = picture.snapshot.time_wait().map_or_else(|| tui.theme.text("–"), number);
+    let mut others = vec![item("OPEN", number(picture.snapshot.totals.open())), item("TIME_WAIT", time_wait)];
     if counts.failed() > 0 {
-        others.push(named("  FAILED ", counts.failed().to_string()));
+        others.push(item("FAILED", number(counts.failed())));
     }
     others
 }
 
-/// The numbers with their names: the number, and how it looks.
-fn named(tui: &Tui, counts: &Counts) -> [(&'static str, String, Style); 3] {
-    let approximately = if counts.inexact > 0 { "≈" } else { "" };
-    let number = |number: u64| tui.theme.text(&format!("{approximately}{number}"));
-    [
-        ("NEW", number(counts.new), tui.theme.of_new()),
-        ("REUSED", number(counts.reused), tui.theme.of_reused()),
-        ("RATIO", tui.theme.text(&words::ratio(counts)), Style::new()),
-    ]
-}
-
-/// As many as have room: a number that is cut off would be another one.
+/// On one line. Where it is narrow, gaps close first, and then numbers are rounded; what still has no room is left out
+/// whole, because a number that is cut off would be another one.
 fn numbers(tui: &Tui, width: u16) -> Line<'static> {
     let counts = tui.picture().totals(tui.baseline.as_ref());
-    let mut line = Line::from(" ");
-    for (name, number, style) in named(tui, &counts) {
-        line.push_span(Span::styled(format!("{name} "), style));
-        line.push_span(Span::styled(number, style.patch(tui.theme.bold())));
-        line.push_span(Span::raw("  "));
-    }
-    for [name, number] in others(tui, &counts) {
-        if line.width() + name.width() + number.width() <= width.into() {
-            line.extend([name, number]);
+    let items = |room| {
+        let all = exchanges(tui, &counts, room).into_iter().chain(others(tui, &counts, room));
+        all.map(Item::line).collect::<Vec<_>>()
+    };
+    let forms = [("  ", EXACT), (" ", EXACT), (" ", 5), (" ", 4)];
+    let fits = |(gap, room): &(&str, usize)| {
+        let items = items(*room);
+        items.iter().map(|item| item.width() + gap.len()).sum::<usize>() + 1 - gap.len() <= width.into()
+    };
+    let (gap, room) = forms.into_iter().find(fits).unwrap_or(forms[3]);
+    let mut line = Line::default();
+    for item in items(room) {
+        let before = if line.spans.is_empty() { " " } else { gap };
+        if line.width() + before.len() + item.width() > width.into() {
+            break;
         }
+        line.push_span(Span::raw(before));
+        line.extend(item);
     }
     line
 }
 
-/// The same in large digits.
-fn large(tui: &Tui) -> Vec<Line<'static>> {
+/// The same in large digits, if they have room: with all else that stands below them.
+fn large(tui: &Tui, width: u16) -> Option<Vec<Line<'static>>> {
     let counts = tui.picture().totals(tui.baseline.as_ref());
     let mut lines = vec![Line::from(" "); usize::from(digits::HEIGHT) + 1];
-    for (name, number, style) in named(tui, &counts) {
+    for Item { name, name_style, number, .. } in exchanges(tui, &counts, EXACT) {
         let rows = digits::large(&number, tui.theme.has_unicode);
         let width = rows[0].chars().count().max(name.len());
-        for (line, row) in lines.iter_mut().zip(rows) {
-            line.push_span(Span::styled(format!("{row:<width$}    "), style));
+        for (line, text) in lines.iter_mut().zip(rows.iter().map(String::as_str).chain([name])) {
+            line.push_span(Span::styled(format!("{text:<width$}    "), name_style));
         }
-        lines[usize::from(digits::HEIGHT)].push_span(Span::styled(format!("{name:<width$}    "), style));
     }
-    lines[usize::from(digits::HEIGHT)].extend(others(tui, &counts).into_iter().flatten());
-    lines
+    for (index, other) in others(tui, &counts, EXACT).into_iter().enumerate() {
+        let below = &mut lines[usize::from(digits::HEIGHT)];
+        below.push_span(Span::raw(if index == 0 { " " } else { "  " }));
+        below.extend(other.line());
+    }
+    lines.iter().all(|line| line.width() <= width.into()).then_some(lines)
 }
 
 /// The share of what is new, and of what is reused, as long as the screen is wide.

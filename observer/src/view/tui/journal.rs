@@ -8,8 +8,8 @@ use crate::{
     view::words::{self, time},
 };
 
-/// Entries that are kept.
-const KEPT: usize = 5_000;
+/// Entries that are kept; twice while the screen is frozen.
+const KEPT: usize = 2_500;
 
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
@@ -41,8 +41,6 @@ pub(super) struct Journal {
     written: u64,
     /// How many of them are shown, if it is held there.
     held: Option<u64>,
-    /// How many there were when the screen was frozen, if it is.
-    frozen: Option<u64>,
 }
 
 impl Journal {
@@ -56,16 +54,17 @@ impl Journal {
 
     /// Entries that came since it is held; None if it is not.
     pub(super) fn held_back(&self) -> Option<u64> {
-        self.held.map(|held| self.written - held.min(self.written))
+        self.held.map(|held| self.written.saturating_sub(held))
     }
 
-    pub(super) fn freeze(&mut self, is_frozen: bool) {
-        self.frozen = is_frozen.then_some(self.written);
+    /// Holds where this one was held, which was the same until some time ago.
+    pub(super) fn hold_as(&mut self, other: &Self) {
+        self.held = other.held;
     }
 
-    /// How many are shown: up to where it is held, or was when the screen was frozen.
+    /// How many are shown.
     fn shown_until(&self) -> u64 {
-        self.held.or(self.frozen).unwrap_or(self.written)
+        self.held.unwrap_or(self.written)
     }
 
     pub(super) fn toggle_pause(&mut self) {
@@ -142,7 +141,7 @@ mod tests {
         journal.toggle_pause();
         add(&mut journal, 2 * KEPT as u64);
         assert_eq!((journal.entries.len(), journal.held_back()), (KEPT, Some(2 * KEPT as u64)));
-        assert_eq!(shown(&journal, 2), ["5010", "5011"]);
+        assert_eq!(shown(&journal, 2), ["2510", "2511"]);
         assert_eq!(shown(&Journal::default(), 5), Vec::<&str>::new());
     }
 }

@@ -11,6 +11,8 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Draw,
+    /// Everything, on an empty screen: another program may have written there.
+    Afresh,
     /// It meant nothing.
     Nothing,
     Suspend,
@@ -27,24 +29,20 @@ pub(super) enum Mode {
     Help,
 }
 
-/// Every key, for the help.
-pub(super) const HELP: [(&str, &str); 16] = [
-    ("q, Ctrl-C", "end the watch, with its summary"),
-    ("?", "this help"),
-    ("Space", "freeze the picture, and go on; counting never stops"),
+/// Every key, for the help: as many rows, and as long, as the smallest screen has room for.
+pub(super) const HELP: [(&str, &str); 12] = [
+    ("q, Ctrl-C, Ctrl-Z", "end with the summary; suspend"),
+    ("Space", "freeze the picture; counting goes on"),
     ("r", "count from now on, on this screen only"),
-    ("s, S", "sort by the next column, by the one before"),
-    ("o", "the other way round"),
-    ("/", "only rows that hold this text; Esc: all again"),
-    ("Enter", "unfold the processes of a name, and fold them"),
-    ("↑ ↓, k j", "one up, one down"),
-    ("PgUp PgDn", "a page up, a page down"),
-    ("Home End, g G", "to the first, to the last"),
-    ("Tab, ⇧Tab", "to the next pane, to the one before"),
+    ("s S, o", "sort by next, previous column; reverse"),
+    ("/", "only rows with this text; Esc: all"),
+    ("Enter", "unfold the processes of a name, or fold"),
+    ("↑ ↓ PgUp PgDn", "a row up, down (k j); a page"),
+    ("Home End", "to the first, to the last (g G)"),
+    ("Tab, ⇧Tab", "the next pane, the one before"),
     ("w", "the pane on all of the screen, and back"),
-    ("p", "hold the log, and let it go on"),
-    ("Esc", "back"),
-    ("Ctrl-Z", "suspend"),
+    ("p", "hold the log, or let it go on"),
+    ("?, Esc, Ctrl-L", "this help; back; draw all afresh"),
 ];
 
 impl Tui {
@@ -57,7 +55,7 @@ impl Tui {
                 KeyCode::Char('c') => Outcome::Quit,
                 KeyCode::Char('z') => Outcome::Suspend,
                 // A terminal's own way to ask for a fresh screen.
-                KeyCode::Char('l') => Outcome::Draw,
+                KeyCode::Char('l') => Outcome::Afresh,
                 _ => Outcome::Nothing,
             };
         }
@@ -86,7 +84,7 @@ impl Tui {
             KeyCode::Char('s') => self.sort(1),
             KeyCode::Char('S') => self.sort(-1),
             KeyCode::Char('o') => self.turn_order(),
-            KeyCode::Char('p') => self.journal.toggle_pause(),
+            KeyCode::Char('p') => self.journal().toggle_pause(),
             KeyCode::Char('w') => self.is_widened = !self.is_widened,
             KeyCode::Tab => self.focus_next(1),
             KeyCode::BackTab => self.focus_next(PANES.len() - 1),
@@ -98,6 +96,10 @@ impl Tui {
     }
 
     fn navigate(&mut self, key: KeyCode) -> Outcome {
+        if self.focus == Pane::Groups && matches!(key, KeyCode::Home | KeyCode::Char('g')) {
+            self.select_first();
+            return Outcome::Draw;
+        }
         let page = self.page().max(1).cast_signed();
         // Further than anything goes.
         let all = isize::MAX / 2;
@@ -113,7 +115,10 @@ impl Tui {
         match self.focus {
             Pane::Groups => self.select(by),
             Pane::Detail => self.scroll_detail(by),
-            Pane::Log => self.journal.scroll(by as i64, self.page()),
+            Pane::Log => {
+                let page = self.page();
+                self.journal().scroll(by as i64, page);
+            }
             Pane::Chart => return Outcome::Nothing,
         }
         Outcome::Draw
@@ -141,31 +146,38 @@ impl Tui {
     pub(super) fn useful_keys(&self) -> Vec<(&'static str, &'static str)> {
         match self.mode {
             Mode::Help => return vec![("any key", "close"), ("q", "quit")],
-            Mode::Type => return vec![("Enter", "keep"), ("Esc", "clear"), ("↑↓", "select")],
+            Mode::Type => {
+                let mut keys = vec![("Enter", "keep"), ("Esc", "clear")];
+                if !self.table.rows().is_empty() {
+                    keys.push(("↑↓", "select"));
+                }
+                return keys;
+            }
             Mode::Look => {}
         }
         let mut keys = vec![("q", "quit"), ("?", "help")];
-        keys.push(("Space", if self.is_frozen() { "go on" } else { "freeze" }));
-        match self.focus {
-            Pane::Groups => {
-                keys.push(("↑↓", "select"));
-                if self.can_unfold() {
-                    keys.push(("Enter", "unfold"));
-                }
-                keys.extend([("s o", "sort"), ("/", "filter")]);
-            }
-            Pane::Detail => keys.push(("↑↓", "scroll")),
-            Pane::Log => {
-                keys.push(("↑↓", "scroll"));
-                keys.push(("p", if self.journal.held_back().is_some() { "follow" } else { "hold" }));
-            }
-            Pane::Chart => {}
-        }
-        keys.extend([("Tab", "pane"), ("w", if self.is_widened { "back" } else { "widen" })]);
-        keys.push(("r", "reset"));
         if !self.table.filter.is_empty() {
             keys.push(("Esc", "no filter"));
         }
+        let has_rows = !self.table.rows().is_empty();
+        match self.focus {
+            Pane::Groups if has_rows => {
+                keys.push(("↑↓", "select"));
+                if let Some(is_unfolded) = self.can_unfold() {
+                    keys.push(("Enter", if is_unfolded { "fold" } else { "unfold" }));
+                }
+                keys.extend([("/", "filter"), ("s o", "sort")]);
+            }
+            Pane::Detail if has_rows => keys.push(("↑↓", "scroll")),
+            Pane::Log => {
+                keys.push(("↑↓", "scroll"));
+                keys.push(("p", if self.picture().journal.held_back().is_some() { "follow" } else { "hold" }));
+            }
+            _ => {}
+        }
+        keys.push(("Tab", "pane"));
+        keys.push(("Space", if self.is_frozen() { "go on" } else { "freeze" }));
+        keys.extend([("w", if self.is_widened { "back" } else { "widen" }), ("r", "reset")]);
         keys
     }
 }

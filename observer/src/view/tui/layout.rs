@@ -27,21 +27,11 @@ const WIDE: u16 = 110;
 /// The least rows of a pane, with its frame.
 const LEAST: u16 = 5;
 
-/// Rows of the header by the height of the screen, without the line for what is missing.
-pub(super) fn header_height(height: u16) -> u16 {
-    match height {
-        0..=5 => 1,
-        6..=17 => 2,
-        18..=33 => 3,
-        _ => 6,
-    }
-}
-
 impl Layout {
-    /// `groups`: how many rows the table has. `has_loss`: the header has one line more.
-    pub(super) fn new(area: Rect, focus: Pane, is_widened: bool, groups: usize, has_loss: bool) -> Self {
-        let header = Rect { height: (header_height(area.height) + u16::from(has_loss)).min(area.height), ..area };
+    /// `groups`: how many rows the table has. `header`: how many the header has.
+    pub(super) fn new(area: Rect, focus: Pane, is_widened: bool, groups: usize, header: u16) -> Self {
         let footer_height = u16::from(area.height >= 3);
+        let header = Rect { height: header.min(area.height - footer_height), ..area };
         let footer = Rect { y: area.bottom() - footer_height, height: footer_height, ..area };
         let body =
             Rect { y: header.bottom(), height: area.height.saturating_sub(header.height + footer.height), ..area };
@@ -70,7 +60,7 @@ fn several(body: Rect, focus: Pane, groups: usize) -> Vec<(Pane, Rect)> {
     let left = body.height - panes.iter().map(|(_, area)| area.height).sum::<u16>();
     // Two lines of frame and one of titles.
     let wanted = u16::try_from(groups).unwrap_or(u16::MAX).saturating_add(3);
-    panes.push((Pane::Groups, take(wanted.clamp(LEAST, (left * 9 / 20).max(LEAST)))));
+    panes.push((Pane::Groups, take(wanted.clamp(LEAST, share(left, 9, 20).max(LEAST)))));
     let lower = match focus {
         Pane::Log => Pane::Log,
         Pane::Chart if !has_chart => Pane::Chart,
@@ -82,7 +72,7 @@ fn several(body: Rect, focus: Pane, groups: usize) -> Vec<(Pane, Rect)> {
         let left_pane = if lower == Pane::Log { Pane::Detail } else { lower };
         panes.extend([(left_pane, left), (Pane::Log, right)]);
     } else if rest.height >= 5 * LEAST {
-        let upper = Rect { height: rest.height * 2 / 3, ..rest };
+        let upper = Rect { height: share(rest.height, 2, 3), ..rest };
         let below = Rect { y: upper.bottom(), height: rest.height - upper.height, ..rest };
         panes.extend([(Pane::Detail, upper), (Pane::Log, below)]);
     } else {
@@ -91,18 +81,24 @@ fn several(body: Rect, focus: Pane, groups: usize) -> Vec<(Pane, Rect)> {
     panes
 }
 
+/// So many parts of rows, of all parts.
+fn share(rows: u16, parts: u32, all: u32) -> u16 {
+    (u32::from(rows) * parts / all) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn panes_have_a_place_each_at_every_size() {
-        for (width, height) in (0..=220).step_by(11).flat_map(|width| (0..=90).map(move |height| (width, height))) {
+        let sizes = (0..=220).step_by(11).flat_map(|width| (0..=90).map(move |height| (width, height)));
+        for (width, height) in sizes.chain([(80, 20_000), (80, u16::MAX)]) {
             for (focus, is_widened, groups) in
                 PANES.into_iter().flat_map(|focus| [(focus, false, 0), (focus, false, 500), (focus, true, 3)])
             {
                 let area = Rect::new(0, 0, width, height);
-                let layout = Layout::new(area, focus, is_widened, groups, height % 2 == 0);
+                let layout = Layout::new(area, focus, is_widened, groups, height % 7);
                 let panes = layout.panes.iter().map(|(_, area)| *area);
                 let all: Vec<Rect> = panes.chain([layout.header, layout.footer]).collect();
                 let covered: u32 = all.iter().map(|area| area.area()).sum();
@@ -116,7 +112,7 @@ mod tests {
     #[test]
     fn what_goes_first_is_the_log_then_the_chart() {
         let panes = |width, height| {
-            let layout = Layout::new(Rect::new(0, 0, width, height), Pane::Groups, false, 2, false);
+            let layout = Layout::new(Rect::new(0, 0, width, height), Pane::Groups, false, 2, 3);
             layout.panes.into_iter().map(|(pane, _)| pane).collect::<Vec<_>>()
         };
         assert_eq!(panes(60, 15), [Pane::Groups, Pane::Detail]);

@@ -31,8 +31,8 @@ pub(super) struct Part<'a> {
     pub(super) row: &'a GroupRow,
     /// Since the screen was reset.
     pub(super) counts: Counts,
-    /// Connections that could carry the exchanges of `counts`.
-    pub(super) carriers: u64,
+    /// Connections that carried the exchanges of `counts`; None where that is not known.
+    pub(super) carriers: Option<u64>,
     pub(super) connects_per_second: Option<f64>,
     /// Whether it is one of several that are folded; else how many it has that could be unfolded.
     pub(super) is_member: bool,
@@ -40,9 +40,10 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// A mean; None without an exchange.
+    /// A mean; None without an exchange, and where it is not known.
     pub(super) fn exchanges_per_connection(&self) -> Option<f64> {
         let exchanges = self.counts.exchanges();
-        (exchanges > 0 && self.carriers > 0).then(|| exchanges as f64 / self.carriers as f64)
+        let carriers = self.carriers.filter(|carriers| exchanges > 0 && *carriers > 0)?;
+        Some(exchanges as f64 / carriers as f64)
     }
 }

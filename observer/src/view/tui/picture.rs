@@ -4,6 +4,7 @@ use super::{
     baseline::Baseline,
     connections::Connections,
     history::History,
+    journal::Journal,
     part::{Member, Part, PartName},
     rates::Rates,
 };
@@ -17,6 +18,7 @@ pub(super) struct Picture {
     pub(super) history: History,
     pub(super) rates: Rates,
     pub(super) connections: Connections,
+    pub(super) journal: Journal,
     /// Nanoseconds since 1970.
     pub(super) started_unix_ns: i64,
 }
@@ -29,18 +31,23 @@ impl Picture {
             history: History::default(),
             rates: Rates::default(),
             connections: Connections::default(),
+            journal: Journal::default(),
             started_unix_ns,
         }
     }
 
-    pub(super) fn take(&mut self, mut snapshot: Snapshot) {
-        self.families = families(std::mem::take(&mut snapshot.groups));
+    /// Takes from a snapshot what is told over time, and leaves the rest as it is.
+    pub(super) fn pass(&mut self, snapshot: &Snapshot) {
         self.history.add(snapshot.duration_us, snapshot.totals.new, snapshot.totals.reused);
-        self.rates.look(snapshot.duration_us, &self.families);
-        if snapshot.loss.rows > self.snapshot.loss.rows {
-            let parts = self.families.iter().flat_map(Family::parts);
-            let present = parts.filter_map(|row| row.key).collect();
-            self.connections.retain(&present);
+        self.rates.look(snapshot.duration_us, &snapshot.groups);
+    }
+
+    pub(super) fn take(&mut self, mut snapshot: Snapshot) {
+        self.pass(&snapshot);
+        self.rates.tell_of(snapshot.duration_us);
+        self.families = families(std::mem::take(&mut snapshot.groups));
+        if snapshot.loss.rows > 0 {
+            self.connections.forget_lost(self.families.iter().flat_map(Family::parts));
         }
         self.snapshot = snapshot;
     }
@@ -67,12 +74,9 @@ impl Picture {
             (Some(baseline), None) => baseline.whole(family),
             (Some(baseline), Some(member)) => baseline.part(family, member),
         };
-        // Those that were open at the reset carry exchanges on: as many as are open now and were not opened since.
-        let open_before = row.counts.open().saturating_sub(counts.opened.saturating_sub(counts.closed));
-        let carriers = match baseline {
-            None => row.counts.exchanges_per_connection.iter().sum(),
-            Some(_) => counts.opened.saturating_sub(counts.unused) + open_before,
-        };
+        // Connections that were open at the reset may have carried exchanges since, or not: nobody has counted which.
+        let were_open = (row.counts.open() + counts.closed).saturating_sub(counts.opened + counts.pre_existing) > 0;
+        let carriers = (!were_open).then(|| counts.exchanges_per_connection.iter().sum());
         let name = PartName { group: row.name.clone(), process: member.map(Member::of) };
         let connects_per_second = self.rates.of(&name, row.counts.opened);
         let members = if member.is_none() { family.members.len() } else { 0 };

@@ -1,5 +1,6 @@
-//! The table of groups as the one who looks has arranged it: sorted, filtered, unfolded, and with one row selected. The
-//! selection is by name, so it survives every refresh.
+//! The table of groups as the one who looks has arranged it: sorted, filtered, unfolded, and with one row selected. That is
+//! the first one, the worst by what it is sorted by, until someone chooses another: then it is by name, and survives every
+//! refresh.
 
 use std::{cmp::Ordering, collections::HashSet, sync::Arc};
 
@@ -23,6 +24,7 @@ pub(super) struct Table {
     pub(super) greatest_first: bool,
     pub(super) filter: String,
     unfolded: HashSet<Option<Arc<GroupName>>>,
+    /// None until someone moves or acts on it: then it is the first row, whichever that is.
     selected: Option<PartName>,
     /// What is shown, from the first row to the last.
     rows: Vec<Place>,
@@ -82,10 +84,14 @@ impl Table {
 
     /// What was selected is where it is now; if it is not there any more, what is in its place is selected.
     fn find_selected(&mut self, picture: &Picture) {
-        let place =
-            self.selected.as_ref().and_then(|name| self.rows.iter().position(|row| name_of(picture, *row) == *name));
-        let cursor = place.unwrap_or(self.cursor.min(self.rows.len().saturating_sub(1)));
-        self.select(picture, cursor);
+        let Some(name) = &self.selected else {
+            self.cursor = 0;
+            return;
+        };
+        match self.rows.iter().position(|row| name_of(picture, *row) == *name) {
+            Some(place) => self.cursor = place,
+            None => self.select(picture, self.cursor.min(self.rows.len().saturating_sub(1))),
+        }
     }
 
     fn select(&mut self, picture: &Picture, cursor: usize) {
@@ -96,6 +102,11 @@ impl Table {
     pub(super) fn move_by(&mut self, picture: &Picture, by: isize) {
         let last = self.rows.len().saturating_sub(1);
         self.select(picture, self.cursor.saturating_add_signed(by).min(last));
+    }
+
+    /// The first row, whichever that comes to be.
+    pub(super) fn select_first(&mut self) {
+        (self.cursor, self.selected) = (0, None);
     }
 
     /// Shows the members of what is selected, or hides them.

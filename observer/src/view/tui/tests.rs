@@ -5,13 +5,14 @@ use ratatui::{
     backend::TestBackend,
     buffer::Buffer,
     crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
-    style::Color,
+    style::{Color, Modifier},
 };
 
 use super::{
     fixture::{self, Watch},
     *,
 };
+use crate::event::{Connection, RowKind, Why};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
 const PLAIN: Theme = Theme { has_colours: false, has_unicode: true };
@@ -106,6 +107,53 @@ fn long_names_and_addresses() {
     assert_screens("long", &fixture::long_names());
 }
 
+/// A watch that has counted so much.
+fn counted(opened: u64, closed: u64, new: u64, reused: u64) -> Watch {
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened, closed, new, reused, ..Default::default() };
+    watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 77);
+    watch
+}
+
+#[test]
+fn no_number_of_the_header_is_cut_off() {
+    let watches =
+        [(1_500, 0, 1_234, 123_456), (2_000_000, 1, 1_234_567, 9_876_543), (3, 1, 3, 0), (1_500, 0, 125_750, 873_250)];
+    for (opened, closed, new, reused) in watches {
+        let mut tui = screen(&counted(opened, closed, new, reused), PLAIN, 3_500);
+        for (width, height) in [80, 60, 100, 120, 30].into_iter().flat_map(|width| [(width, 40), (width, 15)]) {
+            let text = text(&drawn(&mut tui, (width, height)));
+            let numbers = text.lines().find(|line| line.contains("NEW")).unwrap();
+            let words: Vec<&str> = numbers.split_whitespace().collect();
+            let open = (opened - closed).to_string();
+            if width >= 60 {
+                assert!(words.contains(&"TIME_WAIT") && words.contains(&"77"), "{width}: {text}");
+                assert!(words.contains(&&*open) || opened > 9_999, "{width}: {text}");
+            }
+            if (width, height) == (80, 15) {
+                assert!(words.contains(&&*new.to_string()) && words.contains(&&*reused.to_string()), "{text}");
+            }
+        }
+    }
+    let mut tui = screen(&counted(1_500, 0, 125_750, 873_250), PLAIN, 3_500);
+    insta::assert_snapshot!("tall-80x40", text(&drawn(&mut tui, (80, 40))));
+}
+
+#[test]
+fn losses_are_told_whole_or_not_at_all() {
+    let mut watch = Watch::new();
+    let loss = crate::event::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
+    watch.tracker.sample(crate::event::Sample { loss, ..Default::default() });
+    let mut tui = screen(&watch, PLAIN, 3_500);
+    let mut told = |width| {
+        let text = text(&drawn(&mut tui, (width, 15)));
+        text.lines().find(|line| line.contains("LOST")).unwrap().to_string()
+    };
+    assert_eq!(told(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
+    assert_eq!(told(60), " LOST 5 connections not counted, …");
+    assert_eq!(told(20), " LOST …");
+}
+
 #[test]
 fn a_terminal_without_unicode() {
     let theme = Theme { has_colours: true, has_unicode: false };
@@ -125,20 +173,67 @@ fn help_is_over_everything() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     press(&mut tui, "?");
     insta::assert_snapshot!("help-80x24", text(&drawn(&mut tui, (80, 24))));
+    for has_unicode in [true, false] {
+        tui.theme.has_unicode = has_unicode;
+        let small = text(&drawn(&mut tui, (60, 15)));
+        for (key, what) in keys::HELP {
+            let key = footer::key_name(&tui, key);
+            assert!(small.contains(what) && small.contains(&format!("{key} ")), "{key} {what}: {small}");
+        }
+        assert!(small.contains("any key close"), "{small}");
+    }
+    tui.theme.has_unicode = true;
+    insta::assert_snapshot!("help-60x15", text(&drawn(&mut tui, (60, 15))));
     assert_eq!(press(&mut tui, "x"), Outcome::Draw);
     assert_eq!(tui.mode, Mode::Look);
 }
 
 #[test]
 fn nothing_is_told_by_colour_alone() {
-    for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss()] {
-        let plain = drawn(&mut screen(&watch, PLAIN, 3_500), (120, 40));
-        let coloured = drawn(&mut screen(&watch, COLOURED, 3_500), (120, 40));
-        assert_eq!(text(&plain), text(&coloured));
-        let has_colour =
-            |buffer: &Buffer| buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
-        assert!(!has_colour(&plain), "NO_COLOR");
-        assert!(has_colour(&coloured));
+    for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss(), fixture::long_names()] {
+        for size in SIZES {
+            let plain = drawn(&mut screen(&watch, PLAIN, 3_500), size);
+            let coloured = drawn(&mut screen(&watch, COLOURED, 3_500), size);
+            assert_eq!(text(&plain), text(&coloured));
+            let has_colour = |buffer: &Buffer| {
+                buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+            };
+            assert!(!has_colour(&plain), "NO_COLOR");
+            assert!(has_colour(&coloured));
+        }
+    }
+}
+
+/// The cells of the line that holds this text, from its first to its last character.
+fn cells<'a>(buffer: &'a Buffer, wanted: &str) -> &'a [ratatui::buffer::Cell] {
+    let rows = || buffer.content().chunks(buffer.area.width.into());
+    let starts = |row: &[ratatui::buffer::Cell], at: usize| {
+        row[at..].iter().map(ratatui::buffer::Cell::symbol).collect::<String>().starts_with(wanted)
+    };
+    let length = wanted.chars().count();
+    rows()
+        .find_map(|row| Some(&row[(0..row.len()).find(|at| starts(row, *at))?..][..length]))
+        .unwrap_or_else(|| panic!("no {wanted}: {}", text(buffer)))
+}
+
+#[test]
+fn styles_say_what_matters() {
+    for size in SIZES {
+        let buffer = drawn(&mut screen(&fixture::loss(), COLOURED, 3_500), size);
+        let lost = cells(&buffer, "LOST 5 connections not counted, 1234 rows not shown");
+        assert!(lost.iter().all(|cell| cell.fg == Color::Red && cell.modifier.contains(Modifier::BOLD)));
+        let mut tui = screen(&fixture::many(), COLOURED, 3_500);
+        for (keys, [selected, other]) in [("", ["worker-49", "worker-48"]), ("↓", ["worker-48", "worker-49"])] {
+            press(&mut tui, keys);
+            let buffer = drawn(&mut tui, size);
+            let is_reversed = |name: &str| {
+                cells(&buffer, &format!("│{name}"))[1..].iter().all(|cell| cell.modifier.contains(Modifier::REVERSED))
+            };
+            assert!(is_reversed(selected) && !is_reversed(other), "{size:?}");
+        }
+        let buffer = drawn(&mut screen(&fixture::undrained(), COLOURED, 3_500), size);
+        assert!(cells(&buffer, "response-not-read").iter().all(|cell| cell.fg == Color::Magenta));
+        assert!(cells(&buffer, "NEW")[0].fg == Color::Yellow && cells(&buffer, "REUSED")[0].fg == Color::Cyan);
     }
 }
 
@@ -178,6 +273,7 @@ fn q_and_ctrl_c_quit() {
         assert_eq!(tui.key(interrupt), Outcome::Quit, "after {keys:?}");
     }
     assert_eq!(tui.key(KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL)), Outcome::Suspend);
+    assert_eq!(tui.key(KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL)), Outcome::Afresh);
     press(&mut tui, "⎋");
     assert_eq!(press(&mut tui, "~"), Outcome::Nothing);
 }
@@ -198,24 +294,94 @@ fn the_selection_stays_with_its_row() {
 }
 
 #[test]
+fn the_worst_group_is_selected_until_someone_chooses() {
+    let snapshot = |new: [u64; 3]| {
+        let mut watch = Watch::new();
+        let group = |(pid, new): (u32, u64)| {
+            let counters = crate::event::Group { opened: new, new, ..Default::default() };
+            fixture::group(fixture::key(pid, "127.0.0.1:80"), &format!("p{pid}"), &counters)
+        };
+        watch.sample((1..).zip(new).map(group).collect(), 0);
+        watch.tracker.snapshot(fixture::START_NS + 1_000_000_000)
+    };
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    let mut selected_after = |keys: &str, new| {
+        press(&mut tui, keys);
+        tui.snapshot(snapshot(new));
+        selected(&tui)
+    };
+    assert_eq!(selected_after("", [9, 1, 1]), "p1[1]");
+    assert_eq!(selected_after("", [9, 10, 1]), "p2[2]");
+    assert_eq!(selected_after("↓", [9, 10, 11]), "p1[1]", "which was the second");
+    assert_eq!(selected_after("⇱", [9, 10, 11]), "p3[3]");
+    assert_eq!(selected_after("", [12, 10, 11]), "p1[1]", "the first again, whichever that is");
+    assert_eq!(selected_after("⇥j", [12, 13, 11]), "p1[1]", "its detail is being read");
+}
+
+#[test]
 fn every_column_sorts_both_ways() {
     let mut tui = screen(&fixture::many(), PLAIN, 1_000);
     for _ in column::COLUMNS {
-        press(&mut tui, "s⇱");
+        press(&mut tui, "s");
         let column = tui.table.sorted_by;
         let keys = |tui: &Tui| {
             let rows = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, None));
             rows.map(|part| column.key(&part)).collect::<Vec<_>>()
         };
-        let one_way = keys(&tui);
-        assert_eq!(one_way.is_sorted(), !tui.table.greatest_first || one_way.first() == one_way.last(), "{column:?}");
-        press(&mut tui, "o");
-        let mut other_way = keys(&tui);
-        other_way.reverse();
-        assert_eq!(one_way.len(), other_way.len());
-        assert!(one_way == other_way || column.is_text(), "{column:?}");
-        assert_eq!(one_way.first(), other_way.first(), "{column:?}");
+        assert_eq!(tui.table.greatest_first, column.begins_with_greatest(), "{column:?}");
+        let ways = [keys(&tui), {
+            press(&mut tui, "o");
+            keys(&tui)
+        }];
+        let [ascending, descending] = if column.begins_with_greatest() { [1, 0] } else { [0, 1] };
+        assert_eq!(ways[ascending].len(), 500);
+        assert!(ways[ascending].is_sorted(), "{column:?}");
+        assert!(ways[descending].is_sorted_by(|one, next| one >= next), "{column:?}");
     }
+}
+
+#[test]
+fn what_it_is_sorted_by_is_seen() {
+    for theme in [PLAIN, Theme { has_unicode: false, ..PLAIN }] {
+        let mut tui = screen(&fixture::many(), theme, 1_000);
+        for _ in column::COLUMNS {
+            press(&mut tui, "s");
+            for mark in if tui.table.greatest_first { ["▼", "▲"] } else { ["▲", "▼"] } {
+                let title = format!("{}{}", tui.table.sorted_by.title(), theme.text(mark));
+                let text = shown(&mut tui);
+                assert!(text.contains(&title), "{title}: {text}");
+                press(&mut tui, "o");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_moves_as_far_as_it_says() {
+    let mut tui = screen(&fixture::many(), PLAIN, 1_000);
+    drawn(&mut tui, (120, 40));
+    let page = tui.page();
+    assert!(page > 5);
+    let mut after = |keys: &str| {
+        press(&mut tui, keys);
+        tui.table.cursor()
+    };
+    assert_eq!(["j", "j", "k", "↓", "↑"].map(&mut after), [1, 2, 1, 2, 1]);
+    assert_eq!(["⇟", "⇟", "⇞", "⇞", "⇞"].map(&mut after), [1 + page, 1 + 2 * page, 1 + page, 1, 0]);
+    assert_eq!(["G", "j", "k", "g", "⇲", "⇱", "k"].map(&mut after), [499, 499, 498, 0, 499, 0, 0]);
+
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, "⇥");
+    let mut after = |keys: &str| {
+        drawn(&mut tui, (80, 24));
+        press(&mut tui, keys);
+        drawn(&mut tui, (80, 24));
+        tui.detail_offset
+    };
+    let last = after("G");
+    assert!(last > 5);
+    assert_eq!(["g", "j", "j", "k", "⇞", "⇲", "↑"].map(&mut after), [0, 1, 2, 1, 0, last, last - 1]);
+    assert!(after("⇱⇟") > 2, "as many rows as are seen");
 }
 
 #[test]
@@ -253,6 +419,23 @@ fn a_name_with_several_processes_unfolds() {
 }
 
 #[test]
+fn processes_of_a_name_are_in_the_order_of_their_numbers() {
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let pids = [1000, 99, 7, 20_000];
+    let groups = pids.map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters));
+    watch.sample(groups.into(), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    while tui.table.sorted_by != column::Column::Process {
+        press(&mut tui, "s");
+    }
+    press(&mut tui, "⏎");
+    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, None));
+    let order: Vec<Option<u32>> = parts.map(|part| part.row.pid).collect();
+    assert_eq!(order, [None, Some(7), Some(99), Some(1000), Some(20_000)]);
+}
+
+#[test]
 fn freezing_stops_the_picture_and_not_the_count() {
     let mut tui = screen(&fixture::drained(), PLAIN, 1_000);
     press(&mut tui, " ");
@@ -265,6 +448,26 @@ fn freezing_stops_the_picture_and_not_the_count() {
     press(&mut tui, " ");
     let went_on = shown(&mut tui);
     assert!(went_on.contains("0:09") && went_on.contains("client[443]"), "{went_on}");
+}
+
+#[test]
+fn a_frozen_log_stays_whatever_comes_and_wherever_it_is_held() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, " ⇥⇥w");
+    let frozen = shown(&mut tui);
+    let more = |tui: &mut Tui| (0..6_000).for_each(|n| tui.notice(fixture::START_NS, &format!("later {n}")));
+    more(&mut tui);
+    assert_eq!(shown(&mut tui), frozen, "also when it has forgotten by now what is shown");
+    press(&mut tui, "p");
+    assert!(shown(&mut tui).contains("Log, held: 0 more"));
+    assert!(!shown(&mut tui).contains("later"));
+    press(&mut tui, "p⇞⇟⇟⇟");
+    assert_eq!(shown(&mut tui), frozen, "there is nothing beyond");
+    press(&mut tui, "p ");
+    more(&mut tui);
+    assert!(shown(&mut tui).contains("Log, held: 12000 more"), "what was held goes on being held");
+    press(&mut tui, "p");
+    assert!(shown(&mut tui).contains("later 5999"));
 }
 
 #[test]
@@ -315,6 +518,154 @@ fn counts_since_a_reset_follow_processes_that_end() {
 }
 
 #[test]
+fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
+    let groups = |all: &[(u32, u64, bool)]| {
+        all.iter()
+            .map(|(pid, opened, has_ended)| {
+                let counters = crate::event::Group { opened: *opened, new: *opened, ..Default::default() };
+                let mut group = fixture::group(fixture::key(*pid, "127.0.0.1:80"), "curl", &counters);
+                (group.ended, group.process_ended) = (*has_ended, *has_ended);
+                group
+            })
+            .collect()
+    };
+    let mut watch = Watch::new();
+    watch.sample(groups(&[(1, 10, false)]), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    press(&mut tui, "⏎r");
+    let mut opened_after = |all: &[(u32, u64, bool)]| {
+        watch.sample(groups(all), 0);
+        tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
+        if tui.table.rows().len() == 1 {
+            press(&mut tui, "⏎");
+        }
+        let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
+        let mut opened: Vec<(Option<u32>, u64)> = parts.map(|part| (part.row.pid, part.counts.opened)).collect();
+        opened.sort_unstable();
+        opened
+    };
+    assert_eq!(opened_after(&[(1, 11, false), (2, 5, false)]), [(None, 6), (Some(1), 1), (Some(2), 5)]);
+    let over = [(1, 12, true), (2, 6, true), (3, 1, false)];
+    assert_eq!(opened_after(&over), [(None, 8), (None, 9), (Some(3), 1)]);
+}
+
+#[test]
+fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
+    let counted = |opened: u64, closed: u64, reused: u64| {
+        let mut watch = Watch::new();
+        let mut counters = crate::event::Group { opened, closed, new: opened, reused, ..Default::default() };
+        counters.exchanges_per_connection[1] = opened;
+        watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
+        watch.tracker.snapshot(fixture::START_NS + 1_000_000_000)
+    };
+    let per_connection = |before: Snapshot, after: Snapshot| {
+        let mut tui = screen(&Watch::new(), PLAIN, 0);
+        tui.snapshot(before);
+        press(&mut tui, "r");
+        tui.snapshot(after);
+        let part = table::part_at(tui.picture(), tui.table.rows()[0], tui.baseline.as_ref());
+        part.exchanges_per_connection()
+    };
+    assert_eq!(per_connection(counted(4, 4, 4), counted(6, 5, 8)), Some(3.0));
+    assert_eq!(per_connection(counted(4, 3, 4), counted(6, 5, 8)), None, "the one that was open may have had them all");
+    assert_eq!(per_connection(Snapshot::default(), counted(2, 0, 4)), Some(3.0));
+}
+
+#[test]
+fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
+    let at = |second: i64, opened: u64| {
+        let mut watch = Watch::new();
+        let counters = crate::event::Group { opened, new: opened, ..Default::default() };
+        watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
+        watch.tracker.snapshot(fixture::START_NS + second * 1_000_000_000)
+    };
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    tui.snapshot(at(1, 0));
+    tui.pass(&at(2, 60));
+    (3..=9).for_each(|second| tui.pass(&at(second, 60)));
+    assert!(tui.table.rows().is_empty() && tui.picture().snapshot.duration_us == 1_000_000, "it is not shown yet");
+    tui.snapshot(at(10, 60));
+    let new: Vec<f64> = tui.picture().history.columns(1, 10).iter().map(|rate| rate.new).collect();
+    assert_eq!(new, [0.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let part = table::part_at(tui.picture(), tui.table.rows()[0], None);
+    assert_eq!(part.connects_per_second, Some(0.0), "within the last five seconds");
+}
+
+#[test]
+fn no_bar_is_cut_off_nor_a_port() {
+    let mut watch = Watch::new();
+    let mut counters = crate::event::Group { opened: 30, closed: 20, new: 30, ..Default::default() };
+    counters.exchanges_per_connection = [10, 20, 0, 0, 0];
+    counters.why[Why::Concurrency as usize] = 30;
+    counters.closes = counters.closes.map(|_| 2);
+    counters.lifetimes[3] = 20;
+    counters.failures[1] = 5;
+    let remote = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
+    watch.sample(vec![fixture::group(fixture::key(4_194_303, remote), "a-fifteen-bytes", &counters)], 0);
+    for theme in [PLAIN, Theme { has_unicode: false, ..PLAIN }] {
+        let mut tui = screen(&watch, theme, 1_000);
+        press(&mut tui, "⇥w");
+        for width in 60..=130 {
+            let text = text(&drawn(&mut tui, (width, 60)));
+            assert!(text.contains("]:65535") || text.contains("678]:65535"), "{text}");
+            let [piece, ..] = theme.pieces();
+            let body = text.lines().filter(|line| line.starts_with(['│', '|']));
+            for line in body {
+                let inner = line.trim_end_matches(['│', '|']);
+                assert!(!inner.ends_with(piece) || inner.chars().count() < usize::from(width), "{width}: {line}");
+            }
+            let bars = text.lines().find(|line| line.contains("concurrency")).unwrap();
+            assert!(bars.matches(piece).count() > 5, "{width}: {bars}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_exact_and_what_is_not_listed_says_so() {
+    let mut watch = fixture::undrained();
+    let key = fixture::key(443, "127.0.0.1:8080");
+    let close = watch.rows.last().unwrap().event.connection.clone();
+    watch.event(2_000, RowKind::Close, key, 99, Connection { exact: false, exchanges: 7, ..close.clone() });
+    watch.event(2_000, RowKind::Open, key, 100, close);
+    let counters = crate::event::Group { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
+    watch.sample(vec![fixture::group(key, "client", &counters)], 0);
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    press(&mut tui, "r");
+    watch.rows.iter().for_each(|row| tui.row(row));
+    let snapshot = watch.tracker.snapshot(fixture::START_NS + 5_000_000_000);
+    let since = tui.since_reset(&snapshot).unwrap();
+    assert!(since.contains("≈4 exchanges, ≈4 new, ≈0 reused"), "{since}");
+    tui.snapshot(snapshot);
+    let ask = tui.asks()[0];
+    let standing = Standing { activity: crate::event::Activity::Busy, exchanges: 3, is_exact: false };
+    tui.looked_at(&ask, Some(standing));
+    press(&mut tui, "⇥w");
+    let text = shown(&mut tui);
+    assert!(text.contains("Open 14, 1 listed; those from before the watch are not"), "{text}");
+    assert!(text.contains("≈7 exchanges") && text.contains("≈3 exchanges") && text.contains("1 exchange,"), "{text}");
+}
+
+#[test]
+fn thousands_of_processes_of_one_name_are_counted_since_a_reset_in_no_time() {
+    // Looking at all of them for each of them would take minutes.
+    const PROCESSES: u32 = 10_000;
+    let mut watch = Watch::new();
+    let groups = |more: u64| {
+        let counters = |pid: u32| crate::event::Group { opened: u64::from(pid) + more, new: 1, ..Default::default() };
+        (1..=PROCESSES).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters(pid))).collect()
+    };
+    watch.sample(groups(0), 0);
+    let mut tui = screen(&watch, PLAIN, 1_000);
+    press(&mut tui, "r⏎");
+    watch.sample(groups(3), 0);
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
+    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
+    let opened: Vec<u64> = parts.map(|part| part.counts.opened).collect();
+    assert_eq!(opened.len() as u32, PROCESSES + 1);
+    assert!(opened[0] == 3 * u64::from(PROCESSES) && opened[1..].iter().all(|opened| *opened == 3));
+}
+
+#[test]
 fn panes_take_the_keys_in_turn_and_fill_the_screen() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     let mut focused = Vec::new();
@@ -345,9 +696,28 @@ fn the_detail_scrolls_as_far_as_there_is_something() {
 #[test]
 fn the_footer_has_keys_that_work() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
-    assert!(!tui.useful_keys().contains(&("Enter", "unfold")), "there is one process");
+    let has = |tui: &Tui, key: &str, what: &str| tui.useful_keys().contains(&(key, what));
+    assert!(!has(&tui, "Enter", "unfold"), "there is one process");
     press(&mut tui, "⇥⇥p");
-    assert!(tui.useful_keys().contains(&("p", "follow")));
+    assert!(has(&tui, "p", "follow"));
     press(&mut tui, "⎋/c");
     assert_eq!(tui.useful_keys()[1], ("Esc", "clear"));
+    press(&mut tui, "no such thing⏎");
+    assert!(has(&tui, "Esc", "no filter") && !has(&tui, "↑↓", "select"));
+
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    for (key, what) in [("↑↓", "select"), ("/", "filter"), ("s o", "sort")] {
+        assert!(!has(&tui, key, what), "there is nothing to {what}");
+    }
+    let mut watch = Watch::new();
+    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let groups = (1..=3).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters)).collect();
+    watch.sample(groups, 0);
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS));
+    assert!(has(&tui, "Enter", "unfold"));
+    press(&mut tui, "⏎↓");
+    assert!(has(&tui, "Enter", "fold") && !has(&tui, "Enter", "unfold"));
+    let small = text(&drawn(&mut tui, (60, 15)));
+    let footer = small.lines().last().unwrap();
+    assert_eq!(footer, " q quit  ? help  ↑↓ select  Enter fold  / filter  s o sort");
 }

@@ -41,9 +41,13 @@ fn a_frozen_picture_keeps_counting() {
     dashboard.shows(&[&header(2, 0, "0.0 %")]);
     dashboard.press(" ");
     dashboard.shows(&["FROZEN"]);
+    let last_written = || dashboard.wait("a screen", Duration::ZERO, |_| true);
+    std::thread::sleep(Duration::from_millis(500));
+    let frozen = last_written();
     visit(&peer, 3);
     std::thread::sleep(Duration::from_millis(2500));
     dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    assert_eq!(last_written(), frozen, "nothing is written that nobody sees");
     dashboard.press(" ");
     dashboard.shows(&[&header(5, 0, "0.0 %")]);
     dashboard.shows_no_more("FROZEN");

@@ -30,8 +30,25 @@ const MOST_KIB: u64 = 128 << 10;
 const MOST_FRAME_US: u64 = 10_000;
 
 /// The time that a key's effect may take to be on the screen. Nine of ten have to keep to it: once a second the counters
-/// of all groups come at once, and on a busy machine taking them in can take longer than that.
+/// of all groups come at once, and taking them in can take longer than that. No key may wait for more than that twice.
 const TO_ANSWER: Duration = Duration::from_millis(100);
+const MOST_TO_ANSWER: Duration = Duration::from_millis(300);
+
+/// Keys, one after the other, and the text by which their effect is seen: that it comes, or that it goes.
+const ROUND: [(&str, &str, bool); 11] = [
+    ("?", "any key", true),
+    ("\u{1b}", "any key", false),
+    // Each of these arranges all groups anew.
+    ("s", "REUSED▼", true),
+    ("o", "REUSED▲", true),
+    ("S", "NEW▼", true),
+    ("r", "since reset 0:00", true),
+    ("/", "/_", true),
+    ("7", "/7_", true),
+    ("\u{1b}", "/7_", false),
+    ("o", "NEW▲", true),
+    ("o", "NEW▼", true),
+];
 
 /// From a key to its effect.
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +97,11 @@ fn waited(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds.parse().expect("it is a number"))
 }
 
-fn answer(dashboard: &Dashboard, key: &str, is_help: bool) -> Answer {
+fn answer(dashboard: &Dashboard, (key, text, comes): (&str, &str, bool)) -> Answer {
     let pid = dashboard.tool.id();
     let (before, pressed) = (waited(pid), Instant::now());
     dashboard.press(key);
-    let shown = dashboard.wait("an answer", Duration::from_secs(5), |screen| has_text(screen, "any key") == is_help);
+    let shown = dashboard.wait("an answer", Duration::from_secs(5), |screen| has_text(screen, text) == comes);
     Answer { took: shown.saturating_duration_since(pressed), waited: waited(pid).saturating_sub(before) }
 }
 
@@ -93,8 +110,7 @@ fn answers(dashboard: &Dashboard, time: Duration) -> Vec<Answer> {
     let begun = Instant::now();
     let mut answers = Vec::new();
     for n in 0..KEYS {
-        let (key, is_help) = if n % 2 == 0 { ("?", true) } else { ("\u{1b}", false) };
-        answers.push(answer(dashboard, key, is_help));
+        answers.push(answer(dashboard, ROUND[n % ROUND.len()]));
         if FREEZES.contains(&n) {
             dashboard.press(" ");
         }
@@ -129,13 +145,14 @@ fn ten_thousand_groups_and_a_hundred_thousand_events_a_second() {
     dashboard.quit();
     println!("{SECONDS} s took {took:.2?}; {kib} KiB");
     let (whole, own) = (spread(&answers, |answer| answer.took), spread(&answers, |answer| answer.own()));
+    let slowest_frame_us = slowest_frame_us(&log);
     println!("keys (median, 90 %, most): {whole:.1?}, and without waiting for a processor {own:.1?}");
 
     let summary: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
     assert_fields(&summary["totals"], &json!({ "opened": opened, "closed": closed, "new": closed, "reused": reused }));
     assert_eq!(summary["groups"].as_array().map(Vec::len), Some(busy::GROUPS as usize));
     assert!(took < Duration::from_secs(SECONDS) + Duration::from_secs(1), "it falls behind: {took:?}");
-    assert!(own[1] <= TO_ANSWER, "keys are answered late: {answers:.1?}");
+    assert!(own[1] <= TO_ANSWER && own[2] <= MOST_TO_ANSWER, "keys are answered late: {answers:.1?}");
     assert!(kib <= MOST_KIB, "{kib} KiB");
-    assert!(slowest_frame_us(&log) <= MOST_FRAME_US);
+    assert!(slowest_frame_us <= MOST_FRAME_US);
 }

@@ -162,6 +162,33 @@ fn a_shell_can_stop_it_and_let_it_go_on() {
 }
 
 #[test]
+fn a_stop_that_nobody_announced_leaves_nothing_behind() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
+    visit(&peer, 2);
+    dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    dashboard.signal(Signal::STOP);
+    eventually("it is stopped", || state(dashboard.tool.id()) == 'T');
+    // What a shell does meanwhile: its own modes, its own screen, its own words.
+    dashboard.restore_modes();
+    dashboard.disturb("\x1b[?1049l\x1b[?25h\x1b[Hthe words of a shell");
+    visit(&peer, 2);
+    dashboard.signal(Signal::CONT);
+    dashboard.shows(&[&header(4, 0, "0.0 %")]);
+    let is_whole = |screen: &vt100::Screen| screen.alternate_screen() && screen.hide_cursor();
+    assert!(dashboard.terminal.look(is_whole) && !dashboard.terminal.text().contains("the words of a shell"));
+    assert!(dashboard.terminal.modes().expect("a terminal has modes").are_raw());
+    // Ctrl-L sets right what another program has written.
+    dashboard.disturb("\x1b[H\x1b[2Jthe words of another");
+    dashboard.shows(&["the words of another"]);
+    dashboard.press("\u{c}");
+    dashboard.shows_no_more("the words of another");
+    dashboard.shows(&[&header(4, 0, "0.0 %"), "DESTINATION", "quit"]);
+    dashboard.quit();
+}
+
+#[test]
 fn any_size_will_do_at_any_moment() {
     let _machine = Machine::shared();
     let server = server();

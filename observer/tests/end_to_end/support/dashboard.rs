@@ -96,6 +96,16 @@ impl Dashboard {
         assert_eq!(self.terminal.modes().expect("a terminal has modes"), self.before);
     }
 
+    /// Sets the terminal's modes as they were before, as a shell does when a job of it has stopped.
+    pub(crate) fn restore_modes(&self) {
+        self.terminal.set_modes(&self.before).expect("a terminal has modes");
+    }
+
+    /// Another program writes to the terminal.
+    pub(crate) fn disturb(&self, text: &str) {
+        self.terminal.write(text).expect("a terminal can be written to");
+    }
+
     /// Ends the watch as a person does.
     #[track_caller]
     pub(crate) fn quit(&mut self) -> String {

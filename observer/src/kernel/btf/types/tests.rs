@@ -46,7 +46,7 @@ fn fields_are_found_behind_other_names_and_in_anonymous_unions() {
 #[test]
 fn a_bit_field_has_no_offset() {
     let has_bit_fields = 1 << 31;
-    let members = [1, 1, 0, 3, 1, 32, 5, 1, 3 << 24 | 40, 7, 1, 64];
+    let members = [1, 1, 0, 3, 1, 32, 5, 1, 3 << 24 | 0x28, 7, 1, 64];
     let mut words = vec![0, kind(INT, 0), 4, 32, 0, kind(STRUCT, 4) | has_bit_fields, 16];
     words.extend(members);
     let bytes = btf(&words, b"\0a\0b\0c\0d\0");
