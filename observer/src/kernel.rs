@@ -45,8 +45,8 @@ pub(crate) use processes::{comm_of, start_ticks_of};
 /// Connections tracked at a time, unless told otherwise: 40 MB of kernel memory, as the kernel accounts it.
 pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
 
-/// Room for rows: some 40,000, for when this program does not get the processor for a while.
-pub(crate) const RING_BYTES: u32 = 8 << 20;
+/// Room for rows: some 17,000, for when this program does not get the processor for a while.
+pub(crate) const RING_BYTES: u32 = 4 << 20;
 
 /// What to watch, and how.
 #[derive(Clone, Debug)]

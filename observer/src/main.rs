@@ -19,6 +19,7 @@ mod exit;
 mod exporter;
 mod helper;
 mod kernel;
+mod memory;
 mod output;
 mod printable;
 mod recording;
@@ -39,6 +40,7 @@ mod writer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::give_back_large_buffers();
     let cli = cli::Cli::read();
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),

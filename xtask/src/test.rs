@@ -13,7 +13,7 @@ use crate::workspace::{Workspace, describe, is_root, run as run_command, succeed
 use crate::{ebpf, packages, soak, vm};
 
 /// Long enough for each kind of churn to come many times.
-const SOAK: Duration = Duration::from_mins(1);
+const SOAK: Duration = Duration::from_mins(2);
 
 /// Run every check and test: formatting, lints, the BPF objects, unit and end-to-end tests, the scenarios on other kernels
 ///
