@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use compact_str::CompactString;
 pub(crate) use tcp_reuse_watch_ebpf::{Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why};
 
 use crate::runtime::{Process, Runtime};
@@ -43,7 +44,8 @@ impl Event {
 pub(crate) struct Connection {
     /// None: the kernel itself, or not known.
     pub(crate) pid: Option<u32>,
-    pub(crate) process: Option<String>,
+    /// Inline, as each row has one.
+    pub(crate) process: Option<CompactString>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: SocketAddr,
     /// It was open when the watch began.
@@ -323,7 +325,7 @@ pub(crate) fn address(bytes: [u8; 16]) -> IpAddr {
 }
 
 /// A process's name from its NUL-padded bytes; None if it is not known.
-pub(crate) fn name(comm: [u8; 16]) -> Option<String> {
+pub(crate) fn name(comm: [u8; 16]) -> Option<CompactString> {
     let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
-    (end > 0).then(|| String::from_utf8_lossy(&comm[..end]).into_owned())
+    (end > 0).then(|| CompactString::from_utf8_lossy(&comm[..end]))
 }

@@ -35,11 +35,11 @@ impl Output {
     }
 
     /// Adds a row, or counts it as lost when too much is waiting.
-    pub(crate) fn row(&mut self, text: &str) {
-        if self.writer.waiting_bytes() + text.len() > MAX_WAITING_BYTES {
+    pub(crate) fn row(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.writer.waiting_bytes() > MAX_WAITING_BYTES {
             self.lost_rows += 1;
         } else {
-            self.text(text);
+            write(self.writer.waiting());
         }
     }
 

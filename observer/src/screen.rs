@@ -74,7 +74,7 @@ impl Screen {
 
     pub(crate) fn row(&mut self, row: &Row) {
         match &mut self.face {
-            Face::Text(view) => self.output.row(&view.row(row)),
+            Face::Text(view) => self.output.row(|waiting| view.row(row, waiting)),
             Face::Dashboard(dashboard) => {
                 dashboard.tui.row(row);
                 dashboard.changed();

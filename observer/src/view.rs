@@ -16,10 +16,11 @@ use crate::{
     tracker::{Finding, Row, Snapshot},
 };
 
-/// A way of showing a watch. Each method gives whole lines, or nothing.
+/// A way of showing a watch. Each method gives whole lines, or nothing; rows, of which there are the most, are written to
+/// where they wait.
 pub(crate) trait View {
     fn start(&self, about: &About) -> String;
-    fn row(&self, row: &Row) -> String;
+    fn row(&self, row: &Row, waiting: &mut Vec<u8>);
     fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String;
     fn summary(&self, about: &About, snapshot: &Snapshot) -> String;
 }

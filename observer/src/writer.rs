@@ -48,6 +48,11 @@ impl Writer {
         self.waiting.extend_from_slice(bytes);
     }
 
+    /// Where more can be added.
+    pub(crate) fn waiting(&mut self) -> &mut Vec<u8> {
+        &mut self.waiting
+    }
+
     /// Hands over what is waiting, if the thread takes it.
     pub(crate) fn flush(&mut self) {
         if self.waiting.is_empty() {

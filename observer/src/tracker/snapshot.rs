@@ -11,6 +11,8 @@ use super::{
     Counts, Diagnosis, Evidence,
     diagnosis::{Patient, diagnose},
 };
+use compact_str::CompactString;
+
 use crate::{
     event::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name},
     runtime::Runtime,
@@ -54,7 +56,7 @@ pub(crate) struct GroupRow {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct GroupName {
     /// None if it is not known.
-    pub(crate) process: Option<String>,
+    pub(crate) process: Option<CompactString>,
     pub(crate) remote: IpAddr,
     pub(crate) port: u16,
 }

@@ -22,9 +22,6 @@ use crate::{
 const SCHEMA: u32 = 1;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// More than a row has.
-const ROW_BYTES: usize = 768;
-
 /// Nanoseconds since 1970, written as RFC 3339 in UTC with nine digits.
 #[derive(Clone, Copy)]
 struct Time(i64);
@@ -357,11 +354,15 @@ fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-fn line(object: &impl Serialize) -> String {
-    let mut line = Vec::with_capacity(ROW_BYTES);
+fn write(object: &impl Serialize, lines: &mut Vec<u8>) {
     // Serialising plain structs to memory cannot fail: no map has keys that are no strings, and nothing is written.
-    let _ = serde_json::to_writer(&mut line, object);
-    line.push(b'\n');
+    let _ = serde_json::to_writer(&mut *lines, object);
+    lines.push(b'\n');
+}
+
+fn line(object: &impl Serialize) -> String {
+    let mut line = Vec::new();
+    write(object, &mut line);
     // What serde_json writes is UTF-8.
     String::from_utf8(line).unwrap_or_default()
 }
@@ -383,7 +384,7 @@ impl View for JsonView {
         })
     }
 
-    fn row(&self, row: &Row) -> String {
+    fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
         let connection = &row.event.connection;
         let head = |r#type| Head {
             r#type,
@@ -393,35 +394,44 @@ impl View for JsonView {
             process: connection.process.as_deref(),
         };
         match row.event.kind {
-            RowKind::Open => line(&Open { head: head("open"), opening: opening(connection) }),
-            RowKind::Exchange => line(&Exchange {
-                head: head("exchange"),
-                remote: connection.remote,
-                port: connection.remote.port(),
-                n: connection.exchanges,
-                reused: connection.exchanges > 1 || !connection.first_is_new,
-            }),
-            RowKind::Close => line(&Close {
-                head: head("close"),
-                opening: opening(connection),
-                exchanges: connection.exchanges,
-                reused: connection.reused(),
-                sent_bytes: connection.sent_bytes,
-                received_bytes: connection.received_bytes,
-                lifetime_us: connection.lifetime_us,
-                idle_us: connection.idle_us,
-                unread_bytes: connection.unread_bytes,
-                closed_by: closed_by(connection.closed_by),
-                how: how(connection.how),
-                cause: connection.cause.map(cause_name),
-                protocol: protocol(connection.protocol),
-                exact: connection.exact,
-            }),
-            RowKind::Failed => line(&Failed {
-                head: head("failed"),
-                opening: opening(connection),
-                error: failure_name(connection.failure, connection.errno),
-            }),
+            RowKind::Open => write(&Open { head: head("open"), opening: opening(connection) }, waiting),
+            RowKind::Exchange => write(
+                &Exchange {
+                    head: head("exchange"),
+                    remote: connection.remote,
+                    port: connection.remote.port(),
+                    n: connection.exchanges,
+                    reused: connection.exchanges > 1 || !connection.first_is_new,
+                },
+                waiting,
+            ),
+            RowKind::Close => write(
+                &Close {
+                    head: head("close"),
+                    opening: opening(connection),
+                    exchanges: connection.exchanges,
+                    reused: connection.reused(),
+                    sent_bytes: connection.sent_bytes,
+                    received_bytes: connection.received_bytes,
+                    lifetime_us: connection.lifetime_us,
+                    idle_us: connection.idle_us,
+                    unread_bytes: connection.unread_bytes,
+                    closed_by: closed_by(connection.closed_by),
+                    how: how(connection.how),
+                    cause: connection.cause.map(cause_name),
+                    protocol: protocol(connection.protocol),
+                    exact: connection.exact,
+                },
+                waiting,
+            ),
+            RowKind::Failed => write(
+                &Failed {
+                    head: head("failed"),
+                    opening: opening(connection),
+                    error: failure_name(connection.failure, connection.errno),
+                },
+                waiting,
+            ),
         }
     }
 

@@ -32,8 +32,9 @@ impl View for LinesView {
         text
     }
 
-    fn row(&self, row: &Row) -> String {
-        format!("{}\n", words::row(row))
+    fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
+        waiting.extend_from_slice(words::row(row).as_bytes());
+        waiting.push(b'\n');
     }
 
     fn notice(&self, unix_ns: i64, _kind: &str, message: &str) -> String {

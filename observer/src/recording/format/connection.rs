@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Connection, Cut, Ender, Failure, Protocol, RowKind, Why};
@@ -62,7 +63,7 @@ enum FailureDef {
 #[serde(remote = "Connection", default = "Connection::nothing_known")]
 pub(super) struct ConnectionDef {
     pid: Option<u32>,
-    process: Option<String>,
+    process: Option<CompactString>,
     local: Option<SocketAddr>,
     remote: SocketAddr,
     pre_existing: bool,
