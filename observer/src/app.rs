@@ -15,6 +15,7 @@ use crate::{
     decode::{self, decode},
     diagnostics,
     event::{About, Event, RowKind, Sample},
+    event_loop::event_loop,
     exporter::{Endpoint, Exporter},
     helper::Runtimes,
     kernel::{self, HookSet, Kernel, KernelLog, Plan},
@@ -50,11 +51,7 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
     // A fork wants a process without threads, and with all its privileges.
     let runtimes = Runtimes::start();
-    runtime()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
-}
-
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the event loop")
+    event_loop()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
 }
 
 async fn watch(

@@ -12,8 +12,9 @@ use anyhow::{Context as _, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
-    app::{self, Watch},
+    app::Watch,
     event::About,
+    event_loop::event_loop,
     kernel::Plan,
     tracker::{Counts, Snapshot},
 };
@@ -81,7 +82,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Half::new("body left unread", Body::LeftUnread, FETCHES)?,
         Half::new("body read to its end", Body::ReadToItsEnd, 1)?,
     ];
-    let runtime = app::runtime()?;
+    let runtime = event_loop()?;
     let _entered = runtime.enter();
     let watch = Watch::start(&plan(&halves), About::default(), None, None)?;
     let watched_by = format!("Linux {} by {}", watch.about.kernel, watch.about.hooks.join(" and "));

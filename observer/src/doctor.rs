@@ -17,8 +17,8 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    app,
     cli::{self, DoctorOutput},
+    event_loop::event_loop,
     exit,
     kernel::{
         self, HookSet, Plan,
@@ -61,7 +61,7 @@ fn examine(plan: &Plan) -> anyhow::Result<Report> {
     checks.extend(process::capabilities()?);
     checks.extend([process::memory_lock(&release), process::user_namespace(), process::container()]);
     checks.push(machine::cgroup_v2());
-    let runtime = app::runtime()?;
+    let runtime = event_loop()?;
     let _entered = runtime.enter();
     let verdict = source.and_then(|source| attempt(plan, &source));
     let (trial, taken) = match verdict {

@@ -18,8 +18,9 @@ use rustix::io::Errno;
 use tokio::{sync::watch, task::LocalSet};
 
 use crate::{
-    app, cli,
+    cli,
     event::{About, ProgramSample, Sample},
+    event_loop::event_loop,
     series::{Bounds, Lost, Series},
 };
 use page::Page;
@@ -49,7 +50,7 @@ impl Endpoint {
         let Self { listener, address, bounds } = self;
         let exporter = Exporter::new(about, bounds, address);
         let pages = exporter.pages.subscribe();
-        let runtime = app::runtime()?;
+        let runtime = event_loop()?;
         let serve = move || {
             LocalSet::new().block_on(&runtime, async {
                 match tokio::net::TcpListener::from_std(listener) {

@@ -15,6 +15,7 @@ mod demo;
 mod diagnostics;
 mod doctor;
 mod event;
+mod event_loop;
 mod exit;
 mod exporter;
 mod helper;

@@ -9,10 +9,10 @@ use tokio::{
 };
 
 use crate::{
-    app,
     cli::{self, Speed},
     diagnostics,
     event::{About, Event},
+    event_loop::event_loop,
     recording::{Record, Recording},
     screen::{Ending, FLUSH_RETRY, Screen, attend},
     signals::Signals,
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
     let recording = Recording::open(&options.file)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
-    app::runtime()?.block_on(replay(options, recording, summary_file))
+    event_loop()?.block_on(replay(options, recording, summary_file))
 }
 
 async fn replay(options: &cli::Replay, recording: Recording, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {

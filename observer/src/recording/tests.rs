@@ -6,11 +6,11 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::{
-    app,
     event::{
         About, Connection, ConnectionKey, Cut, Ender, Event, Failure, Group, GroupKey, GroupSample, Listing,
         LossSample, Protocol, RowKind, Sample, SocketState,
     },
+    event_loop::event_loop,
     tracker::Row,
 };
 
@@ -100,7 +100,7 @@ fn written(samples: &[Sample], rows: &[Row]) -> Written {
     for row in rows {
         recorder.event(row);
     }
-    let notices = app::runtime().unwrap().block_on(recorder.finish(START + 99));
+    let notices = event_loop().unwrap().block_on(recorder.finish(START + 99));
     assert_eq!(notices, []);
     let lines = fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect();
     Written { folder, lines }
@@ -301,7 +301,7 @@ fn a_disk_that_is_full_is_said_once_and_ends_the_recording() {
     recorder.sample(START, &sample(vec![group(1, 2)]));
     recorder.event(&row(1, RowKind::Open));
     notices.extend(recorder.notices());
-    notices.extend(app::runtime().unwrap().block_on(recorder.finish(START)));
+    notices.extend(event_loop().unwrap().block_on(recorder.finish(START)));
     let [notice] = notices.as_slice() else { panic!("{notices:?}") };
     assert_eq!(notice.kind, "record");
     assert!(notice.message.contains("/dev/full") && notice.message.contains("No space left"), "{}", notice.message);
@@ -330,6 +330,6 @@ fn a_disk_that_takes_nothing_costs_events_and_then_the_recording_but_no_memory()
         }
     }
     assert!(matches!(notices.as_slice(), [notice] if notice.message.contains("recording ends")), "{notices:?}");
-    assert_eq!(app::runtime().unwrap().block_on(recorder.finish(START)), []);
+    assert_eq!(event_loop().unwrap().block_on(recorder.finish(START)), []);
     drop(reader);
 }
