@@ -4,7 +4,7 @@
 use std::{
     collections::HashSet,
     fs,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, Read as _, Write as _},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -243,6 +243,8 @@ fn lines_say_that_they_are_not_exact() {
     let (_nghttpd, url, port) = nghttpd();
     let Begun { mut tool, mut stdout, first: mut text } = Begun::watch(&format!("--port {port} --output lines"));
     output_of(&mut h2load(&url, 10).command);
+    // The server closes its ends when the client has ended.
+    while text.matches(" close ").count() < 3 && stdout.read_line(&mut text).expect("the output is UTF-8") > 0 {}
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
     assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
