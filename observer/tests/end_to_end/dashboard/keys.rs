@@ -6,12 +6,8 @@ use super::{fetch, server};
 use crate::support::{
     dashboard::{Dashboard, header},
     machine::Machine,
-    peer::{Peer, ask},
+    peer::{Peer, ask, visit},
 };
-
-fn visit(peer: &Peer, times: u64) {
-    (0..times).for_each(|_| ask(&mut peer.connect()));
-}
 
 #[test]
 fn a_reset_is_of_the_screen_only() {

@@ -17,15 +17,10 @@ use crate::support::{
     dashboard::{Dashboard, SIZE, has_text, header},
     eventually,
     machine::Machine,
-    peer::{Peer, ask},
+    peer::{Peer, visit},
     report::assert_fields,
     tool,
 };
-
-/// As many connections, each with an exchange.
-fn visit(peer: &Peer, times: u64) {
-    (0..times).for_each(|_| ask(&mut peer.connect()));
-}
 
 /// How somebody ends it.
 type End = fn(&Dashboard);

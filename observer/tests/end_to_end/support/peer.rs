@@ -103,6 +103,11 @@ pub(crate) fn echo(mut stream: TcpStream) {
     }
 }
 
+/// As many connections, each with an exchange.
+pub(crate) fn visit(peer: &Peer, times: u64) {
+    (0..times).for_each(|_| ask(&mut peer.connect()));
+}
+
 /// One request to an echo, and its answer.
 pub(crate) fn ask(stream: &mut (impl Read + Write)) {
     stream.write_all(b"hello").expect("a request can be sent");
