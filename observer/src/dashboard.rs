@@ -3,7 +3,7 @@
 
 mod pacing;
 
-use std::{cell::RefCell, fmt, io, rc::Rc, thread, time::Duration};
+use std::{cell::RefCell, fmt, future::ready, io, rc::Rc, thread, time::Duration};
 
 use anyhow::Context as _;
 use ratatui::{
@@ -52,7 +52,9 @@ pub(crate) struct Dashboard {
     has_changed: bool,
     /// Someone has pressed a key, and waits.
     is_awaited: bool,
-    /// When the last snapshot was taken in.
+    /// A snapshot that is not taken in yet: with thousands of groups that takes a while, and keys come first.
+    waiting: Option<Snapshot>,
+    /// When the last snapshot came that was, or is to be.
     arranged: Option<Instant>,
     pacing: Pacing,
     /// How long it took to arrange snapshots, and to draw frames.
@@ -99,6 +101,7 @@ pub(crate) enum Wake {
     Input(Option<Event>),
     Suspend,
     GoOn,
+    Snapshot,
     Frame,
 }
 
@@ -124,6 +127,7 @@ impl Dashboard {
             go_on,
             has_changed: true,
             is_awaited: false,
+            waiting: None,
             arranged: None,
             pacing: Pacing::default(),
             arranging: Pace::default(),
@@ -142,15 +146,23 @@ impl Dashboard {
         self.has_changed = true;
     }
 
-    /// Shows it, unless the one before it has not been seen for long: a recording may go by without a pause.
+    /// Shows it when there is time, unless the one before it has not been seen for long: a recording may go by without a
+    /// pause.
     pub(crate) fn snapshot(&mut self, snapshot: Snapshot) {
-        let began = Instant::now();
-        let was_just_now = self.arranged.is_some_and(|arranged| began - arranged < SHOWN);
+        let now = Instant::now();
+        let was_just_now = self.arranged.is_some_and(|arranged| now - arranged < SHOWN);
         if was_just_now && !self.tui.is_over() {
             self.tui.pass(&snapshot);
             return;
         }
-        self.arranged = Some(began);
+        self.arranged = Some(now);
+        if let Some(earlier) = self.waiting.replace(snapshot) {
+            self.tui.pass(&earlier);
+        }
+    }
+
+    fn arrange(&mut self) {
+        let Some(snapshot) = self.waiting.take() else { return };
         self.arranging.of(|| self.tui.snapshot(snapshot));
         self.changed();
     }
@@ -160,9 +172,11 @@ impl Dashboard {
         let now = Instant::now();
         let due = if is_busy { self.due(now).max(now + RETRY) } else { self.due(now) };
         tokio::select! {
+            biased;
             input = next(&mut self.input) => Wake::Input(input),
             _ = self.suspend.recv() => Wake::Suspend,
             _ = self.go_on.recv() => Wake::GoOn,
+            () = ready(()), if self.waiting.is_some() => Wake::Snapshot,
             () = sleep_until(due), if (self.has_changed && terminal::is_taken()) || is_busy => Wake::Frame,
         }
     }
@@ -187,6 +201,7 @@ impl Dashboard {
             Wake::Input(None) => self.input = None,
             Wake::Suspend => self.suspend(output),
             Wake::GoOn => self.resume(output),
+            Wake::Snapshot => self.arrange(),
             Wake::Frame => self.draw_unless_busy(output),
         }
         false

@@ -1,7 +1,12 @@
 //! `tcp-reuse-watch replay`: a watch that was recorded, through the same tracker and the same views. It needs no
 //! privileges, and nothing of what it shows is from this machine.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    future::pending,
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::{
     task::yield_now,
@@ -13,15 +18,12 @@ use crate::{
     diagnostics,
     event::{About, Event},
     event_loop::event_loop,
-    recording::{Record, Recording},
-    screen::{Ending, FLUSH_RETRY, Screen, attend},
+    recording::{ReadAhead, Record, Recording},
+    screen::{Ending, Screen, attend},
     signals::Signals,
     summary_file::SummaryFile,
     tracker::{Notice, Snapshot, Tracker},
 };
-
-/// Records without a pause before signals get their turn.
-const BATCH: usize = 1024;
 
 /// Stands for times that the clock cannot reach.
 const NEVER: Duration = Duration::from_hours(24 * 365);
@@ -51,7 +53,7 @@ async fn replay(options: &cli::Replay, recording: Recording, summary_file: Optio
 }
 
 struct Replay {
-    recording: Recording,
+    records: ReadAhead,
     pace: Pace,
     about: About,
     tracker: Tracker,
@@ -60,12 +62,13 @@ struct Replay {
 }
 
 impl Replay {
+    /// Starts a thread.
     fn new(recording: Recording, speed: Speed) -> Self {
         let about = recording.about();
         let begin_unix_ns = about.started_unix_ns;
         let tracker = Tracker::new(begin_unix_ns, recording.max_connections());
         let pace = Pace { begin: Instant::now(), begin_unix_ns, speed };
-        Self { recording, pace, about, tracker, unix_ns: begin_unix_ns }
+        Self { records: ReadAhead::start(recording), pace, about, tracker, unix_ns: begin_unix_ns }
     }
 
     /// Until something ends it; an error if the recording goes on no further. Where it stays to be looked at, it is not
@@ -75,13 +78,11 @@ impl Replay {
         signals: &mut Signals,
         mut screen: Option<&mut Screen>,
     ) -> (Ending, Option<anyhow::Error>) {
-        let (ended, broken) = match self.run(signals, screen.as_deref_mut()).await {
-            Ok(ended) => (ended, None),
-            Err(error) => (None, Some(error)),
+        let broken = match self.run(signals, screen.as_deref_mut()).await {
+            Ok(()) => None,
+            Err(Stop::Ending(ending)) => return (ending, None),
+            Err(Stop::Broken(error)) => Some(error),
         };
-        if let Some(ending) = ended {
-            return (ending, broken);
-        }
         if let Some(screen) = screen
             && screen.stays()
         {
@@ -89,48 +90,37 @@ impl Replay {
                 screen.notices(self.unix_ns, &[Notice { kind: "replay", message: format!("{error:#}") }]);
             }
             screen.snapshot(self.snapshot());
-            loop {
-                if let Some(ending) = wait(Instant::now() + NEVER, signals, Some(screen)).await {
-                    return (ending, broken);
-                }
-            }
+            let Err(ending) = wait(pending::<Infallible>(), signals, Some(screen)).await;
+            return (ending, broken);
         }
         (Ending::Asked, broken)
     }
 
-    /// To the end of the recording, unless something ends it before: what that was. An error: it goes on no further.
-    async fn run(&mut self, signals: &mut Signals, mut screen: Option<&mut Screen>) -> anyhow::Result<Option<Ending>> {
+    /// To the end of the recording, unless something stops it before.
+    async fn run(&mut self, signals: &mut Signals, mut screen: Option<&mut Screen>) -> Result<(), Stop> {
         loop {
-            for _ in 0..BATCH {
-                let record = self.recording.next()?;
+            let records = wait(self.records.next(), signals, screen.as_deref_mut()).await?;
+            for record in records.map_err(Stop::Broken)? {
                 let due = self.pace.due(record.unix_ns());
-                let is_behind = screen.as_ref().is_some_and(|screen| screen.is_behind());
-                // A sample of thousands of groups takes a while to read, and a while to take in.
-                let is_large = matches!(record, Record::Sample { .. });
-                if (due > Instant::now() || is_behind || is_large)
-                    && let Some(ending) = wait(due, signals, screen.as_deref_mut()).await
-                {
-                    return Ok(Some(ending));
+                if due > Instant::now() || screen.as_ref().is_some_and(|screen| screen.is_behind()) {
+                    wait(pause(due), signals, screen.as_deref_mut()).await?;
                 }
                 self.unix_ns = self.unix_ns.max(record.unix_ns());
                 match record {
                     Record::Event(event) => self.event(event, screen.as_deref_mut()),
                     Record::Sample { unix_ns, sample } => {
                         let notices = self.tracker.sample(sample);
-                        if let Some(ending) = wait(Instant::now(), signals, screen.as_deref_mut()).await {
-                            return Ok(Some(ending));
-                        }
+                        // Of thousands of groups this takes a while, and so does what follows.
+                        wait(pause(due), signals, screen.as_deref_mut()).await?;
                         self.look(unix_ns, notices, screen.as_deref_mut());
                     }
                     Record::End { unix_ns } => {
                         self.unix_ns = unix_ns;
-                        return Ok(None);
+                        return Ok(());
                     }
                 }
             }
-            if let Some(ending) = wait(Instant::now(), signals, screen.as_deref_mut()).await {
-                return Ok(Some(ending));
-            }
+            wait(yield_now(), signals, screen.as_deref_mut()).await?;
         }
     }
 
@@ -156,25 +146,43 @@ impl Replay {
     }
 }
 
-/// Until `due`, and until standard output keeps up; or until something ends the replay.
-async fn wait(due: Instant, signals: &mut Signals, mut screen: Option<&mut Screen>) -> Option<Ending> {
+/// What keeps a replay from the end of its recording.
+enum Stop {
+    Ending(Ending),
+    /// The recording goes on no further.
+    Broken(anyhow::Error),
+}
+
+impl From<Ending> for Stop {
+    fn from(ending: Ending) -> Self {
+        Self::Ending(ending)
+    }
+}
+
+/// Until it is ready, and until standard output keeps up; or until something ends the replay.
+async fn wait<T>(
+    ready: impl Future<Output = T>,
+    signals: &mut Signals,
+    mut screen: Option<&mut Screen>,
+) -> Result<T, Ending> {
+    let mut ready = pin!(ready);
+    let mut is_behind = false;
+    let mut value = None;
     loop {
-        let mut is_behind = false;
         if let Some(screen) = &mut screen {
             screen.flush();
             is_behind = screen.is_behind();
         }
-        let until = if is_behind { Instant::now() + FLUSH_RETRY } else { due };
+        if let Some(value) = value.take_if(|_| !is_behind) {
+            return Ok(value);
+        }
         tokio::select! {
             biased;
-            () = signals.next() => return Some(Ending::Asked),
+            () = signals.next() => return Err(Ending::Asked),
             ending = attend(screen.as_deref_mut()) => if let Some(ending) = ending {
-                return Some(ending);
+                return Err(ending);
             },
-            () = pause(until) => {}
-        }
-        if !is_behind && Instant::now() >= due {
-            return None;
+            done = &mut ready, if value.is_none() => value = Some(done),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How soon a standard output that was busy is tried again.
-pub(crate) const FLUSH_RETRY: Duration = Duration::from_millis(20);
+const FLUSH_RETRY: Duration = Duration::from_millis(20);
 
 /// A view, and standard output.
 pub(crate) struct Screen {

@@ -145,11 +145,8 @@ impl Tracker {
     pub(crate) fn news(&mut self, snapshot: &Snapshot) -> Vec<Notice> {
         let mut notices = Vec::new();
         for row in &snapshot.groups {
-            let diagnoses = row.diagnoses();
-            for diagnosis in diagnoses.iter().filter(|of| of.confidence == Confidence::Certain && !of.healthy) {
-                if self.diagnosed.len() < MAX_DIAGNOSED && self.diagnosed.insert((row.name.clone(), diagnosis.finding))
-                {
-                    let Diagnosis { evidence, advice, .. } = diagnosis;
+            for Diagnosis { finding, evidence, advice, .. } in row.certainties() {
+                if self.diagnosed.len() < MAX_DIAGNOSED && self.diagnosed.insert((row.name.clone(), finding)) {
                     let message = format!("{}: {evidence}. {advice}", row.title());
                     notices.push(Notice { kind: "diagnosis", message });
                 }

@@ -69,28 +69,32 @@ pub(crate) struct Patient<'a> {
     pub(crate) processes: Option<u64>,
 }
 
+type Rule = fn(Patient<'_>) -> Option<Diagnosis>;
+
+/// Their findings are certain, and tell of something wrong. Each looks at a counter first, which says no for most groups:
+/// they are asked of every group all the time.
+const CERTAIN: [Rule; 4] = [port_exhaustion, response_not_read, process_per_request, server_closes_each];
+
+const UNCERTAIN: [Rule; 8] = [
+    client_per_request,
+    pool_too_small,
+    closed_after_response,
+    server_idle_timeout,
+    client_idle_timeout,
+    stale_connection,
+    request_cap,
+    max_lifetime,
+];
+
+/// What is certain of a group, in no order.
+pub(crate) fn certainties(patient: Patient<'_>) -> impl Iterator<Item = Diagnosis> {
+    CERTAIN.into_iter().filter_map(move |rule| rule(patient))
+}
+
 /// What can be said of a group, the surest first.
 pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
-    let rules = [
-        port_exhaustion,
-        response_not_read,
-        process_per_request,
-        client_per_request,
-        pool_too_small,
-        closed_after_response,
-        server_closes_each,
-        server_idle_timeout,
-        client_idle_timeout,
-        stale_connection,
-        request_cap,
-        max_lifetime,
-    ];
-    let mut found: Vec<Diagnosis> = Vec::new();
-    for rule in rules {
-        if let Some(diagnosis) = rule(patient) {
-            found.push(diagnosis);
-        }
-    }
+    let uncertain = UNCERTAIN.into_iter().filter_map(|rule| rule(patient));
+    let mut found: Vec<Diagnosis> = certainties(patient).chain(uncertain).collect();
     let has = |finding| found.iter().any(|diagnosis| diagnosis.finding == finding);
     // Of what has a better explanation, the symptom alone is nothing new.
     // What the server is about to close, a client that is told so closes too, and is the first now and then.

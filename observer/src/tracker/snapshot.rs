@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Counts, Diagnosis, Evidence,
-    diagnosis::{Patient, diagnose},
+    diagnosis::{Patient, certainties, diagnose},
 };
 use compact_str::CompactString;
 
@@ -89,8 +89,17 @@ impl GroupRow {
 
     /// Why its connections were not reused; the surest first.
     pub(crate) fn diagnoses(&self) -> Vec<Diagnosis> {
+        diagnose(self.patient())
+    }
+
+    /// Those of them that are certain: it takes little to find that there are none.
+    pub(super) fn certainties(&self) -> impl Iterator<Item = Diagnosis> {
+        certainties(self.patient())
+    }
+
+    fn patient(&self) -> Patient<'_> {
         let Self { counts, evidence, runtime, processes, .. } = self;
-        diagnose(Patient { counts, evidence, runtime: *runtime, processes: *processes })
+        Patient { counts, evidence, runtime: *runtime, processes: *processes }
     }
 
     /// Takes in another one, of the same name or of any.

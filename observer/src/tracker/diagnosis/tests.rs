@@ -37,7 +37,15 @@ fn counts_of(ends: &[End]) -> Counts {
 }
 
 fn diagnosed(counts: &Counts, evidence: &Evidence, processes: u64) -> Vec<Diagnosis> {
-    diagnose(Patient { counts, evidence, runtime: None, processes: Some(processes) })
+    let patient = Patient { counts, evidence, runtime: None, processes: Some(processes) };
+    let diagnosed = diagnose(patient);
+    let is_certain = |of: &&Diagnosis| of.confidence == Confidence::Certain && !of.healthy;
+    let mut certain: Vec<Diagnosis> = diagnosed.iter().filter(is_certain).cloned().collect();
+    certain.sort_by_key(|of| of.finding as u8);
+    let mut certainties: Vec<Diagnosis> = certainties(patient).collect();
+    certainties.sort_by_key(|of| of.finding as u8);
+    assert_eq!(certainties, certain);
+    diagnosed
 }
 
 fn findings(counts: &Counts, evidence: &Evidence) -> Vec<Finding> {
