@@ -1,6 +1,6 @@
 //! One watch, from its options to its summary: the only file that knows both the kernel and the views.
 
-use std::{io, time::Duration};
+use std::{future::pending, io, time::Duration};
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
@@ -182,6 +182,8 @@ impl Watch {
         let tick = if is_live { LIVE_TICK } else { TICK };
         let mut next_sample = Instant::now() + if is_live { Duration::ZERO } else { TICK };
         let mut next_drain = Instant::now();
+        // A sample that is not shown yet: both take a while with thousands of groups, and keys come in between.
+        let mut unshown = None;
         loop {
             let Self { clock, kernel, tracker, recorder, .. } = self;
             tokio::select! {
@@ -191,13 +193,18 @@ impl Watch {
                 ending = attend(screen.as_deref_mut()) => if let Some(ending) = ending {
                     return Ok(ending);
                 },
-                () = sleep_until(next_sample) => {
+                (unix_ns, took) = some(unshown) => {
+                    unshown = None;
                     let began = Instant::now();
-                    let unix_ns = self.sample(screen.as_deref_mut(), false)?;
                     if let Some(screen) = screen.as_deref_mut() {
                         self.show(screen, unix_ns);
                     }
-                    next_sample = Instant::now() + tick.max(began.elapsed() * REST);
+                    next_sample = Instant::now() + tick.max((took + began.elapsed()) * REST);
+                }
+                () = sleep_until(next_sample) => {
+                    let began = Instant::now();
+                    let unix_ns = self.sample(screen.as_deref_mut(), false)?;
+                    unshown = Some((unix_ns, began.elapsed()));
                 }
                 () = pass_on(&mut kernel.log) => {}
                 ready = readable(&mut kernel.ring, next_drain) => {
@@ -360,15 +367,17 @@ async fn readable(
 }
 
 async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
+    sleep_until(some(deadline).await).await;
+}
+
+/// At once, if there is one.
+async fn some<T>(value: Option<T>) -> T {
+    match value {
+        Some(value) => value,
+        None => pending().await,
     }
 }
 
 async fn pass_on(log: &mut Option<KernelLog>) {
-    match log {
-        Some(log) => log.pass_on().await,
-        None => std::future::pending().await,
-    }
+    some(log.as_mut()).await.pass_on().await;
 }

@@ -1,12 +1,7 @@
 //! `tcp-reuse-watch replay`: a watch that was recorded, through the same tracker and the same views. It needs no
 //! privileges, and nothing of what it shows is from this machine.
 
-use std::{
-    convert::Infallible,
-    future::pending,
-    pin::pin,
-    time::Duration,
-};
+use std::{convert::Infallible, future::pending, pin::pin, time::Duration};
 
 use tokio::{
     task::yield_now,

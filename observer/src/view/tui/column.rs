@@ -109,7 +109,7 @@ impl Column {
             Self::Reused => number(part.counts.reused),
             Self::Ratio => known(part.counts.reuse_ratio()),
             Self::PerConnection => known(part.exchanges_per_connection()),
-            Self::ConnectsPerSecond => known(part.connects_per_second),
+            Self::ConnectsPerSecond => known(part.connects_per_second()),
             Self::Failed => number(part.counts.failed()),
             // What has none comes last, from A to Z.
             Self::Finding => match part.row.diagnoses().first() {
@@ -140,7 +140,7 @@ impl Column {
             Self::Reused => exchanges(part.counts.reused),
             Self::Ratio => words::ratio(&part.counts),
             Self::PerConnection => rounded(part.exchanges_per_connection()),
-            Self::ConnectsPerSecond => rounded(part.connects_per_second),
+            Self::ConnectsPerSecond => rounded(part.connects_per_second()),
             Self::Failed => whole(part.counts.failed()),
             Self::Finding => match part.row.diagnoses().first() {
                 Some(first) => format!("{}{}", finding_name(first.finding), confidence(first)),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::rates::Rates;
 use crate::tracker::{Counts, GroupName, GroupRow};
 
 /// Which row: it stays the same from snapshot to snapshot.
@@ -31,9 +32,7 @@ pub(super) struct Part<'a> {
     pub(super) row: &'a GroupRow,
     /// Since the screen was reset.
     pub(super) counts: Counts,
-    /// Connections that carried the exchanges of `counts`; None where that is not known.
-    pub(super) carriers: Option<u64>,
-    pub(super) connects_per_second: Option<f64>,
+    pub(super) rates: &'a Rates,
     /// Whether it is one of several that are folded; else how many it has that could be unfolded.
     pub(super) is_member: bool,
     pub(super) members: usize,
@@ -43,7 +42,21 @@ impl Part<'_> {
     /// A mean; None without an exchange, and where it is not known.
     pub(super) fn exchanges_per_connection(&self) -> Option<f64> {
         let exchanges = self.counts.exchanges();
-        let carriers = self.carriers.filter(|carriers| exchanges > 0 && *carriers > 0)?;
+        let carriers = self.carriers().filter(|carriers| exchanges > 0 && *carriers > 0)?;
         Some(exchanges as f64 / carriers as f64)
+    }
+
+    /// Connections that carried the exchanges of `counts`; None where that is not known: one that was open at the reset may
+    /// have carried exchanges since, or not.
+    fn carriers(&self) -> Option<u64> {
+        let Self { row, counts, .. } = self;
+        let were_open = (row.counts.open() + counts.closed).saturating_sub(counts.opened + counts.pre_existing) > 0;
+        (!were_open).then(|| counts.exchanges_per_connection.iter().sum())
+    }
+
+    /// None where it is not known.
+    pub(super) fn connects_per_second(&self) -> Option<f64> {
+        let process = self.is_member.then(|| Member::of(self.row));
+        self.rates.of(&PartName { group: self.row.name.clone(), process }, self.row.counts.opened)
     }
 }

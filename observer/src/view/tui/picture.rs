@@ -1,12 +1,7 @@
 //! What is on the screen, as of one moment: freezing the screen is keeping one of these.
 
 use super::{
-    baseline::Baseline,
-    connections::Connections,
-    history::History,
-    journal::Journal,
-    part::{Member, Part, PartName},
-    rates::Rates,
+    baseline::Baseline, connections::Connections, history::History, journal::Journal, part::Part, rates::Rates,
 };
 use crate::tracker::{Counts, Family, GroupRow, Snapshot, families};
 
@@ -74,12 +69,7 @@ impl Picture {
             (Some(baseline), None) => baseline.whole(family),
             (Some(baseline), Some(member)) => baseline.part(family, member),
         };
-        // Connections that were open at the reset may have carried exchanges since, or not: nobody has counted which.
-        let were_open = (row.counts.open() + counts.closed).saturating_sub(counts.opened + counts.pre_existing) > 0;
-        let carriers = (!were_open).then(|| counts.exchanges_per_connection.iter().sum());
-        let name = PartName { group: row.name.clone(), process: member.map(Member::of) };
-        let connects_per_second = self.rates.of(&name, row.counts.opened);
         let members = if member.is_none() { family.members.len() } else { 0 };
-        Part { row, counts, carriers, connects_per_second, is_member: member.is_some(), members }
+        Part { row, counts, rates: &self.rates, is_member: member.is_some(), members }
     }
 }

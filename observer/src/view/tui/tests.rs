@@ -588,7 +588,7 @@ fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
     let new: Vec<f64> = tui.picture().history.columns(1, 10).iter().map(|rate| rate.new).collect();
     assert_eq!(new, [0.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     let part = table::part_at(tui.picture(), tui.table.rows()[0], None);
-    assert_eq!(part.connects_per_second, Some(0.0), "within the last five seconds");
+    assert_eq!(part.connects_per_second(), Some(0.0), "within the last five seconds");
 }
 
 #[test]

@@ -30,10 +30,11 @@ const FREEZES: [usize; 2] = [31, 43];
 const MOST_KIB: u64 = 128 << 10;
 const MOST_FRAME_US: u64 = 10_000;
 
-/// The time that a key's effect may take to be on the screen. Nine of ten have to keep to it: once a second the counters
-/// of all groups come at once, and taking them in can take longer than that. No key may wait for more than that twice.
+/// The most that a key's effect may take to be on the screen.
 const TO_ANSWER: Duration = Duration::from_millis(100);
-const MOST_TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// From an answer to the next key: no more than ten frames a second are drawn.
+const FRAME: Duration = Duration::from_millis(100);
 
 /// Keys, one after the other, and the text by which their effect is seen: that it comes, or that it goes.
 const ROUND: [(&str, &str, bool); 11] = [
@@ -115,12 +116,12 @@ fn answers(dashboard: &Dashboard, time: Duration) -> Vec<Answer> {
         if FREEZES.contains(&n) {
             dashboard.press(" ");
         }
-        sleep((time * (n as u32 + 1) / KEYS as u32).saturating_sub(begun.elapsed()));
+        sleep((time * (n as u32 + 1) / KEYS as u32).saturating_sub(begun.elapsed()).max(FRAME));
     }
     answers
 }
 
-/// The middle one, that within which nine of ten are, and the greatest.
+/// The middle one, that within which nine of ten are, and the longest.
 fn spread(answers: &[Answer], time: impl Fn(&Answer) -> Duration) -> [Duration; 3] {
     let mut times: Vec<Duration> = answers.iter().map(time).collect();
     times.sort_unstable();
@@ -162,8 +163,8 @@ fn ten_thousand_groups_and_a_hundred_thousand_events_a_second() {
     let truth = busy::write(&folder.path().join("recording"), SECONDS);
     // What disturbs it can only make it slower: the quietest of some rounds counts.
     let is_in_time = || {
-        let ([_, most_answers, slowest_answer], slowest_frame_us) = show(&release, folder.path(), &truth);
-        most_answers <= TO_ANSWER && slowest_answer <= MOST_TO_ANSWER && slowest_frame_us <= MOST_FRAME_US
+        let ([.., slowest_answer], slowest_frame_us) = show(&release, folder.path(), &truth);
+        slowest_answer <= TO_ANSWER && slowest_frame_us <= MOST_FRAME_US
     };
     assert!((0..ROUNDS).any(|_| is_in_time()), "in none of {ROUNDS} rounds frames and answers came in time");
 }
