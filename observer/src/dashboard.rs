@@ -40,13 +40,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Dashboard {
     pub(crate) tui: Tui,
+    /// What is to be said again when the screen is gone, and its log with it.
+    pub(crate) parting: Vec<String>,
     frames: Terminal<CrosstermBackend<Bytes>>,
     /// What the frames write.
     bytes: Bytes,
     /// What the last one looked like.
     shown: Buffer,
-    /// None: there is no more to come.
-    input: Option<UnboundedReceiver<Event>>,
+    input: UnboundedReceiver<Event>,
     suspend: Signal,
     go_on: Signal,
     has_changed: bool,
@@ -97,7 +98,7 @@ impl fmt::Display for Pace {
 
 /// Something to do.
 pub(crate) enum Wake {
-    /// None: there will be no more.
+    /// None: there is no more to come, so the terminal is gone.
     Input(Option<Event>),
     Suspend,
     GoOn,
@@ -119,10 +120,11 @@ impl Dashboard {
         diagnostics::hold();
         Ok(Self {
             tui: Tui::new(terminal::theme(), about),
+            parting: Vec::new(),
             frames,
             bytes,
             shown: Buffer::default(),
-            input: Some(keys()),
+            input: keys(),
             suspend,
             go_on,
             has_changed: true,
@@ -173,7 +175,7 @@ impl Dashboard {
         let due = if is_busy { self.due(now).max(now + RETRY) } else { self.due(now) };
         tokio::select! {
             biased;
-            input = next(&mut self.input) => Wake::Input(input),
+            input = self.input.recv() => Wake::Input(input),
             _ = self.suspend.recv() => Wake::Suspend,
             _ = self.go_on.recv() => Wake::GoOn,
             () = ready(()), if self.waiting.is_some() => Wake::Snapshot,
@@ -198,7 +200,7 @@ impl Dashboard {
                     self.draw_unless_busy(output);
                 }
             }
-            Wake::Input(None) => self.input = None,
+            Wake::Input(None) => return true,
             Wake::Suspend => self.suspend(output),
             Wake::GoOn => self.resume(output),
             Wake::Snapshot => self.arrange(),
@@ -325,13 +327,6 @@ fn keys() -> UnboundedReceiver<Event> {
         }
     });
     keys
-}
-
-async fn next(input: &mut Option<UnboundedReceiver<Event>>) -> Option<Event> {
-    match input {
-        Some(input) => input.recv().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// What a frame writes, on its way to the thread that writes to the terminal.

@@ -10,6 +10,7 @@ use crate::{
     dashboard::Dashboard,
     event::{About, Standing},
     output::Output,
+    recording::Recorder,
     terminal,
     tracker::{Notice, Row, Snapshot},
     view::{Ask, JsonView, LinesView, View, over},
@@ -66,6 +67,9 @@ impl Screen {
                 Face::Text(view) => self.output.text(&view.notice(unix_ns, kind, message)),
                 Face::Dashboard(dashboard) => {
                     dashboard.tui.notice(unix_ns, message);
+                    if *kind == Recorder::NOTICE {
+                        dashboard.parting.push(LinesView.notice(unix_ns, kind, message));
+                    }
                     dashboard.changed();
                 }
             }
@@ -168,6 +172,7 @@ impl Screen {
                 if let Some(since) = dashboard.tui.since_reset(snapshot) {
                     self.output.text(&format!("{since}\n"));
                 }
+                dashboard.parting.iter().for_each(|said| self.output.text(said));
             }
         }
         self.output.finish().await.context("standard output did not take the summary")

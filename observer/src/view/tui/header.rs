@@ -89,7 +89,8 @@ fn title(tui: &Tui, width: u16) -> Line<'static> {
     right.push_str(&clock(picture.snapshot.duration_us));
     right.push(' ');
     let watched = theme.text(&watched(&tui.about));
-    let by = theme.text(&format!(" · {}", tui.about.hooks.join(" + ")));
+    let hooks = tui.about.hooks.join(" + ");
+    let by = if hooks.is_empty() { String::new() } else { theme.text(&format!(" · {hooks}")) };
     let room = usize::from(width).saturating_sub(right.chars().count());
     let mut spans = vec![Span::styled(" tcp-reuse-watch ", theme.selected()), Span::raw(" ")];
     spans.push(Span::styled(watched, theme.bold()));

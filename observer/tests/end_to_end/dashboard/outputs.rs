@@ -126,3 +126,14 @@ fn diagnostics_come_after_the_screen() {
     let text = dashboard.quit();
     assert!(text.contains("attached sockops,tracepoint after "), "{text}");
 }
+
+#[test]
+fn a_recording_that_could_not_be_written_is_said_after_the_screen_again() {
+    let _machine = Machine::shared();
+    let mut dashboard = Dashboard::start("-p 1 --record /dev/full");
+    // The log, as wide as the screen.
+    dashboard.press("\t\tw");
+    dashboard.shows(&["/dev/full cannot be written"]);
+    let text = dashboard.quit();
+    assert!(text.contains(" notice /dev/full cannot be written any more"), "{text}");
+}
