@@ -11,16 +11,14 @@ mod family;
 mod ports;
 mod snapshot;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 pub(crate) use counts::Counts;
 pub(crate) use diagnosis::{Confidence, Diagnosis, Finding};
 pub(crate) use evidence::Ended;
 use evidence::Evidence;
 pub(crate) use family::{Family, families};
+use foldhash::HashMap;
 pub(crate) use snapshot::{GroupName, GroupRow, Snapshot};
 
 use crate::event::{ConnectionKey, Event, GroupKey, GroupSample, LossSample, RowKind, Sample, SocketState};
@@ -69,11 +67,11 @@ impl Tracker {
     pub(crate) fn new(started_unix_ns: i64, max_connections: usize) -> Self {
         Self {
             started_unix_ns,
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             last_id: 0,
             max_connections,
             live: Vec::new(),
-            evidence: HashMap::new(),
+            evidence: HashMap::default(),
             diagnosed: HashSet::new(),
             folded: Folded::default(),
             loss: LossSample::default(),

@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -17,9 +17,14 @@ use tokio::sync::oneshot;
 /// Chunks under way to the thread.
 const CHUNKS: usize = 2;
 
+/// A chunk with more room than this is not used again: what a burst needed is given back.
+const KEPT_BYTES: usize = 512 << 10;
+
 pub(crate) struct Writer {
     waiting: Vec<u8>,
     thread: SyncSender<Vec<u8>>,
+    /// Chunks that are written, to be filled again: fresh memory costs a page fault every ten rows.
+    empty: Receiver<Vec<u8>>,
     /// Chunks that were handed over and are not written yet.
     under_way: Arc<AtomicUsize>,
     ended: oneshot::Receiver<io::Error>,
@@ -28,20 +33,26 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(mut file: impl Write + Send + 'static) -> Self {
         let (thread, chunks) = sync_channel::<Vec<u8>>(CHUNKS);
+        let (give_back, empty) = channel();
         let (report, ended) = oneshot::channel();
         let under_way = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&under_way);
         thread::spawn(move || {
-            for chunk in chunks {
+            for mut chunk in chunks {
                 if let Err(error) = file.write_all(&chunk).and_then(|()| file.flush()) {
                     let _ = report.send(error);
                     return;
                 }
                 left.fetch_sub(1, Ordering::Relaxed);
+                chunk.clear();
+                if chunk.capacity() <= KEPT_BYTES {
+                    // Nobody wants it when the watch is over.
+                    let _ = give_back.send(chunk);
+                }
             }
             // `report` is dropped: everything is written.
         });
-        Self { waiting: Vec::new(), thread, under_way, ended }
+        Self { waiting: Vec::new(), thread, empty, under_way, ended }
     }
 
     pub(crate) fn add(&mut self, bytes: &[u8]) {
@@ -59,10 +70,13 @@ impl Writer {
             return;
         }
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        if let Err(refused) = self.thread.try_send(std::mem::take(&mut self.waiting)) {
-            self.under_way.fetch_sub(1, Ordering::Relaxed);
-            if let TrySendError::Full(chunk) = refused {
-                self.waiting = chunk;
+        match self.thread.try_send(std::mem::take(&mut self.waiting)) {
+            Ok(()) => self.waiting = self.empty.try_recv().unwrap_or_default(),
+            Err(refused) => {
+                self.under_way.fetch_sub(1, Ordering::Relaxed);
+                if let TrySendError::Full(chunk) = refused {
+                    self.waiting = chunk;
+                }
             }
         }
     }

@@ -144,7 +144,7 @@ impl Folded {
 pub(super) fn rows(
     live: &[GroupSample],
     mut folded: Folded,
-    evidence: &HashMap<GroupKey, Arc<Evidence>>,
+    evidence: &foldhash::HashMap<GroupKey, Arc<Evidence>>,
 ) -> Vec<GroupRow> {
     let mut groups = Vec::with_capacity(live.len());
     for group in live {

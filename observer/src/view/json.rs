@@ -1,50 +1,22 @@
 //! `-o json`: one object a line. A contract (schema 1): fields and types are only ever added, and what is unknown is
 //! null, never absent. What later versions will know is here as null already.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-};
+mod row;
+mod time;
 
-use jiff::Timestamp;
+use std::{collections::BTreeMap, net::IpAddr};
+
 use serde::{Serialize, Serializer};
 
 use super::{View, failure_name, finding_name};
 use crate::{
-    event::{
-        About, CAUSES, Connection, Cut, Ender, FAILURES, Failure, LIFETIMES, Protocol, RowKind, SocketState, WHYS,
-        cause_name, state_name, why_name,
-    },
+    event::{About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, state_name, why_name},
     tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
 };
+use time::Time;
 
 const SCHEMA: u32 = 1;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Nanoseconds since 1970, written as RFC 3339 in UTC with nine digits.
-#[derive(Clone, Copy)]
-struct Time(i64);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (second, ns) = (self.0.div_euclid(NS_PER_SECOND), self.0.rem_euclid(NS_PER_SECOND));
-        LAST_SECOND.with_borrow_mut(|last| {
-            if last.0 != second {
-                let time = Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
-                *last = (second, time.strftime("%Y-%m-%dT%H:%M:%S").to_string());
-            }
-            serializer.collect_str(&format_args!("{}.{ns:09}Z", last.1))
-        })
-    }
-}
-
-const NS_PER_SECOND: i64 = 1_000_000_000;
-
-thread_local! {
-    /// A second, and how it is written: thousands of rows may be of the same one, and the date took a fifth of a row's time.
-    static LAST_SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
-}
 
 #[derive(Serialize)]
 struct Start<'a> {
@@ -57,73 +29,6 @@ struct Start<'a> {
     kernel: &'a str,
     ports: &'a [String],
     pre_existing: u64,
-}
-
-/// What every row of a connection begins with.
-#[derive(Serialize)]
-struct Head<'a> {
-    r#type: &'static str,
-    time: Time,
-    id: u64,
-    pid: Option<u32>,
-    process: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Opening {
-    local: Option<SocketAddr>,
-    remote: SocketAddr,
-    port: u16,
-    pre_existing: bool,
-    why: Option<&'static str>,
-    replaced_cause: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Open<'a> {
-    #[serde(flatten)]
-    head: Head<'a>,
-    #[serde(flatten)]
-    opening: Opening,
-}
-
-#[derive(Serialize)]
-struct Exchange<'a> {
-    #[serde(flatten)]
-    head: Head<'a>,
-    remote: SocketAddr,
-    port: u16,
-    n: u64,
-    reused: bool,
-}
-
-#[derive(Serialize)]
-struct Close<'a> {
-    #[serde(flatten)]
-    head: Head<'a>,
-    #[serde(flatten)]
-    opening: Opening,
-    exchanges: u64,
-    reused: u64,
-    sent_bytes: Option<u64>,
-    received_bytes: Option<u64>,
-    lifetime_us: Option<u64>,
-    idle_us: Option<u64>,
-    unread_bytes: Option<u32>,
-    closed_by: Option<&'static str>,
-    how: Option<&'static str>,
-    cause: Option<&'static str>,
-    protocol: &'static str,
-    exact: bool,
-}
-
-#[derive(Serialize)]
-struct Failed<'a> {
-    #[serde(flatten)]
-    head: Head<'a>,
-    #[serde(flatten)]
-    opening: Opening,
-    error: String,
 }
 
 #[derive(Serialize)]
@@ -311,60 +216,16 @@ fn sockets(states: &[SocketState]) -> Vec<Sockets> {
     remotes.into_iter().map(|((remote, port), states)| Sockets { remote, port, states }).collect()
 }
 
-fn opening(connection: &Connection) -> Opening {
-    let Connection { local, remote, pre_existing, why, replaced_cause, .. } = *connection;
-    Opening {
-        local,
-        remote,
-        port: remote.port(),
-        pre_existing,
-        why: why.map(why_name),
-        replaced_cause: replaced_cause.map(cause_name),
-    }
-}
-
 /// Those of these counts that are not 0.
 fn named<const N: usize>(counts: [(&'static str, u64); N]) -> BTreeMap<&'static str, u64> {
     counts.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
-fn closed_by(ender: Ender) -> Option<&'static str> {
-    match ender {
-        Ender::Local => Some("local"),
-        Ender::Peer => Some("peer"),
-        Ender::Unknown => None,
-    }
-}
-
-fn how(cut: Cut) -> Option<&'static str> {
-    match cut {
-        Cut::Fin => Some("fin"),
-        Cut::Reset => Some("rst"),
-        Cut::Timeout => Some("timeout"),
-        Cut::Unknown => None,
-    }
-}
-
-fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Plain => "plain",
-        Protocol::Tls => "tls",
-        Protocol::Http2 => "http2",
-        Protocol::Unknown => "unknown",
-    }
-}
-
-fn write(object: &impl Serialize, lines: &mut Vec<u8>) {
-    // Serialising plain structs to memory cannot fail: no map has keys that are no strings, and nothing is written.
-    let _ = serde_json::to_writer(&mut *lines, object);
-    lines.push(b'\n');
-}
-
 fn line(object: &impl Serialize) -> String {
-    let mut line = Vec::new();
-    write(object, &mut line);
-    // What serde_json writes is UTF-8.
-    String::from_utf8(line).unwrap_or_default()
+    // Serialising plain structs to memory cannot fail: no map has keys that are no strings, and nothing is written.
+    let mut line = serde_json::to_string(object).unwrap_or_default();
+    line.push('\n');
+    line
 }
 
 pub(crate) struct JsonView;
@@ -385,54 +246,7 @@ impl View for JsonView {
     }
 
     fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
-        let connection = &row.event.connection;
-        let head = |r#type| Head {
-            r#type,
-            time: Time(row.event.unix_ns),
-            id: row.id,
-            pid: connection.pid,
-            process: connection.process.as_deref(),
-        };
-        match row.event.kind {
-            RowKind::Open => write(&Open { head: head("open"), opening: opening(connection) }, waiting),
-            RowKind::Exchange => write(
-                &Exchange {
-                    head: head("exchange"),
-                    remote: connection.remote,
-                    port: connection.remote.port(),
-                    n: connection.exchanges,
-                    reused: connection.exchanges > 1 || !connection.first_is_new,
-                },
-                waiting,
-            ),
-            RowKind::Close => write(
-                &Close {
-                    head: head("close"),
-                    opening: opening(connection),
-                    exchanges: connection.exchanges,
-                    reused: connection.reused(),
-                    sent_bytes: connection.sent_bytes,
-                    received_bytes: connection.received_bytes,
-                    lifetime_us: connection.lifetime_us,
-                    idle_us: connection.idle_us,
-                    unread_bytes: connection.unread_bytes,
-                    closed_by: closed_by(connection.closed_by),
-                    how: how(connection.how),
-                    cause: connection.cause.map(cause_name),
-                    protocol: protocol(connection.protocol),
-                    exact: connection.exact,
-                },
-                waiting,
-            ),
-            RowKind::Failed => write(
-                &Failed {
-                    head: head("failed"),
-                    opening: opening(connection),
-                    error: failure_name(connection.failure, connection.errno),
-                },
-                waiting,
-            ),
-        }
+        row::write(row, waiting);
     }
 
     fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String {
