@@ -9,6 +9,7 @@ mod packages;
 mod running;
 mod screenshot;
 mod soak;
+mod spread;
 mod tally;
 mod test;
 mod vm;
@@ -30,6 +31,8 @@ enum Command {
     Hold(hold::Args),
     Screenshot(screenshot::Args),
     Soak(soak::Args),
+    #[command(hide = true)]
+    Spread(spread::Args),
     Test(test::Args),
     Vm(vm::Args),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Hold(args) => hold::run(&args),
         Command::Screenshot(args) => screenshot::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Spread(args) => spread::run(&args),
         Command::Test(args) => Ok(test::run(&args)),
         Command::Vm(args) => vm::run(&args),
     };

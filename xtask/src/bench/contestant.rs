@@ -255,9 +255,10 @@ fn distinct(said: &str, port: u16, local: usize) -> Seen {
     let ends = said.lines().filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (here, there) = (*fields.get(local)?, *fields.get(local + 1)?);
-        if there.ends_with(&ending) { Some(here) } else { here.ends_with(&ending).then_some(there) }
+        // The client's end first.
+        if there.ends_with(&ending) { Some((here, there)) } else { here.ends_with(&ending).then_some((there, here)) }
     });
-    let ends: HashSet<&str> = ends.filter(|end| !end.ends_with(":*")).collect();
+    let ends: HashSet<(&str, &str)> = ends.filter(|(client, _)| !client.ends_with(":*")).collect();
     Seen { connections: Some(ends.len() as u64), ..Seen::default() }
 }
 

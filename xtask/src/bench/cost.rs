@@ -61,7 +61,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
 }
 
 fn rounds(tool: &Path, load: Load, rounds: usize) -> Result<Vec<Run>> {
-    let server = Server::start()?;
+    let server = load.server()?;
     load.run(&server)?;
     let mut runs = Vec::new();
     for round in 1..=rounds {

@@ -9,7 +9,7 @@ use super::Scope;
 use super::contestant::{Contestant, Seen, let_drain};
 use super::load::Load;
 use super::report::{Section, Verdict};
-use super::server::{Counted, Server};
+use super::server::Counted;
 
 /// Which processors work on loopback's packets: with both, programs are interrupted, and the kernel skips some.
 const STEERING: &str = "/sys/class/net/lo/queues/rx-0/rps_cpus";
@@ -48,17 +48,15 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let mut section = Section::default();
     let requests = scope.of(50_000, 2_000);
     section.paragraph(&format!(
-        "{requests} requests by ab, 16 at a time, as fast as they go. Connections and exchanges that were seen ÷ those that the \
+        "{requests} requests, 16 at a time, as fast as they go. Connections and exchanges that were seen ÷ those that the \
          server counted; netstat and ss show no more than what is there at the moment of a look. Steered: packet work of \
          loopback on both processors (`rps_cpus`). Lost: rows, events or packets, by their own account."
     ));
     let head = ["load", "watcher", "connections", "exchanges", "lost"];
     let mut rows = vec![head.map(Into::into).into()];
     let mut off = Vec::new();
-    for (steered, load) in [false, true]
-        .into_iter()
-        .flat_map(|steered| [Load::Connections(requests), Load::Kept(requests)].map(|load| (steered, load)))
-    {
+    let loads = [Load::Connections(requests), Load::Spread(requests), Load::Kept(requests)];
+    for (steered, load) in [false, true].into_iter().flat_map(|steered| loads.map(|load| (steered, load))) {
         let _steering = steered.then(Steered::start).transpose()?;
         for (contestant, options) in CONTESTANTS {
             let (seen, counted) = run(tool, load, contestant, options)?;
@@ -83,7 +81,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
 
 /// On a server of its own, so that nothing of an earlier load is left to be seen.
 fn run(tool: &Path, load: Load, contestant: Contestant, options: &[&str]) -> Result<(Seen, Counted)> {
-    let server = Server::start()?;
+    let server = load.server()?;
     let started = contestant.start(tool, server.port, options)?;
     let done = load.run(&server)?;
     let_drain();

@@ -1,4 +1,4 @@
-//! The loads: a connection a request, and many requests on few connections.
+//! The loads: a connection a request, to one address or to many, and many requests on few connections.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,12 +7,15 @@ use anyhow::{Context, Result, bail};
 
 use super::server::{Counted, Server};
 use crate::running::cpu_of_our_ended;
+use crate::spread;
 use crate::workspace::output;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
     /// ab, a connection for each of so many requests
     Connections(u32),
+    /// A connection for each of so many requests, to [`DESTINATIONS`] addresses in turn: as many groups
+    Spread(u32),
     /// ab, so many requests on kept connections
     Kept(u32),
     /// wrk, as many requests as it can on kept connections in so many seconds
@@ -31,12 +34,13 @@ pub(super) struct Done {
 }
 
 const CLIENTS: &str = "16";
+const DESTINATIONS: u32 = 500;
 
 impl Load {
     /// What one of its units is called, and how many of it costs are told for.
     pub(super) fn unit(self) -> (&'static str, f64) {
         match self {
-            Self::Connections(_) => ("10,000 connections", 10_000.0),
+            Self::Connections(_) | Self::Spread(_) => ("10,000 connections", 10_000.0),
             Self::Kept(_) | Self::Requests(_) => ("100,000 exchanges", 100_000.0),
         }
     }
@@ -44,8 +48,17 @@ impl Load {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Connections(_) => "a connection a request (`ab`)",
+            Self::Spread(_) => "a connection a request, to 500 addresses",
             Self::Kept(_) => "kept alive (`ab -k`)",
             Self::Requests(_) => "kept alive (`wrk`)",
+        }
+    }
+
+    /// A server for it.
+    pub(super) fn server(self) -> Result<Server> {
+        match self {
+            Self::Spread(_) => Server::start_at(&spread::addresses(DESTINATIONS)),
+            _ => Server::start(),
         }
     }
 
@@ -58,20 +71,27 @@ impl Load {
     }
 
     fn command(self, server: &Server) -> Command {
-        let mut command = Command::new(if matches!(self, Self::Requests(_)) { "wrk" } else { "ab" });
-        match self {
-            Self::Connections(requests) => command.args(["-q", "-c", CLIENTS, "-n", &requests.to_string()]),
-            Self::Kept(requests) => command.args(["-q", "-k", "-c", CLIENTS, "-n", &requests.to_string()]),
-            Self::Requests(seconds) => command.args(["-t1", "-c", CLIENTS, "-d", &format!("{seconds}s")]),
+        let command = |program: &str, arguments: &[&str]| {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
         };
-        command.arg(server.url());
-        command
+        let url = server.url();
+        match self {
+            Self::Connections(requests) => command("ab", &["-q", "-c", CLIENTS, "-n", &requests.to_string(), &url]),
+            Self::Kept(requests) => command("ab", &["-q", "-k", "-c", CLIENTS, "-n", &requests.to_string(), &url]),
+            Self::Requests(seconds) => command("wrk", &["-t1", "-c", CLIENTS, "-d", &format!("{seconds}s"), &url]),
+            Self::Spread(requests) => {
+                let (requests, port) = (requests.to_string(), server.port.to_string());
+                command("/proc/self/exe", &["spread", &requests, &DESTINATIONS.to_string(), &port, CLIENTS])
+            }
+        }
     }
 
     fn rate(self, said: &str) -> Result<f64> {
         let (what, failures): (_, &[&str]) = match self {
             Self::Requests(_) => ("Requests/sec:", &["Socket errors", "Non-2xx"]),
-            Self::Connections(_) | Self::Kept(_) => ("Requests per second:", &["Non-2xx"]),
+            Self::Connections(_) | Self::Kept(_) | Self::Spread(_) => ("Requests per second:", &["Non-2xx"]),
         };
         let failed = said.lines().find_map(|line| line.strip_prefix("Failed requests:"));
         if failed.is_some_and(|number| number.trim() != "0") || failures.iter().any(|failure| said.contains(failure)) {

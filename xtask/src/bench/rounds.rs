@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::contestant::{Contestant, let_drain};
 use super::load::{Done, Load};
-use super::server::Server;
 
 /// A run beside which a contestant watched, and those without before and after it.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +24,7 @@ impl Run {
 
 /// Every contestant once a round.
 pub(super) fn interleaved(tool: &Path, load: Load, contestants: &[Contestant], rounds: usize) -> Result<Vec<Run>> {
-    let server = Server::start()?;
+    let server = load.server()?;
     // Once for the processors' caches.
     load.run(&server)?;
     let mut runs = Vec::new();

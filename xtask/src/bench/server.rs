@@ -28,9 +28,14 @@ pub(crate) struct Counted {
 
 impl Server {
     pub(crate) fn start() -> Result<Self> {
+        Self::start_at(&[Ipv4Addr::LOCALHOST])
+    }
+
+    /// At each of these addresses.
+    pub(crate) fn start_at(addresses: &[Ipv4Addr]) -> Result<Self> {
         let [port, status] = free_ports()?;
         let folder = tempfile::tempdir()?;
-        fs::write(folder.path().join("nginx.conf"), configuration(port, status))?;
+        fs::write(folder.path().join("nginx.conf"), configuration(addresses, port, status))?;
         let mut nginx = Command::new("nginx");
         nginx.args(["-e", "errors", "-c", "nginx.conf", "-p"]).arg(folder.path());
         let process = Running::start(nginx.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
@@ -81,14 +86,16 @@ fn free_ports() -> Result<[u16; 2]> {
     Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
 }
 
-fn configuration(port: u16, status: u16) -> String {
+fn configuration(addresses: &[Ipv4Addr], port: u16, status: u16) -> String {
+    let listen: Vec<_> = addresses.iter().map(|address| format!("listen {address}:{port} backlog=4096;")).collect();
+    let listen = listen.join(" ");
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log errors error;
          events {{ worker_connections 8192; }}
          http {{
              access_log off; keepalive_requests 1000000000;
              client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
-             server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 hello; }} }}
+             server {{ {listen} location / {{ return 200 hello; }} }}
              server {{ listen 127.0.0.1:{status}; location / {{ stub_status; }} }}
          }}"
     )

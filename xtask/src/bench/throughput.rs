@@ -22,10 +22,13 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
         scope.rounds
     ));
     let connections = Load::Connections(scope.of(15_000, 2_000));
-    for (load, budget) in [(connections, 0.97), (Load::Requests(1), 0.99)] {
+    let spread = Load::Spread(scope.of(15_000, 2_000));
+    for (load, budget) in [(connections, Some(0.97)), (Load::Requests(1), Some(0.99)), (spread, None)] {
         let runs = interleaved(tool, load, &CONTESTANTS, scope.rounds)?;
         tell(&mut section, load, &runs);
-        judge(&mut section, load, budget, &runs);
+        if let Some(budget) = budget {
+            judge(&mut section, load, budget, &runs);
+        }
     }
     Ok(section)
 }
