@@ -143,8 +143,10 @@ pub struct Switches {
     pub iter_kvec: u32,
     /// Bits of `iter_type` that say the type: all but the direction bit on kernels before 5.14.
     pub iter_type_mask: u32,
+    /// 1 when every program can have the calling task typed (`bpf_get_current_task_btf`), and read it directly.
+    pub has_typed_task: u32,
 }
 
 const _: () = assert!(size_of::<Offsets>() == Offsets::FIELDS.len() * 4);
 const _: () = assert!(size_of::<Filter>() == 16);
-const _: () = assert!(size_of::<Switches>() == 32);
+const _: () = assert!(size_of::<Switches>() == 36);

@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod conversation;
 mod group;
+mod name;
 mod turn;
 
 pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
@@ -20,4 +21,5 @@ pub use group::{
     FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
     OVERFLOW_SLOT, Owner, StateKey, UNKNOWN_OWNER, exchanges_bucket, lifetime_bucket,
 };
+pub use name::name_up_to_nul;
 pub use turn::{Burst, Turn};

@@ -20,6 +20,7 @@ pub(super) static SWITCHES: Switches = Switches {
     iter_iovec: ABSENT,
     iter_kvec: ABSENT,
     iter_type_mask: ABSENT,
+    has_typed_task: 0,
 };
 
 #[unsafe(no_mangle)]

@@ -248,7 +248,7 @@ impl<M: Memory> Socket<M> {
     /// (`tcp_sendmsg_fastopen()`, net/ipv4/tcp.c.)
     #[inline(always)]
     pub(super) fn syn_message(&self) -> Option<*const u8> {
-        let request = load!(Probed, self.0, fastopen_req as u64);
+        let request = load!(M, self.0, fastopen_req as u64);
         if request == 0 { None } else { Some(load!(Probed, request as *const u8, fastopen_data as u64) as *const u8) }
     }
 

@@ -8,7 +8,8 @@ use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
-    programs::ProgramError,
+    programs::{ProgramError, ProgramType},
+    sys::{BpfHelper, is_helper_supported},
 };
 use ipnet::Ipv4Net;
 use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
@@ -44,7 +45,8 @@ const MAX_GROUPS: u32 = 10_000;
 /// What the running kernel is like, as far as the programs must know.
 struct KernelFacts {
     offsets: Offsets,
-    iter_types: Switches,
+    /// Values of `enum iter_type`, and whether the calling task comes typed.
+    switches: Switches,
     places: Places,
     /// By what names it knows what programs hang on.
     btf: Btf,
@@ -53,11 +55,16 @@ struct KernelFacts {
 impl KernelFacts {
     fn read(source: &Source) -> anyhow::Result<Self> {
         let types = KernelTypes::read(source)?;
-        let mut iter_types = Switches::default();
-        types.set_iter_types(&mut iter_types);
+        let mut switches = Switches { has_typed_task: u32::from(has_typed_task()), ..Switches::default() };
+        types.set_iter_types(&mut switches);
         let btf = Btf::parse(&types.of_places(), Endianness::default())?;
-        Ok(Self { offsets: types.offsets()?, iter_types, places: types.places(), btf })
+        Ok(Self { offsets: types.offsets()?, switches, places: types.places(), btf })
     }
+}
+
+/// Whether the helper is for sock_ops, to which it came last (`bpf_base_func_proto()`, kernel/bpf/helpers.c).
+fn has_typed_task() -> bool {
+    is_helper_supported(ProgramType::SockOps, BpfHelper::BPF_FUNC_get_current_task_btf).unwrap_or(false)
 }
 
 impl Kernel {
@@ -187,7 +194,7 @@ impl<'a> Loader<'a> {
             exchange_rows: u32::from(self.plan.exchange_rows),
             last_connect: last_connect(set) as u32,
             sees_sends: u32::from(hooks::sees_sends(set, self.facts.places)),
-            ..self.facts.iter_types
+            ..self.facts.switches
         }
     }
 

@@ -1,13 +1,12 @@
 //! A connect, in the caller's context: the only moment at which it is known whose connection it is.
 
 use aya_ebpf::{EbpfContext, bindings::BPF_ANY};
-use tcp_reuse_watch_ebpf::{Connect, Loss, Phase};
+use tcp_reuse_watch_ebpf::{Connect, Phase};
 
 use super::send::sending_syn;
 use crate::bpf::{
     entry::{self, Entry},
     frozen::frozen,
-    maps::lost,
     memory::Memory,
     process,
     socket::Socket,
@@ -45,12 +44,5 @@ fn find_or_create<M: Memory>(
         entry::close_unseen(entry);
         entry::finish(ctx, entry);
     }
-    // If it does not succeed, a later hook of the same connect tries again.
-    let Some(process) = process::current() else {
-        if last_chance {
-            lost(Loss::Untracked);
-        }
-        return None;
-    };
-    entry::create(ctx, socket, &process, BPF_ANY, last_chance)
+    entry::create(ctx, socket, &process::current(), BPF_ANY, last_chance)
 }
