@@ -1,11 +1,9 @@
 //! Recordings: what the tracker of a watch was fed, in a file, from which another tracker can be fed the same.
 
-mod ahead;
 mod format;
 mod read;
 mod write;
 
-pub(crate) use ahead::ReadAhead;
 pub(crate) use read::{Record, Recording};
 pub(crate) use write::{Recorder, RecordingFile};
 

@@ -1,6 +1,8 @@
 //! `tcp-reuse-watch replay`: a watch that was recorded, through the same tracker and the same views. It needs no
 //! privileges, and nothing of what it shows is from this machine.
 
+mod ahead;
+
 use std::{convert::Infallible, future::pending, pin::pin, time::Duration};
 
 use tokio::{
@@ -13,12 +15,13 @@ use crate::{
     diagnostics,
     event::{About, Event},
     event_loop::event_loop,
-    recording::{ReadAhead, Record, Recording},
+    recording::{Record, Recording},
     screen::{Ending, Screen, attend},
     signals::Signals,
     summary_file::SummaryFile,
     tracker::{Notice, Snapshot, Tracker},
 };
+use ahead::ReadAhead;
 
 /// Stands for times that the clock cannot reach.
 const NEVER: Duration = Duration::from_hours(24 * 365);

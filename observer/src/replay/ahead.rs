@@ -6,7 +6,7 @@ use std::thread;
 use anyhow::anyhow;
 use tokio::sync::mpsc::{Receiver, channel};
 
-use super::read::{Record, Recording};
+use crate::recording::{Record, Recording};
 
 /// Records that are handed over together at most.
 const BATCH: usize = 512;
@@ -15,13 +15,13 @@ const BATCH: usize = 512;
 const BATCHES: usize = 2;
 
 /// The rest of a recording, as it is read.
-pub(crate) struct ReadAhead {
+pub(super) struct ReadAhead {
     batches: Receiver<anyhow::Result<Vec<Record>>>,
 }
 
 impl ReadAhead {
     /// Starts a thread.
-    pub(crate) fn start(mut recording: Recording) -> Self {
+    pub(super) fn start(mut recording: Recording) -> Self {
         let (sender, batches) = channel(BATCHES);
         thread::spawn(move || {
             loop {
@@ -45,7 +45,7 @@ impl ReadAhead {
     }
 
     /// What comes next: records in their order, a sample or the end the last of them. An error: it goes on no further.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Vec<Record>> {
+    pub(super) async fn next(&mut self) -> anyhow::Result<Vec<Record>> {
         self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the recording is not read any more")))
     }
 }
