@@ -10,6 +10,7 @@ mod holders;
 mod load;
 mod micro;
 mod numbers;
+mod peers;
 mod report;
 mod rounds;
 mod scale;
@@ -61,11 +62,21 @@ pub(crate) enum Part {
     Scale,
     /// One row, one sample, one frame
     Micro,
+    /// Beside what this kernel may not load, in a virtual machine
+    Peers,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Throughput, Self::Cost, Self::Handlers, Self::Exactness, Self::Startup, Self::Scale, Self::Micro];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Throughput,
+        Self::Cost,
+        Self::Handlers,
+        Self::Exactness,
+        Self::Startup,
+        Self::Scale,
+        Self::Micro,
+        Self::Peers,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -76,6 +87,7 @@ impl Part {
             Self::Startup => "startup",
             Self::Scale => "scale",
             Self::Micro => "micro",
+            Self::Peers => "peers",
         }
     }
 
@@ -88,6 +100,7 @@ impl Part {
             Self::Startup => "Start",
             Self::Scale => "Growth",
             Self::Micro => "User space",
+            Self::Peers => "In a virtual machine",
         }
     }
 
@@ -100,6 +113,7 @@ impl Part {
             Self::Startup => startup::measure(tool, scope),
             Self::Scale => scale::measure(tool, scope),
             Self::Micro => micro::measure(scope),
+            Self::Peers => peers::measure(scope),
         }
     }
 }

@@ -4,10 +4,10 @@
 //! A kernel of Debian's is booted as it is, with an initramfs of busybox, the program and the scenario runner, both
 //! statically linked. The processor is emulated, so that it needs no rights and runs inside of virtual machines too.
 
-mod boot;
-mod image;
-mod kernels;
-mod programs;
+pub(crate) mod boot;
+pub(crate) mod image;
+pub(crate) mod kernels;
+pub(crate) mod programs;
 mod table;
 
 use std::env::consts::ARCH;
@@ -21,6 +21,7 @@ use crate::tally::Tally;
 use crate::workspace::{Workspace, is_root};
 use boot::Booted;
 use kernels::Kernel;
+use programs::Programs;
 
 /// Sets of hooks: each way to see functions and sends, alone and beside sockops.
 const SETS: [&str; 6] = ["fentry", "kprobe", "tracepoint", "sockops,fentry", "sockops,kprobe", "sockops,tracepoint"];
@@ -61,7 +62,10 @@ fn check(workspace: &Workspace, args: &Args) -> Result<Tally> {
         if args.sets.is_empty() { SETS.to_vec() } else { args.sets.iter().map(String::as_str).collect() };
     let folder = workspace.target.join("vm");
     let images = kernels.iter().map(|kernel| Ok((kernel, kernel.fetch(&folder)?))).collect::<Result<Vec<_>>>()?;
-    let initramfs = image::make(&folder, &programs::build(workspace)?, &sets)?;
+    let Programs { tool, scenarios } = programs::build(workspace)?;
+    let files = [(tool, "bin/tcp-reuse-watch".into()), (scenarios, "bin/scenarios".into())];
+    let commands = format!("TCP_REUSE_WATCH=/bin/tcp-reuse-watch TCP_REUSE_WATCH_HOOKS='{}' scenarios", sets.join(" "));
+    let initramfs = image::make(&folder, &files, &commands)?;
     let mut boots: Vec<Booted> = Vec::new();
     for (kernel, image) in images {
         let start = Instant::now();

@@ -86,7 +86,7 @@ fn free_ports() -> Result<[u16; 2]> {
     Ok([listeners[0].local_addr()?.port(), listeners[1].local_addr()?.port()])
 }
 
-fn configuration(addresses: &[Ipv4Addr], port: u16, status: u16) -> String {
+pub(super) fn configuration(addresses: &[Ipv4Addr], port: u16, status: u16) -> String {
     let listen: Vec<_> = addresses.iter().map(|address| format!("listen {address}:{port} backlog=4096;")).collect();
     let listen = listen.join(" ");
     format!(

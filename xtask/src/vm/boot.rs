@@ -23,18 +23,20 @@ const ATTEMPTS: usize = 3;
 
 /// What a boot came to.
 #[derive(Debug, Default)]
-pub(super) struct Booted {
+pub(crate) struct Booted {
     pub(super) kernel: &'static str,
     /// The init script has begun.
     pub(super) has_begun: bool,
     pub(super) results: Vec<SetResult>,
-    /// The scenario runner ended by itself.
-    pub(super) has_ended: bool,
+    /// The init script has come to its end.
+    pub(crate) has_ended: bool,
+    /// What was on the console.
+    pub(crate) lines: Vec<String>,
 }
 
 /// The runner's line on a set of hooks.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct SetResult {
+pub(crate) struct SetResult {
     pub(super) set: String,
     pub(super) passed: u64,
     pub(super) failed: u64,
@@ -54,7 +56,7 @@ impl Booted {
 }
 
 /// Boots and shows the console, each line with the kernel's name before it.
-pub(super) fn boot(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
+pub(crate) fn boot(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
     for _ in 1..ATTEMPTS {
         let booted = boot_once(kernel, image, initramfs)?;
         if booted.has_begun {
@@ -78,6 +80,7 @@ fn boot_once(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Boo
             Ok(line) => {
                 println!("{kernel} | {line}");
                 booted.read(&line);
+                booted.lines.push(line);
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(booted),
             Err(RecvTimeoutError::Timeout) => {

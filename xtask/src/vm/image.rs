@@ -1,4 +1,4 @@
-//! The initramfs: busybox, the programs, and a script that mounts what they need, runs the scenarios and powers off.
+//! The initramfs: busybox, programs, and a script that mounts what they need, runs them and powers off.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -8,42 +8,37 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::programs::Programs;
-
 /// Of the package busybox-static.
 const BUSYBOX: &str = "/bin/busybox";
 const FOLDERS: [&str; 6] = ["bin", "dev", "proc", "sys", "tmp", "etc"];
 
 /// The first and the last thing that the script says.
-pub(super) const BEGIN: &str = "the scenarios begin on Linux ";
-pub(super) const END: &str = "the scenarios have ended with ";
+pub(super) const BEGIN: &str = "the script begins on Linux ";
+pub(super) const END: &str = "the script has ended with ";
 
-/// Makes the initramfs for these sets of hooks.
-pub(super) fn make(folder: &Path, programs: &Programs, sets: &[&str]) -> Result<PathBuf> {
+/// Makes the initramfs: these files, each where it has to be there, and what its shell does.
+pub(crate) fn make(folder: &Path, files: &[(PathBuf, PathBuf)], commands: &str) -> Result<PathBuf> {
     let root = folder.join("root");
     // What a run before this one has left.
     let _ = fs::remove_dir_all(&root);
     for name in FOLDERS {
         fs::create_dir_all(root.join(name)).context("cannot make the folders of the initramfs")?;
     }
-    let files = [
-        (Path::new(BUSYBOX), "bin/busybox"),
-        (&programs.tool, "bin/tcp-reuse-watch"),
-        (&programs.scenarios, "bin/scenarios"),
-    ];
-    for (from, to) in files {
-        fs::copy(from, root.join(to)).with_context(|| format!("cannot copy {}", from.display()))?;
+    let busybox = (PathBuf::from(BUSYBOX), PathBuf::from("bin/busybox"));
+    for (from, to) in files.iter().chain([&busybox]) {
+        let to = root.join(to);
+        fs::create_dir_all(to.parent().unwrap_or(&root)).context("cannot make the folders of the initramfs")?;
+        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     }
     let init = root.join("init");
-    fs::write(&init, script(sets)).context("cannot write the init script")?;
+    fs::write(&init, script(commands)).context("cannot write the init script")?;
     fs::set_permissions(&init, Permissions::from_mode(0o755)).context("cannot make the init script executable")?;
     let image = folder.join("initramfs");
     pack(&root, &image)?;
     Ok(image)
 }
 
-fn script(sets: &[&str]) -> String {
-    let sets = sets.join(" ");
+fn script(commands: &str) -> String {
     format!(
         "#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -54,7 +49,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
 ulimit -l unlimited
 echo \"{BEGIN}$(uname -r)\"
-TCP_REUSE_WATCH=/bin/tcp-reuse-watch TCP_REUSE_WATCH_HOOKS='{sets}' scenarios
+{commands}
 echo \"{END}$?\"
 poweroff -f
 "
@@ -71,9 +66,9 @@ fn pack(root: &Path, image: &Path) -> Result<()> {
         .stdout(file)
         .spawn()
         .context("cannot run cpio")?;
-    let names = FOLDERS.iter().chain(&["bin/busybox", "bin/tcp-reuse-watch", "bin/scenarios", "init"]);
     let mut stdin = cpio.stdin.take().context("cpio has no input")?;
-    for name in names {
+    for path in paths_below(root)? {
+        let name = path.strip_prefix(root).unwrap_or(&path).display();
         writeln!(stdin, "{name}").context("cannot tell cpio what to pack")?;
     }
     drop(stdin);
@@ -82,4 +77,20 @@ fn pack(root: &Path, image: &Path) -> Result<()> {
         bail!("cpio failed: {status}");
     }
     Ok(())
+}
+
+/// Everything in a folder, each folder before what is in it.
+fn paths_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>().context("cannot list the image")?;
+    entries.sort();
+    for path in entries {
+        let is_folder = path.is_dir();
+        paths.push(path.clone());
+        if is_folder {
+            paths.extend(paths_below(&path)?);
+        }
+    }
+    Ok(paths)
 }

@@ -13,7 +13,7 @@ use crate::workspace::{output, run};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kernel {
     /// The version that it has to be, or in sid to be at least
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The release of Debian that has it
     suite: &'static str,
     /// How its packages' names begin
@@ -33,14 +33,14 @@ const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// The kernel of this name.
-pub(super) fn find(name: &str) -> Result<Kernel, String> {
+pub(crate) fn find(name: &str) -> Result<Kernel, String> {
     let names = || ALL.map(|kernel| kernel.name).join(", ");
     ALL.into_iter().find(|kernel| kernel.name == name).ok_or_else(|| format!("there are {}", names()))
 }
 
 impl Kernel {
     /// Its image, fetched if it is not there yet.
-    pub(super) fn fetch(&self, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn fetch(&self, folder: &Path) -> Result<PathBuf> {
         let folder = folder.join("kernels").join(self.name);
         let image = folder.join("vmlinuz");
         if !image.exists() {

@@ -14,9 +14,9 @@ const STATIC: &str = "-C target-feature=+crt-static";
 
 /// What cargo has built.
 #[derive(Debug)]
-pub(super) struct Programs {
-    pub(super) tool: PathBuf,
-    pub(super) scenarios: PathBuf,
+pub(crate) struct Programs {
+    pub(crate) tool: PathBuf,
+    pub(crate) scenarios: PathBuf,
 }
 
 /// A line of cargo's messages, of any kind.
@@ -32,7 +32,7 @@ struct Target {
     kind: Vec<String>,
 }
 
-pub(super) fn build(workspace: &Workspace) -> Result<Programs> {
+pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
     println!("building the program and the scenarios, statically linked");
     let mut cargo: Command = workspace.cargo();
     cargo
