@@ -30,7 +30,7 @@ use report::Section;
 
 /// Measure the tool beside its peers, against the budgets, and write docs/BENCHMARKS.md
 ///
-/// Takes about half an hour on a machine that does nothing else, and needs root. As root it first installs the
+/// Takes about 40 minutes on a machine that does nothing else, and needs root. As root it first installs the
 /// Debian packages that it needs. Parts that are not measured keep what was measured last.
 #[derive(clap::Args)]
 pub(crate) struct Args {

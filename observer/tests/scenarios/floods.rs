@@ -1,6 +1,6 @@
 //! Many short connections, each under a watch of its own: where rows are lost, and where the kernel skips hooks.
 
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{net::SocketAddr, thread};
 
 use anyhow::{Result, anyhow};
 
@@ -11,6 +11,7 @@ use crate::{
     peer::{Peer, Truth, connect},
     report::Report,
     sight::Sight,
+    sockets::settle,
     watch::Watch,
 };
 
@@ -74,8 +75,7 @@ fn flood(connections: u64) -> Result<Truth> {
         client.join().map_err(|_| anyhow!("a client panicked"))??;
     }
     let truth = peer.truth(connections)?;
-    // A socket may outlive its last close by a packet.
-    thread::sleep(Duration::from_millis(100));
+    settle();
     Ok(truth)
 }
 

@@ -1,7 +1,5 @@
 //! A scenario, the list of all, and how a set of hooks goes through them.
 
-use std::{thread::sleep, time::Duration};
-
 use anyhow::{Context as _, Result};
 
 use crate::{
@@ -16,6 +14,7 @@ use crate::{
     recorded::Recorded,
     report::Report,
     sight::Sight,
+    sockets::settle,
     stories, tls, transfers,
     watch::Watch,
 };
@@ -96,8 +95,7 @@ fn watched(scenarios: &[Scenario], sight: &Sight) -> Result<Vec<Outcome>> {
     let record = recording.to_str().context("the folder has a strange name")?;
     let watch = Watch::start(&sight.set, &["--record", record])?;
     let truths: Vec<Result<Truth>> = scenarios.iter().map(|scenario| (scenario.act)()).collect();
-    // A socket may outlive its last close by a packet.
-    sleep(Duration::from_millis(100));
+    settle();
     let report = watch.end()?;
     let recorded = Recorded::read(&recording)?;
     let judge = |(scenario, truth): (&Scenario, Result<Truth>)| {
