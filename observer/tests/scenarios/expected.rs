@@ -91,7 +91,12 @@ impl Expected {
         self.compare_group(truth.port, report, sight, &mut all);
         self.compare_closes(truth.port, report, sight, &mut all);
         let (expected, got) = (self.closed_exchanges(sight), recorded.closed_exchanges(truth.port));
-        all.check(got == expected, || format!("exchanges of closed connections expected {expected:?} got {got:?}"));
+        all.check(got == expected, || {
+            format!(
+                "exchanges of closed connections expected {expected:?} got {got:?} with {} skips",
+                report.total("hook_skips")
+            )
+        });
         all.0
     }
 

@@ -1,10 +1,8 @@
 //! What `std::net` cannot do with a socket: options, a chosen local address, a connect that is tried again.
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::fd::{AsFd, OwnedFd},
-    thread::sleep,
     time::Duration,
 };
 
@@ -95,24 +93,4 @@ fn wait_for(socket: impl AsFd, event: PollFlags) -> Result<()> {
     poll(&mut sockets, Some(&Timespec { tv_sec: 20, tv_nsec: 0 }))?;
     ensure!(sockets[0].revents().contains(event), "not within 20 s");
     Ok(())
-}
-
-/// Waits until no socket goes any more: one may outlive its last close by a packet, and hundreds take their time on a slow
-/// machine. Others of this machine may come and go: not for longer than 5 s.
-pub(crate) fn settle() {
-    let mut before = None;
-    for _ in 0..50 {
-        sleep(Duration::from_millis(100));
-        let now = in_use();
-        if before == Some(now) {
-            return;
-        }
-        before = Some(now);
-    }
-}
-
-/// TCP sockets over IPv4 that the kernel lists, but for those in TIME_WAIT (06), which are no whole ones any more.
-fn in_use() -> usize {
-    let listing = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    listing.lines().filter(|line| line.split_whitespace().nth(3) != Some("06")).count()
 }
