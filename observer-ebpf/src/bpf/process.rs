@@ -33,8 +33,8 @@ pub(super) struct Process {
 /// Kernel threads are one process here.
 const KERNEL: Process = Process { tgid: 0, start_ticks: 0, comm: *b"kernel\0\0\0\0\0\0\0\0\0\0" };
 
-/// The calling task, typed, so that it can be read directly: five probe reads take 200 ns of a connect. None where not every
-/// program can have it so: `bpf_get_current_task_btf` came with 5.11, and to sock_ops later.
+/// The calling task, typed, so that it can be read directly: a connect reads five of its fields. None where not every program
+/// can have it so: `bpf_get_current_task_btf` came with 5.11, and to sock_ops later.
 #[inline(always)]
 fn typed_task() -> Option<*const u8> {
     // SAFETY: the helper has no preconditions.
@@ -48,7 +48,7 @@ fn task() -> *const u8 {
     unsafe { bpf_get_current_task() as *const u8 }
 }
 
-/// The calling process.
+/// The calling process. Reading it does not fail: a task that runs is there, and so is the leader of its group.
 #[inline(always)]
 pub(super) fn current() -> Process {
     match typed_task() {
@@ -89,8 +89,7 @@ fn is_exiting_one_of<M: Memory>(task: *const u8, tgid: u32) -> bool {
 /// `bpf_get_current_cgroup_id` is not for sock_ops on every kernel (net/core/filter.c, `sock_ops_func_proto`).
 #[inline(always)]
 pub(super) fn cgroup_of(tgid: u32) -> u64 {
-    // SAFETY: the helper has no preconditions.
-    let task = unsafe { bpf_get_current_task() };
+    let task = task() as u64;
     if read::<u32>(task, frozen!(OFFSETS.task_tgid)) != Some(tgid) {
         return 0;
     }
