@@ -109,7 +109,7 @@ impl Replay {
                     Record::Sample { unix_ns, sample } => {
                         let notices = self.tracker.sample(sample);
                         // Of thousands of groups this takes a while, and so does what follows.
-                        wait(pause(due), signals, screen.as_deref_mut()).await?;
+                        wait(yield_now(), signals, screen.as_deref_mut()).await?;
                         self.look(unix_ns, notices, screen.as_deref_mut());
                     }
                     Record::End { unix_ns } => {

@@ -142,6 +142,9 @@ impl Tracker {
     /// What has become certain since the last time.
     pub(crate) fn news(&mut self, snapshot: &Snapshot) -> Vec<Notice> {
         let mut notices = Vec::new();
+        if self.diagnosed.len() == MAX_DIAGNOSED {
+            return notices;
+        }
         for row in &snapshot.groups {
             for Diagnosis { finding, evidence, advice, .. } in row.certainties() {
                 if self.diagnosed.len() < MAX_DIAGNOSED && self.diagnosed.insert((row.name.clone(), finding)) {
