@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// 127.1.0.1
-const FIRST: u32 = 0x7f01_0001;
+/// 127.1.0.1, where nothing else listens: the first of those that loads and connections are spread over.
+pub(crate) const FIRST_ADDRESS: u32 = 0x7f01_0001;
 
 /// So many addresses that are this machine's alone.
 pub(crate) fn addresses(destinations: u32) -> Vec<Ipv4Addr> {
-    (0..destinations).map(|n| Ipv4Addr::from(FIRST + n)).collect()
+    (0..destinations).map(|n| Ipv4Addr::from(FIRST_ADDRESS + n)).collect()
 }
 
 /// Make requests, each on a connection of its own, to many addresses (started by the benchmark)

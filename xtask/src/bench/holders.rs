@@ -8,12 +8,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::running::Running;
+use crate::spread::FIRST_ADDRESS;
 
 /// Connections of a process, both of whose ends are in it: below what a hard limit of 20,000 files allows.
 const OF_A_PROCESS: u32 = 9_000;
-
-/// 127.1.0.1
-const FIRST: u32 = 0x7f01_0001;
 
 /// Listeners that nobody connects to yet, so that a watch can be told their ports.
 pub(super) struct Places {
@@ -61,7 +59,7 @@ impl Places {
 
 fn start(listener: TcpListener, connections: u32, destinations: u32, n: u32) -> Result<Running> {
     let mut command = Command::new("/proc/self/exe");
-    let first = FIRST + n * 0x1_0000;
+    let first = FIRST_ADDRESS + n * 0x1_0000;
     command.args(["hold", &connections.to_string(), &destinations.to_string(), &first.to_string()]);
     Running::start(command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::piped()))
 }

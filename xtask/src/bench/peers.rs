@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,7 +86,8 @@ fn answers(rounds: usize, requests: u32) -> Result<Vec<Answer>> {
     let vmlinuz = kernel.fetch(&folder)?;
     let image_folder = folder.join("peers");
     fs::create_dir_all(&image_folder)?;
-    let commands = format!("ROUNDS={rounds} REQUESTS={requests}\n{}", include_str!("peers/rounds.sh"));
+    let commands =
+        format!("ROUNDS={rounds} REQUESTS={requests} PORT={PORT} STATUS={STATUS}\n{}", include_str!("peers/rounds.sh"));
     let initramfs = image::make(&image_folder, &files(&workspace, &image_folder)?, &commands)?;
     let booted = boot::boot(kernel.name, &vmlinuz, &initramfs)?;
     ensure!(booted.has_ended, "Linux {KERNEL}: the rounds have not come to their end");
@@ -97,7 +99,7 @@ fn answers(rounds: usize, requests: u32) -> Result<Vec<Answer>> {
 /// What there is in the machine, and where.
 fn files(workspace: &Workspace, folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let written = [
-        ("nginx.conf", "srv/nginx.conf", server::configuration(&[std::net::Ipv4Addr::LOCALHOST], PORT, STATUS)),
+        ("nginx.conf", "srv/nginx.conf", server::configuration(&[Ipv4Addr::LOCALHOST], PORT, STATUS)),
         ("passwd", "etc/passwd", PASSWD.into()),
         ("group", "etc/group", GROUP.into()),
     ];

@@ -1,11 +1,11 @@
 # Run by the shell of the virtual machine: each watcher once a round, beside the same load, against what the server counts.
-# Its answers are lines that begin with `peer `. ROUNDS and REQUESTS are set before it.
+# Its answers are lines that begin with `peer `. ROUNDS, REQUESTS, PORT and STATUS are set before it.
 
-URL=http://127.0.0.1:8080/
+URL=http://127.0.0.1:$PORT/
 
 # Connections handled, and requests, by nginx's own account: asking is one of each.
 status() {
-    wget -q -O - http://127.0.0.1:8081/ | sed -n 3p
+    wget -q -O - http://127.0.0.1:$STATUS/ | sed -n 3p
 }
 
 # Runs of all programs of a process, and their nanoseconds, by the kernel's statistics.
@@ -33,10 +33,10 @@ seen() {
         tail -n 1 /tmp/out | sed 's/.*"totals":{\([^}]*\)}.*/\1/' | tr ',' '\n' >/tmp/totals
         echo "$(sed -n 's/"opened"://p' /tmp/totals) $(sed -n 's/"exchanges"://p' /tmp/totals)"
         ;;
-    tcpconnect) echo "$(grep -c ' 8080 *$' /tmp/out) -" ;;
-    tcptracer) echo "$(grep -c '^C.* 8080 *$' /tmp/out) -" ;;
+    tcpconnect) echo "$(grep -c " $PORT *\$" /tmp/out) -" ;;
+    tcptracer) echo "$(grep -c "^C.* $PORT *\$" /tmp/out) -" ;;
     # It shows who talks, each second: whose local end was there at least once.
-    tcptop) echo "$(awk '$4 ~ /:8080$/ { print $3 }' /tmp/out | sort -u | wc -l) -" ;;
+    tcptop) echo "$(awk -v end=":$PORT\$" '$4 ~ end { print $3 }' /tmp/out | sort -u | wc -l) -" ;;
     *) echo "- -" ;;
     esac
 }
@@ -88,8 +88,8 @@ round=0
 while [ "$round" -lt "$ROUNDS" ]; do
     round=$((round + 1))
     watch nothing
-    watch tcp-reuse-watch -p 8080 -o json
-    watch tcpconnect -P 8080
+    watch tcp-reuse-watch -p "$PORT" -o json
+    watch tcpconnect -P "$PORT"
     watch tcptracer
     watch tcptop -C -r 100000 1
 done
