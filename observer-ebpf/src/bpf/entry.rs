@@ -41,6 +41,13 @@ static EMPTY: Connection = Connection::EMPTY;
 /// A connection's entry, in place.
 pub(super) type Entry = &'static mut Connection;
 
+/// CLOCK_MONOTONIC: some 60 ns, where what the socket has noted itself costs nothing.
+#[inline(always)]
+fn now_ns() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
 /// The entry of a socket, if it is tracked.
 #[inline(always)]
 pub(super) fn of<M: Memory>(socket: &Socket<M>) -> Option<Entry> {
@@ -94,8 +101,7 @@ pub(super) fn create<M: Memory>(
     }
     let entry = of(socket)?;
     entry.socket = socket.address();
-    // SAFETY: the helper has no preconditions.
-    entry.connect_ns = unsafe { bpf_ktime_get_ns() };
+    entry.connect_ns = now_ns();
     entry.group = group;
     entry.comm = process.comm;
     entry.slot = ensured.slot();
@@ -212,8 +218,7 @@ pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connectio
         return;
     }
     entry.phase = Phase::Established as u8;
-    // SAFETY: the helper has no preconditions.
-    entry.established_ns = unsafe { bpf_ktime_get_ns() };
+    entry.established_ns = socket.last_packet_ns();
     entry.conversation.begin(socket.first_sent(), socket.first_received());
     note_local(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
@@ -316,10 +321,11 @@ pub(super) fn mark_inexact(entry: &mut Connection) {
 
 /// The first FIN or reset has been seen.
 #[inline(always)]
-pub(super) fn end(entry: &mut Connection, by: Ender, how: Cut) {
+pub(super) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
     if entry.ended_ns == 0 {
-        // SAFETY: the helper has no preconditions.
-        entry.ended_ns = unsafe { bpf_ktime_get_ns() };
+        // What the peer sent is the last packet. Not before the watch began: there a connection begins, too.
+        let at_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
+        entry.ended_ns = at_ns;
         entry.closed_by = by as u8;
         entry.how = how as u8;
         leave(entry);
@@ -360,7 +366,7 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     entry.phase = Phase::Closed as u8;
     entry.error = socket.error();
     let (by, how) = cut(entry, entry.error);
-    end(entry, by, how);
+    end(entry, socket, by, how);
     if socket.payload_segments() > entry.segments_at_close {
         entry.flags |= flag::LATE_PAYLOAD;
     }
@@ -385,12 +391,12 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
 
 /// An established connection whose socket connects again: its end was not seen, and what it held is not there any more.
 #[inline(always)]
-pub(super) fn close_unseen(entry: &mut Connection) {
+pub(super) fn close_unseen<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Established as u8 {
         return;
     }
     entry.phase = Phase::Closed as u8;
-    end(entry, Ender::Unknown, Cut::Unknown);
+    end(entry, socket, Ender::Unknown, Cut::Unknown);
     count_closed(entry);
 }
 
@@ -524,9 +530,9 @@ fn row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: RowKind) {
         return;
     }
     entry.row_kind = kind as u32;
-    // SAFETY: the helpers have no preconditions; the entry is a map value, whole and initialised.
+    entry.row_ns = if kind as u32 == RowKind::Open as u32 { entry.established_ns } else { now_ns() };
+    // SAFETY: the helper has no preconditions; the entry is a map value, whole and initialised.
     let sent = unsafe {
-        entry.row_ns = bpf_ktime_get_ns();
         bpf_ringbuf_output(
             (&raw const EVENTS).cast_mut().cast(),
             (&raw mut *entry).cast(),

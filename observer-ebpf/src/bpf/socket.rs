@@ -275,6 +275,12 @@ impl<M: Memory> Socket<M> {
     pub(super) fn last_packet_us(&self) -> u64 {
         load!(M, self.0, tcp_mstamp as u64)
     }
+
+    /// The same in nanoseconds, as precise as microseconds are.
+    #[inline(always)]
+    pub(super) fn last_packet_ns(&self) -> u64 {
+        self.last_packet_us() * 1000
+    }
 }
 
 /// `a.b.c.d`, in network byte order, as `::ffff:a.b.c.d`.

@@ -41,7 +41,7 @@ fn find_or_create<M: Memory>(
         }
         // A connect is retried on the same socket, or its address is used again: the old one is over.
         entry::fail(ctx, entry, u32::MAX, 0);
-        entry::close_unseen(entry);
+        entry::close_unseen(entry, socket);
         entry::finish(ctx, entry);
     }
     entry::create(ctx, socket, &process::current(), BPF_ANY, last_chance)

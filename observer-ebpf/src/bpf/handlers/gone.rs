@@ -12,7 +12,7 @@ pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
     entry::catch_up(ctx, entry, socket);
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
     if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
-        entry::end(entry, Ender::Unknown, Cut::Unknown);
+        entry::end(entry, socket, Ender::Unknown, Cut::Unknown);
     }
     entry::close(ctx, entry, socket);
     // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that

@@ -37,7 +37,7 @@ pub(in crate::bpf) fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
         entry::resume(entry, socket);
     }
     if socket.state() == state::CLOSE_WAIT {
-        entry::end(entry, Ender::Peer, Cut::Fin);
+        entry::end(entry, socket, Ender::Peer, Cut::Fin);
     }
 }
 

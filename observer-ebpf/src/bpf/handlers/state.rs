@@ -48,14 +48,16 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     match new {
         state::FIN_WAIT1 => {
             entry::stop_reading(entry, socket);
-            entry::end(entry, Ender::Local, Cut::Fin);
+            entry::end(entry, socket, Ender::Local, Cut::Fin);
         }
-        state::CLOSE_WAIT => entry::end(entry, Ender::Peer, Cut::Fin),
+        state::CLOSE_WAIT => entry::end(entry, socket, Ender::Peer, Cut::Fin),
         state::CLOSE => {
             // Seen late: which FIN came first, the state before tells.
             match old {
-                state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => entry::end(entry, Ender::Local, Cut::Fin),
-                state::CLOSE_WAIT | state::LAST_ACK => entry::end(entry, Ender::Peer, Cut::Fin),
+                state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => {
+                    entry::end(entry, socket, Ender::Local, Cut::Fin)
+                }
+                state::CLOSE_WAIT | state::LAST_ACK => entry::end(entry, socket, Ender::Peer, Cut::Fin),
                 _ => {}
             }
             entry::close(ctx, entry, socket);
