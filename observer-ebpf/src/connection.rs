@@ -22,6 +22,8 @@ pub enum Phase {
     /// Its socket reached CLOSE. Answers can still be read from it until the socket is gone.
     Closed = 2,
     Failed = 3,
+    /// Nothing more will come of it: it is counted, and should not be in the map any more.
+    Over = 4,
 }
 
 /// Who ended it first.
@@ -102,20 +104,18 @@ pub mod flag {
     pub const SENDING_ENDED: u32 = 1 << 3;
     /// The peer sent a reset while we had not closed.
     pub const PEER_RESET: u32 = 1 << 4;
-    /// We sent a reset.
-    pub const RESET_SENT: u32 = 1 << 5;
     /// It was open when the watch began.
-    pub const PRE_EXISTING: u32 = 1 << 6;
+    pub const PRE_EXISTING: u32 = 1 << 5;
     /// Something had been sent on it before the watch began: none of its exchanges is new.
-    pub const USED_BEFORE: u32 = 1 << 7;
+    pub const USED_BEFORE: u32 = 1 << 6;
     /// Counted among the group's connections that are open, or on the way.
-    pub const LIVE: u32 = 1 << 8;
+    pub const LIVE: u32 = 1 << 7;
     /// Counted among those of them that are idle: has carried an exchange, and nothing was sent since the last read.
-    pub const IDLE: u32 = 1 << 9;
+    pub const IDLE: u32 = 1 << 8;
     /// Closed by its process's end.
-    pub const EXITING: u32 = 1 << 10;
+    pub const EXITING: u32 = 1 << 9;
     /// Payload came after we had closed.
-    pub const LATE_PAYLOAD: u32 = 1 << 11;
+    pub const LATE_PAYLOAD: u32 = 1 << 10;
 }
 
 /// Everything that is known of one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.

@@ -503,21 +503,39 @@ pub(super) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, s
     row(ctx, entry, RowKind::Failed);
 }
 
+/// Nothing more can be read from the socket: the last look at it, and the end of its entry.
+#[inline(always)]
+pub(super) fn over<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
+    // was true.
+    if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
+        observe(ctx, entry, socket);
+        entry.unread_bytes = socket.unread_bytes();
+        settle_cause(entry);
+    }
+    finish(ctx, entry);
+}
+
 /// Nothing more will come of this entry: its row is sent, and it is removed.
 ///
 /// Only now it is known how many exchanges it has carried: an answer can still be read after CLOSE, and a histogram's
 /// buckets must never go down. So these lag behind `closed` by the sockets that an application holds on to.
 #[inline(always)]
 pub(super) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
-    if entry.phase == Phase::Closed as u8 {
-        row(ctx, entry, RowKind::Close);
-    }
-    if let Some(counters) = Counters::of(entry) {
-        if entry.phase == Phase::Closed as u8 {
-            counters.count_over(entry.exchanges);
+    let phase = entry.phase;
+    // If it could not be removed it is found here again.
+    if phase != Phase::Over as u8 {
+        if phase == Phase::Closed as u8 {
+            row(ctx, entry, RowKind::Close);
         }
-        // Last: at 0 the group may be read for the last time.
-        uncount!(counters, tracked);
+        entry.phase = Phase::Over as u8;
+        if let Some(counters) = Counters::of(entry) {
+            if phase == Phase::Closed as u8 {
+                counters.count_over(entry.exchanges);
+            }
+            // Last: at 0 the group may be read for the last time.
+            uncount!(counters, tracked);
+        }
     }
     if CONNECTIONS.remove(entry.socket).is_err() {
         lost(Loss::NotRemoved);

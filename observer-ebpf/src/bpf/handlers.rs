@@ -14,6 +14,6 @@ pub(super) use connect::connecting;
 pub(super) use gone::gone;
 pub(super) use inventory::{list, take};
 pub(super) use receive::received;
-pub(super) use reset::{reset_received, reset_sent};
+pub(super) use reset::reset_received;
 pub(super) use send::{sending, sending_pages};
 pub(super) use state::state_changed;

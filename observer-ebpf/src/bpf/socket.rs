@@ -13,6 +13,9 @@ use super::{
 /// has been taken in order.
 const SOCK_DONE: u64 = 1 << 1;
 
+/// `SOCK_DEAD` (there too, 0 in every version): set by `sock_orphan()` when the application has closed its socket.
+const SOCK_DEAD: u64 = 1;
+
 const AF_INET6: u16 = 10;
 
 /// States of a TCP socket (include/net/tcp_states.h).
@@ -139,6 +142,12 @@ impl<M: Memory> Socket<M> {
     #[inline(always)]
     fn has_peer_fin(&self) -> bool {
         load!(M, self.0, sk_flags as u64) & SOCK_DONE != 0
+    }
+
+    /// Whether no application holds it any more: nobody will read from it.
+    #[inline(always)]
+    pub(super) fn is_orphan(&self) -> bool {
+        load!(M, self.0, sk_flags as u64) & SOCK_DEAD != 0
     }
 
     /// Where the next byte to be written goes.

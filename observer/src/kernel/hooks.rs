@@ -84,10 +84,9 @@ const fn hook(program: &'static str, place: Place, recovery: Recovery) -> Hook {
 pub(super) const SEND_TRACEPOINT: &str = "tcp_sendmsg_locked";
 
 /// In every set. Those that create entries come last: what has an entry is seen by all the others.
-const BASE: [Hook; 5] = [
+const BASE: [Hook; 4] = [
     hook("destroy", Place::Tracepoint("tcp_destroy_sock"), Recovery::BySockops),
     hook("peer_reset", Place::Tracepoint("tcp_receive_reset"), Recovery::Always),
-    hook("own_reset", Place::Tracepoint("tcp_send_reset"), Recovery::Always),
     hook("receive", Place::Tracepoint("tcp_rcv_space_adjust"), Recovery::BySends),
     hook("state", Place::Tracepoint("inet_sock_set_state"), Recovery::BySockops),
 ];

@@ -16,11 +16,3 @@ pub(in crate::bpf) fn reset_received<M: Memory>(ctx: &impl EbpfContext, socket: 
         }
     }
 }
-
-/// We send one. It comes after the change to CLOSE.
-#[inline(always)]
-pub(in crate::bpf) fn reset_sent<M: Memory>(socket: &Socket<M>) {
-    if let Some(entry) = entry::of(socket) {
-        entry.flags |= flag::RESET_SENT;
-    }
-}

@@ -6,7 +6,7 @@ use tcp_reuse_watch_ebpf::BY_SOCKOPS;
 
 use crate::bpf::{
     frozen::frozen,
-    handlers::{gone, received, reset_received, reset_sent, sending, state_changed},
+    handlers::{gone, received, reset_received, sending, state_changed},
     memory::Direct,
     message::MessageHeader,
     socket::{Socket, remote_port, state},
@@ -56,19 +56,6 @@ fn send(ctx: BtfTracePointContext) -> i32 {
 fn peer_reset(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
         reset_received(&ctx, &socket);
-    }
-    0
-}
-
-/// `tcp_send_reset(const struct sock *sk, const struct sk_buff *skb[, const enum sk_rst_reason reason])`, since 4.15; `sk`
-/// may be NULL, and is declared so from 6.10 on.
-#[btf_tracepoint(function = "tcp_send_reset")]
-fn own_reset(ctx: BtfTracePointContext) -> i32 {
-    let sk = ctx.arg::<*const u8>(0);
-    if !sk.is_null()
-        && let Some(socket) = Socket::<Direct>::watched(sk)
-    {
-        reset_sent(&socket);
     }
     0
 }
