@@ -226,7 +226,14 @@ fn a_program_that_takes_a_process_over_is_not_taken_for_the_one_before() {
     let mut command = program("bash", "bash");
     let port = silence.port;
     command.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; exec /usr/bin/python3 -c 'input()'")]);
+    // So that it is not asked for before it is gone.
+    let stopped = logged.helper().stop();
     let process = Process::start(command.stdin(Stdio::piped()));
+    let executable = format!("/proc/{}/exe", process.id());
+    eventually("Python has taken it over", || {
+        fs::read_link(&executable).is_ok_and(|path| path.to_string_lossy().contains("python"))
+    });
+    drop(stopped);
     assert_eq!(logged.runtimes_of(&process, 1), ["bash: cannot be told"]);
     drop(process);
     logged.watch.end().assert_totals(&json!({ "opened": 1 }));
