@@ -324,8 +324,7 @@ pub(super) fn mark_inexact(entry: &mut Connection) {
 pub(super) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
     if entry.ended_ns == 0 {
         // What the peer sent is the last packet. Not before the watch began: there a connection begins, too.
-        let at_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
-        entry.ended_ns = at_ns;
+        entry.ended_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
         entry.closed_by = by as u8;
         entry.how = how as u8;
         leave(entry);
@@ -373,8 +372,10 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     entry.sent_bytes = socket.sent_bytes();
     entry.received_bytes = socket.received_bytes();
     // Who has only ended sending may read it yet.
-    let is_half_closed =
-        entry.closed_by == Ender::Local as u8 && entry.how == Cut::Fin as u8 && entry.segments_at_close == u32::MAX;
+    let is_half_closed = entry.closed_by == Ender::Local as u8
+        && entry.how == Cut::Fin as u8
+        && entry.segments_at_close == u32::MAX
+        && !socket.is_orphan();
     entry.unread_bytes = if is_half_closed { 0 } else { socket.unread_bytes() };
     let written = written(entry, socket);
     if entry.exchanges == 0
@@ -503,19 +504,6 @@ pub(super) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, s
     row(ctx, entry, RowKind::Failed);
 }
 
-/// Nothing more can be read from the socket: the last look at it, and the end of its entry.
-#[inline(always)]
-pub(super) fn over<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
-    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
-    // was true.
-    if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
-        observe(ctx, entry, socket);
-        entry.unread_bytes = socket.unread_bytes();
-        settle_cause(entry);
-    }
-    finish(ctx, entry);
-}
-
 /// Nothing more will come of this entry: its row is sent, and it is removed.
 ///
 /// Only now it is known how many exchanges it has carried: an answer can still be read after CLOSE, and a histogram's
@@ -548,7 +536,7 @@ fn row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: RowKind) {
         return;
     }
     entry.row_kind = kind as u32;
-    entry.row_ns = if kind as u32 == RowKind::Open as u32 { entry.established_ns } else { now_ns() };
+    entry.row_ns = if kind == RowKind::Open { entry.established_ns } else { now_ns() };
     // SAFETY: the helper has no preconditions; the entry is a map value, whole and initialised.
     let sent = unsafe {
         bpf_ringbuf_output(

@@ -149,18 +149,18 @@ impl Scratch {
     }
 }
 
-/// Reads up to HEAD_BYTES from the buffer at hand. How many could be read: all, or none.
+/// Reads up to HEAD_BYTES of what is `available` in the buffer at hand. How many could be read: all, or none.
 ///
 /// A function of its own, with next to nothing on its stack, because of where it reads to: the kernel checks at some
 /// length (a third of the time of a send) whether it may copy from user memory to what is not its stack
 /// (`__check_object_size()`, mm/usercopy.c); and the stack of a BPF function with 64 bytes or more is elsewhere too
 /// (`BPF_PRIV_STACK_MIN_SIZE`, kernel/bpf/verifier.c, since 6.13).
 #[inline(never)]
-fn read_head(scratch: &mut Scratch, offset: u32, len: u32) -> u32 {
+fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
     let mut word = 0u64;
     let (to, from) = ((&raw mut word).cast(), scratch.address_of(offset));
     let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
-    let len = if len < HEAD_BYTES as u32 { len } else { HEAD_BYTES as u32 };
+    let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
     // SAFETY: `to` has room for HEAD_BYTES, and `len` is no more; a bad `from` makes the helper fail.
     let result = unsafe { if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) } };
     // What the helper cannot read it leaves zero.
@@ -173,8 +173,7 @@ impl Message for Scratch {
     #[inline(always)]
     fn head(&mut self, offset: u32) -> Head {
         let available = self.find(offset);
-        let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
-        let len = read_head(self, offset, len);
+        let len = read_head(self, offset, available);
         Head { len: self.opaque(len), word: u64::from_be(self.head) }
     }
 

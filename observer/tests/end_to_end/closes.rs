@@ -5,9 +5,10 @@ use std::{
     net::TcpStream,
     process,
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use jiff::{Timestamp, ToSpan as _};
 use rustix::io::ioctl_fionread;
 use serde_json::{Value, json};
 
@@ -24,7 +25,9 @@ fn close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOn
     let machine = Machine::shared();
     let peer = Peer::new(talk);
     let watch = machine.watch(format!("-p {}", peer.port()));
+    let before = Timestamp::now();
     let stream = peer.connect();
+    let after = Timestamp::now();
     let local = stream.local_addr().expect("it is connected").to_string();
     client(stream);
     peer.wait_for(1);
@@ -36,7 +39,12 @@ fn close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOn
     for row in [report.only("open"), close] {
         assert_fields(row, &about);
     }
-    assert_eq!(report.only("open")["id"], close["id"]);
+    let open = report.only("open");
+    assert_eq!(open["id"], close["id"]);
+    let opened: Timestamp = open["time"].as_str().and_then(|time| time.parse().ok()).expect("a time");
+    // The wall clock, by which this is measured, may be set a little meanwhile.
+    let slack = 10.milliseconds();
+    assert!((before - slack..=after + slack).contains(&opened), "{opened} is not in {before} to {after}");
     close.clone()
 }
 
@@ -66,6 +74,32 @@ fn closed_by_the_peer() {
         },
     );
     assert_fields(&close, &json!({ "closed_by": "peer", "how": "fin", "unread_bytes": 0 }));
+}
+
+#[test]
+fn it_lives_until_the_peer_ends_it() {
+    const AFTER_THE_ANSWER: Duration = Duration::from_millis(200);
+    let mut until_its_end = Duration::MAX;
+    let close = close_row(
+        |mut stream| {
+            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            stream.write_all(b"hello").expect("the client takes the answer");
+            sleep(AFTER_THE_ANSWER);
+        },
+        |mut stream| {
+            let began = Instant::now();
+            ask(&mut stream);
+            assert_eq!(stream.read(&mut [0]).expect("the peer ends it in order"), 0);
+            until_its_end = began.elapsed();
+            // It is held, which does not count.
+            sleep(Duration::from_millis(500));
+        },
+    );
+    assert_fields(&close, &json!({ "closed_by": "peer", "how": "fin", "exchanges": 1, "cause": "server-idle" }));
+    let time = |name: &str| Duration::from_micros(close[name].as_u64().expect("a time"));
+    assert!((AFTER_THE_ANSWER..=time("lifetime_us")).contains(&time("idle_us")), "{close:#}");
+    // It began a little before the client knew.
+    assert!(time("lifetime_us") < until_its_end + Duration::from_millis(200), "{until_its_end:?}: {close:#}");
 }
 
 #[test]

@@ -15,5 +15,12 @@ pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
         entry::end(entry, socket, Ender::Unknown, Cut::Unknown);
     }
     entry::close(ctx, entry, socket);
-    entry::over(ctx, entry, socket);
+    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
+    // was true.
+    if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
+        entry::observe(ctx, entry, socket);
+        entry.unread_bytes = socket.unread_bytes();
+        entry::settle_cause(entry);
+    }
+    entry::finish(ctx, entry);
 }

@@ -64,7 +64,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
             // Else its application may read from it yet, and it is over when the socket is gone. Here it costs less, and
             // sock_ops cannot be skipped, as a tracepoint can.
             if socket.is_orphan() {
-                entry::over(ctx, entry, socket);
+                entry::finish(ctx, entry);
             }
         }
         _ => {}
