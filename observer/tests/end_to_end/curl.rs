@@ -1,10 +1,11 @@
 //! curl: five addresses on one command line share a connection, five commands cannot.
 
-use std::fs;
+use std::fs::File;
 
 use serde_json::json;
 
 use crate::support::{
+    counters::counter,
     go::Server,
     machine::Machine,
     programs::{output_of, program},
@@ -115,9 +116,5 @@ fn a_handshake_within_the_syn_is_none() {
 
 /// How often the peer of a connection from here has taken what came with the SYN (`TCPFastOpenActive`).
 fn data_taken_with_a_syn() -> u64 {
-    let counters = fs::read_to_string("/proc/net/netstat").expect("the kernel has counters");
-    let mut lines = counters.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
-    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-    let counter = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "TCPFastOpenActive");
-    counter.expect("it is counted").1.parse().expect("a number")
+    counter(File::open("/proc/net/netstat").expect("the kernel has counters"), "TcpExt:", "TCPFastOpenActive")
 }

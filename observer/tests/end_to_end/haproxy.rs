@@ -3,7 +3,6 @@
 
 use std::{
     fs::{self, File},
-    io,
     net::SocketAddr,
     process::Command,
     thread::sleep,
@@ -13,6 +12,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
+    counters::counter,
     go::Server,
     machine::Machine,
     programs::program,
@@ -95,14 +95,4 @@ fn health_checks_are_unused_connections() {
     let how: Vec<&str> = report.of_type("close").into_iter().filter_map(|close| close["how"].as_str()).collect();
     assert_eq!(how.iter().filter(|how| **how == "rst").count() as u64, resets, "{how:?}");
     assert_eq!(how.iter().filter(|how| **how == "fin").count() as u64, checks - resets, "{how:?}");
-}
-
-/// One of the counters in a file of /proc/net, where each kind of them has a line of names and one of values.
-fn counter(file: File, kind: &str, name: &str) -> u64 {
-    let text = io::read_to_string(file).expect("it can be read");
-    let [names, values] = text.lines().filter(|line| line.starts_with(kind)).collect::<Vec<_>>()[..] else {
-        panic!("two lines of {kind} {text}")
-    };
-    let mut pairs = names.split(' ').zip(values.split(' '));
-    pairs.find(|(counted, _)| *counted == name).expect("it is there").1.parse().expect("a number")
 }

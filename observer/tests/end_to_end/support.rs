@@ -6,6 +6,7 @@ pub(crate) mod certificate;
 pub(crate) mod clients;
 pub(crate) mod contract;
 pub(crate) mod conversation;
+pub(crate) mod counters;
 pub(crate) mod dashboard;
 pub(crate) mod dialogue;
 pub(crate) mod go;
