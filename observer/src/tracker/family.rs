@@ -1,7 +1,9 @@
 //! Groups by the name of their process and their destination, whatever the process: ten workers of a server are one row to
 //! look at, and ten rows for who wants to know.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::{GroupName, GroupRow};
 

@@ -2,7 +2,6 @@
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -12,6 +11,7 @@ use super::{
     diagnosis::{Patient, certainties, diagnose},
 };
 use compact_str::CompactString;
+use foldhash::HashMap;
 
 use crate::{
     event::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name},
@@ -144,7 +144,7 @@ impl Folded {
 pub(super) fn rows(
     live: &[GroupSample],
     mut folded: Folded,
-    evidence: &foldhash::HashMap<GroupKey, Arc<Evidence>>,
+    evidence: &HashMap<GroupKey, Arc<Evidence>>,
 ) -> Vec<GroupRow> {
     let mut groups = Vec::with_capacity(live.len());
     for group in live {

@@ -1,9 +1,8 @@
 //! What had been counted when the screen was reset: subtracted from what is shown, and from nothing else.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
+
+use foldhash::HashMap;
 
 use crate::tracker::{Counts, Family, GroupName, GroupRow};
 

@@ -40,6 +40,8 @@ impl Picture {
     pub(super) fn take(&mut self, mut snapshot: Snapshot) {
         self.pass(&snapshot);
         self.rates.tell_of(snapshot.duration_us);
+        // Both of them would be a lot, and the room of one is there for the next.
+        self.families = Vec::new();
         self.families = families(std::mem::take(&mut snapshot.groups));
         if snapshot.loss.rows > 0 {
             self.connections.forget_lost(self.families.iter().flat_map(Family::parts));

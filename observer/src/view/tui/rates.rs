@@ -1,9 +1,8 @@
 //! How many connections a group opens each second, over the last few seconds.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::part::{Member, PartName};
 use crate::tracker::{GroupName, GroupRow};

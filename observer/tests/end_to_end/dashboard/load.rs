@@ -23,10 +23,10 @@ use crate::support::{
 };
 
 const SECONDS: u64 = 10;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const KEYS: usize = 60;
-/// After these keys the picture is frozen, and goes on again: meanwhile two are kept.
-const FREEZES: [usize; 2] = [31, 43];
+/// These keys freeze the picture, and let it go on again: meanwhile two are kept.
+const FREEZES: [usize; 2] = [32, 45];
 const MOST_KIB: u64 = 128 << 10;
 const MOST_FRAME_US: u64 = 10_000;
 
@@ -36,8 +36,11 @@ const TO_ANSWER: Duration = Duration::from_millis(100);
 /// From an answer to the next key: no more than ten frames a second are drawn.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Keys, one after the other, and the text by which their effect is seen: that it comes, or that it goes.
-const ROUND: [(&str, &str, bool); 11] = [
+/// A key, and the text by which its effect is seen: that it comes, or that it goes.
+type Step = (&'static str, &'static str, bool);
+
+/// One after the other, over and over.
+const ROUND: [Step; 11] = [
     ("?", "any key", true),
     ("\u{1b}", "any key", false),
     // Each of these arranges all groups anew.
@@ -99,7 +102,15 @@ fn waited(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds.parse().expect("it is a number"))
 }
 
-fn answer(dashboard: &Dashboard, (key, text, comes): (&str, &str, bool)) -> Answer {
+fn steps() -> impl Iterator<Item = Step> {
+    let mut round = ROUND.into_iter().cycle();
+    (0..KEYS).filter_map(move |n| match FREEZES.iter().position(|key| *key == n) {
+        Some(place) => Some((" ", "FROZEN", place == 0)),
+        None => round.next(),
+    })
+}
+
+fn answer(dashboard: &Dashboard, (key, text, comes): Step) -> Answer {
     let pid = dashboard.tool.id();
     let (before, pressed) = (waited(pid), Instant::now());
     dashboard.press(key);
@@ -111,12 +122,9 @@ fn answer(dashboard: &Dashboard, (key, text, comes): (&str, &str, bool)) -> Answ
 fn answers(dashboard: &Dashboard, time: Duration) -> Vec<Answer> {
     let begun = Instant::now();
     let mut answers = Vec::new();
-    for n in 0..KEYS {
-        answers.push(answer(dashboard, ROUND[n % ROUND.len()]));
-        if FREEZES.contains(&n) {
-            dashboard.press(" ");
-        }
-        sleep((time * (n as u32 + 1) / KEYS as u32).saturating_sub(begun.elapsed()).max(FRAME));
+    for (step, n) in steps().zip(1..) {
+        answers.push(answer(dashboard, step));
+        sleep((time * n / KEYS as u32).saturating_sub(begun.elapsed()).max(FRAME));
     }
     answers
 }
@@ -128,9 +136,9 @@ fn spread(answers: &[Answer], time: impl Fn(&Answer) -> Duration) -> [Duration; 
     [times.len() / 2, times.len() * 9 / 10, times.len() - 1].map(|nth| times[nth])
 }
 
-/// Shows the recording once: how long keys took, but for what the program was not let run, and the slowest frame. All that
-/// does not depend on what else the machine does has to hold each time.
-fn show(release: &Path, folder: &Path, truth: &Truth) -> ([Duration; 3], u64) {
+/// Shows the recording once. True if all of it came in time: answers to keys, but for what the program was not let run,
+/// frames, and the end. What does not depend on what else the machine does has to hold each time.
+fn is_in_time(release: &Path, folder: &Path, truth: &Truth) -> bool {
     let [recording, summary, log] = ["recording", "summary", "log"].map(|name| folder.join(name));
     let mut command = Command::new(release);
     command.arg("replay").arg(&recording).arg("--summary").arg(&summary).arg("--log-file").arg(&log);
@@ -142,17 +150,17 @@ fn show(release: &Path, folder: &Path, truth: &Truth) -> ([Duration; 3], u64) {
     let kib = peak_kib(dashboard.tool.id());
     dashboard.quit();
     println!("{SECONDS} s took {took:.2?}; {kib} KiB");
-    let (whole, own) = (spread(&answers, |answer| answer.took), spread(&answers, |answer| answer.own()));
     let slowest_frame_us = slowest_frame_us(&log);
+    let (whole, own) = (spread(&answers, |answer| answer.took), spread(&answers, |answer| answer.own()));
     println!("keys (median, 90 %, most): {whole:.1?}, and without waiting for a processor {own:.1?}");
 
     let Truth { opened, closed, reused } = truth;
     let summary: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
     assert_fields(&summary["totals"], &json!({ "opened": opened, "closed": closed, "new": closed, "reused": reused }));
     assert_eq!(summary["groups"].as_array().map(Vec::len), Some(busy::GROUPS as usize));
-    assert!(took < Duration::from_secs(SECONDS) + Duration::from_secs(1), "it falls behind: {took:?}");
     assert!(kib <= MOST_KIB, "{kib} KiB");
-    (own, slowest_frame_us)
+    let [.., slowest_answer] = own;
+    slowest_answer <= TO_ANSWER && slowest_frame_us <= MOST_FRAME_US && took < Duration::from_secs(SECONDS + 1)
 }
 
 #[test]
@@ -162,9 +170,6 @@ fn ten_thousand_groups_and_a_hundred_thousand_events_a_second() {
     let folder = tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     let truth = busy::write(&folder.path().join("recording"), SECONDS);
     // What disturbs it can only make it slower: the quietest of some rounds counts.
-    let is_in_time = || {
-        let ([.., slowest_answer], slowest_frame_us) = show(&release, folder.path(), &truth);
-        slowest_answer <= TO_ANSWER && slowest_frame_us <= MOST_FRAME_US
-    };
-    assert!((0..ROUNDS).any(|_| is_in_time()), "in none of {ROUNDS} rounds frames and answers came in time");
+    let in_time = (0..ROUNDS).any(|_| is_in_time(&release, folder.path(), &truth));
+    assert!(in_time, "in none of {ROUNDS} rounds it kept pace and its frames and answers came in time");
 }
