@@ -2,9 +2,12 @@
 
 use std::{
     any::Any,
+    collections::HashMap,
     fmt, fs,
     os::fd::{AsFd as _, AsRawFd as _},
+    panic::resume_unwind,
     path::Path,
+    thread,
 };
 
 use anyhow::{Context as _, anyhow};
@@ -97,16 +100,19 @@ const TRACEPOINT: [Hook; 1] = [hook("send", Place::Tracepoint(SEND_TRACEPOINT), 
 const FENTRY: [Hook; 4] = [
     hook("fentry_send", Place::Fentry("tcp_sendmsg_locked"), Recovery::Always),
     hook("fentry_pages", Place::Fentry(PAGES), Recovery::Always),
-    hook("fentry_close", Place::Fentry("tcp_close"), Recovery::Always),
+    hook("fentry_close", Place::Fentry(CLOSE), Recovery::Always),
     hook("fentry_connect", Place::Fentry("tcp_connect"), Recovery::Always),
 ];
 const KPROBE: [Hook; 4] = [
     hook("kprobe_send", Place::Kprobe("tcp_sendmsg_locked"), Recovery::Always),
     hook("kprobe_pages", Place::Kprobe(PAGES), Recovery::Always),
-    hook("kprobe_close", Place::Kprobe("tcp_close"), Recovery::Always),
+    hook("kprobe_close", Place::Kprobe(CLOSE), Recovery::Always),
     hook("kprobe_connect", Place::Kprobe("tcp_connect"), Recovery::Always),
 ];
 const SOCKOPS: [Hook; 1] = [hook("lifecycle", Place::CgroupRoot, Recovery::Always)];
+
+/// Where a program gives a connection up.
+const CLOSE: &str = "tcp_close";
 
 /// Where sendfile and splice go, until 6.4.
 pub(super) const PAGES: &str = "do_tcp_sendpages";
@@ -151,45 +157,90 @@ pub(super) fn sees_sends(set: HookSet, places: Places) -> bool {
     set.fentry || set.kprobe || (set.tracepoint && places.send_tracepoint)
 }
 
-/// Attaches every program of the set. `root`: the root of cgroup v2, for sock_ops.
+/// Loads every program of the set that a set which was refused has not left.
+///
+/// Each has a thread of its own. Verifying them is most of what a start takes, and the kernel does it on all processors
+/// at once (`bpf_check()`, kernel/bpf/verifier.c: `bpf_verifier_lock` is for those without privileges).
+pub(super) fn load(ebpf: &mut Ebpf, btf: &Btf, set: HookSet, places: Places) -> anyhow::Result<()> {
+    let mut programs: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
+    let taken: Vec<_> = hooks_of(set, places)
+        .map(|hook| Ok((hook, programs.remove(hook.program).ok_or_else(|| no_program(hook))?)))
+        .collect::<anyhow::Result<_>>()?;
+    let missing = taken.into_iter().filter(|(_, program)| program.fd().is_err());
+    // The smallest of its kind goes first: what refuses one refuses all of them.
+    let (first, others): (Vec<_>, Vec<_>) =
+        missing.partition(|(hook, _)| matches!(hook.place, Place::Fentry(CLOSE) | Place::Kprobe(CLOSE)));
+    for (hook, program) in first {
+        load_one(program, btf, hook)?;
+    }
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            others.into_iter().map(|(hook, program)| scope.spawn(move || load_one(program, btf, hook))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+fn no_program(hook: &Hook) -> anyhow::Error {
+    anyhow!("the BPF object has no program {}", hook.program)
+}
+
+fn load_one(program: &mut Program, btf: &Btf, hook: &Hook) -> anyhow::Result<()> {
+    match hook.place {
+        Place::Tracepoint(name) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(name, btf).with_context(|| format!("tracepoint {name} refused"))
+        }
+        Place::Fentry(function) => {
+            let program: &mut FEntry = program.try_into()?;
+            program.load(function, btf).with_context(|| format!("fentry of {function} refused"))
+        }
+        Place::Kprobe(function) => {
+            anyhow::ensure!(Path::new(KPROBE_PMU).exists(), "this kernel is built without kprobes (CONFIG_KPROBES)");
+            let program: &mut KProbe = program.try_into()?;
+            program.load().with_context(|| format!("kprobe of {function} refused"))
+        }
+        Place::CgroupRoot => {
+            let program: &mut SockOps = program.try_into()?;
+            program.load().context("sockops refused")
+        }
+    }
+}
+
+/// Attaches every program of the set; they are loaded. `root`: the root of cgroup v2, for sock_ops.
 pub(super) fn attach(
     ebpf: &mut Ebpf,
-    btf: &Btf,
     set: HookSet,
     places: Places,
     root: Option<&CgroupRoot>,
 ) -> anyhow::Result<Links> {
-    let links = hooks_of(set, places).map(|hook| attach_one(ebpf, btf, hook, root)).collect::<Result<_, _>>()?;
+    let mut links = Vec::new();
+    for hook in hooks_of(set, places) {
+        let program = ebpf.program_mut(hook.program).ok_or_else(|| no_program(hook))?;
+        links.push(attach_one(program, hook, root)?);
+    }
     Ok(Links(links))
 }
 
-fn attach_one(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, root: Option<&CgroupRoot>) -> anyhow::Result<Box<dyn Any>> {
-    let program =
-        ebpf.program_mut(hook.program).ok_or_else(|| anyhow!("the BPF object has no program {}", hook.program))?;
+fn attach_one(program: &mut Program, hook: &Hook, root: Option<&CgroupRoot>) -> anyhow::Result<Box<dyn Any>> {
     match hook.place {
         Place::Tracepoint(name) => {
             let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(name, btf).with_context(|| format!("tracepoint {name} refused"))?;
             let link = program.attach().with_context(|| format!("cannot attach to tracepoint {name}"))?;
             Ok(Box::new(program.take_link(link)?))
         }
         Place::Fentry(function) => {
             let program: &mut FEntry = program.try_into()?;
-            program.load(function, btf).with_context(|| format!("fentry of {function} refused"))?;
             let link = program.attach().with_context(|| format!("cannot attach fentry to {function}"))?;
             Ok(Box::new(program.take_link(link)?))
         }
         Place::Kprobe(function) => {
-            anyhow::ensure!(Path::new(KPROBE_PMU).exists(), "this kernel is built without kprobes (CONFIG_KPROBES)");
             let program: &mut KProbe = program.try_into()?;
-            program.load().with_context(|| format!("kprobe of {function} refused"))?;
             let link = program.attach(function, 0).with_context(|| format!("cannot attach a kprobe to {function}"))?;
             Ok(Box::new(program.take_link(link)?))
         }
         Place::CgroupRoot => {
             let root = root.context("sockops without the root of cgroup v2")?;
             let program: &mut SockOps = program.try_into()?;
-            program.load().context("sockops refused")?;
             let link = program
                 .attach(root, CgroupAttachMode::Single)
                 .context("cannot attach sockops to the root of cgroup v2")?;
@@ -221,7 +272,11 @@ pub(super) fn try_each(
                 Place::Tracepoint(name) | Place::Fentry(name) | Place::Kprobe(name) => name,
                 Place::CgroupRoot => "the root of cgroup v2",
             };
-            tried.push((kind, place, attach_one(ebpf, btf, hook, root).map(drop)));
+            let outcome = ebpf.program_mut(hook.program).ok_or_else(|| no_program(hook)).and_then(|program| {
+                load_one(program, btf, hook)?;
+                attach_one(program, hook, root).map(drop)
+            });
+            tried.push((kind, place, outcome));
         }
     }
     tried

@@ -96,7 +96,7 @@ pub(crate) struct Loader<'a> {
     facts: KernelFacts,
 }
 
-/// Maps that are created, and programs that are not loaded yet.
+/// Maps that are created, and programs that are not attached yet.
 struct Prepared {
     switches: Switches,
     ebpf: Ebpf,
@@ -140,8 +140,8 @@ impl<'a> Loader<'a> {
         Err(last.unwrap_or_else(|| anyhow!("no set of hooks to try")))
     }
 
-    /// `prepared`: what an attempt that failed before it had loaded anything has left; its maps need not be created
-    /// again.
+    /// `prepared`: what an attempt that failed before it had attached anything has left. Its maps need not be created
+    /// again, and its programs not be loaded, as far as they are the same.
     fn load(&self, set: HookSet, root: Option<&CgroupRoot>, prepared: &mut Option<Prepared>) -> anyhow::Result<Kernel> {
         let places = self.facts.places;
         let switches = self.switches(set);
@@ -149,15 +149,11 @@ impl<'a> Loader<'a> {
             Some(prepared) if prepared.switches == switches => prepared.ebpf,
             _ => self.create(switches)?,
         };
-        let links = match hooks::attach(&mut ebpf, &self.facts.btf, set, places, root) {
-            Ok(links) => links,
-            Err(error) => {
-                if ebpf.programs().all(|(_, program)| program.fd().is_err()) {
-                    *prepared = Some(Prepared { switches, ebpf });
-                }
-                return Err(refused(&error).into());
-            }
-        };
+        if let Err(error) = hooks::load(&mut ebpf, &self.facts.btf, set, places) {
+            *prepared = Some(Prepared { switches, ebpf });
+            return Err(refused(&error).into());
+        }
+        let links = hooks::attach(&mut ebpf, set, places, root).map_err(|error| refused(&error))?;
         let log = self.plan.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
         let ring = readable(RingBuf::try_from(map(&mut ebpf, "EVENTS")?)?)?;
         let counters = Counters::new(

@@ -85,7 +85,7 @@ pub(super) fn has_net_admin() -> bool {
 /// 5.19, kernel/bpf/syscall.c, `__sys_bpf`, where `unprivileged_bpf_disabled` is set): `works`, which makes one, tells,
 /// and then that one is kept.
 ///
-/// Capabilities are those of a thread, and new threads get them: this must come before any is started.
+/// Capabilities are those of a thread, and new threads get them: this must come before any is started that stays.
 pub(super) fn give_up(works: impl FnOnce() -> bool) -> anyhow::Result<()> {
     set_no_new_privs(true)?;
     let none = CapabilitySet::empty();

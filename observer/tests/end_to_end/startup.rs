@@ -19,7 +19,7 @@ use crate::support::{
 
 const MOST_TIME: Duration = Duration::from_millis(300);
 const MOST_BYTES: u64 = 10_000_000;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Builds the release program, and says where cargo put it.
 fn release() -> PathBuf {
