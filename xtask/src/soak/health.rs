@@ -42,12 +42,16 @@ impl Health {
         together / self.memory.iter().map(|(at, _)| (at - middle).powi(2)).sum::<f64>()
     }
 
-    /// The most in the first half of that time, and in the second. What an allocator keeps goes up in steps, and a line through
-    /// steps is steep for a minute; a leak lifts what is the most at any time.
-    pub(super) fn most_kib(&self) -> (f64, f64) {
+    /// The median of the first half of that time, and of the second. What an allocator keeps goes up in steps, and a line
+    /// through steps is steep for a minute; rows that wait make peaks of some MiB, now and then. A leak lifts all of it.
+    pub(super) fn median_kib(&self) -> (f64, f64) {
         let (before, after) = self.memory.split_at(self.memory.len() / 2);
-        let most = |looks: &[(f64, f64)]| looks.iter().map(|look| look.1).fold(0.0, f64::max);
-        (most(before), most(after))
+        let median = |looks: &[(f64, f64)]| {
+            let mut kib: Vec<f64> = looks.iter().map(|look| look.1).collect();
+            kib.sort_by(f64::total_cmp);
+            kib.get(kib.len() / 2).copied().unwrap_or(0.0)
+        };
+        (median(before), median(after))
     }
 
     /// Its memory from the beginning, in a few numbers of MiB.
@@ -73,8 +77,18 @@ mod tests {
         let memory = (0..10).map(|n| (f64::from(n), 100.0 + 3.0 * f64::from(n) + f64::from(n % 2))).collect();
         let health = Health { warm_up: Duration::ZERO, course: vec![2048; 100], memory, files: vec![5, 6, 5] };
         assert!((health.kib_an_hour() - 3.0).abs() < 0.1, "{}", health.kib_an_hour());
-        assert_eq!(health.most_kib(), (112.0, 128.0));
+        assert_eq!(health.median_kib(), (106.0, 122.0));
         assert_eq!(health.files(), (5, 5));
         assert_eq!(health.course(), ["2"; 20].join(" "));
+    }
+
+    #[test]
+    fn a_peak_is_no_growth_and_a_leak_is() {
+        let health = |memory| Health { warm_up: Duration::ZERO, course: Vec::new(), memory, files: Vec::new() };
+        let with_peaks =
+            (0..100).map(|n| (f64::from(n), if n % 10 == 7 { 40_000.0 + f64::from(n) * 100.0 } else { 25_000.0 }));
+        assert_eq!(health(with_peaks.collect()).median_kib(), (25_000.0, 25_000.0));
+        let leaking = (0..100).map(|n| (f64::from(n), 25_000.0 + f64::from(n) * 100.0));
+        assert_eq!(health(leaking.collect()).median_kib(), (27_500.0, 32_500.0));
     }
 }

@@ -96,9 +96,9 @@ fn of_small(truth: &Truth, totals: &Value) -> Vec<Check> {
 
 fn of_health(health: &Health) -> Vec<Check> {
     let (first, last) = health.files();
-    let (before, after) = health.most_kib();
+    let (before, after) = health.median_kib();
     let memory = format!(
-        "memory is flat: at most {before:.0} KiB, then {after:.0} KiB; {:+.0} KiB an hour; MiB over time: {}",
+        "memory is flat: {before:.0} KiB, then {after:.0} KiB in the median; {:+.0} KiB an hour; MiB over time: {}",
         health.kib_an_hour(),
         health.course()
     );
