@@ -9,7 +9,6 @@ mod handlers;
 mod holders;
 mod load;
 mod micro;
-mod numbers;
 mod peers;
 mod report;
 mod rounds;
@@ -17,6 +16,7 @@ mod scale;
 mod server;
 mod startup;
 mod throughput;
+mod time_wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

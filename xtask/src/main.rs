@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod ebpf;
 mod hold;
+mod numbers;
 mod packages;
 mod running;
 mod screenshot;

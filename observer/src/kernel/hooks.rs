@@ -164,7 +164,7 @@ pub(super) fn sees_sends(set: HookSet, places: Places) -> bool {
 pub(super) fn load(ebpf: &mut Ebpf, btf: &Btf, set: HookSet, places: Places) -> anyhow::Result<()> {
     let mut programs: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
     let taken: Vec<_> = hooks_of(set, places)
-        .map(|hook| Ok((hook, programs.remove(hook.program).ok_or_else(|| no_program(hook))?)))
+        .map(|hook| Ok((hook, programs.remove(hook.program).ok_or_else(|| no_program(hook.program))?)))
         .collect::<anyhow::Result<_>>()?;
     let missing = taken.into_iter().filter(|(_, program)| program.fd().is_err());
     // The smallest of its kind goes first: what refuses one refuses all of them.
@@ -180,8 +180,13 @@ pub(super) fn load(ebpf: &mut Ebpf, btf: &Btf, set: HookSet, places: Places) -> 
     })
 }
 
-fn no_program(hook: &Hook) -> anyhow::Error {
-    anyhow!("the BPF object has no program {}", hook.program)
+/// A program of the BPF object.
+pub(super) fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Program> {
+    ebpf.program_mut(name).ok_or_else(|| no_program(name))
+}
+
+fn no_program(name: &str) -> anyhow::Error {
+    anyhow!("the BPF object has no program {name}")
 }
 
 fn load_one(program: &mut Program, btf: &Btf, hook: &Hook) -> anyhow::Result<()> {
@@ -215,8 +220,7 @@ pub(super) fn attach(
 ) -> anyhow::Result<Links> {
     let mut links = Vec::new();
     for hook in hooks_of(set, places) {
-        let program = ebpf.program_mut(hook.program).ok_or_else(|| no_program(hook))?;
-        links.push(attach_one(program, hook, root)?);
+        links.push(attach_one(program(ebpf, hook.program)?, hook, root)?);
     }
     Ok(Links(links))
 }
@@ -272,7 +276,7 @@ pub(super) fn try_each(
                 Place::Tracepoint(name) | Place::Fentry(name) | Place::Kprobe(name) => name,
                 Place::CgroupRoot => "the root of cgroup v2",
             };
-            let outcome = ebpf.program_mut(hook.program).ok_or_else(|| no_program(hook)).and_then(|program| {
+            let outcome = program(ebpf, hook.program).and_then(|program| {
                 load_one(program, btf, hook)?;
                 attach_one(program, hook, root).map(drop)
             });

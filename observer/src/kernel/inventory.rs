@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use aya::{
     Btf, Ebpf,
     maps::{HashMap, MapData},
@@ -15,7 +15,7 @@ use aya::{
 };
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
-use super::{Wire, processes};
+use super::{Wire, hooks, processes};
 use crate::event::{Listing, SocketState, address};
 
 /// Sockets whose process is looked for; those beyond keep an unknown one.
@@ -97,8 +97,7 @@ impl Inventory {
 }
 
 fn iterator<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Iter> {
-    let program = ebpf.program_mut(name).ok_or_else(|| anyhow!("the BPF object has no program {name}"))?;
-    Ok(program.try_into()?)
+    Ok(hooks::program(ebpf, name)?.try_into()?)
 }
 
 /// Runs an iterator over every socket. It runs when its output, of which there is none, is read.

@@ -9,9 +9,9 @@ use super::bpf::{Cost, Empty, Program, Statistics, since};
 use super::contestant::Contestant::{self, Dashboard, Json, Quiet, Tcplife};
 use super::contestant::let_drain;
 use super::load::Load;
-use super::numbers::{Spread, median};
 use super::report::{Section, Verdict};
 use super::server::Server;
+use crate::numbers::{Spread, median};
 
 /// Programs that the tool itself runs, by reading an iterator: their time is in the tool's own already.
 const ITERATORS: [&str; 3] = ["inventory_list", "inventory_take", "netstat"];

@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, anyhow};
 use super::Scope;
 use super::bpf::{Cost, Empty, Statistics, since};
 use super::contestant::Contestant;
-use super::numbers::Spread;
 use super::report::{Section, Verdict};
+use crate::numbers::Spread;
 
 /// The programs at sends and at receives, as they are called (observer-ebpf/src/bpf/hooks), with every set of hooks.
 const SENDS: [&str; 3] = ["send", "fentry_send", "kprobe_send"];

@@ -10,9 +10,9 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::Scope;
-use super::numbers::Spread;
 use super::report::{Section, Verdict};
 use super::server;
+use crate::numbers::Spread;
 use crate::packages;
 use crate::vm::{boot, image, kernels, programs};
 use crate::workspace::{Workspace, output};

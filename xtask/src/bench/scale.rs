@@ -1,6 +1,5 @@
 //! How time, memory and the cost of a tick grow with the number of open connections and of groups.
 
-use std::fs;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,9 +10,10 @@ use super::Scope;
 use super::bpf::map_bytes_of;
 use super::contestant::{Contestant, Started};
 use super::holders::Places;
-use super::numbers::median;
 use super::report::{Section, Verdict};
 use super::startup::time_to_attach;
+use super::time_wait;
+use crate::numbers::median;
 use crate::running::{children_of, mapped_kib_of, status_of};
 
 /// Connections, and groups that they are in.
@@ -40,7 +40,7 @@ struct Measured {
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let cases: &[(u32, u32)] = if scope.is_quick { &QUICK } else { &CASES };
     if !scope.is_quick {
-        wait_until_others_are_gone();
+        time_wait::wait_until_few();
     }
     let mut all = Vec::new();
     for (connections, groups) in cases {
@@ -56,21 +56,6 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     tell(&mut section, &all);
     judge(&mut section, &all);
     Ok(section)
-}
-
-/// Sockets in TIME_WAIT, which the loads before have left, are listed at every tick. They last a minute.
-fn wait_until_others_are_gone() {
-    let end = Instant::now() + Duration::from_secs(70);
-    while time_wait() > 1_000 && Instant::now() < end {
-        sleep(Duration::from_secs(1));
-    }
-}
-
-/// `TCP: inuse 5 orphan 0 tw 13546 alloc 9 mem 2`
-fn time_wait() -> u64 {
-    let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
-    let mut words = sockets.split_whitespace().skip_while(|word| *word != "tw");
-    words.nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn case(tool: &Path, scope: Scope, connections: u32, groups: u32) -> Result<Measured> {

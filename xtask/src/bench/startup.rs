@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::Scope;
-use super::numbers::Spread;
 use super::report::{Section, Verdict};
+use super::time_wait;
+use crate::numbers::Spread;
 use crate::running::Running;
 
 const MOST: Duration = Duration::from_millis(300);
 
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
-    let time_wait = time_wait_sockets()?;
+    time_wait::wait_until_few();
     let times = (0..scope.of(20, 3)).map(|_| time_to_attach(tool, &["-p", "8080"])).collect::<Result<Vec<_>>>()?;
     let spread = Spread::of(times.iter().map(Duration::as_secs_f64)).times(1000.0);
     let bytes = fs::metadata(tool)?.len();
     let mut section = Section::default();
     section.paragraph(&format!(
-        "Start to attached (`start` of `-o json`): {spread:.0} ms, {} starts, with {time_wait} sockets in TIME_WAIT, each of \
-         which is looked at. The program has {:.1} MB.",
+        "Start to attached (`start` of `-o json`): {spread:.0} ms, {} starts. The program has {:.1} MB.",
         times.len(),
         bytes as f64 / 1e6
     ));
@@ -33,14 +33,6 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
         spread.median <= MOST.as_secs_f64() * 1000.0,
     ));
     Ok(section)
-}
-
-/// Those of this network namespace.
-fn time_wait_sockets() -> Result<u64> {
-    let sockstat = fs::read_to_string("/proc/net/sockstat")?;
-    let words: Vec<&str> = sockstat.split_whitespace().collect();
-    let number = words.windows(2).find_map(|two| (two[0] == "tw").then_some(two[1]));
-    Ok(number.context("/proc/net/sockstat has no tw")?.parse()?)
 }
 
 pub(super) fn time_to_attach(tool: &Path, options: &[&str]) -> Result<Duration> {

@@ -7,9 +7,9 @@ use anyhow::Result;
 use super::Scope;
 use super::contestant::Contestant::{self, Json, Netstat, Nothing, Quiet, Ss, Tcpdump, Tcplife};
 use super::load::Load;
-use super::numbers::{Spread, median, uncertainty};
 use super::report::{Section, Verdict};
 use super::rounds::{Run, interleaved, of};
+use crate::numbers::{Spread, median, uncertainty};
 
 const CONTESTANTS: [Contestant; 7] = [Nothing, Json, Quiet, Tcplife, Tcpdump, Netstat, Ss];
 

@@ -7,20 +7,20 @@ const DOUBT_ON_EACH_SIDE: f64 = 0.025;
 
 /// The middle, and between which values the middle half lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     low: f64,
     high: f64,
 }
 
 impl Spread {
     /// NaN without values.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let sorted = sorted(values);
         Self { median: quantile(&sorted, 0.5), low: quantile(&sorted, 0.25), high: quantile(&sorted, 0.75) }
     }
 
-    pub(super) fn times(self, factor: f64) -> Self {
+    pub(crate) fn times(self, factor: f64) -> Self {
         Self { median: self.median * factor, low: self.low * factor, high: self.high * factor }
     }
 }
@@ -34,13 +34,13 @@ impl fmt::Display for Spread {
     }
 }
 
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     Spread::of(values).median
 }
 
 /// Half the width of the interval in which the median of such values lies with 95 % certainty, by their order: it
 /// supposes nothing of how they are distributed.
-pub(super) fn uncertainty(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(crate) fn uncertainty(values: impl IntoIterator<Item = f64>) -> f64 {
     let sorted = sorted(values);
     let n = sorted.len();
     let mut below = 0.0;
