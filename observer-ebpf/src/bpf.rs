@@ -1,8 +1,8 @@
 //! The programs. A hook (hooks/) is only where a handler hangs; a handler (handlers/) is one moment in a connection's
 //! life, written once, idempotent, and ignorant of which hook called it.
 //!
-//! Below them: what user space froze in (`frozen`), the maps, how a socket, a message and the calling process are read,
-//! and the few operations on an entry that several moments share (`entry`, `counters`).
+//! Below them: what user space froze in (`frozen`), the maps, how a socket, a message and the calling process are read
+//! and heard, and the few operations on an entry that several moments share (`entry`, `counters`).
 
 mod atomic;
 mod counters;
@@ -10,6 +10,7 @@ mod entry;
 mod filter;
 mod frozen;
 mod handlers;
+mod hearing;
 mod hooks;
 mod maps;
 mod memory;

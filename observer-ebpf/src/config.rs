@@ -47,6 +47,7 @@ offsets! {
     sk_v6_rcv_saddr = "sock.__sk_common.skc_v6_rcv_saddr|",
     sk_flags = "sock.__sk_common.skc_flags",
     sk_socket = "sock.sk_socket",
+    sk_user_data = "sock.sk_user_data",
     sk_err = "sock.sk_err",
     sk_shutdown = "sock.sk_shutdown",
     write_seq = "tcp_sock.write_seq",
@@ -79,6 +80,16 @@ offsets! {
     task_start_boottime = "task_struct.start_boottime",
     task_comm = "task_struct.comm",
     task_flags = "task_struct.flags",
+    task_stack = "task_struct.stack",
+    /// What a system call was given, on x86-64: its number, and what its second and third argument are.
+    regs_orig_ax = "pt_regs.orig_ax|",
+    regs_si = "pt_regs.si|",
+    regs_dx = "pt_regs.dx|",
+    /// The last of them.
+    regs_ss = "pt_regs.ss|",
+    /// The same on 64-bit ARM: the number, and all of the registers.
+    regs_syscallno = "pt_regs.syscallno|",
+    regs_regs = "pt_regs.regs|",
     /// From here to the node: absent without `CONFIG_CGROUPS`.
     task_cgroups = "task_struct.cgroups|",
     css_set_default = "css_set.dfl_cgrp|",
@@ -145,8 +156,10 @@ pub struct Switches {
     pub iter_type_mask: u32,
     /// 1 when every program can have the calling task typed (`bpf_get_current_task_btf`), and read it directly.
     pub has_typed_task: u32,
+    /// 1 when there is `bpf_task_pt_regs` (since 5.15).
+    pub has_task_regs: u32,
 }
 
 const _: () = assert!(size_of::<Offsets>() == Offsets::FIELDS.len() * 4);
 const _: () = assert!(size_of::<Filter>() == 16);
-const _: () = assert!(size_of::<Switches>() == 36);
+const _: () = assert!(size_of::<Switches>() == 40);

@@ -147,8 +147,8 @@ pub struct Connection {
     pub sent_bytes: u64,
     pub received_bytes: u64,
     pub conversation: Conversation,
-    /// End of what the application wrote, once [`flag::SENDING_ENDED`] is set.
-    pub written: u32,
+    /// Bytes that the application has written, once [`flag::SENDING_ENDED`] is set.
+    pub written: u64,
     /// Received and never read by the application, when its socket was gone.
     pub unread_bytes: u32,
     /// `sk_err` when the socket reached CLOSE.
@@ -220,4 +220,4 @@ impl Connection {
     };
 }
 
-const _: () = assert!(size_of::<Connection>() == 232);
+const _: () = assert!(size_of::<Connection>() == 264);

@@ -1,22 +1,43 @@
 //! What the sends of a connection mean: which of them ask something, and which only set it up or go on with what was
 //! asked. With that, and [`Turn`], exchanges are counted.
 //!
-//! It is told from the first bytes of a send, and only where the protocol makes it necessary: what is neither TLS nor
-//! HTTP nor PostgreSQL is looked at once. Where it cannot be told, the connection is not exact, and says so.
+//! It is told from the first bytes of sends, and only where the protocol makes it necessary, and from those of the first
+//! answer where they alone tell. What is not recognised is counted in turns, which are not called exact.
 //!
 //! Plain functions, built for the kernel and for the host alike. Every loop is bounded, as the verifier wants it.
 
-mod http;
+mod amqp;
+mod application;
+mod dns;
+mod ftp;
+mod http1;
+mod http2;
+mod kafka;
+mod ldap;
+mod memcached;
+mod message;
+mod mongodb;
+mod mqtt;
+mod mysql;
+mod nats;
 mod postgresql;
+mod proxy;
+mod redis;
+mod smtp;
 mod socks;
+mod sql;
+mod ssh;
 mod tls;
 
+#[cfg(test)]
+mod fixture;
+
 use crate::Turn;
+pub use application::{Application, SEVERAL_APPLICATIONS};
+pub use http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line};
+pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
 
-/// How many bytes are read at a time.
-pub const HEAD_BYTES: usize = 8;
-
-/// What a connection speaks, as far as its sends tell.
+/// How a connection's payload is wrapped, as far as its sends tell.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -29,141 +50,68 @@ pub enum Protocol {
 
 /// Bits of [`Conversation::traits`].
 mod is {
-    /// Plain: each request begins with a method. TLS: HTTP/1 was offered (ALPN).
-    pub(super) const HTTP: u16 = 1;
-    pub(super) const POSTGRESQL: u16 = 1 << 1;
-    /// The server spoke first (SMTP, MySQL): how much of what follows is set-up, it alone knows.
-    pub(super) const SERVER_FIRST: u16 = 1 << 2;
-    /// HTTP/2 was offered (ALPN); what was chosen, the server says, encrypted.
-    pub(super) const HTTP2_OFFERED: u16 = 1 << 3;
+    /// TLS: HTTP/1 was offered (ALPN).
+    pub(super) const HTTP: u32 = 1;
+    /// TLS: something else than HTTP was offered.
+    pub(super) const OTHER_OFFERED: u32 = 1 << 1;
+    /// The server spoke first.
+    pub(super) const SERVER_FIRST: u32 = 1 << 2;
+    /// HTTP/2 was offered: by ALPN, where what was chosen the server says encrypted; or in the clear, for an upgrade.
+    pub(super) const HTTP2_OFFERED: u32 = 1 << 3;
     /// Its `ClientHello` was seen, with all its extensions.
-    pub(super) const HELLO_SEEN: u16 = 1 << 4;
+    pub(super) const HELLO_SEEN: u32 = 1 << 4;
     /// The client has sent a change cipher spec.
-    pub(super) const CIPHER_CHANGED: u16 = 1 << 5;
+    pub(super) const CIPHER_CHANGED: u32 = 1 << 5;
     /// TLS up to 1.2: the rest of the handshake is in records of its own type.
-    pub(super) const TLS12: u16 = 1 << 6;
+    pub(super) const TLS12: u32 = 1 << 6;
     /// The client's part of the handshake is over: what it sends now is data.
-    pub(super) const FINISHED: u16 = 1 << 7;
-    /// Asked a proxy for a tunnel: by CONNECT, by SOCKS.
-    pub(super) const TUNNEL: u16 = 1 << 11;
-    pub(super) const SOCKS: u16 = 1 << 12;
-    /// TLS 1.2 with ChaCha20.
-    pub(super) const CHACHA: u16 = 1 << 10;
-    /// TLS 1.3 by Java, which pads its records.
-    pub(super) const PADDED: u16 = 1 << 13;
+    pub(super) const FINISHED: u32 = 1 << 7;
     /// TLS: data has begun a turn.
-    pub(super) const ASKED: u16 = 1 << 8;
+    pub(super) const ASKED: u32 = 1 << 8;
     /// TLS 1.3: tickets may come with the first answer, as the client takes them, and they have not been seen yet.
-    pub(super) const TICKETS_DUE: u16 = 1 << 9;
-}
-
-/// How much of a `ClientHello` is looked at: with keys that withstand quantum computers, one has up to 1,800 bytes. A
-/// power of two.
-pub const BEGINNING_BYTES: usize = 2048;
-
-/// The first bytes of a message in one piece, and room behind them, so that [`HEAD_BYTES`] can be read at any of them.
-pub type Beginning = [u8; BEGINNING_BYTES + HEAD_BYTES];
-
-/// A send, as far as it can be read.
-pub trait Message {
-    /// The bytes from `offset` on. Fewer than [`HEAD_BYTES`] only where the message, or the buffer that they are in, ends;
-    /// none where they cannot be read.
-    fn head(&mut self, offset: u32) -> Head;
-
-    /// Takes the beginning of the buffer that comes first in one piece, up to [`BEGINNING_BYTES`]: how many bytes of it
-    /// there are.
-    fn beginning(&mut self) -> Option<u32>;
-
-    /// The bytes at an offset of what was taken, as in [`Head::word`]. Behind its end they may be anything.
-    fn begins(&mut self, offset: u32) -> u64;
-
-    /// The number itself. The kernel's verifier forgets here what it knows of it, and so takes each turn of a loop for
-    /// the same.
-    fn opaque(&mut self, number: u32) -> u32 {
-        number
-    }
-}
-
-/// The first bytes of something. (No Option of it: the verifier would see the bytes of None.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The first byte is the highest; those beyond `len` are 0.
-    pub word: u64,
-    pub len: u32,
-}
-
-impl Head {
-    /// What cannot be read.
-    pub const NONE: Self = Self { word: 0, len: 0 };
-
-    #[inline(always)]
-    fn byte(self, index: u32) -> u8 {
-        byte(self.word, index)
-    }
-
-    /// Whether it begins with this text, of at most [`HEAD_BYTES`]. A comparison of numbers, as the kernel wants it.
-    #[inline(always)]
-    fn starts_with<const N: usize>(self, text: &[u8; N]) -> bool {
-        let mut word = 0;
-        let mut index = 0;
-        while index < N {
-            word = word << 8 | u64::from(text[index]);
-            index += 1;
-        }
-        self.word >> (64 - 8 * N) == word
-    }
-}
-
-/// A byte of a word, counted from the highest.
-#[inline(always)]
-fn byte(word: u64, index: u32) -> u8 {
-    (word >> (56 - 8 * index)) as u8
-}
-
-/// Two bytes of a word.
-#[inline(always)]
-fn u16_of(word: u64, index: u32) -> u32 {
-    u32::from((word >> (48 - 8 * index)) as u16)
-}
-
-/// Where a send begins, and what came before it. All but the length are sequence numbers, which wrap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Send {
-    /// Its first byte.
-    pub seq: u32,
-    /// Its length. Never 0.
-    pub len: u32,
-    /// Bytes before it were written that no hook saw.
-    pub after_unseen: bool,
-    /// The first payload byte in each direction.
-    pub first_sent: u32,
-    pub first_received: u32,
-    /// End of the payload that has come, and of what the application has consumed of it.
-    pub received: u32,
-    pub consumed: u32,
-}
-
-impl Send {
-    /// Nothing was sent before it.
-    #[inline(always)]
-    fn is_first(&self) -> bool {
-        self.seq == self.first_sent
-    }
-
-    #[inline(always)]
-    fn has_read(&self) -> bool {
-        self.consumed != self.first_received
-    }
-
-    #[inline(always)]
-    fn has_unread(&self) -> bool {
-        self.received != self.consumed
-    }
-
-    #[inline(always)]
-    fn server_spoke(&self) -> bool {
-        self.received != self.first_received
-    }
+    pub(super) const TICKETS_DUE: u32 = 1 << 9;
+    /// TLS 1.2 with ChaCha20.
+    pub(super) const CHACHA: u32 = 1 << 10;
+    /// Asked a proxy for a tunnel: by CONNECT, by SOCKS.
+    pub(super) const TUNNEL: u32 = 1 << 11;
+    pub(super) const SOCKS: u32 = 1 << 12;
+    /// TLS 1.3 by Java, which pads its records.
+    pub(super) const PADDED: u32 = 1 << 13;
+    /// TLS: what came first after the first request may be tickets, read in one piece.
+    pub(super) const MAY_BE_TICKETS: u32 = 1 << 14;
+    /// The first answer has to tell what is spoken.
+    pub(super) const UNTOLD: u32 = 1 << 15;
+    /// The server has greeted with a number, as those of SMTP and FTP do.
+    pub(super) const GREETED: u32 = 1 << 16;
+    /// Something else than set-up was sent.
+    pub(super) const COMMANDED: u32 = 1 << 17;
+    /// An upload goes on until the server says how it went.
+    pub(super) const UPLOADING: u32 = 1 << 18;
+    /// What was sent last is all of what was asked.
+    pub(super) const COMPLETE: u32 = 1 << 19;
+    /// MySQL: the client has answered the greeting.
+    pub(super) const LOGGED_IN: u32 = 1 << 20;
+    /// HTTP/1: it is not known where the request ends.
+    pub(super) const OPEN_END: u32 = 1 << 21;
+    /// HTTP/1: the server has said `100 Continue`, and has not answered yet.
+    pub(super) const CONTINUED: u32 = 1 << 22;
+    /// HTTP/1: the status of what is read next is needed.
+    pub(super) const AWAITS_STATUS: u32 = 1 << 23;
+    /// HTTP/1: the head of a preliminary answer goes on in the next read.
+    pub(super) const INTERIM_OPEN: u32 = 1 << 24;
+    /// HTTP/1: only the status of the answer tells what is sent after it.
+    pub(super) const STATUS_DECIDES: u32 = 1 << 25;
+    /// HTTP/1: the request wants to go on as a WebSocket.
+    pub(super) const WEB_SOCKET: u32 = 1 << 26;
+    /// HTTP/1: `101 Switching Protocols` came.
+    pub(super) const UPGRADED: u32 = 1 << 27;
+    /// HTTP/1: something else than a request was sent where one had to begin.
+    pub(super) const HIJACKED: u32 = 1 << 28;
+    /// What the first send may be, if its answer says so too.
+    pub(super) const MAY_BE_MEMCACHED: u32 = 1 << 29;
+    pub(super) const MAY_BE_MYSQL: u32 = 1 << 30;
+    /// Something speaks against each turn being a request.
+    pub(super) const DOUBTED: u32 = 1 << 31;
 }
 
 /// Whether what a connection carries can still be counted exactly.
@@ -183,77 +131,202 @@ impl Exactness {
     }
 }
 
+/// Who hears a send: see [`Conversation::kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Untold,
+    Tls,
+    Http1,
+    Other,
+}
+
+impl Kind {
+    /// Whether something else may begin with a send.
+    #[inline(always)]
+    #[must_use]
+    pub fn begins(self) -> bool {
+        matches!(self, Self::Untold | Self::Other)
+    }
+}
+
+/// Turns of a connection that is not recognised whose sends are looked at: TLS may begin behind a few (StartTLS).
+const MAX_LOOKS: u8 = 8;
+
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
     pub turn: Turn,
-    /// Where the next TLS record begins, until the handshake is over.
-    next_record: u32,
+    /// TLS: where the next record begins, until the handshake is over. HTTP/1: where the request ends.
+    frame_end: u64,
     /// Bits of [`is`].
-    traits: u16,
+    traits: u32,
     /// A [`Protocol`].
     pub protocol: u8,
-    reserved: u8,
+    /// An [`Application`].
+    pub application: u8,
+    /// Sends that were looked at and not recognised.
+    looks: u8,
+    /// Bits that each protocol has of its own.
+    more: u8,
 }
 
-const _: () = assert!(size_of::<Conversation>() == 44);
+const _: () = assert!(size_of::<Conversation>() == 72);
 
 impl Conversation {
-    /// Before the handshake is through: sequence numbers count from 0.
-    pub const EMPTY: Self =
-        Self { turn: Turn::EMPTY, next_record: 0, traits: 0, protocol: Protocol::Unknown as u8, reserved: 0 };
-
-    /// See [`Turn::begin`].
-    #[inline(always)]
-    pub fn begin(&mut self, first_sent: u32, first_received: u32) {
-        self.turn.begin(first_sent, first_received);
-        self.next_record = self.next_record.wrapping_add(first_sent);
-    }
+    pub const EMPTY: Self = Self {
+        turn: Turn::EMPTY,
+        frame_end: 0,
+        traits: 0,
+        protocol: Protocol::Unknown as u8,
+        application: Application::Unknown as u8,
+        looks: 0,
+        more: 0,
+    };
 
     /// See [`Turn::resumed`].
     #[inline(always)]
     #[must_use]
-    pub fn resumed(written: u32, consumed: u32, is_pending: bool) -> Self {
+    pub fn resumed(written: u64, consumed: u64, is_pending: bool) -> Self {
         Self { turn: Turn::resumed(written, consumed, is_pending), ..Self::EMPTY }
     }
 
-    /// Whether a send that begins at `seq` has to be heard at all.
+    /// Whether each turn of it is known to be a request with its answer.
     #[inline(always)]
     #[must_use]
-    pub fn listens(&self, seq: u32) -> bool {
-        if self.protocol != Protocol::Plain as u8 {
-            return self.protocol != Protocol::Http2 as u8;
+    pub fn is_recognised(&self) -> bool {
+        if self.protocol == Protocol::Tls as u8 {
+            return self.traits & (is::HELLO_SEEN | is::OTHER_OFFERED | is::DOUBTED) == is::HELLO_SEEN;
         }
-        self.is(is::HTTP) || self.is(is::POSTGRESQL | is::SERVER_FIRST) && !self.turn.asked(seq)
+        self.protocol == Protocol::Plain as u8 && application::has_exact_turns(self.application) && !self.is(is::UNTOLD)
+    }
+
+    /// Whether the server may say something at the end that answers nothing: TLS's goodbye, HTTP/2's GOAWAY, or that of a
+    /// protocol that is not known.
+    #[inline(always)]
+    #[must_use]
+    pub fn may_say_goodbye(&self) -> bool {
+        self.protocol != Protocol::Unknown as u8
+            && (self.protocol != Protocol::Plain as u8 || !application::has_exact_turns(self.application))
+    }
+
+    /// Whether what was written up to here, which no hook has seen, may have asked nothing or more than once.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_doubtful(&self, written: u64) -> bool {
+        let is_whole_body =
+            self.application == Application::Http1 as u8 && !self.is(is::OPEN_END) && self.frame_end >= written;
+        if self.turn.is_late() || self.turn.is_partly_unseen() && !is_whole_body {
+            return true;
+        }
+        let is_sure = self.application == Application::Http1 as u8
+            && !self.is(is::OPEN_END | is::UPGRADED)
+            && self.turn.heard_end() >= self.frame_end
+            && written > self.frame_end
+            || self.application == Application::Memcached as u8
+            || self.application == Application::Redis as u8 && self.is(is::COMMANDED);
+        self.turn.is_unseen() && !is_sure
+    }
+
+    /// Whether a send of `len` bytes has to be heard. One of which it is known already that it asks nothing is excused.
+    #[inline(always)]
+    #[must_use]
+    pub fn listens(&mut self, at: u64, len: u32) -> bool {
+        if self.protocol == Protocol::Http2 as u8 {
+            return false;
+        }
+        if self.protocol != Protocol::Plain as u8 {
+            return true;
+        }
+        let application = self.application;
+        let is_asked = self.turn.asked(at);
+        let listens = if application == Application::Http1 as u8 || application == Application::Websocket as u8 {
+            let listens = self.listens_to_http1(at, len);
+            if !listens {
+                self.turn.excuse_body(at, len);
+            }
+            return listens;
+        } else if self.is(is::UPLOADING) {
+            false
+        } else if application == Application::Redis as u8 {
+            return is_asked || !self.is(is::COMMANDED);
+        } else if application::has_exact_turns(application) {
+            return true;
+        } else if application == Application::Unknown as u8 {
+            return self.looks < MAX_LOOKS && (!is_asked || self.is(is::UNTOLD));
+        } else {
+            return !is_asked && !self.is(is::COMMANDED);
+        };
+        if !listens {
+            self.turn.excuse(at, len);
+        }
+        listens
     }
 
     /// A send begins. What was answered before it has been counted by then.
+    ///
+    /// The steps are public for the kernel side, which has each of them verified by itself: together they would be walked
+    /// through once for each way through all of them.
     #[inline(always)]
     pub fn hear(&mut self, message: &mut impl Message, send: Send) -> Exactness {
-        let head = message.head(0);
-        let mut exactness = Exact;
-        if self.protocol != Protocol::Tls as u8 {
-            exactness = if self.protocol == Protocol::Plain as u8 {
-                self.hear_plain(head, send)
-            } else {
-                self.hear_first(head, send)
-            };
-        }
-        // It may have become so just now.
+        let mut send = send;
+        let _ = message.head(0);
+        let begun = if self.kind().begins() { self.begin(message, &mut send) } else { Exact };
+        begun.and(match self.kind() {
+            Kind::Untold => Exact,
+            Kind::Tls => self.hear_tls(message, send),
+            Kind::Http1 => self.hear_http1(message, send),
+            Kind::Other => self.hear_other(message, send),
+        })
+    }
+
+    /// Who hears a send.
+    #[inline(always)]
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         if self.protocol == Protocol::Tls as u8 {
-            let is_inexact = message.opaque(u32::from(exactness == Inexact));
-            exactness = self.hear_tls(head, message, send);
-            if is_inexact != 0 {
-                return Inexact;
-            }
+            Kind::Tls
+        } else if self.protocol != Protocol::Plain as u8 {
+            Kind::Untold
+        } else if self.application == Application::Http1 as u8 {
+            Kind::Http1
+        } else {
+            Kind::Other
         }
-        exactness
+    }
+
+    /// What is spoken may begin with this send: at the beginning, and where TLS begins behind something else.
+    #[inline(always)]
+    pub fn begin(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
+        let mut head = message.last_head();
+        if self.protocol == Protocol::Plain as u8 {
+            if !tls::is_hello(head) || self.turn.asked(send.at) {
+                return Exact;
+            }
+            // StartTLS: what was said before it is set-up, and within TLS it goes on unseen.
+            self.begin_tls(head, *send);
+            self.traits |= is::DOUBTED;
+            return Inexact;
+        }
+        let header = if send.is_first() { proxy::header_bytes(message, head) } else { 0 };
+        if header > 0 && header <= send.len {
+            // Who this is for; then what is spoken begins, here or with the next send.
+            let header = message.opaque(header);
+            self.turn.excuse(send.at, header);
+            self.frame_end = u64::from(header);
+            send.skip(header);
+            if send.len == 0 {
+                return Exact;
+            }
+            message.skip(header);
+            head = message.head(0);
+        }
+        self.hear_first(message, head, *send)
     }
 
     /// The first send tells what is spoken.
     #[inline(always)]
-    fn hear_first(&mut self, head: Head, send: Send) -> Exactness {
+    fn hear_first(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
         if head.len == 0 {
             // Whether it asks something cannot be told.
             return Inexact;
@@ -262,70 +335,221 @@ impl Conversation {
             self.begin_tls(head, send);
             return Exact;
         }
-        if http::is_preface(head) {
-            self.protocol = Protocol::Http2 as u8;
-            return Inexact;
+        if http1::is_preface(head) || !send.is_first() && http2::is_frame(head, send.len) {
+            return self.begin_http2();
         }
-        if http::is_connect(head) || self.is(is::TUNNEL) && !send.has_read() {
-            // What is spoken through the tunnel, the first send after the answer tells.
-            self.traits |= is::TUNNEL;
-            self.turn.excuse(send.seq, send.len);
-            return Exact;
+        if http1::is_connect(head) || self.is(is::TUNNEL) && !send.has_read() {
+            return self.begin_tunnel(send);
         }
         if socks::is_setup(head, send.len, self.is(is::SOCKS)) {
             self.traits |= is::SOCKS;
-            self.turn.excuse(send.seq, send.len);
+            self.turn.excuse(send.at, send.len);
             return Exact;
         }
         self.protocol = Protocol::Plain as u8;
-        if http::is_request(head) {
-            self.traits |= is::HTTP;
-        } else if postgresql::is_start(head, send.len) {
-            self.traits |= is::POSTGRESQL;
-            self.turn.excuse(send.seq, send.len);
-        } else if send.is_first() && send.server_spoke() {
+        // Perhaps behind a header of the PROXY protocol.
+        let is_server_first = send.at == self.frame_end && send.server_spoke() && !self.is(is::TUNNEL | is::SOCKS);
+        self.frame_end = 0;
+        let application = if http1::is_request(head) {
+            Application::Http1
+        } else if postgresql::is_start(head, send.len) || !send.is_first() && postgresql::is_query(head, send.len) {
+            Application::Postgresql
+        } else if redis::begins(head) {
+            Application::Redis
+        } else if is_server_first && mysql::is_login(head, send) {
+            Application::Mysql
+        } else {
+            application::recognise(head, Send { greeted: is_server_first && self.is(is::GREETED), ..send })
+        };
+        self.application = message.opaque(application as u32) as u8;
+        if self.application != Application::Unknown as u8 {
+            return if application::has_exact_turns(self.application) { Exact } else { Inexact };
+        }
+        if is_server_first {
+            // How much of what follows is set-up, the server alone knows.
             self.traits |= is::SERVER_FIRST;
-            self.turn.excuse(send.seq, send.len);
             return Inexact;
+        }
+        self.traits |= is::UNTOLD;
+        if http1::may_be_request(message) {
+            // If it is answered so.
+            self.application = Application::Http1 as u8;
+        }
+        if memcached::may_be_command(head) {
+            self.traits |= is::MAY_BE_MEMCACHED;
+        }
+        if !send.is_first() && mysql::may_be_command(head, send.len) {
+            self.traits |= is::MAY_BE_MYSQL;
         }
         Exact
     }
 
+    /// A send of a connection in the clear that is not HTTP/1.
     #[inline(always)]
-    fn hear_plain(&mut self, head: Head, send: Send) -> Exactness {
-        if self.turn.asked(send.seq) {
-            // More of a request; or one more before the answer.
-            return if http::is_request(head) { Inexact } else { Exact };
+    pub fn hear_other(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+        let (application, head) = (self.application, message.last_head());
+        if application == Application::Postgresql as u8 {
+            return self.hear_postgresql(message, head, send);
         }
-        if head.len == 0 {
-            // Pages (sendfile): no client sends its request from a file.
-            self.turn.excuse(send.seq, send.len);
-            return Inexact;
+        if application == Application::Mysql as u8 {
+            return self.hear_mysql(message, head, send);
         }
-        if self.is(is::HTTP) {
-            if http::is_preface(head) {
-                self.protocol = Protocol::Http2 as u8;
-                return Inexact;
+        if application == Application::Redis as u8 {
+            return self.hear_redis(message, head, send);
+        }
+        if application == Application::Memcached as u8 {
+            let is_overlapping = self.turn.asked(send.at) && (head.len == 0 || memcached::may_be_command(head));
+            return if is_overlapping { Inexact } else { Exact };
+        }
+        if application == Application::Unknown as u8 {
+            self.looks += 1;
+            if self.is(is::SERVER_FIRST) && self.looks == 1 {
+                self.turn.excuse(send.at, send.len);
             }
-            if !http::may_begin_request(head) {
-                // The rest of an upload whose answer came early ("100 Continue"), or a WebSocket's frame.
-                self.turn.excuse(send.seq, send.len);
+            // Another request before the answer that tells what is spoken.
+            let is_overlapping = self.is(is::UNTOLD)
+                && self.turn.asked(send.at)
+                && (head.len == 0 || memcached::may_be_command(head) || mysql::may_be_command(head, send.len));
+            return if is_overlapping { Inexact } else { Exact };
+        }
+        if !self.turn.asked(send.at) {
+            if application::sets_up(application, message, head, send.len) {
+                self.turn.excuse(send.at, send.len);
+            } else {
+                self.traits |= is::COMMANDED;
+            }
+        }
+        Exact
+    }
+
+    /// Whether the first bytes of what is read next are needed, when so much was written.
+    #[inline(always)]
+    #[must_use]
+    pub fn awaits_answer(&self, written: u64) -> bool {
+        let is_asked = self.turn.asked(written);
+        let is_told_by_it = self.protocol == Protocol::Unknown as u8
+            || self.is(is::UNTOLD | is::AWAITS_STATUS)
+            || self.application == Application::Http1 as u8
+                && written > self.frame_end
+                && self.turn.has_unseen(written)
+            || self.is(is::TICKETS_DUE) && self.is(is::ASKED);
+        if self.protocol == Protocol::Tls as u8 && self.may_be_greeted() {
+            return !is_asked;
+        }
+        is_told_by_it && is_asked || self.protocol == Protocol::Unknown as u8 && written == self.frame_end
+    }
+
+    /// `len` bytes are read that [`Self::awaits_answer`]: what they tell. Comes before they are counted.
+    #[inline(always)]
+    pub fn hear_answer(&mut self, message: &mut impl Message, written: u64, len: u32) -> Exactness {
+        // What had come before it was asked is no part of the answer.
+        let before = self.turn.answer_due_from() - self.turn.consumed();
+        if before >= u64::from(len) {
+            return Exact;
+        }
+        let before = message.opaque(before as u32);
+        message.skip(before);
+        let len = len - before;
+        if self.protocol == Protocol::Tls as u8 {
+            return self.hear_tls_answer(message, len);
+        }
+        if self.application == Application::Http1 as u8 && !self.is(is::UNTOLD) {
+            self.await_status();
+            return self.hear_status(message, len);
+        }
+        let head = message.head(0);
+        if !self.turn.asked(written) {
+            if head.starts_with(b"220") {
+                self.traits |= is::GREETED;
             }
             return Exact;
         }
-        if tls::is_handshake(head) {
-            // Within TLS the login goes on, unseen.
-            self.begin_tls(head, send);
-            return Inexact;
+        self.traits &= !is::UNTOLD;
+        if http1::is_answer(head) {
+            if self.application != Application::Http1 as u8 {
+                self.protocol = Protocol::Plain as u8;
+                self.application = Application::Http1 as u8;
+                self.frame_end = written;
+                // What was sent may go on: its head was not looked at.
+                self.traits |= is::OPEN_END | is::AWAITS_STATUS;
+            }
+            return if self.is(is::AWAITS_STATUS) { self.hear_status(message, len) } else { Exact };
         }
-        if self.is(is::POSTGRESQL) && (postgresql::is_start(head, send.len) || postgresql::is_login(head)) {
-            self.turn.excuse(send.seq, send.len);
+        self.forget_http1();
+        if self.is(is::MAY_BE_MEMCACHED) && memcached::is_answer(head) {
+            self.application = Application::Memcached as u8;
+        } else if self.is(is::MAY_BE_MYSQL) && mysql::is_answer(head) {
+            self.application = Application::Mysql as u8;
+            self.traits |= is::COMMANDED | is::LOGGED_IN;
         }
         Exact
     }
 
+    /// The same, where what is read cannot be seen.
     #[inline(always)]
-    fn is(&self, traits: u16) -> bool {
+    pub fn miss_answer(&mut self) -> Exactness {
+        if self.is(is::UNTOLD) {
+            self.traits &= !is::UNTOLD;
+            self.forget_http1();
+        }
+        if self.application != Application::Http1 as u8 {
+            return Exact;
+        }
+        self.await_status();
+        self.miss_status()
+    }
+
+    /// What looked like a request was none.
+    #[inline(always)]
+    fn forget_http1(&mut self) {
+        if self.application == Application::Http1 as u8 {
+            self.application = Application::Unknown as u8;
+            self.traits &= !(is::AWAITS_STATUS | is::OPEN_END);
+        }
+    }
+
+    /// What an application uploads asks nothing, nor does the rest of it, until an answer was read.
+    #[inline(always)]
+    fn begin_upload(&mut self, send: Send) {
+        self.turn.excuse(send.at, send.len);
+        self.traits |= is::UPLOADING;
+    }
+
+    /// Something was read: what was uploaded before it is through.
+    #[inline(always)]
+    pub fn end_upload(&mut self) {
+        if self.is(is::UPLOADING) {
+            self.traits &= !is::UPLOADING;
+            self.more |= postgresql::UPLOADED;
+        }
+    }
+
+    /// The connection has ended, and all of its last answer was read: whether that was one.
+    #[inline(always)]
+    pub fn end(&self) -> Exactness {
+        let is_tls = self.protocol == Protocol::Tls as u8 && self.is(is::ASKED);
+        if is_tls && (self.answer_is_too_short() || self.answer_may_be_tickets()) { Inexact } else { Exact }
+    }
+
+    /// A proxy is asked for a tunnel: what is spoken through it, the first send after the answer tells.
+    #[inline(always)]
+    fn begin_tunnel(&mut self, send: Send) -> Exactness {
+        self.protocol = Protocol::Unknown as u8;
+        self.application = Application::Unknown as u8;
+        self.traits |= is::TUNNEL;
+        self.turn.excuse(send.at, send.len);
+        Exact
+    }
+
+    #[inline(always)]
+    fn begin_http2(&mut self) -> Exactness {
+        self.protocol = Protocol::Http2 as u8;
+        self.application = Application::Http2 as u8;
+        Inexact
+    }
+
+    #[inline(always)]
+    fn is(&self, traits: u32) -> bool {
         self.traits & traits != 0
     }
 }

@@ -89,8 +89,9 @@ pub struct Group {
     /// First exchanges of a connection, and all others.
     pub new: u64,
     pub reused: u64,
-    /// Exchanges on connections that cannot be counted exactly.
+    /// Exchanges on connections that cannot be counted exactly, and those connections, also those without an exchange.
     pub inexact: u64,
+    pub marked: u64,
     /// By [`Failure`].
     pub failures: [u64; FAILURES],
     /// Connections that have carried an exchange, by how many: see [`HISTOGRAM_STARTS`].
@@ -113,6 +114,9 @@ pub struct Group {
     pub lifetime_us_sum: u64,
     /// The id of the process's cgroup (v2) when it first connected in this group; 0 if it is not known.
     pub cgroup: u64,
+    /// The [`crate::Application`] that its connections speak, as far as they were recognised; or
+    /// [`crate::SEVERAL_APPLICATIONS`].
+    pub application: u64,
 }
 
 /// The process that holds a socket, found by user space for sockets that were there before.
@@ -150,7 +154,7 @@ pub struct StateKey {
 const _: () = assert!(size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<StateKey>() == 20);
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<Group>() == 504);
+const _: () = assert!(size_of::<Group>() == 520);
 
 /// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
 #[repr(u32)]

@@ -3,7 +3,7 @@
 //!
 //! Everything is `repr(C)` with its size pinned and without padding (bytemuck's derive checks it), so that a change of
 //! layout cannot go unnoticed, and plain enough to be built for the host and for BPF alike. The programs themselves are in `main.rs` and exist on the BPF target only.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 
 mod config;
 mod connection;
@@ -15,11 +15,12 @@ mod turn;
 pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
 pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use conversation::{
-    BEGINNING_BYTES, Beginning, Conversation, Exactness, HEAD_BYTES, Head, Message, Protocol, Send,
+    Application, BEGINNING_BYTES, Beginning, Conversation, Exactness, Framing, HEAD_BYTES, Head, Kind, Line, Message,
+    Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, WORD_BYTES, framing, line, line_feed, request_line,
 };
 pub use group::{
     FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
     OVERFLOW_SLOT, Owner, StateKey, UNKNOWN_OWNER, exchanges_bucket, lifetime_bucket,
 };
 pub use name::name_up_to_nul;
-pub use turn::{Burst, Turn};
+pub use turn::{Burst, Turn, consumed_bytes, written_bytes};

@@ -42,7 +42,7 @@ use inventory::Inventory;
 pub(crate) use kernel_log::KernelLog;
 pub(crate) use processes::{comm_of, start_ticks_of};
 
-/// Connections tracked at a time, unless told otherwise: 40 MB of kernel memory, as the kernel accounts it.
+/// Connections tracked at a time, unless told otherwise: 44 MB of kernel memory, as the kernel accounts it.
 pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
 
 /// Room for rows: some 17,000, for when this program does not get the processor for a while.

@@ -2,7 +2,8 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_reuse_watch_ebpf::{
-    Connection, Group, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, exchanges_bucket, lifetime_bucket,
+    Application, Connection, Group, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, SEVERAL_APPLICATIONS,
+    exchanges_bucket, lifetime_bucket,
 };
 
 use super::{
@@ -138,6 +139,16 @@ impl Counters {
                     uncount!(self, exchanges_per_connection[bucket - 1]);
                 }
             }
+        }
+    }
+
+    /// A connection of the group speaks this. Of two that say so at once either is heard, and the next exchange corrects it.
+    #[inline(always)]
+    pub(super) fn note_application(self, application: u8) {
+        // SAFETY: only an address inside the map value is computed; a pointer into a map value, checked for null.
+        let noted = unsafe { &mut (*self.0).application };
+        if application != Application::Unknown as u8 && *noted != u64::from(application) {
+            *noted = if *noted == Application::Unknown as u64 { u64::from(application) } else { SEVERAL_APPLICATIONS };
         }
     }
 

@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcp_reuse_watch_ebpf::{
-    Cause, Connection, Conversation, Cut, Ender, Failure, GroupKey, IDLE_US, Loss, Phase, RowKind, Why, flag,
+    Cause, Connection, Conversation, Cut, Ender, Exactness, Failure, GroupKey, IDLE_US, Loss, Phase, RowKind, Why, flag,
 };
 
 use super::{
@@ -36,6 +36,10 @@ mod errno {
 /// `SHUTDOWN_MASK` (include/net/sock.h): set by `__tcp_close()` before the state changes; shutdown(SHUT_WR) sets 2.
 const SHUTDOWN_BOTH: u8 = 3;
 
+/// What a server says at the end, if that is no answer, is not longer: an alert of TLS has up to 53 bytes, HTTP/2's GOAWAY
+/// and what comes with it some 40.
+const GOODBYE_BYTES: u32 = 128;
+
 static EMPTY: Connection = Connection::EMPTY;
 
 /// A connection's entry, in place.
@@ -51,8 +55,14 @@ fn now_ns() -> u64 {
 /// The entry of a socket, if it is tracked.
 #[inline(always)]
 pub(super) fn of<M: Memory>(socket: &Socket<M>) -> Option<Entry> {
+    at(socket.address())
+}
+
+/// The entry of the socket at an address.
+#[inline(always)]
+pub(super) fn at(socket: u64) -> Option<Entry> {
     // SAFETY: a pointer into a map value; entries are removed under the lock of their socket, which the caller holds.
-    CONNECTIONS.get_ptr_mut(socket.address()).map(|entry| unsafe { &mut *entry })
+    CONNECTIONS.get_ptr_mut(socket).map(|entry| unsafe { &mut *entry })
 }
 
 /// Creates the entry of a socket, if the filter wants it. `process`: whose connection it is. `when`: flags of a map's
@@ -188,13 +198,13 @@ pub(super) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.phase = Phase::Established as u8;
     entry.flags |= flag::PRE_EXISTING;
     let written = socket.written();
-    if written != socket.first_sent() {
+    if written != 0 {
         entry.flags |= flag::USED_BEFORE;
     }
     entry.conversation = Conversation::resumed(written, socket.consumed(), socket.is_answer_due());
     note_local(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
-        entry.flags |= flag::INEXACT;
+        mark_inexact(entry);
     }
     if let Some(counters) = Counters::of(entry) {
         count!(counters, pre_existing);
@@ -219,11 +229,10 @@ pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connectio
     }
     entry.phase = Phase::Established as u8;
     entry.established_ns = socket.last_packet_ns();
-    entry.conversation.begin(socket.first_sent(), socket.first_received());
     note_local(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
         // Whether it is TLS cannot be told, so neither can what its handshake asked.
-        entry.flags |= flag::INEXACT;
+        mark_inexact(entry);
     }
     if let Some(counters) = Counters::of(entry) {
         count!(counters, opened);
@@ -242,9 +251,10 @@ pub(super) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection
     }
 }
 
-/// Looks at the socket: counts the exchange that is complete by now, if there is one.
+/// Looks at the socket: counts the exchange that is complete by now, if there is one. `is_heard`: the conversation knows how
+/// what was read begins.
 #[inline(always)]
-pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>, is_heard: bool) {
     catch_up(ctx, entry, socket);
     if entry.phase == Phase::Connecting as u8 {
         return;
@@ -255,7 +265,15 @@ pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection,
     }
     entry.last_receive_us = socket.last_packet_us();
     let written = written(entry, socket);
+    if !is_heard && entry.conversation.awaits_answer(written) && entry.conversation.miss_answer() == Exactness::Inexact
+    {
+        mark_inexact(entry);
+    }
+    entry.conversation.end_upload();
     if entry.conversation.turn.look(written, consumed) {
+        if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
+            mark_inexact(entry);
+        }
         count_exchange(ctx, entry);
     }
     if !entry.conversation.turn.asked(written) && socket.unread_bytes() == 0 {
@@ -263,16 +281,30 @@ pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection,
     }
 }
 
-/// End of what the application wrote. In CLOSE the socket does not say any more whether a FIN is in it, so it is
+/// How much was read since the last look, and how much was written by then, if the conversation has to hear how that
+/// begins.
+#[inline(always)]
+pub(super) fn unheard_answer<M: Memory>(entry: &Connection, socket: &Socket<M>) -> Option<(u64, u32)> {
+    let consumed = socket.consumed();
+    let turn = &entry.conversation.turn;
+    if entry.phase == Phase::Connecting as u8 || !turn.has_consumed(consumed) {
+        return None;
+    }
+    let written = written(entry, socket);
+    let read = consumed.wrapping_sub(turn.consumed()) as u32;
+    entry.conversation.awaits_answer(written).then_some((written, read))
+}
+
+/// Bytes that the application has written. In CLOSE the socket does not say any more whether a FIN is among them, so it is
 /// remembered from the moment at which no more can be written.
 #[inline(always)]
-fn written<M: Memory>(entry: &Connection, socket: &Socket<M>) -> u32 {
+fn written<M: Memory>(entry: &Connection, socket: &Socket<M>) -> u64 {
     if entry.flags & flag::SENDING_ENDED != 0 { entry.written } else { socket.written() }
 }
 
 /// The application will send no more: `written` is final.
 #[inline(always)]
-pub(super) fn end_sending(entry: &mut Connection, written: u32) {
+pub(super) fn end_sending(entry: &mut Connection, written: u64) {
     if entry.flags & flag::SENDING_ENDED == 0 {
         entry.written = written;
         entry.flags |= flag::SENDING_ENDED;
@@ -289,6 +321,7 @@ fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
             count!(counters, reused);
         }
         counters.count_in_histogram(entry.exchanges);
+        counters.note_application(entry.conversation.application);
         if entry.flags & flag::INEXACT != 0 {
             count!(counters, inexact);
         }
@@ -311,11 +344,20 @@ pub(super) fn mark_inexact(entry: &mut Connection) {
         return;
     }
     entry.flags |= flag::INEXACT;
-    if entry.exchanges > 0
-        && let Some(counters) = Counters::of(entry)
-    {
-        // SAFETY: only an address inside the map value is computed.
-        super::atomic::add(unsafe { &raw mut (*counters.0).inexact }, entry.exchanges);
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, marked);
+        if entry.exchanges > 0 {
+            // SAFETY: only an address inside the map value is computed.
+            super::atomic::add(unsafe { &raw mut (*counters.0).inexact }, entry.exchanges);
+        }
+    }
+}
+
+/// Of what somebody else in the kernel passes on, nothing can be counted.
+#[inline(always)]
+pub(super) fn mark_if_taken_over<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    if socket.is_taken_over() {
+        mark_inexact(entry);
     }
 }
 
@@ -327,6 +369,7 @@ pub(super) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: End
         entry.ended_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
         entry.closed_by = by as u8;
         entry.how = how as u8;
+        mark_if_taken_over(entry, socket);
         leave(entry);
         if by == Ender::Local && how != Cut::Timeout && process::is_exiting(entry.group.tgid) {
             entry.flags |= flag::EXITING;
@@ -366,7 +409,8 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     entry.error = socket.error();
     let (by, how) = cut(entry, entry.error);
     end(entry, socket, by, how);
-    if socket.payload_segments() > entry.segments_at_close {
+    let goodbyes = u32::from(entry.conversation.may_say_goodbye());
+    if socket.payload_segments() > entry.segments_at_close.saturating_add(goodbyes) {
         entry.flags |= flag::LATE_PAYLOAD;
     }
     entry.sent_bytes = socket.sent_bytes();
@@ -385,6 +429,9 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     {
         // It only ever sent (log shipping), and ended in order: one exchange, by definition.
         entry.conversation.turn.settle(written);
+        if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
+            mark_inexact(entry);
+        }
         count_exchange(ctx, entry);
     }
     count_closed(entry);
@@ -456,10 +503,12 @@ fn cause(entry: &Connection) -> Cause {
     if entry.how == Cut::Reset as u8 && !is_local {
         return Cause::ResetByPeer;
     }
-    if entry.unread_bytes > 0 || entry.flags & flag::LATE_PAYLOAD != 0 {
+    let goodbye_bytes = if entry.conversation.may_say_goodbye() { GOODBYE_BYTES } else { 0 };
+    if entry.unread_bytes > goodbye_bytes || entry.flags & flag::LATE_PAYLOAD != 0 {
         return Cause::UnreadResponse;
     }
-    if entry.how == Cut::Reset as u8 {
+    // A goodbye that is left unread makes a reset of an orderly close.
+    if entry.how == Cut::Reset as u8 && entry.unread_bytes == 0 {
         return Cause::Aborted;
     }
     if entry.how == Cut::Timeout as u8 {
@@ -514,6 +563,9 @@ pub(super) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
     // If it could not be removed it is found here again.
     if phase != Phase::Over as u8 {
         if phase == Phase::Closed as u8 {
+            if entry.unread_bytes == 0 && entry.conversation.end() == Exactness::Inexact {
+                mark_inexact(entry);
+            }
             row(ctx, entry, RowKind::Close);
         }
         entry.phase = Phase::Over as u8;

@@ -21,6 +21,7 @@ pub(super) static SWITCHES: Switches = Switches {
     iter_kvec: ABSENT,
     iter_type_mask: ABSENT,
     has_typed_task: 0,
+    has_task_regs: 0,
 };
 
 #[unsafe(no_mangle)]

@@ -12,7 +12,7 @@ mod state;
 pub(super) use close::closing;
 pub(super) use connect::connecting;
 pub(super) use gone::gone;
-pub(super) use inventory::{list, take};
+pub(super) use inventory::{check, list, take};
 pub(super) use receive::received;
 pub(super) use reset::reset_received;
 pub(super) use send::{sending, sending_pages};

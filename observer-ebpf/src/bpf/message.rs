@@ -1,5 +1,5 @@
 //! The first bytes of what a program sends, and the heads of TLS records in it, to tell a request from what sets a
-//! connection up. [`HEAD_BYTES`] are read at a time, and none of them leaves the kernel.
+//! connection up; and of what it reads, where the answer has to tell. None of it is kept, and none leaves the kernel.
 
 use core::marker::PhantomData;
 
@@ -8,16 +8,26 @@ use aya_ebpf::{
     macros::map,
     maps::PerCpuArray,
 };
-use tcp_reuse_watch_ebpf::{ABSENT, BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send};
+use tcp_reuse_watch_ebpf::{
+    ABSENT, BEGINNING_BYTES, Beginning, Framing, HEAD_BYTES, Head, Line, Message, RequestLine, WORD_BYTES,
+};
 
 use super::{
     frozen::frozen,
+    hearing::{find_line_feed, frame_head, read_line, read_request_line},
     memory::{Memory, Probed},
+    process,
     socket::load,
 };
 
 /// How many buffers further on what is looked for may be. Some clients (rustls) write each record from its own.
 const MAX_STEPS: u32 = 2;
+
+/// Buffers that are read to have the beginning in one piece. Some clients (Erlang's) write each word of it from its own.
+const MAX_PIECES: u32 = 8;
+
+/// All bits set: what is larger is taken in two.
+const LARGEST_PIECE: u32 = BEGINNING_BYTES as u32 - 1;
 
 /// Address and length.
 const IOVEC_BYTES: u64 = 16;
@@ -49,6 +59,9 @@ impl<M: Memory> MessageHeader<M> {
         let skip = load!(M, self.0, iter_offset as u64);
         buffers.kind = kind;
         buffers.begin = 0;
+        buffers.skipped = 0;
+        buffers.total = self.left();
+        buffers.taken = 0;
         if kind == frozen!(SWITCHES.iter_ubuf) {
             buffers.address = base + skip;
             buffers.len = self.left();
@@ -60,6 +73,7 @@ impl<M: Memory> MessageHeader<M> {
         } else {
             buffers.kind = ABSENT;
         }
+        buffers.first = (buffers.address, buffers.next, buffers.len);
         Some(buffers)
     }
 }
@@ -72,6 +86,34 @@ pub(super) fn pages() -> Option<Buffers> {
     Some(buffers)
 }
 
+/// What the calling task has read just now, `len` bytes: they are at the beginning of the buffer that it gave to the system
+/// call. None where it called another one (io_uring, splice), or in another way (32 bits).
+#[inline(always)]
+pub(super) fn read_by_caller(len: u32) -> Option<Buffers> {
+    let buffer = process::read_buffer()?;
+    let buffers = scratch()?;
+    buffers.kind = USER;
+    buffers.begin = 0;
+    buffers.skipped = 0;
+    buffers.next = 0;
+    buffers.address = buffer.address;
+    buffers.len = if u64::from(len) < buffer.len { len } else { buffer.len as u32 };
+    buffers.total = buffers.len;
+    buffers.taken = 0;
+    buffers.first = (buffers.address, 0, buffers.len);
+    Some(buffers)
+}
+
+/// A buffer of the calling task: no kind of iterator has this number.
+const USER: u32 = ABSENT - 1;
+
+/// Reads the beginning, and the head from it: where more than the head will be needed, that is one reading less.
+#[inline(always)]
+pub(super) fn take_beginning() {
+    take(0);
+    head_of_beginning();
+}
+
 /// What a message's `struct iov_iter` says of where its bytes are, and what was read of them.
 ///
 /// In a map and not on the stack: the verifier does not follow what is in a map, so it takes the turns of a loop for the
@@ -82,25 +124,38 @@ pub(super) struct Scratch {
     address: u64,
     /// Address of the `struct iovec` of the next one; 0 if there is none.
     next: u64,
-    /// The first bytes of something.
-    head: u64,
+    /// The first bytes of something, as they lie in memory.
+    head: [u64; HEAD_BYTES / WORD_BYTES],
     /// Offset in the message of the buffer at hand, and its length.
     begin: u32,
-    len: u32,
+    pub(super) len: u32,
     kind: u32,
-    number: u32,
-    pub(super) send: Send,
+    /// Length of the message.
+    total: u32,
+    /// What was skipped: offsets count from here.
+    skipped: u32,
+    /// Where the beginning was taken that is there, and how much of it; 0 if there is none.
+    taken_at: u32,
+    taken: u32,
+    pub(super) number: u64,
+    /// What the head says that was gone through last, as in [`Framing`].
+    pub(super) says: u32,
+    head_len: u32,
+    /// Address, next and length of the buffer that comes first.
+    first: (u64, u64, u32),
     beginning: Beginning,
+    /// Room for a piece that begins at the end of the beginning, as the verifier sees it.
+    room: Beginning,
 }
 
 pub(super) type Buffers = &'static mut Scratch;
 
-/// Each processor's own. A program is not interrupted by itself, and what another one leaves here is only compared.
+/// Each processor's own. What a program leaves here that comes in between is found out: see `hearing.rs`.
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
 #[inline(always)]
-fn scratch() -> Option<Buffers> {
+pub(super) fn scratch() -> Option<Buffers> {
     // SAFETY: a pointer into a map value, checked for null.
     SCRATCH.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
 }
@@ -128,11 +183,15 @@ impl Scratch {
         self.next += IOVEC_BYTES;
     }
 
-    /// Goes to the buffer that holds an offset, onwards only. How many bytes there are from there on in it.
+    /// Goes to the buffer that holds an offset. How many bytes there are from there on in it.
     #[inline(always)]
     fn find(&mut self, offset: u32) -> u32 {
         if self.kind == ABSENT {
             return 0;
+        }
+        if offset < self.begin {
+            (self.address, self.next, self.len) = self.first;
+            self.begin = 0;
         }
         for _ in 0..MAX_STEPS {
             if self.next == 0 || offset.wrapping_sub(self.begin) < self.len {
@@ -157,44 +216,174 @@ impl Scratch {
 /// (`BPF_PRIV_STACK_MIN_SIZE`, kernel/bpf/verifier.c, since 6.13).
 #[inline(never)]
 fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
-    let mut word = 0u64;
-    let (to, from) = ((&raw mut word).cast(), scratch.address_of(offset));
+    let mut words = [0u64; HEAD_BYTES / WORD_BYTES];
+    let (to, from) = ((&raw mut words).cast(), scratch.address_of(offset));
     let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
     let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
     // SAFETY: `to` has room for HEAD_BYTES, and `len` is no more; a bad `from` makes the helper fail.
     let result = unsafe { if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) } };
     // What the helper cannot read it leaves zero.
-    scratch.head = word;
+    scratch.head = words;
     if result == 0 { len } else { 0 }
+}
+
+/// Reads the head at an offset. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take_head(offset: u32) -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    let offset = offset.wrapping_add(scratch.skipped);
+    let available = scratch.find(offset);
+    if available >= HEAD_BYTES as u32 || offset.wrapping_add(available) >= scratch.total {
+        scratch.head_len = read_head(scratch, offset, available);
+        return scratch.head_len;
+    }
+    // It goes on in the next buffer.
+    take(offset);
+    head_of_beginning()
+}
+
+/// The head of what was taken last.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn head_of_beginning() -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    let taken = scratch.taken;
+    scratch.head_len = if taken < HEAD_BYTES as u32 { taken } else { HEAD_BYTES as u32 };
+    for index in 0..HEAD_BYTES / WORD_BYTES {
+        // What is behind the end was left by another message.
+        let behind = taken.saturating_sub((index * WORD_BYTES) as u32);
+        let mask =
+            if behind >= WORD_BYTES as u32 { u64::MAX } else { !(u64::MAX >> 1 >> (8 * behind).saturating_sub(1)) };
+        let mask = if behind == 0 { 0 } else { mask };
+        scratch.head[index] = (scratch.word(index as u32) & mask).to_be();
+    }
+    scratch.head_len
+}
+
+/// Takes the beginning of the message from an offset on in one piece: how many bytes of it there are; 0 if they cannot be
+/// read. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take(offset: u32) -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    if scratch.taken > 0 && scratch.taken_at == offset {
+        return scratch.taken;
+    }
+    let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
+    let mut taken = 0;
+    for _ in 0..MAX_PIECES {
+        let from = offset.wrapping_add(taken);
+        if from >= scratch.total || taken >= BEGINNING_BYTES as u32 {
+            break;
+        }
+        let available = scratch.find(from);
+        let room = BEGINNING_BYTES as u32 - taken;
+        let room = if room > LARGEST_PIECE { LARGEST_PIECE } else { room };
+        // Masked, for the verifier: it is no more anyway.
+        let len = scratch.opaque(if available < room { available } else { room }) & LARGEST_PIECE;
+        if len == 0 {
+            break;
+        }
+        let at = scratch.opaque(taken) as usize & (BEGINNING_BYTES - 1);
+        let from = scratch.address_of(from);
+        // SAFETY: behind any byte of the beginning there is room for as much again, and `len` is no more; a bad address
+        // makes the helper fail.
+        let result = unsafe {
+            let to = (&raw mut scratch.beginning).cast::<u8>().add(at).cast();
+            if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) }
+        };
+        if result != 0 {
+            break;
+        }
+        taken = scratch.opaque(taken + len);
+    }
+    scratch.taken_at = offset;
+    scratch.taken = taken;
+    taken
 }
 
 impl Message for Scratch {
     /// None for page vectors of sendfile and splice, for a page that is not in memory, and behind many small buffers.
     #[inline(always)]
     fn head(&mut self, offset: u32) -> Head {
-        let available = self.find(offset);
-        let len = read_head(self, offset, available);
-        Head { len: self.opaque(len), word: u64::from_be(self.head) }
+        let _ = take_head(offset);
+        self.last_head()
+    }
+
+    #[inline(always)]
+    fn last_head(&mut self) -> Head {
+        // SAFETY: the pointers are those of references. Volatile, because a function has written there.
+        let (len, words) =
+            unsafe { ((&raw const self.head_len).read_volatile(), (&raw const self.head).read_volatile()) };
+        Head { len, words: words.map(u64::from_be) }
     }
 
     #[inline(always)]
     fn beginning(&mut self) -> Option<u32> {
-        let available = self.find(0);
-        let len = if available < BEGINNING_BYTES as u32 { available } else { BEGINNING_BYTES as u32 };
-        let to = (&raw mut self.beginning).cast();
-        // SAFETY: `to` has room for BEGINNING_BYTES, and `len` is no more; a bad address makes the helper fail.
-        let result = unsafe { probe_read_user(to, len, self.address_of(0)) };
-        if result == 0 { Some(len) } else { None }
+        let taken = take(self.skipped);
+        let taken = self.opaque(taken);
+        if taken == 0 { None } else { Some(taken) }
     }
 
     #[inline(always)]
     fn begins(&mut self, offset: u32) -> u64 {
-        let start = self.opaque(offset) as usize & (BEGINNING_BYTES - 1);
-        self.beginning[start..start + HEAD_BYTES].iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+        let shift = offset % 8 * 8;
+        let word = self.word(offset / 8) << shift;
+        // In two steps: a shift by 64 is none.
+        word | self.word(offset / 8 + 1) >> 1 >> (63 - shift)
+    }
+
+    #[inline(always)]
+    fn word(&mut self, number: u32) -> u64 {
+        let start = (self.opaque(number) as usize * WORD_BYTES) & (BEGINNING_BYTES - WORD_BYTES);
+        let words = (&raw const self.beginning).cast::<u64>();
+        // SAFETY: the beginning is aligned like the number before it, and this word is within it.
+        u64::from_be(unsafe { words.byte_add(start).read() })
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, bytes: u32) {
+        self.skipped = self.skipped.wrapping_add(bytes);
+    }
+
+    #[inline(always)]
+    fn framing(&mut self, from: u32, len: u32) -> Framing {
+        let end = frame_head(from, len);
+        // SAFETY: the pointers are those of references. Volatile, because the function has written there.
+        let (body, says) =
+            unsafe { ((&raw const self.number).read_volatile(), (&raw const self.says).read_volatile()) };
+        Framing { body, end, says }
+    }
+
+    #[inline(always)]
+    fn request_line(&mut self) -> RequestLine {
+        match read_request_line() {
+            line if line == RequestLine::Request as u32 => RequestLine::Request,
+            line if line == RequestLine::Unclear as u32 => RequestLine::Unclear,
+            _ => RequestLine::Other,
+        }
+    }
+
+    #[inline(always)]
+    fn line_feed(&mut self, at: u32, len: u32) -> u32 {
+        find_line_feed(at, len)
+    }
+
+    #[inline(always)]
+    fn line(&mut self, at: u32) -> Line {
+        let says = read_line(at);
+        // SAFETY: the pointer is that of a reference. Volatile, because the function has written there.
+        Line { number: unsafe { (&raw const self.number).read_volatile() }, says }
     }
 
     #[inline(always)]
     fn opaque(&mut self, number: u32) -> u32 {
+        self.opaque_long(number.into()) as u32
+    }
+
+    #[inline(always)]
+    fn opaque_long(&mut self, number: u64) -> u64 {
         let cell = &raw mut self.number;
         // SAFETY: the pointer is that of a reference.
         unsafe {

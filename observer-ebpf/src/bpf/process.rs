@@ -1,7 +1,10 @@
 //! Which process is calling. Asked in a connect, where the caller is the one whose connection it is. A close can run in
-//! any context: there it is only asked whether it is that process, and ends.
+//! any context: there it is only asked whether it is that process, and ends. In a read it is asked where it reads to.
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated::bpf_get_current_task_btf};
+use aya_ebpf::helpers::{
+    bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_user,
+    generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
+};
 
 use tcp_reuse_watch_ebpf::{ABSENT, name_up_to_nul};
 
@@ -98,6 +101,83 @@ pub(super) fn cgroup_of(tgid: u32) -> u64 {
         .and_then(|cgroup| read_present(cgroup, frozen!(OFFSETS.cgroup_node)))
         .and_then(|node| read_present(node, frozen!(OFFSETS.node_id)))
         .unwrap_or(0)
+}
+
+/// Where the calling task reads to.
+#[derive(Clone, Copy)]
+pub(super) struct UserBuffer {
+    pub(super) address: u64,
+    pub(super) len: u64,
+}
+
+/// Numbers of system calls that read from a socket, by their table: `arch/x86/entry/syscalls/syscall_64.tbl`, and
+/// `include/uapi/asm-generic/unistd.h` for 64-bit ARM. In the tables for 32 bits these numbers read nothing.
+struct Reads {
+    read: u64,
+    recvfrom: u64,
+    readv: u64,
+    recvmsg: u64,
+}
+
+const X86_64: Reads = Reads { read: 0, recvfrom: 45, readv: 19, recvmsg: 47 };
+const ARM64: Reads = Reads { read: 63, recvfrom: 207, readv: 65, recvmsg: 212 };
+
+/// Size of a kernel stack on x86-64 (`THREAD_SIZE`, without KASAN); the registers of the system call are at its end. Asked
+/// only before 5.15, from when on there is a helper.
+const THREAD_BYTES: u64 = 16 << 10;
+
+/// Offset of `msg_iov` in `struct user_msghdr` (include/linux/socket.h), and of the length in `struct iovec`: the ABI of the
+/// system calls, the same for both architectures.
+const MSG_IOV: u64 = 16;
+const IOV_LEN: u64 = 8;
+
+/// The buffer that the calling task has given to the system call by which it reads; of several buffers the first.
+#[inline(always)]
+pub(super) fn read_buffer() -> Option<UserBuffer> {
+    let regs = registers()?;
+    let is_x86 = frozen!(OFFSETS.regs_orig_ax) != ABSENT;
+    let (number, second, third, calls) = if is_x86 {
+        (u64::from(frozen!(OFFSETS.regs_orig_ax)), frozen!(OFFSETS.regs_si), frozen!(OFFSETS.regs_dx), X86_64)
+    } else if frozen!(OFFSETS.regs_regs) != ABSENT {
+        let registers = frozen!(OFFSETS.regs_regs);
+        (u64::from(frozen!(OFFSETS.regs_syscallno)), registers + 8, registers + 16, ARM64)
+    } else {
+        return None;
+    };
+    // `syscallno` is an int.
+    let call = if is_x86 { read::<u64>(regs, number as u32)? } else { u64::from(read::<u32>(regs, number as u32)?) };
+    let pointer = read::<u64>(regs, second)?;
+    if call == calls.read || call == calls.recvfrom {
+        return Some(UserBuffer { address: pointer, len: read(regs, third)? });
+    }
+    let buffers = if call == calls.readv {
+        pointer
+    } else if call == calls.recvmsg {
+        read_user(pointer + MSG_IOV)?
+    } else {
+        return None;
+    };
+    Some(UserBuffer { address: read_user(buffers)?, len: read_user(buffers + IOV_LEN)? })
+}
+
+/// Address of the registers that the calling task had when it entered the kernel.
+#[inline(always)]
+fn registers() -> Option<u64> {
+    if frozen!(SWITCHES.has_task_regs) != 0 {
+        // SAFETY: the helpers have no preconditions but the type of the task, which is the current one.
+        return Some(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64);
+    }
+    if frozen!(OFFSETS.regs_ss) == ABSENT {
+        return None;
+    }
+    let end = u64::from(frozen!(OFFSETS.regs_ss)) + 8;
+    Some(read::<u64>(task() as u64, frozen!(OFFSETS.task_stack))? + THREAD_BYTES - end)
+}
+
+#[inline(always)]
+fn read_user(address: u64) -> Option<u64> {
+    // SAFETY: a probe read fails on a bad address instead of faulting.
+    unsafe { bpf_probe_read_user(address as *const u64) }.ok()
 }
 
 /// What is read from a field that a kernel may not have.

@@ -4,6 +4,8 @@ use core::marker::PhantomData;
 
 use aya_ebpf::{bindings::BPF_SOCK_OPS_STATE_CB_FLAG, helpers::generated::bpf_skc_to_tcp_sock};
 
+use tcp_reuse_watch_ebpf::{consumed_bytes, written_bytes};
+
 use super::{
     frozen::{frozen, watches_port},
     memory::{Direct, Memory, Probed},
@@ -150,37 +152,26 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, sk_flags as u64) & SOCK_DEAD != 0
     }
 
-    /// Where the next byte to be written goes.
+    /// Bytes of payload that the application has written, and our FIN as one more, once it is queued.
     #[inline(always)]
-    pub(super) fn write_seq(&self) -> u32 {
-        load!(M, self.0, write_seq as u32)
+    pub(super) fn queued_bytes(&self) -> u64 {
+        written_bytes(
+            load!(M, self.0, bytes_acked as u64),
+            load!(M, self.0, snd_una as u32),
+            load!(M, self.0, write_seq as u32),
+        )
     }
 
-    /// End of what the application wrote: our FIN moves `write_seq` as well.
+    /// Bytes of payload that the application has written: our FIN moves `write_seq` as well.
     #[inline(always)]
-    pub(super) fn written(&self) -> u32 {
-        self.write_seq().wrapping_sub(u32::from(self.has_own_fin()))
-    }
-
-    /// Sequence number of the first payload byte we send.
-    ///
-    /// `tcp_snd_una_update()` moves both by the same amount, so their difference stays the initial sequence number; the
-    /// SYN itself is one. True at any time under the socket's lock, and with Fast Open's data in the SYN too.
-    #[inline(always)]
-    pub(super) fn first_sent(&self) -> u32 {
-        load!(M, self.0, snd_una as u32).wrapping_sub(load!(M, self.0, bytes_acked as u64) as u32).wrapping_add(1)
+    pub(super) fn written(&self) -> u64 {
+        self.queued_bytes().wrapping_sub(u64::from(self.has_own_fin()))
     }
 
     /// Whether the connection came through: our SYN, which counts as a byte, was acknowledged.
     #[inline(always)]
     pub(super) fn is_through(&self) -> bool {
         load!(M, self.0, bytes_acked as u64) > 0
-    }
-
-    /// Sequence number of the first payload byte we receive: `tcp_rcv_nxt_update()` moves both by the same amount.
-    #[inline(always)]
-    pub(super) fn first_received(&self) -> u32 {
-        self.rcv_nxt().wrapping_sub(load!(M, self.0, bytes_received as u64) as u32)
     }
 
     #[inline(always)]
@@ -193,12 +184,13 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, copied_seq as u32)
     }
 
-    /// End of the payload that the application has consumed: `copied_seq` without the peer's FIN, which
-    /// `tcp_recvmsg_locked()` steps over as if it were a byte.
+    /// Bytes of payload that the application has consumed: without the peer's FIN, which `tcp_recvmsg_locked()` steps over
+    /// as if it were a byte.
     #[inline(always)]
-    pub(super) fn consumed(&self) -> u32 {
-        let copied = self.copied_seq();
-        if copied == self.rcv_nxt() && self.has_peer_fin() { copied.wrapping_sub(1) } else { copied }
+    pub(super) fn consumed(&self) -> u64 {
+        let (next, copied) = (self.rcv_nxt(), self.copied_seq());
+        let consumed = consumed_bytes(load!(M, self.0, bytes_received as u64), next, copied);
+        if copied == next && self.has_peer_fin() { consumed.wrapping_sub(1) } else { consumed }
     }
 
     /// Bytes received and not read, the FIN not counted, as `tcp_inq()` counts them.
@@ -230,12 +222,12 @@ impl<M: Memory> Socket<M> {
     /// and was not read, or the last was sent after the last was received (`lsndtime` and `lrcvtime`, in jiffies).
     #[inline(always)]
     pub(super) fn is_answer_due(&self) -> bool {
-        if self.written() == self.first_sent() {
+        if self.written() == 0 {
             return false;
         }
         let sent_after = load!(M, self.0, lsndtime as u32).wrapping_sub(load!(M, self.0, lrcvtime as u32));
-        self.write_seq() != load!(M, self.0, snd_una as u32)
-            || self.consumed() != self.rcv_nxt()
+        load!(M, self.0, write_seq as u32) != load!(M, self.0, snd_una as u32)
+            || self.copied_seq() != self.rcv_nxt()
             || sent_after.cast_signed() > 0
     }
 
@@ -245,6 +237,13 @@ impl<M: Memory> Socket<M> {
     pub(super) fn has_state_callback(&self) -> bool {
         frozen!(OFFSETS.sock_ops_flags) != tcp_reuse_watch_ebpf::ABSENT
             && u32::from(load!(M, self.0, sock_ops_flags as u8)) & BPF_SOCK_OPS_STATE_CB_FLAG != 0
+    }
+
+    /// Whether somebody else in the kernel handles its payload: a sockmap, which passes it on without moving a sequence
+    /// number (`sk_psock_init()`, net/core/skmsg.c, since 4.20), or NFS and the like.
+    #[inline(always)]
+    pub(super) fn is_taken_over(&self) -> bool {
+        load!(M, self.0, sk_user_data as u64) != 0
     }
 
     /// Whether it is a part of an MPTCP connection.

@@ -3,7 +3,10 @@
 //! Only heads of records are read, which are in the clear, and the hello's extensions, to see whether HTTP was offered.
 //! What is asked by the data itself, its size has to tell, and only where HTTP was offered.
 
-use super::{Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, byte, is, u16_of};
+use super::{
+    Application, Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, is,
+    message::{byte, u16_of},
+};
 use crate::turn::TLS_HEADER_BYTES;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -38,6 +41,10 @@ const CHANGE_CIPHER_SPEC_BYTES: u32 = 6;
 /// HTTP/2 has such: its acknowledgement of the settings, which every client has to send, has 9 bytes, and the update of a
 /// window has 13. So have a WebSocket's frames.
 const SHORTEST_REQUEST_BYTES: u32 = 18;
+
+/// The shortest answer is a line that says the status, `HTTP/1.1 200 ` with its end, and an empty line. An alert, as the
+/// goodbye of a server that a request has crossed, is shorter.
+const SHORTEST_ANSWER_BYTES: u32 = 17;
 const SETTINGS_ACK_BYTES: u32 = 9;
 
 /// What is no data in TLS 1.3, though it looks so: an alert, such as its goodbye, and an update of the keys.
@@ -69,16 +76,16 @@ pub(super) fn is_record(head: Head) -> bool {
     matches!(head.byte(0), CHANGE_CIPHER_SPEC..=APPLICATION_DATA) && head.byte(1) == 3 && head.len >= TLS_HEADER_BYTES
 }
 
-/// Whether a record of the handshake begins here.
+/// Whether a hello begins here, by which TLS begins.
 #[inline(always)]
-pub(super) fn is_handshake(head: Head) -> bool {
-    is_record(head) && head.byte(0) == HANDSHAKE
+pub(super) fn is_hello(head: Head) -> bool {
+    is_record(head) && head.byte(0) == HANDSHAKE && head.byte(2) != 0 && Record::of(head).is_hello()
 }
 
 impl Record {
     #[inline(always)]
     fn of(head: Head) -> Self {
-        Self { kind: head.byte(0), len: u16_of(head.word, 3), message: head.byte(5) }
+        Self { kind: head.byte(0), len: head.u16_at(3), message: head.byte(5) }
     }
 
     /// Whether it is a hello, and not an encrypted Finished whose first byte looks so.
@@ -92,7 +99,9 @@ impl Conversation {
     #[inline(always)]
     pub(super) fn begin_tls(&mut self, head: Head, send: Send) {
         self.protocol = Protocol::Tls as u8;
-        self.next_record = send.seq;
+        self.application = Application::Unknown as u8;
+        self.frame_end = send.at;
+        self.turn.await_answer();
         if head.byte(0) == APPLICATION_DATA && !send.is_first() {
             // First seen in mid-life.
             self.traits |= is::FINISHED;
@@ -100,12 +109,13 @@ impl Conversation {
     }
 
     #[inline(always)]
-    pub(super) fn hear_tls(&mut self, head: Head, message: &mut impl Message, send: Send) -> Exactness {
+    pub fn hear_tls(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+        let head = message.last_head();
         // What was not seen may have been no data.
         let mut exactness = if send.after_unseen { Inexact } else { Exact };
         let (mut head, mut data) = (head, send);
         if !self.is(is::FINISHED) {
-            if send.is_first() {
+            if is_hello(head) && !self.is(is::HELLO_SEEN) {
                 self.hear_hello(message);
             }
             exactness = exactness.and(self.walk(message, &mut head, &mut data));
@@ -114,8 +124,7 @@ impl Conversation {
             }
             if self.is(is::FINISHED) && self.is(is::HTTP2_OFFERED) && !self.is(is::HTTP) {
                 // Nothing else was offered (gRPC).
-                self.protocol = Protocol::Http2 as u8;
-                return Inexact;
+                return self.begin_http2();
             }
             if data.len == 0 {
                 return exactness;
@@ -131,11 +140,8 @@ impl Conversation {
         let send = *data;
         let mut is_inexact = 0;
         let mut asks = 0;
-        let mut offset = self.next_record.wrapping_sub(send.seq);
-        if offset.cast_signed() < 0 {
-            // Records were written that no hook saw.
-            offset = 0;
-        }
+        // Less if records were written that no hook saw.
+        let mut offset = self.frame_end.saturating_sub(send.at) as u32;
         for _ in 0..MAX_RECORDS {
             if offset >= send.len {
                 break;
@@ -169,9 +175,9 @@ impl Conversation {
                     self.traits |= is::TLS12 | is::FINISHED | if is_chacha { is::CHACHA } else { 0 };
                 }
                 HANDSHAKE => self.traits |= is::TLS12,
-                APPLICATION_DATA if !send.has_read() => {
+                APPLICATION_DATA if self.turn.answer_bytes() == 0 => {
                     // Early data (0-RTT): if the server refuses it, it is sent again.
-                    self.turn.excuse(send.seq, offset);
+                    self.turn.excuse(send.at, offset);
                     asks = 1;
                     is_inexact = 1;
                 }
@@ -183,21 +189,20 @@ impl Conversation {
             is_inexact = message.opaque(is_inexact);
             asks = message.opaque(asks);
         }
-        self.next_record = send.seq.wrapping_add(offset);
+        self.frame_end = send.at + u64::from(offset);
         if offset < send.len {
             if !self.is(is::FINISHED) {
                 // More records than any handshake has.
                 self.traits |= is::FINISHED;
                 *head = Head::NONE;
             }
-            data.seq = send.seq.wrapping_add(offset);
-            data.len = send.len - offset;
+            data.skip(offset);
         } else {
             offset = send.len;
             data.len = 0;
         }
         if asks == 0 {
-            self.turn.excuse(send.seq, offset);
+            self.turn.excuse(send.at, offset);
         }
         if is_inexact == 0 { Exact } else { Inexact }
     }
@@ -216,27 +221,38 @@ impl Conversation {
         let is_short = bytes == ALERT_BYTES || bytes == KEY_UPDATE_BYTES;
         if record.kind != APPLICATION_DATA || is_tls13 && is_whole && is_short {
             // An alert, or new keys.
-            self.turn.excuse(send.seq, send.len);
+            self.turn.excuse(send.at, send.len);
             return Exact;
         }
-        if self.turn.asked(send.seq) {
+        if self.turn.asked(send.at) {
             // The server's settings may have come before the client's first request.
             if bytes == SETTINGS_ACK_BYTES && self.is(is::HTTP2_OFFERED) {
-                self.protocol = Protocol::Http2 as u8;
-                return Inexact;
+                return self.begin_http2();
             }
             return Exact;
         }
-        let answer_bytes = self.turn.answer_bytes();
-        let continue_bytes = TLS_HEADER_BYTES + CONTINUE_BYTES + self.overhead_bytes();
-        if self.is(is::HTTP) && answer_bytes == continue_bytes && !send.has_unread() {
-            self.turn.excuse(send.seq, send.len);
-            return Exact;
+        // Of a client that pads, the server may pad or not; with the padding it may be an answer of 41 bytes, too.
+        let padded_bytes = TLS_HEADER_BYTES + CONTINUE_BYTES + self.overhead_bytes();
+        let continue_bytes = if is_tls13 && self.is(is::PADDED) { padded_bytes - PADDING_BYTES } else { padded_bytes };
+        let is_continue = self.turn.answer_bytes() == u64::from(continue_bytes);
+        if self.is(is::HTTP)
+            && (is_continue || self.turn.answer_bytes() == u64::from(padded_bytes))
+            && !send.has_unread()
+        {
+            self.turn.excuse(send.at, send.len);
+            return if is_continue { Exact } else { Inexact };
         }
-        if bytes < SHORTEST_REQUEST_BYTES && (self.is(is::HTTP) || !self.is(is::HELLO_SEEN)) {
+        if bytes < SHORTEST_REQUEST_BYTES {
             if self.is(is::HTTP2_OFFERED) {
-                self.protocol = Protocol::Http2 as u8;
+                return self.begin_http2();
             }
+            return Inexact;
+        }
+        if self.is(is::ASKED) && self.turn.answer_bytes() <= u64::from(padded_bytes) {
+            // `100 Continue` with another text, or of a client that did not offer HTTP; or a very short answer.
+            return Inexact;
+        }
+        if self.is(is::ASKED) && self.answer_is_too_short() {
             return Inexact;
         }
         if !self.is(is::ASKED) {
@@ -251,11 +267,64 @@ impl Conversation {
             // rest of the first request.
             let last_read = self.turn.last_read_bytes();
             let may_be_continue = last_read == continue_bytes || last_read + TLS_HEADER_BYTES == continue_bytes;
-            if self.turn.is_answer_of_equal_records() || may_be_continue && self.is(is::HTTP) {
+            if self.turn.is_answer_of_equal_records()
+                || self.is(is::MAY_BE_TICKETS) && self.turn.answer_bytes() == u64::from(last_read)
+                || may_be_continue && self.is(is::HTTP)
+            {
                 return Inexact;
             }
         }
         Exact
+    }
+
+    /// Whether the server, if it speaks first, would do so now. TLS 1.2 tells its own messages from others by their type.
+    #[inline(always)]
+    pub(super) fn may_be_greeted(&self) -> bool {
+        self.is(is::TLS12) && self.is(is::FINISHED) && !self.is(is::ASKED | is::DOUBTED)
+    }
+
+    /// A read of `len` bytes, before the first request or with its answer.
+    #[inline(always)]
+    pub(super) fn hear_tls_answer(&mut self, message: &mut impl Message, len: u32) -> Exactness {
+        if self.may_be_greeted() {
+            let head = message.head(0);
+            if is_record(head) && head.byte(0) == APPLICATION_DATA {
+                // It is no HTTP then.
+                self.traits |= is::DOUBTED;
+                return Inexact;
+            }
+            return Exact;
+        }
+        self.hear_tickets(message, len);
+        Exact
+    }
+
+    /// Whether all that came to the first request may be two late tickets.
+    #[inline(always)]
+    pub(super) fn answer_may_be_tickets(&self) -> bool {
+        let is_read_at_once =
+            self.is(is::MAY_BE_TICKETS) && self.turn.answer_bytes() == u64::from(self.turn.last_read_bytes());
+        self.is(is::TICKETS_DUE) && !self.is(is::TLS12) && (is_read_at_once || self.turn.is_answer_of_two_records())
+    }
+
+    /// The first answer begins with a read of `len` bytes: whether that may be two tickets, which are of one length, and
+    /// nothing more. (OpenSSL's servers send two.)
+    #[inline(always)]
+    pub(super) fn hear_tickets(&mut self, message: &mut impl Message, len: u32) {
+        let first = message.head(0);
+        let record_bytes = Record::of(first).len + TLS_HEADER_BYTES;
+        if is_record(first) && record_bytes * 2 == len {
+            let record_bytes = message.opaque(record_bytes);
+            if message.head(record_bytes).words[0] >> 24 == first.words[0] >> 24 {
+                self.traits |= is::MAY_BE_TICKETS;
+            }
+        }
+    }
+
+    /// Whether what answered the last request is too short for an answer of HTTP.
+    #[inline(always)]
+    pub(super) fn answer_is_too_short(&self) -> bool {
+        self.turn.answer_bytes() < u64::from(TLS_HEADER_BYTES + self.overhead_bytes() + SHORTEST_ANSWER_BYTES)
     }
 
     #[inline(always)]
@@ -319,10 +388,14 @@ impl Conversation {
             }
             let name = message.begins(at);
             // Each behind its length. The eighth letter is the minor version.
-            if name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
+            // HTTP/2, or a draft of it (`h2-14`).
+            let is_draft = name >> 32 & 0x00ff_ffff == u64::from_be_bytes(*b"\0\0\0\0\0h2-");
+            if is_draft || name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
                 self.traits |= is::HTTP2_OFFERED;
             } else if name == u64::from_be_bytes(*b"\x08http/1.") {
                 self.traits |= is::HTTP;
+            } else {
+                self.traits |= is::OTHER_OFFERED;
             }
             at = message.opaque(at.wrapping_add(1 + u32::from(byte(name, 0))));
         }

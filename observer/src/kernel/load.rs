@@ -45,7 +45,7 @@ const MAX_GROUPS: u32 = 10_000;
 /// What the running kernel is like, as far as the programs must know.
 struct KernelFacts {
     offsets: Offsets,
-    /// Values of `enum iter_type`, and whether the calling task comes typed.
+    /// Values of `enum iter_type`, and how the calling task can be read.
     switches: Switches,
     places: Places,
     /// By what names it knows what programs hang on.
@@ -55,7 +55,11 @@ struct KernelFacts {
 impl KernelFacts {
     fn read(source: &Source) -> anyhow::Result<Self> {
         let types = KernelTypes::read(source)?;
-        let mut switches = Switches { has_typed_task: u32::from(has_typed_task()), ..Switches::default() };
+        let mut switches = Switches {
+            has_typed_task: u32::from(has_typed_task()),
+            has_task_regs: u32::from(types.has_task_regs()),
+            ..Switches::default()
+        };
         types.set_iter_types(&mut switches);
         let btf = Btf::parse(&types.of_places(), Endianness::default())?;
         Ok(Self { offsets: types.offsets()?, switches, places: types.places(), btf })

@@ -20,6 +20,9 @@ const NAMED: usize = 5;
 /// How a send's bytes are given to the kernel.
 const ITER_TYPE: Named<'static> = (Kind::Enum, "iter_type");
 
+/// Which helpers there are for programs.
+const HELPERS: Named<'static> = (Kind::Enum, "bpf_func_id");
+
 /// The type information of the running kernel.
 pub(crate) struct KernelTypes<'a> {
     /// How messages name it.
@@ -34,7 +37,7 @@ impl<'a> KernelTypes<'a> {
             .map_err(|fault| anyhow!("cannot read the type information in {}: {fault}", source.path.display()))?;
         let paths = Offsets::FIELDS.iter().flat_map(|(paths, _)| paths.split('|'));
         let structs = paths.filter_map(|path| Some((Kind::Struct, path.split_once('.')?.0)));
-        let wanted: HashSet<Named> = structs.chain([ITER_TYPE]).chain(hooks::places()).collect();
+        let wanted: HashSet<Named> = structs.chain([ITER_TYPE, HELPERS]).chain(hooks::places()).collect();
         let ids = types.ids(&wanted);
         Ok(Self { source: source.name(), types, ids })
     }
@@ -90,10 +93,18 @@ impl<'a> KernelTypes<'a> {
         Places { send_tracepoint: has((Kind::Tracepoint, SEND_TRACEPOINT)), pages: has((Kind::Function, PAGES)) }
     }
 
+    fn enumerator(&self, enumeration: Named, name: &str) -> Option<u32> {
+        self.types.enumerator(*self.ids.get(&enumeration)?, name)
+    }
+
+    /// Whether the helper `bpf_task_pt_regs` is there, for programs of tracepoints.
+    pub(super) fn has_task_regs(&self) -> bool {
+        self.enumerator(HELPERS, "BPF_FUNC_task_pt_regs").is_some()
+    }
+
     /// The values of `enum iter_type`, which differ from version to version.
     pub(super) fn set_iter_types(&self, switches: &mut Switches) {
-        let enumeration = self.ids.get(&ITER_TYPE);
-        let value = |name: &str| enumeration.and_then(|id| self.types.enumerator(*id, name)).unwrap_or(ABSENT);
+        let value = |name: &str| self.enumerator(ITER_TYPE, name).unwrap_or(ABSENT);
         switches.iter_ubuf = value("ITER_UBUF");
         switches.iter_iovec = value("ITER_IOVEC");
         switches.iter_kvec = value("ITER_KVEC");

@@ -18,7 +18,7 @@ pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
     // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
     // was true.
     if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
-        entry::observe(ctx, entry, socket);
+        entry::observe(ctx, entry, socket, false);
         entry.unread_bytes = socket.unread_bytes();
         entry::settle_cause(entry);
     }

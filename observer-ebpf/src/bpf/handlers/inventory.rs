@@ -41,6 +41,16 @@ pub(in crate::bpf) fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
     }
 }
 
+/// Looks at an open socket for what hooks do not see.
+#[inline(always)]
+pub(in crate::bpf) fn check<M: Memory>(socket: &Socket<M>) {
+    if socket.is_taken_over()
+        && let Some(entry) = entry::of(socket)
+    {
+        entry::mark_if_taken_over(entry, socket);
+    }
+}
+
 /// Whether it is open, or will be, and was not accepted from a listener of this machine.
 #[inline(always)]
 fn is_outbound<M: Memory>(socket: &Socket<M>) -> bool {

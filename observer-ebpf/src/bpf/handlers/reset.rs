@@ -10,7 +10,7 @@ use crate::bpf::{entry, memory::Memory, socket::Socket};
 #[inline(always)]
 pub(in crate::bpf) fn reset_received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     if let Some(entry) = entry::of(socket) {
-        entry::observe(ctx, entry, socket);
+        entry::observe(ctx, entry, socket, false);
         if entry.flags & flag::SENDING_ENDED == 0 {
             entry.flags |= flag::PEER_RESET;
         }

@@ -40,11 +40,13 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     entry::establish(ctx, entry, socket);
     match new {
         // The state changes before the FIN is queued (`tcp_close_state()`, then `tcp_send_fin()`).
-        state::FIN_WAIT1 | state::LAST_ACK => entry::end_sending(entry, socket.write_seq()),
+        state::FIN_WAIT1 | state::LAST_ACK => entry::end_sending(entry, socket.queued_bytes()),
         state::FIN_WAIT2 | state::CLOSING => entry::end_sending(entry, socket.written()),
+        // Seen late: by then it was queued.
+        state::CLOSE if is_behind_own_fin(old) => entry::end_sending(entry, socket.queued_bytes().wrapping_sub(1)),
         _ => {}
     }
-    entry::observe(ctx, entry, socket);
+    entry::observe(ctx, entry, socket, false);
     match new {
         state::FIN_WAIT1 => {
             entry::stop_reading(entry, socket);
@@ -69,4 +71,10 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         }
         _ => {}
     }
+}
+
+/// Whether our FIN is sent, or about to be, in a state.
+#[inline(always)]
+fn is_behind_own_fin(of: u8) -> bool {
+    matches!(of, state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING | state::LAST_ACK)
 }

@@ -9,7 +9,7 @@ use tcp_reuse_watch_ebpf::StateKey;
 use crate::bpf::{
     atomic,
     frozen::{frozen, watches_port},
-    handlers::{list, take},
+    handlers::{check, list, take},
     maps::{STATES, has_listener, listens},
     memory::{Direct, Memory as _},
     socket::{Socket, load, remote_addr, remote_port, state},
@@ -72,7 +72,8 @@ extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
     0
 }
 
-/// Counts outbound sockets by destination and state.
+/// Counts outbound sockets by destination and state. Those whose payload passes no hook are marked: where a sockmap lets go
+/// of its socket before it closes, nothing else tells.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
 extern "C" fn netstat(ctx: *mut Context) -> i32 {
@@ -80,8 +81,13 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     if has_listener(load!(Direct, sk, sk_num as u16)) {
         return 0;
     }
-    let state = u16::from(load!(Direct, sk, sk_state as u8));
-    let key = StateKey { addr: remote_addr::<Direct>(sk), port: remote_port::<Direct>(sk), state };
+    let now = load!(Direct, sk, sk_state as u8);
+    if now == state::ESTABLISHED
+        && let Some(socket) = Socket::<Direct>::new(sk)
+    {
+        check(&socket);
+    }
+    let key = StateKey { addr: remote_addr::<Direct>(sk), port: remote_port::<Direct>(sk), state: now.into() };
     if let Some(count) = STATES.get_ptr_mut(&key) {
         atomic::add(count, 1);
     } else {

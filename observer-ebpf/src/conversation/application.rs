@@ -1,0 +1,116 @@
+//! Which protocol a connection's payload speaks, as far as it was recognised, and what is known of each.
+//!
+//! Exactness is earned here: only where a turn is known to be a request are exchanges exact. Everything else is counted as
+//! turns, which say so.
+
+use super::{Head, Message, Send, amqp, dns, ftp, kafka, ldap, mongodb, mqtt, nats, smtp, ssh};
+
+macro_rules! applications {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)+) => {
+        /// What is spoken.
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Application {
+            /// Not recognised, or within TLS.
+            Unknown = 0,
+            $($(#[$doc])* $variant = $number,)+
+        }
+
+        impl Application {
+            /// Every one that has a name.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// As it is called in JSON; None if it was not recognised.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    Self::Unknown => None,
+                    $(Self::$variant => Some($name),)+
+                }
+            }
+        }
+    };
+}
+
+applications! {
+    Http1 = 1, "http1";
+    Http2 = 2, "http2";
+    Postgresql = 3, "postgresql";
+    Mysql = 4, "mysql";
+    Redis = 5, "redis";
+    Memcached = 6, "memcached";
+    Mqtt = 7, "mqtt";
+    Amqp = 8, "amqp";
+    Nats = 9, "nats";
+    Kafka = 10, "kafka";
+    Mongodb = 11, "mongodb";
+    Ldap = 12, "ldap";
+    Smtp = 13, "smtp";
+    Ftp = 14, "ftp";
+    Ssh = 15, "ssh";
+    Dns = 16, "dns";
+    /// After its upgrade, which is the one exchange of its connection.
+    Websocket = 17, "websocket";
+}
+
+/// In [`crate::Group::application`]: connections of the group speak several.
+pub const SEVERAL_APPLICATIONS: u64 = 255;
+
+impl Application {
+    /// The one with this number.
+    #[must_use]
+    pub fn of(number: u64) -> Self {
+        Self::ALL.iter().copied().find(|application| *application as u64 == number).unwrap_or(Self::Unknown)
+    }
+}
+
+/// Whether each turn of it is a request with its answer.
+#[inline(always)]
+pub(super) fn has_exact_turns(application: u8) -> bool {
+    const EXACT: u32 = 1 << Application::Http1 as u8
+        | 1 << Application::Postgresql as u8
+        | 1 << Application::Mysql as u8
+        | 1 << Application::Redis as u8
+        | 1 << Application::Memcached as u8
+        | 1 << Application::Websocket as u8;
+    EXACT >> (application & 31) & 1 == 1
+}
+
+/// Makes of a table of protocols whose turns are not exact the functions that ask it: each protocol is a file, which says
+/// how a connection of it begins, and which of its sends set it up. (Branches and no table of functions: a BPF program
+/// has no indirect calls.)
+macro_rules! turns {
+    ($($application:ident: $module:ident,)+) => {
+        /// What a connection speaks whose first send begins so.
+        #[inline(always)]
+        pub(super) fn recognise(head: Head, send: Send) -> Application {
+            $(if $module::begins(head, send) {
+                return Application::$application;
+            })+
+            Application::Unknown
+        }
+
+        /// Whether a send of this application asks nothing, on a connection that has asked nothing yet.
+        #[inline(always)]
+        pub(super) fn sets_up(application: u8, message: &mut impl Message, head: Head, len: u32) -> bool {
+            $(if application == Application::$application as u8 {
+                return $module::sets_up(message, head, len);
+            })+
+            false
+        }
+    };
+}
+
+// A new protocol costs a file, a name above, and a row here.
+turns! {
+    Ssh: ssh,
+    Amqp: amqp,
+    Nats: nats,
+    Mqtt: mqtt,
+    Smtp: smtp,
+    Ftp: ftp,
+    Mongodb: mongodb,
+    Ldap: ldap,
+    Kafka: kafka,
+    Dns: dns,
+}

@@ -1,0 +1,57 @@
+//! What the tests of the protocols stand on: sends as bytes.
+
+use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
+
+/// A send in one buffer.
+pub(super) struct Sent<'a> {
+    bytes: &'a [u8],
+    last: Head,
+}
+
+impl<'a> Sent<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, last: Head::NONE }
+    }
+}
+
+/// The first bytes of some.
+pub(super) fn head_of(bytes: &[u8]) -> Head {
+    let len = bytes.len().min(HEAD_BYTES);
+    let byte = |index: usize| bytes.get(index).copied().unwrap_or(0);
+    let words = core::array::from_fn(|n| u64::from_be_bytes(core::array::from_fn(|i| byte(n * WORD_BYTES + i))));
+    Head { words, len: len as u32 }
+}
+
+/// The first send of a connection whose server has said nothing.
+pub(super) fn first(bytes: &[u8]) -> Send {
+    Send { at: 0, received: 0, consumed: 0, len: bytes.len() as u32, after_unseen: false, greeted: false }
+}
+
+/// What a protocol says of a send.
+pub(super) fn sets_up_with<'a>(sets_up: impl Fn(&mut Sent<'a>, Head, u32) -> bool, bytes: &'a [u8]) -> bool {
+    sets_up(&mut Sent::new(bytes), head_of(bytes), bytes.len() as u32)
+}
+
+impl Message for Sent<'_> {
+    fn head(&mut self, offset: u32) -> Head {
+        self.last = head_of(self.bytes.get(offset as usize..).unwrap_or_default());
+        self.last
+    }
+
+    fn last_head(&mut self) -> Head {
+        self.last
+    }
+
+    fn beginning(&mut self) -> Option<u32> {
+        Some(self.bytes.len().min(BEGINNING_BYTES) as u32)
+    }
+
+    fn begins(&mut self, offset: u32) -> u64 {
+        let start = offset as usize & (BEGINNING_BYTES - 1);
+        head_of(self.bytes.get(start..).unwrap_or_default()).words[0]
+    }
+
+    fn skip(&mut self, bytes: u32) {
+        self.bytes = self.bytes.get(bytes as usize..).unwrap_or_default();
+    }
+}

@@ -1,0 +1,126 @@
+//! A send or a read as the kernel side sees it: `bpf/message.rs`, for the host.
+
+use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, WORD_BYTES};
+
+/// How many buffers further on the kernel side looks, each time, and how many it puts together.
+const MAX_STEPS: u32 = 2;
+const MAX_PIECES: u32 = 12;
+
+/// Whether the bytes can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Seen,
+    /// Pages of a file (sendfile, splice): there is no address to read from.
+    Pages,
+    /// A page that is not in memory.
+    Faulting,
+}
+
+pub(crate) struct Buffers<'a> {
+    pieces: &'a [&'a [u8]],
+    sight: Sight,
+    total: u32,
+    /// The buffer at hand, where it begins in the message, and the number of the next one.
+    at_hand: &'a [u8],
+    begin: u32,
+    next: usize,
+    skipped: u32,
+    last: Head,
+    /// The processor's own, in which something else was taken before.
+    taken: &'a mut Beginning,
+}
+
+impl<'a> Buffers<'a> {
+    pub(crate) fn new(pieces: &'a [&'a [u8]], sight: Sight, taken: &'a mut Beginning) -> Self {
+        let at_hand = pieces.first().copied().unwrap_or_default();
+        let total = pieces.iter().map(|piece| piece.len() as u32).sum();
+        Self { pieces, sight, total, at_hand, begin: 0, next: 1, skipped: 0, last: Head::NONE, taken }
+    }
+
+    /// What there is from an offset on, in the buffer that holds it.
+    fn find(&mut self, offset: u32) -> &'a [u8] {
+        if self.sight == Sight::Pages {
+            return &[];
+        }
+        if offset < self.begin {
+            (self.at_hand, self.begin, self.next) = (self.pieces[0], 0, 1);
+        }
+        for _ in 0..MAX_STEPS {
+            if self.next >= self.pieces.len() || ((offset - self.begin) as usize) < self.at_hand.len() {
+                break;
+            }
+            self.begin += self.at_hand.len() as u32;
+            self.at_hand = self.pieces[self.next];
+            self.next += 1;
+        }
+        self.at_hand.get((offset - self.begin) as usize..).unwrap_or_default()
+    }
+
+    /// Takes the beginning from an offset on in one piece. How many bytes that were.
+    fn take(&mut self, offset: u32) -> usize {
+        let mut taken = 0;
+        for _ in 0..MAX_PIECES {
+            let from = offset + taken as u32;
+            if from >= self.total || taken >= BEGINNING_BYTES {
+                break;
+            }
+            let piece = self.find(from);
+            let len = piece.len().min(BEGINNING_BYTES - taken);
+            if len == 0 || self.sight == Sight::Faulting {
+                break;
+            }
+            self.taken[taken..taken + len].copy_from_slice(&piece[..len]);
+            taken += len;
+        }
+        taken
+    }
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes[..WORD_BYTES].iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// The first bytes of something, of which so many are meant.
+fn head(bytes: &[u8; HEAD_BYTES], len: usize) -> Head {
+    Head { words: core::array::from_fn(|index| word(&bytes[index * WORD_BYTES..])), len: len as u32 }
+}
+
+impl Message for Buffers<'_> {
+    fn head(&mut self, offset: u32) -> Head {
+        let offset = offset + self.skipped;
+        assert!(offset < self.total, "behind its end is no message");
+        let piece = self.find(offset);
+        let mut bytes = [0; HEAD_BYTES];
+        let len = if piece.len() < HEAD_BYTES && offset as usize + piece.len() < self.total as usize {
+            // It goes on in the next buffer.
+            let len = self.take(offset).min(HEAD_BYTES);
+            bytes[..len].copy_from_slice(&self.taken[..len]);
+            len
+        } else if self.sight == Sight::Faulting {
+            0
+        } else {
+            let len = piece.len().min(HEAD_BYTES);
+            bytes[..len].copy_from_slice(&piece[..len]);
+            len
+        };
+        self.last = head(&bytes, len);
+        self.last
+    }
+
+    fn last_head(&mut self) -> Head {
+        self.last
+    }
+
+    fn beginning(&mut self) -> Option<u32> {
+        let taken = self.take(self.skipped);
+        (taken > 0).then_some(taken as u32)
+    }
+
+    fn begins(&mut self, offset: u32) -> u64 {
+        word(&self.taken[offset as usize & (BEGINNING_BYTES - 1)..])
+    }
+
+    fn skip(&mut self, bytes: u32) {
+        self.skipped += bytes;
+    }
+}

@@ -1,0 +1,33 @@
+//! Whether what was counted is what it claims to be.
+
+use proptest::{prelude::*, test_runner::TestCaseError};
+use tcp_reuse_watch_ebpf::Application;
+
+use crate::{play::Player, script::Script};
+
+type Judgement = Result<(), TestCaseError>;
+
+impl Player {
+    /// The number is right, or it is marked.
+    pub(crate) fn assert_honest(&self, script: &Script) -> Judgement {
+        let observed = &self.observed;
+        if observed.exact {
+            prop_assert_eq!(observed.exchanges, script.exchanges, "unmarked: {:#?}", observed.log);
+        }
+        Ok(())
+    }
+
+    /// The number is right and not marked: every hook has run, and nothing in the conversation is ambiguous.
+    pub(crate) fn assert_exact(&self, script: &Script, application: Application) -> Judgement {
+        self.assert_honest(script)?;
+        let observed = &self.observed;
+        let may_be_marked = script.may_be_marked
+            || script.is_told_by_answer && self.reads_scraps
+            || script.is_told_by_statuses && self.reads_pieces;
+        prop_assert!(observed.exact || may_be_marked, "marked: {:#?}", observed.log);
+        if observed.exact && observed.exchanges > 0 {
+            prop_assert_eq!(observed.application(), script.becomes.unwrap_or(application), "{:#?}", observed.log);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! A connection whose hooks see what happens on it, as the handlers of the kernel side do.
+
+use std::fmt;
+
+use tcp_reuse_watch_ebpf::{
+    Application, BEGINNING_BYTES, Beginning, Burst, Conversation, Exactness, Protocol, Send, WORD_BYTES,
+};
+
+use crate::buffers::{Buffers, Sight};
+
+/// Of what a hook saw, so much is noted.
+const NOTED_BYTES: usize = 30;
+
+/// A hook, what it saw, and how many exchanges were counted by then.
+pub(crate) struct Note {
+    hook: &'static str,
+    begin: Vec<u8>,
+    len: usize,
+    exchanges: u64,
+    exact: bool,
+}
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hook, begin, len, exchanges, exact } = self;
+        let mark = if *exact { "" } else { ", marked" };
+        write!(f, "{hook} of {len} ({}): {exchanges}{mark}", begin.escape_ascii())
+    }
+}
+
+pub(crate) struct Observed {
+    pub(crate) conversation: Conversation,
+    /// Bytes of payload since the connection began.
+    pub(crate) written: u64,
+    pub(crate) received: u64,
+    pub(crate) consumed: u64,
+    pub(crate) exchanges: u64,
+    pub(crate) exact: bool,
+    /// What its hooks saw.
+    pub(crate) log: Vec<Note>,
+    taken: Box<Beginning>,
+}
+
+impl Observed {
+    /// A connection that is established during the watch.
+    pub(crate) fn new() -> Self {
+        Self::with(Conversation::EMPTY, 0, 0)
+    }
+
+    /// One that was there before, and waits for no answer: `resume` of bpf/entry.rs.
+    pub(crate) fn resumed(written: u64, consumed: u64) -> Self {
+        Self::with(Conversation::resumed(written, consumed, false), written, consumed)
+    }
+
+    fn with(conversation: Conversation, written: u64, consumed: u64) -> Self {
+        // What was taken of another message, which no one may rely on.
+        let taken = Box::new([b'\n'; BEGINNING_BYTES + WORD_BYTES]);
+        Self { conversation, written, received: consumed, consumed, exchanges: 0, exact: true, log: Vec::new(), taken }
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        !self.exact
+    }
+
+    pub(crate) fn application(&self) -> Application {
+        Application::of(self.conversation.application.into())
+    }
+
+    pub(crate) fn is(&self, protocol: Protocol) -> bool {
+        self.conversation.protocol == protocol as u8
+    }
+
+    /// Notes a hook and what it came to, for whoever has to find out why a number is wrong.
+    pub(crate) fn note(&mut self, hook: &'static str, bytes: &[u8]) {
+        let begin = bytes[..bytes.len().min(NOTED_BYTES)].to_vec();
+        self.log.push(Note { hook, begin, len: bytes.len(), exchanges: self.exchanges, exact: self.exact });
+    }
+
+    fn mark_unless(&mut self, exactness: Exactness) {
+        self.exact &= exactness == Exactness::Exact;
+    }
+
+    /// `observe` of bpf/entry.rs: any hook at which nothing is sent.
+    pub(crate) fn look(&mut self) {
+        self.observe(false);
+    }
+
+    fn observe(&mut self, is_heard: bool) {
+        if !self.conversation.turn.has_consumed(self.consumed) {
+            return;
+        }
+        if !is_heard && self.conversation.awaits_answer(self.written) {
+            let exactness = self.conversation.miss_answer();
+            self.mark_unless(exactness);
+        }
+        self.conversation.end_upload();
+        if self.conversation.turn.look(self.written, self.consumed) {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        self.exact &= self.conversation.is_recognised() && !self.conversation.is_doubtful(self.written);
+        self.exchanges += 1;
+    }
+
+    /// bpf/handlers/send.rs: what is left of a send is about to be taken, or a chunk of it.
+    pub(crate) fn sending(&mut self, left: &[&[u8]], sight: Sight) {
+        let (at, len) = (self.written, left.iter().map(|buffer| buffer.len() as u32).sum());
+        let burst = self.conversation.turn.send(at, len);
+        if burst == Burst::Continues {
+            return;
+        }
+        self.observe(false);
+        self.conversation.turn.ask(at, self.received);
+        if !self.conversation.listens(at, len) {
+            return;
+        }
+        let send = Send {
+            at,
+            received: self.received,
+            consumed: self.consumed,
+            len,
+            after_unseen: burst == Burst::BeginsAfterUnseen,
+            greeted: false,
+        };
+        let exactness = self.conversation.hear(&mut Buffers::new(left, sight, &mut self.taken), send);
+        self.mark_unless(exactness);
+    }
+
+    /// bpf/handlers/receive.rs: the application has consumed something. `buffer` is what it has given to the system call,
+    /// if that can be seen, with what was read by now at its beginning.
+    pub(crate) fn received(&mut self, buffer: Option<&[u8]>) {
+        let turn = &self.conversation.turn;
+        let mut is_heard = false;
+        if turn.has_consumed(self.consumed)
+            && self.conversation.awaits_answer(self.written)
+            && let Some(buffer) = buffer
+        {
+            let read = self.consumed - turn.consumed();
+            let len = read.min(buffer.len() as u64) as u32;
+            let parts = [&buffer[..len as usize]];
+            let answer = &mut Buffers::new(&parts, Sight::Seen, &mut self.taken);
+            let exactness = self.conversation.hear_answer(answer, self.written, len);
+            self.mark_unless(exactness);
+            is_heard = true;
+        }
+        self.observe(is_heard);
+    }
+
+    /// `close` and `finish` of bpf/entry.rs: ended by a FIN, whoever's it was.
+    pub(crate) fn close(&mut self) {
+        self.observe(false);
+        if self.exchanges == 0 && self.received == 0 && self.conversation.turn.asked(self.written) {
+            // It only ever sent.
+            self.conversation.turn.settle(self.written);
+            self.count();
+        }
+        if self.received == self.consumed {
+            let exactness = self.conversation.end();
+            self.mark_unless(exactness);
+        }
+    }
+}
