@@ -7,8 +7,8 @@ use tcp_reuse_watch_ebpf::{self as wire, flag};
 use crate::{
     clock::Clock,
     event::{
-        Activity, CAUSES, Cause, Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure, Protocol, RowKind,
-        Standing, WHYS, Why, address, name,
+        Activity, Application, CAUSES, Cause, Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure,
+        Protocol, RowKind, Standing, WHYS, Why, address, name,
     },
 };
 
@@ -97,6 +97,7 @@ fn connection(record: &wire::Connection) -> Connection {
             |value| value as u8,
             Protocol::Unknown,
         ),
+        application: Application::of(record.conversation.application.into()),
         exact: record.flags & flag::INEXACT == 0,
         failure: known(record.failure, FAILURES, |value| value as u8, Failure::Other),
         errno: record.error,
@@ -138,6 +139,17 @@ mod tests {
         assert_eq!((event.connection.pid, event.connection.process.as_deref()), (Some(42), Some("curl")));
         assert_eq!((event.connection.lifetime_us, event.connection.idle_us), (Some(4000), Some(500)));
         assert_eq!(event.connection.local, None);
+    }
+
+    #[test]
+    fn what_is_spoken_is_known_by_its_number_and_a_new_number_is_unknown() {
+        let spoken = |application| {
+            let mut record = record();
+            record.conversation.application = application;
+            event(RowKind::Close, &record, Clock::new()).connection.application
+        };
+        assert_eq!(spoken(Application::Redis as u8), Application::Redis);
+        assert_eq!([0, 254, 255].map(spoken), [Application::Unknown; 3]);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::{
 };
 
 use compact_str::CompactString;
-pub(crate) use tcp_reuse_watch_ebpf::{Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why};
+pub(crate) use tcp_reuse_watch_ebpf::{
+    Application, Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why,
+};
 
 use crate::runtime::{Process, Runtime};
 
@@ -75,6 +77,7 @@ pub(crate) struct Connection {
     pub(crate) closed_by: Ender,
     pub(crate) how: Cut,
     pub(crate) protocol: Protocol,
+    pub(crate) application: Application,
     pub(crate) exact: bool,
     /// Why it failed, if it did.
     pub(crate) failure: Failure,
@@ -107,6 +110,7 @@ impl Connection {
             closed_by: Ender::Unknown,
             how: Cut::Unknown,
             protocol: Protocol::Unknown,
+            application: Application::Unknown,
             exact: true,
             failure: Failure::Other,
             errno: 0,
@@ -317,6 +321,12 @@ pub(crate) fn cause_name(cause: Cause) -> &'static str {
         Cause::ClientIdle => "client-idle",
         Cause::ServerIdle => "server-idle",
     }
+}
+
+/// The application with this name.
+pub(crate) fn application_named(name: &str) -> Application {
+    let is_named = |application: &Application| application.name() == Some(name);
+    Application::ALL.iter().copied().find(is_named).unwrap_or(Application::Unknown)
 }
 
 /// An address as the kernel side keeps it, IPv4 as IPv4.

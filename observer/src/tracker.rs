@@ -10,6 +10,7 @@ mod evidence;
 mod family;
 mod ports;
 mod snapshot;
+mod spoken;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -20,6 +21,7 @@ use evidence::Evidence;
 pub(crate) use family::{Family, families};
 use foldhash::HashMap;
 pub(crate) use snapshot::{GroupName, GroupRow, Snapshot};
+use spoken::Spoken;
 
 use crate::event::{ConnectionKey, Event, GroupKey, GroupSample, LossSample, RowKind, Sample, SocketState};
 use ports::Ports;

@@ -47,7 +47,7 @@ pub(super) fn memory_lock(release: &str) -> Check {
     match (limit.current, limit.maximum) {
         (None, _) => Check::ok(NAME, told),
         (Some(_), maximum) if maximum.is_none() || can_raise() => Check::ok(NAME, format!("{told}, and is raised")),
-        (Some(_), _) => Check::unknown(NAME, format!("{told}; before Linux 5.11 the maps count in it (40 MB)"))
+        (Some(_), _) => Check::unknown(NAME, format!("{told}; before Linux 5.11 the maps count in it (44 MB)"))
             .with_remedy("if the maps are refused: ulimit -l unlimited, as root"),
     }
 }

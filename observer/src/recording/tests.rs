@@ -7,8 +7,8 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::{
     event::{
-        About, Connection, ConnectionKey, Cut, Ender, Event, Failure, Group, GroupKey, GroupSample, Listing,
-        LossSample, Protocol, RowKind, Sample, SocketState,
+        About, Application, Connection, ConnectionKey, Cut, Ender, Event, Failure, Group, GroupKey, GroupSample,
+        Listing, LossSample, Protocol, RowKind, Sample, SocketState,
     },
     event_loop::event_loop,
     tracker::Row,
@@ -51,6 +51,7 @@ fn row(id: u64, kind: RowKind) -> Row {
         closed_by: Ender::Peer,
         how: Cut::Timeout,
         protocol: Protocol::Http2,
+        application: Application::Http2,
         exact: false,
         failure: Failure::NetworkUnreachable,
         errno: 101,
@@ -64,6 +65,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
         GroupKey { start_ticks: 7, addr: Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(), tgid, port: 80, reserved: 0 };
     let mut counters = Group { opened: new, new, failures: [0, 2, 0, 0, 0, 0, 0, 1], ..Group::default() };
     counters.exchanges_per_connection[1] = new;
+    (counters.marked, counters.application) = (new, Application::Postgresql as u64);
     counters.comm[..4].copy_from_slice(b"curl");
     GroupSample {
         key,
@@ -201,6 +203,37 @@ fn what_other_versions_know_is_ignored_and_what_they_do_not_is_nothing() {
     assert_eq!((event.connection.remote.port(), event.connection.pid), (80, None));
     assert_eq!((event.connection.how, event.connection.exact), (Cut::Unknown, true));
     assert_eq!((sample.groups[0].counters.new, sample.groups[0].counters.failures), (2, [0; 8]));
+    assert_eq!(event.connection.application, Application::Unknown);
+    assert_eq!((sample.groups[0].counters.marked, sample.groups[0].counters.application), (0, 0));
+}
+
+/// The applications that a group and a connection of it are read to have.
+fn applications_read(group: &str, connection: &str) -> (u64, Application) {
+    let text = [
+        "{\"recording\":1}".into(),
+        format!(r#"{{"sample":{{"unix_ns":1,"groups":[{{"key":{{}},"counters":{{"application":{group}}}}}]}}}}"#),
+        format!(
+            r#"{{"event":{{"unix_ns":1,"kind":"close","id":1,"connection":{{"remote":"1.2.3.4:80","application":{connection}}}}}}}"#
+        ),
+        "{\"end\":{\"unix_ns\":2}}".into(),
+    ];
+    let (records, end) = read(text.join("\n"));
+    assert_eq!(end, Ok(2));
+    let [Record::Sample { sample, .. }, Record::Event(event)] = records.as_slice() else { panic!("{records:?}") };
+    (sample.groups[0].counters.application, event.connection.application)
+}
+
+#[test]
+fn applications_are_written_by_their_names() {
+    let mut several = group(2, 1);
+    several.counters.application = tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
+    let Written { lines, .. } = written(&[sample(vec![group(1, 1), several])], &[row(1, RowKind::Close)]);
+    assert!(lines[1].contains(r#""marked":1,"#) && lines[1].contains(r#""application":"postgresql""#), "{}", lines[1]);
+    assert!(lines[1].contains(r#""application":"several""#), "{}", lines[1]);
+    assert!(lines[2].contains(r#""application":"http2""#), "{}", lines[2]);
+    assert_eq!(applications_read("\"redis\"", "\"redis\""), (Application::Redis as u64, Application::Redis));
+    assert_eq!(applications_read("\"several\"", "null"), (255, Application::Unknown));
+    assert_eq!(applications_read("\"gopher\"", "\"gopher\""), (0, Application::Unknown), "of a later version");
 }
 
 #[test]

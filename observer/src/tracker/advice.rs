@@ -1,16 +1,24 @@
 //! What to do about a finding, in the words of the runtime that the process is: an API of another one would mislead. What
 //! the clients do by themselves was read in their sources and documentation.
 
-use super::diagnosis::{Finding, time};
+use super::diagnosis::{Confidence, Finding, time};
 use crate::runtime::{GoVersion, Runtime};
 
 /// From this release on Go reads a closed body to its end in the background, if it is short.
 const GO_DRAINS: (u16, u16) = (1, 27);
 
-pub(super) fn advice(finding: Finding, runtime: Option<Runtime>, values: &[(&'static str, u64)]) -> String {
+pub(super) fn advice(
+    finding: Finding,
+    confidence: Confidence,
+    runtime: Option<Runtime>,
+    values: &[(&'static str, u64)],
+) -> String {
     let runtime = runtime.unwrap_or(Runtime::Unknown);
     let value = |name: &str| values.iter().find(|(of, _)| *of == name).map_or(0, |(_, value)| *value);
     match finding {
+        Finding::ResponseNotRead if confidence != Confidence::Certain => {
+            format!("If this was the rest of a response, read it to its end before closing{}.", read_it(runtime))
+        }
         Finding::ResponseNotRead => format!("Read the response to its end before closing it{}.", read_it(runtime)),
         Finding::ClosedAfterResponse => format!("Possible causes, the likeliest first: {}.", candidates(runtime)),
         Finding::PoolTooSmall => format!(
@@ -21,6 +29,10 @@ pub(super) fn advice(finding: Finding, runtime: Option<Runtime>, values: &[(&'st
         ),
         Finding::ClientPerRequest => format!("Use one client for all requests{}.", shared_client(runtime)),
         Finding::ProcessPerRequest => format!("Let one process make many requests: {}.", batch(runtime)),
+        Finding::ServerClosesEach if confidence != Confidence::Certain => {
+            "See whether the protocol or a setting of the server ends a connection after one request; with HTTP, look for 'Connection: close'."
+                .into()
+        }
         Finding::ServerClosesEach => {
             "Look for 'Connection: close' or HTTP/1.0 on both sides, and whether the server has keep-alive on.".into()
         }
@@ -163,8 +175,9 @@ mod tests {
     fn no_api_of_another_runtime_is_named() {
         let runtimes = WORDS.map(|(runtime, _)| Some(runtime)).into_iter().chain([Some(Runtime::Unknown), None]);
         for runtime in runtimes {
-            for finding in FINDINGS {
-                let advice = advice(finding, runtime, &[("timeout_us", 1_000_000)]);
+            let findings = FINDINGS.map(|finding| [(finding, Confidence::Certain), (finding, Confidence::Possible)]);
+            for (finding, confidence) in findings.into_iter().flatten() {
+                let advice = advice(finding, confidence, runtime, &[("timeout_us", 1_000_000)]);
                 for (other, words) in WORDS.into_iter().filter(|(other, _)| Some(*other) != runtime) {
                     let named = words.iter().find(|word| advice.contains(**word));
                     assert_eq!(named, None, "{other:?} named to {runtime:?}: {advice}");
@@ -176,9 +189,9 @@ mod tests {
     #[test]
     fn what_go_does_by_itself_depends_on_its_version() {
         let go = |minor| Some(Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
-        let candidates = |minor| advice(Finding::ClosedAfterResponse, go(minor), &[]);
+        let candidates = |minor| advice(Finding::ClosedAfterResponse, Confidence::Possible, go(minor), &[]);
         assert!(candidates(19).contains("first: a small body that is closed unread"));
         assert!(!candidates(27).contains("unread"));
-        assert!(advice(Finding::ResponseNotRead, go(27), &[]).contains("256 KiB"));
+        assert!(advice(Finding::ResponseNotRead, Confidence::Certain, go(27), &[]).contains("256 KiB"));
     }
 }

@@ -13,7 +13,9 @@ pub(crate) struct Counts {
     pub(crate) unused: u64,
     pub(crate) new: u64,
     pub(crate) reused: u64,
+    /// Exchanges on connections that cannot be counted exactly, and those connections, also those without an exchange.
     pub(crate) inexact: u64,
+    pub(crate) marked: u64,
     /// By [`crate::event::Failure`].
     pub(crate) failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
     /// By [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
@@ -51,6 +53,11 @@ impl Counts {
         (exchanges > 0).then(|| self.reused as f64 / exchanges as f64)
     }
 
+    /// Whether every exchange is on a connection that can be counted exactly, and none may have been overlooked on another.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.inexact == 0 && self.marked == 0
+    }
+
     /// What was counted since these were. Buckets and open connections go down as well, so what they hold is as many more
     /// as there are now, or nothing.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
@@ -62,6 +69,7 @@ impl Counts {
             new: self.new.saturating_sub(earlier.new),
             reused: self.reused.saturating_sub(earlier.reused),
             inexact: self.inexact.saturating_sub(earlier.inexact),
+            marked: self.marked.saturating_sub(earlier.marked),
             failures: less(self.failures, earlier.failures),
             exchanges_per_connection: less(self.exchanges_per_connection, earlier.exchanges_per_connection),
             why: less(self.why, earlier.why),
@@ -85,6 +93,7 @@ impl From<&Group> for Counts {
             new: group.new,
             reused: group.reused,
             inexact: group.inexact,
+            marked: group.marked,
             failures: group.failures,
             exchanges_per_connection: group.exchanges_per_connection,
             why: group.why,
@@ -103,6 +112,7 @@ impl AddAssign for Counts {
         self.new += other.new;
         self.reused += other.reused;
         self.inexact += other.inexact;
+        self.marked += other.marked;
         add(&mut self.failures, other.failures);
         add(&mut self.exchanges_per_connection, other.exchanges_per_connection);
         add(&mut self.why, other.why);

@@ -1,23 +1,24 @@
 //! Why connections of a group were not reused, as far as what was counted can tell. Pure functions: counts and evidence in,
 //! findings out. The signatures and their thresholds are here; what to do about each is in `advice.rs`.
 
+mod patient;
+
 use std::fmt::Write as _;
 
-use super::{Counts, Evidence, advice::advice, evidence::Ended};
-use crate::{
-    event::{Cause, Why},
-    runtime::Runtime,
-};
+use super::{Counts, Evidence, Spoken, evidence::Ended};
+use crate::event::{Application, Cause, Why};
+pub(super) use patient::Patient;
 
 /// What is fewer than these many shows no habit.
 const FEW: u64 = 3;
 
-/// More exchanges than these for each that went wrong, and the group is doing well.
-const GOOD_RATIO: u64 = 20;
-
 /// From here on an idle connection may have been forgotten, and an age may be a setting: ten times what a request may take.
 const LONG_IDLE_US: u64 = 1_000_000;
 const LONG_LIFE_US: u64 = 10_000_000;
+
+/// A peer sends up to this much that nobody has asked for: the goodbye of TLS; HTTP/2's GOAWAY, PING and WINDOW_UPDATE, in
+/// two records.
+const FAREWELL_BYTES: u64 = 128;
 
 /// Processes of one name that make a crowd.
 const CROWD: u64 = 5;
@@ -59,23 +60,13 @@ pub(crate) struct Diagnosis {
     pub(crate) advice: String,
 }
 
-/// What is known of a group.
-#[derive(Clone, Copy)]
-pub(crate) struct Patient<'a> {
-    pub(crate) counts: &'a Counts,
-    pub(crate) evidence: &'a Evidence,
-    pub(crate) runtime: Option<Runtime>,
-    /// How many processes of one name; None if that is not known.
-    pub(crate) processes: Option<u64>,
-}
-
 type Rule = fn(Patient<'_>) -> Option<Diagnosis>;
 
-/// Their findings are certain, and tell of something wrong. Each looks at a counter first, which says no for most groups:
+/// Their findings may be certain, and tell of something wrong. Each looks at a counter first, which says no for most groups:
 /// they are asked of every group all the time.
-const CERTAIN: [Rule; 4] = [port_exhaustion, response_not_read, process_per_request, server_closes_each];
+const MAY_BE_CERTAIN: [Rule; 4] = [port_exhaustion, response_not_read, process_per_request, server_closes_each];
 
-const UNCERTAIN: [Rule; 8] = [
+const NEVER_CERTAIN: [Rule; 8] = [
     client_per_request,
     pool_too_small,
     closed_after_response,
@@ -88,13 +79,14 @@ const UNCERTAIN: [Rule; 8] = [
 
 /// What is certain of a group, in no order.
 pub(crate) fn certainties(patient: Patient<'_>) -> impl Iterator<Item = Diagnosis> {
-    CERTAIN.into_iter().filter_map(move |rule| rule(patient))
+    let found = MAY_BE_CERTAIN.into_iter().filter_map(move |rule| rule(patient));
+    found.filter(|diagnosis| diagnosis.confidence == Confidence::Certain)
 }
 
 /// What can be said of a group, the surest first.
 pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
-    let uncertain = UNCERTAIN.into_iter().filter_map(|rule| rule(patient));
-    let mut found: Vec<Diagnosis> = certainties(patient).chain(uncertain).collect();
+    let rules = MAY_BE_CERTAIN.into_iter().chain(NEVER_CERTAIN);
+    let mut found: Vec<Diagnosis> = rules.filter_map(|rule| rule(patient)).collect();
     let has = |finding| found.iter().any(|diagnosis| diagnosis.finding == finding);
     // Of what has a better explanation, the symptom alone is nothing new.
     // What the server is about to close, a client that is told so closes too, and is the first now and then.
@@ -107,50 +99,6 @@ pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
     found
 }
 
-impl Patient<'_> {
-    fn closes(self, cause: Cause) -> u64 {
-        self.counts.closes[cause as usize]
-    }
-
-    fn why(self, why: Why) -> u64 {
-        self.counts.why[why as usize]
-    }
-
-    /// Whether so many connections that went wrong are worth a word.
-    fn minds(self, connections: u64) -> bool {
-        connections * GOOD_RATIO > self.counts.exchanges()
-    }
-
-    /// Connections that had to be opened although there had been as many before: those that take the place of closed
-    /// ones. The others are as many as were in use at once, or were opened ahead.
-    fn reopened(self) -> u64 {
-        let needed = self.why(Why::Replaced) + self.why(Why::Concurrency);
-        needed.saturating_sub(self.evidence.most_busy.saturating_sub(1))
-    }
-
-    /// Connections in this middle had one exchange.
-    fn had_one_exchange(self, cause: Cause) -> bool {
-        self.evidence.of(cause, |ended| Some(ended.exchanges())).median() == Some(1)
-    }
-
-    fn idle_us(self, cause: Cause) -> Option<u64> {
-        self.evidence.of(cause, Ended::idle_us).median()
-    }
-
-    fn diagnosis(
-        self,
-        finding: Finding,
-        confidence: Confidence,
-        connections: u64,
-        values: Vec<(&'static str, u64)>,
-        evidence: String,
-    ) -> Diagnosis {
-        let advice = advice(finding, self.runtime, &values);
-        let healthy = matches!(finding, Finding::RequestCap | Finding::MaxLifetime);
-        Diagnosis { finding, confidence, healthy, connections, values, evidence, advice }
-    }
-}
-
 fn port_exhaustion(patient: Patient<'_>) -> Option<Diagnosis> {
     let failed = patient.counts.failures[crate::event::Failure::AddressNotAvailable as usize];
     (failed > 0).then(|| {
@@ -159,22 +107,30 @@ fn port_exhaustion(patient: Patient<'_>) -> Option<Diagnosis> {
     })
 }
 
+/// Closed by this process with something unread. Where it is not known that a response was asked for, it may have been what
+/// a peer says by itself, and what came after the close most likely was.
 fn response_not_read(patient: Patient<'_>) -> Option<Diagnosis> {
-    let closes = patient.closes(Cause::UnreadResponse);
-    if closes == 0 || !patient.minds(closes) {
+    let grounds = patient.grounds(Cause::UnreadResponse, 1, left_a_response_unread)?;
+    let unread = grounds.spread(patient, |ended| Some(ended.unread_bytes())).median();
+    if grounds.confidence != Confidence::Certain && unread.unwrap_or(0) <= FAREWELL_BYTES {
         return None;
     }
-    let unread = patient.evidence.of(Cause::UnreadResponse, |ended| Some(ended.unread_bytes())).median().unwrap_or(0);
-    let mut evidence = format!("{closes} of {} closed by this process", patient.counts.closed);
+    let mut evidence = format!("{} of {} closed by this process", grounds.number(), patient.counts.closed);
     if let Some(idle_us) = patient.idle_us(Cause::UnreadResponse) {
         let _ = write!(evidence, " {} after the last read", time(idle_us));
     }
     let _ = match unread {
-        0 => write!(evidence, ", while more of the response came"),
-        _ => write!(evidence, ", {} unread", plural_of(unread, "byte", "bytes")),
+        None => write!(evidence, ", with some of the response unread or still to come"),
+        Some(0) => write!(evidence, ", while more of the response came"),
+        Some(unread) => write!(evidence, ", {} unread", plural_of(unread, "byte", "bytes")),
     };
-    let values = vec![("unread_bytes", unread)];
-    Some(patient.diagnosis(Finding::ResponseNotRead, Confidence::Certain, closes, values, evidence))
+    let values = vec![("unread_bytes", unread.unwrap_or(0))];
+    Some(patient.diagnosis(Finding::ResponseNotRead, grounds.confidence, grounds.closes, values, evidence))
+}
+
+/// Within TLS a peer says goodbye in return (`close_notify`), which comes after our close, or just before it.
+fn left_a_response_unread(ended: &Ended) -> bool {
+    ended.carried_requests() && (!ended.carried_encrypted_requests() || ended.unread_bytes() > FAREWELL_BYTES)
 }
 
 /// Many processes of one name, each with a connection of its own. One that was refused, or asked nothing, is none of them.
@@ -182,13 +138,25 @@ fn process_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
     let Counts { opened, .. } = *patient.counts;
     let processes = patient.processes.filter(|processes| *processes >= CROWD)?;
     let has_asked = patient.counts.new >= CROWD;
-    if !has_asked || opened > processes + processes / 5 || patient.counts.exchanges() > opened + opened / 10 {
+    if !has_asked || opened > processes + processes / 5 {
         return None;
     }
-    let evidence =
-        format!("{processes} processes opened {opened} connections for {} exchanges", patient.counts.exchanges());
+    // Behind a login a request is one of several turns.
+    let has_one_each = patient.counts.exchanges() <= opened + opened / 10;
+    if !has_one_each && (patient.counts.is_exact() || !patient.evidence.is_a_task_each()) {
+        return None;
+    }
+    // Its one exchange is the upgrade: how much such a connection was used is not counted.
+    if patient.spoken == Spoken::One(Application::Websocket) {
+        return None;
+    }
+    let (confidence, mark) =
+        if patient.speaks_requests() { (Confidence::Certain, "") } else { (Confidence::Likely, "≈") };
+    let exchanges = patient.counts.exchanges();
+    let order = if has_one_each { "" } else { ", one after the other," };
+    let evidence = format!("{processes} processes opened {opened} connections{order} for {mark}{exchanges} exchanges");
     let values = vec![("processes", processes)];
-    Some(patient.diagnosis(Finding::ProcessPerRequest, Confidence::Certain, opened, values, evidence))
+    Some(patient.diagnosis(Finding::ProcessPerRequest, confidence, opened, values, evidence))
 }
 
 /// Idle connections pile up, and new ones are opened beside them.
@@ -237,24 +205,38 @@ fn kept_idle(evidence: &Evidence) -> Option<u64> {
 
 fn closed_after_response(patient: Patient<'_>) -> Option<Diagnosis> {
     let closes = patient.closes(Cause::ClosedAfterResponse);
-    if closes < FEW || !patient.had_one_exchange(Cause::ClosedAfterResponse) || !patient.minds(closes) {
+    if closes < FEW || !patient.minds(closes) {
+        return None;
+    }
+    let exchanges = patient.exchanges(Cause::ClosedAfterResponse);
+    let turns = exchanges.median()?;
+    let is_a_task_each = !patient.counts.is_exact() && patient.reopened() >= FEW && patient.evidence.is_a_task_each();
+    if turns != 1 && !is_a_task_each {
         return None;
     }
     let mut evidence = format!("{closes} of {} closed by this process", patient.counts.closed);
     if let Some(idle_us) = patient.idle_us(Cause::ClosedAfterResponse) {
         let _ = write!(evidence, " {} after the response", time(idle_us));
     }
-    evidence.push_str(", after one exchange");
+    let most = if exchanges.is_constant() { "" } else { "most " };
+    let _ = match turns {
+        1 => write!(evidence, ", {most}after one exchange"),
+        _ => write!(evidence, ", {most}after {turns} turns"),
+    };
     Some(patient.diagnosis(Finding::ClosedAfterResponse, Confidence::Possible, closes, Vec::new(), evidence))
 }
 
+/// Closed by the server after the first exchange. Where that may have been a turn of any kind, the protocol may want it so.
 fn server_closes_each(patient: Patient<'_>) -> Option<Diagnosis> {
-    let closes = patient.closes(Cause::ServerClosedAfterResponse);
-    if closes < FEW || !patient.had_one_exchange(Cause::ServerClosedAfterResponse) || !patient.minds(closes) {
+    let grounds = patient.grounds(Cause::ServerClosedAfterResponse, FEW, Ended::carried_requests)?;
+    let exchanges = grounds.spread(patient, |ended| Some(ended.exchanges()));
+    if exchanges.median() != Some(1) {
         return None;
     }
-    let evidence = format!("{closes} of {} closed by the server with its first response", patient.counts.closed);
-    Some(patient.diagnosis(Finding::ServerClosesEach, Confidence::Certain, closes, Vec::new(), evidence))
+    let when = if grounds.confidence == Confidence::Certain { "with its first response" } else { "after one turn" };
+    let separator = if exchanges.is_constant() { " " } else { ", most " };
+    let evidence = format!("{} of {} closed by the server{separator}{when}", grounds.number(), patient.counts.closed);
+    Some(patient.diagnosis(Finding::ServerClosesEach, grounds.confidence, grounds.closes, Vec::new(), evidence))
 }
 
 fn server_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {

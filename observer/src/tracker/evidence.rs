@@ -3,10 +3,44 @@
 
 use std::{collections::VecDeque, num::NonZeroU64};
 
-use crate::event::{Cause, Connection};
+use crate::event::{Application, Cause, Connection, Protocol};
 
 /// Closes that are remembered of a group.
 const KEPT: usize = 32;
+
+/// A login and what is asked behind it take no more turns and no longer; what does may be a session.
+const TASK_TURNS: u64 = 16;
+const TASK_US: u64 = 10_000_000;
+
+/// Fewer successions than these show no habit.
+const FEW_PAIRS: usize = 3;
+
+/// What was counted as the exchanges of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    /// Each is a request with its response.
+    Requests,
+    /// The same within TLS, whose own messages are payload too.
+    EncryptedRequests,
+    /// The upgrade to a WebSocket. Its messages are no exchanges, and need no answer.
+    Messages,
+    /// Turns, which may be anything: HTTP/2 interleaves its requests, and other protocols were not recognised.
+    Turns,
+}
+
+impl Carried {
+    fn by(connection: &Connection) -> Self {
+        if !connection.exact || connection.protocol == Protocol::Http2 {
+            Self::Turns
+        } else if connection.application == Application::Websocket {
+            Self::Messages
+        } else if connection.protocol == Protocol::Tls {
+            Self::EncryptedRequests
+        } else {
+            Self::Requests
+        }
+    }
+}
 
 /// A connection that has ended. Small, because thousands of groups remember some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +56,30 @@ pub(crate) struct Ended {
     /// 0 if it is not known.
     pub(crate) local_port: u16,
     pub(crate) cause: Cause,
-    pub(crate) is_exact: bool,
+    carried: Carried,
 }
 
 const _: () = assert!(size_of::<Ended>() == 40);
 
 impl Ended {
+    pub(crate) fn is_exact(&self) -> bool {
+        self.carried != Carried::Turns
+    }
+
+    /// Whether each of its exchanges is known to be a request with its response.
+    pub(super) fn carried_requests(&self) -> bool {
+        matches!(self.carried, Carried::Requests | Carried::EncryptedRequests)
+    }
+
+    pub(super) fn carried_encrypted_requests(&self) -> bool {
+        self.carried == Carried::EncryptedRequests
+    }
+
+    /// Whether its exchanges may be requests, each with its response.
+    pub(super) fn may_have_carried_requests(&self) -> bool {
+        self.carried != Carried::Messages
+    }
+
     pub(crate) fn exchanges(&self) -> u64 {
         self.exchanges.into()
     }
@@ -42,6 +94,14 @@ impl Ended {
 
     pub(crate) fn lifetime_us(&self) -> Option<u64> {
         self.lifetime_us.map(NonZeroU64::get)
+    }
+
+    /// Whether it was opened when another one had ended, but for what the rows' times are off by.
+    fn began_after(&self, other: &Self) -> bool {
+        let lifetime_us = self.lifetime_us.map_or(0, NonZeroU64::get);
+        let began_ns = self.unix_ns.saturating_sub(i64::try_from(lifetime_us * 1000).unwrap_or(i64::MAX));
+        let slack_ns = i64::try_from(lifetime_us * 250).unwrap_or(i64::MAX);
+        self.lifetime_us.is_some() && began_ns.saturating_add(slack_ns) >= other.unix_ns
     }
 
     pub(crate) fn idle_beside(&self) -> u64 {
@@ -79,7 +139,7 @@ impl Evidence {
             idle_beside: connection.idle_at_end,
             local_port: connection.local.map_or(0, |local| local.port()),
             cause,
-            is_exact: connection.exact,
+            carried: Carried::by(connection),
         });
     }
 
@@ -101,9 +161,30 @@ impl Evidence {
         self.most_busy = self.most_busy.max(other.most_busy);
     }
 
+    /// Whether the connections took turns, each for a task as short as a login with a request or two behind it: most of them
+    /// began when the one before had ended.
+    pub(super) fn is_a_task_each(&self) -> bool {
+        let pairs = self.ended.len().saturating_sub(1);
+        let in_sequence = self.ended.iter().zip(self.ended.iter().skip(1)).filter(|(one, next)| next.began_after(one));
+        let median = |number: fn(&Ended) -> Option<u64>| {
+            let mut numbers: Vec<u64> = self.ended.iter().filter_map(number).collect();
+            numbers.sort_unstable();
+            Spread(numbers).median()
+        };
+        pairs >= FEW_PAIRS
+            && in_sequence.count() * 4 >= pairs * 3
+            && median(|ended| Some(ended.exchanges())).is_some_and(|turns| turns <= TASK_TURNS)
+            && median(Ended::lifetime_us).is_some_and(|lifetime_us| lifetime_us <= TASK_US)
+    }
+
     /// Those that ended last, the last one first.
     pub(crate) fn last_ended(&self) -> impl Iterator<Item = &Ended> {
         self.ended.iter().rev()
+    }
+
+    /// How many of those that are remembered ended by this cause and are such.
+    pub(super) fn count(&self, cause: Cause, is_such: impl Fn(&Ended) -> bool) -> u64 {
+        self.ended.iter().filter(|ended| ended.cause == cause && is_such(ended)).count() as u64
     }
 
     /// A number of the connections that ended by this cause, in order of size; without those of which it is not known.
@@ -170,7 +251,7 @@ mod tests {
             idle_beside: 0,
             local_port: 0,
             cause: Cause::ServerIdle,
-            is_exact: true,
+            carried: Carried::Requests,
         }
     }
 
@@ -182,6 +263,20 @@ mod tests {
         assert_eq!((exchanges.len(), exchanges.runs().next()), (KEPT, Some((68, 1))));
         assert_eq!(evidence.of(Cause::ServerIdle, Ended::idle_us).len(), 0);
         assert_eq!(evidence.of(Cause::ClientIdle, |ended| Some(ended.exchanges())).len(), 0);
+    }
+
+    #[test]
+    fn only_what_is_counted_exactly_is_known_to_be_requests() {
+        let carried = |exact, protocol, application| {
+            Carried::by(&Connection { protocol, application, exact, ..Connection::nothing_known() })
+        };
+        assert_eq!(carried(true, Protocol::Plain, Application::Http1), Carried::Requests);
+        assert_eq!(carried(true, Protocol::Tls, Application::Unknown), Carried::EncryptedRequests);
+        assert_eq!(carried(true, Protocol::Unknown, Application::Unknown), Carried::Requests, "of an old recording");
+        assert_eq!(carried(true, Protocol::Plain, Application::Websocket), Carried::Messages);
+        assert_eq!(carried(false, Protocol::Plain, Application::Websocket), Carried::Turns);
+        assert_eq!(carried(false, Protocol::Plain, Application::Mqtt), Carried::Turns);
+        assert_eq!(carried(true, Protocol::Http2, Application::Http2), Carried::Turns, "whatever a recording says");
     }
 
     #[test]

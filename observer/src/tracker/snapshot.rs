@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Counts, Diagnosis, Evidence,
+    Counts, Diagnosis, Evidence, Spoken,
     diagnosis::{Patient, certainties, diagnose},
 };
 use compact_str::CompactString;
@@ -49,6 +49,7 @@ pub(crate) struct GroupRow {
     /// The container or the systemd unit, or else the path of the cgroup; None if that is not known, or not the same for all
     /// of them.
     pub(crate) cgroup: Option<Arc<str>>,
+    pub(crate) spoken: Spoken,
     pub(crate) counts: Counts,
     pub(crate) evidence: Arc<Evidence>,
 }
@@ -75,6 +76,7 @@ impl GroupRow {
             key: Some(group.key),
             runtime: group.runtime,
             cgroup: group.cgroup.clone(),
+            spoken: Spoken::of(group.counters.application),
             counts: Counts::from(&group.counters),
             evidence,
         }
@@ -98,8 +100,8 @@ impl GroupRow {
     }
 
     fn patient(&self) -> Patient<'_> {
-        let Self { counts, evidence, runtime, processes, .. } = self;
-        Patient { counts, evidence, runtime: *runtime, processes: *processes }
+        let Self { counts, evidence, runtime, processes, spoken, .. } = self;
+        Patient { counts, evidence, runtime: *runtime, processes: *processes, spoken: *spoken }
     }
 
     /// Takes in another one, of the same name or of any.
@@ -113,6 +115,7 @@ impl GroupRow {
         if self.cgroup != other.cgroup {
             self.cgroup = None;
         }
+        self.spoken = self.spoken.and(other.spoken);
         self.counts += other.counts;
         Arc::make_mut(&mut self.evidence).absorb(&other.evidence);
     }
@@ -190,9 +193,9 @@ impl Snapshot {
         rows == 0 && self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
     }
 
-    /// Nothing went untracked, and every exchange is on a connection that can be counted exactly.
+    /// Nothing went untracked, and every connection can be counted exactly, also those without an exchange.
     pub(crate) fn is_exact(&self) -> bool {
-        self.loss.connections() == 0 && self.loss.counts == 0 && self.totals.inexact == 0
+        self.loss.connections() == 0 && self.loss.counts == 0 && self.totals.is_exact()
     }
 }
 
@@ -208,6 +211,7 @@ fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
         key: None,
         runtime: None,
         cgroup: None,
+        spoken: Spoken::default(),
         counts: Counts::default(),
         evidence: Arc::default(),
     };

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     clock::Clock,
     decode,
-    event::{Group, GroupKey, Listing},
+    event::{Application, Cause, Connection, Group, GroupKey, Listing},
 };
 
 fn key(tgid: u32, port: u16) -> GroupKey {
@@ -85,6 +85,66 @@ fn loss_of_rows_is_incomplete_but_exact_and_loss_of_connections_is_neither() {
     assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, false));
     tracker.sample(with(LossSample { hook_skips: 5, ..LossSample::default() }));
     assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (true, true));
+}
+
+fn speaking(mut group: GroupSample, application: Application, marked: u64) -> GroupSample {
+    (group.counters.application, group.counters.marked) = (application as u64, marked);
+    group
+}
+
+#[test]
+fn a_connection_that_is_marked_makes_its_watch_inexact_also_without_an_exchange() {
+    let snapshot = snapshot_of([vec![speaking(group(key(1, 80), 1, 0, 0), Application::Mqtt, 1)]]);
+    assert_eq!((snapshot.totals.exchanges(), snapshot.totals.inexact, snapshot.totals.marked), (0, 0, 1));
+    assert!(!snapshot.totals.is_exact() && !snapshot.is_exact());
+    assert_eq!(snapshot.totals.since(&snapshot.totals).marked, 0);
+}
+
+#[test]
+fn groups_together_have_all_their_marks_and_the_application_of_those_that_are_recognised() {
+    let ended_ones = |applications: [Application; 3]| {
+        let groups = applications
+            .into_iter()
+            .zip(1..)
+            .map(|(application, tgid)| ended(speaking(group(key(tgid, 80), 1, 1, 0), application, tgid.into())));
+        snapshot_of([groups.collect()]).groups.remove(0)
+    };
+    let folded = ended_ones([Application::Unknown, Application::Redis, Application::Redis]);
+    assert_eq!((folded.spoken.name(), folded.counts.marked), (Some("redis"), 6));
+    assert_eq!(ended_ones([Application::Redis, Application::Mysql, Application::Redis]).spoken, Spoken::Several);
+    let live = vec![
+        speaking(group(key(1, 80), 1, 1, 0), Application::Http1, 1),
+        speaking(group(key(2, 80), 1, 1, 0), Application::Unknown, 2),
+    ];
+    let [family] = families(snapshot_of([live]).groups).try_into().unwrap();
+    assert_eq!((family.whole.spoken.name(), family.whole.counts.marked), (Some("http1"), 3));
+}
+
+/// Ten connections, each closed with a thousand bytes unread.
+#[test]
+fn what_is_only_possible_is_no_news() {
+    for (exact, expected) in [(true, 1), (false, 0)] {
+        let mut tracker = Tracker::new(0, 100);
+        for socket in 0..10 {
+            let key = ConnectionKey { socket, connect_ns: 1 };
+            let connection = Connection {
+                cause: Some(Cause::UnreadResponse),
+                exchanges: 1,
+                unread_bytes: Some(1_000),
+                exact,
+                ..Connection::nothing_known()
+            };
+            let group = self::key(1, 80);
+            tracker.apply(Event { kind: RowKind::Close, unix_ns: 1, key, group, connection });
+        }
+        let mut sample = group(key(1, 80), 10, 10, 0);
+        sample.counters.closes[Cause::UnreadResponse as usize] = 10;
+        sample.counters.marked = if exact { 0 } else { 10 };
+        tracker.sample(Sample { groups: vec![sample], ..Sample::default() });
+        let snapshot = tracker.snapshot(2);
+        assert_eq!(snapshot.groups[0].diagnoses().len(), 1);
+        assert_eq!(tracker.news(&snapshot).len(), expected, "exact: {exact}");
+    }
 }
 
 #[test]

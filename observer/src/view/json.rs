@@ -76,6 +76,7 @@ struct Counters {
     missed: u64,
     pre_existing: u64,
     inexact: u64,
+    marked: u64,
 }
 
 #[derive(Serialize)]
@@ -96,6 +97,7 @@ struct Group<'a> {
     remote: Option<IpAddr>,
     port: Option<u16>,
     cgroup: Option<&'a str>,
+    application: Option<&'static str>,
     overflow: bool,
     #[serde(flatten)]
     counters: Counters,
@@ -156,6 +158,7 @@ impl From<&Counts> for Counters {
             missed: counts.missed(),
             pre_existing: counts.pre_existing,
             inexact: counts.inexact,
+            marked: counts.marked,
         }
     }
 }
@@ -177,6 +180,7 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             remote: name.map(|name| name.remote),
             port: name.map(|name| name.port),
             cgroup: row.cgroup.as_deref(),
+            application: row.spoken.name(),
             overflow: name.is_none(),
             counters: Counters::from(&row.counts),
             why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
@@ -273,5 +277,56 @@ impl View for JsonView {
             groups: snapshot.groups.iter().map(Group::from).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        event::{Application, GroupKey, GroupSample, Sample},
+        tracker::Tracker,
+    };
+
+    /// The summary of a watch whose groups have these counters, each in a process of its own.
+    fn summary(counters: &[crate::event::Group]) -> Value {
+        let mut tracker = Tracker::new(0, 10);
+        let groups = counters.iter().zip(1..).map(|(counters, tgid)| GroupSample {
+            key: GroupKey { tgid, ..GroupKey::default() },
+            counters: *counters,
+            ended: false,
+            process_ended: false,
+            runtime: None,
+            cgroup: None,
+        });
+        tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
+        serde_json::from_str(&JsonView.summary(&About::default(), &tracker.snapshot(0))).unwrap()
+    }
+
+    #[test]
+    fn a_group_says_what_it_speaks_and_how_many_of_its_connections_are_marked() {
+        let counters = |opened, marked, application| crate::event::Group {
+            opened,
+            marked,
+            application,
+            ..crate::event::Group::default()
+        };
+        let said = summary(&[
+            counters(4, 0, Application::Http1 as u64),
+            counters(3, 3, Application::Nats as u64),
+            counters(2, 1, tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS),
+            counters(1, 0, 0),
+        ]);
+        let groups: Vec<Value> = said["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| json!([group["application"], group["marked"], group["inexact"]]))
+            .collect();
+        assert_eq!(groups, [json!(["http1", 0, 0]), json!(["nats", 3, 0]), json!([null, 1, 0]), json!([null, 0, 0])]);
+        assert_eq!((&said["totals"]["marked"], &said["exact"]), (&json!(4), &json!(false)));
+        assert_eq!(summary(&[counters(1, 0, 0)])["exact"], true);
     }
 }

@@ -99,7 +99,7 @@ fn table(snapshot: &Snapshot) -> Table {
     let mut add = |process: String, remote: String, counts: &Counts| {
         let numbers = columns.iter().map(|column| {
             let is_of_exchanges = matches!(column.title, "EXCHANGES" | "NEW" | "REUSED");
-            let approximately = if is_of_exchanges && counts.inexact > 0 { "≈" } else { "" };
+            let approximately = if is_of_exchanges { words::approximately(counts.is_exact()) } else { "" };
             format!("{approximately}{}", (column.value)(counts))
         });
         table.add_row([process, remote].into_iter().chain(numbers).chain([ratio(counts)]));
@@ -137,9 +137,10 @@ fn sentence(snapshot: &Snapshot) -> String {
             return "no connections".into();
         }
         let opened = plural(totals.opened, "connection", "connections");
-        return format!("no exchanges: {opened} opened, {} failed", totals.failed());
+        let none = if totals.is_exact() { "no exchanges".into() } else { words::exchanges(0, false) };
+        return format!("{none}: {opened} opened, {} failed", totals.failed());
     }
-    let approximately = if totals.inexact > 0 { "≈" } else { "" };
+    let approximately = words::approximately(totals.is_exact());
     let mut remotes: Vec<_> = snapshot.groups.iter().map(|group| names(group).1).collect();
     remotes.sort_unstable();
     remotes.dedup();
@@ -149,7 +150,7 @@ fn sentence(snapshot: &Snapshot) -> String {
     };
     format!(
         "{} to {to}: {approximately}{}, {approximately}{} reused",
-        words::exchanges(totals.exchanges(), totals.inexact == 0),
+        words::exchanges(totals.exchanges(), totals.is_exact()),
         plural(totals.new, "on a new connection", "on new connections"),
         totals.reused
     )
@@ -173,4 +174,37 @@ fn diagnoses(snapshot: &Snapshot) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Group, GroupKey, GroupSample, Sample},
+        tracker::Tracker,
+    };
+
+    fn summary(counters: &Group) -> String {
+        let counters = *counters;
+        let mut tracker = Tracker::new(0, 10);
+        let key = GroupKey { tgid: 1, ..GroupKey::default() };
+        let group = GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None };
+        tracker.sample(Sample { groups: vec![group], ..Sample::default() });
+        LinesView.summary(&About::default(), &tracker.snapshot(0))
+    }
+
+    #[test]
+    fn a_marked_connection_marks_what_others_have_counted() {
+        let said = summary(&Group { opened: 3, new: 2, reused: 8, marked: 1, ..Group::default() });
+        for words in ["≈10", "≈2", "≈8", "≈ 1 connection cannot be counted exactly", "≈10 exchanges to"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+
+    #[test]
+    fn no_exchanges_are_marked_too() {
+        let said = |marked| summary(&Group { opened: 3, marked, ..Group::default() });
+        assert!(said(0).ends_with("\nno exchanges: 3 connections opened, 0 failed\n"), "{}", said(0));
+        assert!(said(1).ends_with("\n≈0 exchanges: 3 connections opened, 0 failed\n"), "{}", said(1));
+    }
 }

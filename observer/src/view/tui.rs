@@ -137,10 +137,10 @@ impl Tui {
         let baseline = self.baseline.as_ref()?;
         let counts = last.totals.since(&baseline.totals);
         let ago = words::clock(last.duration_us.saturating_sub(baseline.at_us));
-        let approximately = if counts.inexact > 0 { "≈" } else { "" };
+        let approximately = words::approximately(counts.is_exact());
         Some(format!(
             "since the reset of the screen, {ago} ago: {}, {approximately}{} new, {approximately}{} reused ({})",
-            words::exchanges(counts.exchanges(), counts.inexact == 0),
+            words::exchanges(counts.exchanges(), counts.is_exact()),
             counts.new,
             counts.reused,
             words::ratio(&counts)

@@ -73,21 +73,27 @@ pub(super) fn plural(n: u64, one: &str, many: &str) -> String {
     if n == 1 { format!("{n} {one}") } else { format!("{n} {many}") }
 }
 
+/// The mark in front of a number that could not be counted exactly.
+pub(super) fn approximately(is_exact: bool) -> &'static str {
+    if is_exact { "" } else { "≈" }
+}
+
 /// Exchanges, with a mark where they could not be counted exactly.
 pub(super) fn exchanges(n: u64, is_exact: bool) -> String {
-    let approximately = if is_exact { "" } else { "≈" };
-    format!("{approximately}{}", plural(n, "exchange", "exchanges"))
+    format!("{}{}", approximately(is_exact), plural(n, "exchange", "exchanges"))
 }
 
 /// Short enough for 80 columns, as long as nothing is odd.
 pub(super) fn close_details(connection: &Connection) -> String {
-    let approximately = if connection.exact { "" } else { "≈" };
+    let approximately = approximately(connection.exact);
     let reused = connection.reused();
     let mut text = match (connection.exchanges, connection.exchanges - reused) {
         // Requests interleave: what is counted is how often the direction turned.
         (1.., _) if connection.protocol == Protocol::Http2 => {
             format!("HTTP/2, ≈{}", plural(connection.exchanges, "turn", "turns"))
         }
+        // It may have carried some that could not be told.
+        (0, _) if !connection.exact => exchanges(0, false),
         (0, _) if connection.first_is_new => "unused".into(),
         (0, _) => "no exchange".into(),
         (_, 0) => format!("{approximately}{reused} reused"),
@@ -168,13 +174,21 @@ pub(super) fn netstat(snapshot: &Snapshot) -> Option<String> {
 /// What keeps the numbers from being the whole truth.
 pub(super) fn caveats(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = losses(snapshot);
-    if snapshot.totals.inexact > 0 {
-        lines.push(format!(
-            "≈ {} on connections that cannot be counted exactly",
-            plural(snapshot.totals.inexact, "exchange is", "exchanges are")
-        ));
-    }
+    lines.extend(inexactness(&snapshot.totals));
     lines
+}
+
+fn inexactness(totals: &Counts) -> Option<String> {
+    if totals.is_exact() {
+        return None;
+    }
+    // Those without an exchange may have carried some all the same.
+    let connections = plural(totals.marked, "connection", "connections");
+    let what = match totals.inexact {
+        0 => format!("{connections} cannot"),
+        inexact => format!("{} on connections that cannot", plural(inexact, "exchange is", "exchanges are")),
+    };
+    Some(format!("≈ {what} be counted exactly"))
 }
 
 /// What was missed.
@@ -221,6 +235,25 @@ mod tests {
         assert_eq!([0, 999_999, 1_234_567, 999_999_999].map(six), ["0", "999999", "1.23M", "1.00G"]);
         assert_eq!([fitting(12_345.6, 1, 7), fitting(123_456.7, 1, 7)], ["12345.6", "123.46k"]);
         assert_eq!([fitting(5.0, 0, 0), fitting(12_345.0, 0, 3)], ["", "12k"]);
+    }
+
+    #[test]
+    fn what_cannot_be_counted_exactly_is_said_also_without_an_exchange() {
+        let said = |inexact, marked| inexactness(&Counts { inexact, marked, ..Counts::default() });
+        assert_eq!(said(0, 0), None);
+        assert_eq!(said(0, 1).as_deref(), Some("≈ 1 connection cannot be counted exactly"));
+        assert_eq!(said(0, 3).as_deref(), Some("≈ 3 connections cannot be counted exactly"));
+        for marked in [0, 2] {
+            let exchanges = Some("≈ 7 exchanges are on connections that cannot be counted exactly");
+            assert_eq!(said(7, marked).as_deref(), exchanges);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_counted_exactly_is_not_called_unused() {
+        let details =
+            |exact| close_details(&Connection { exact, closed_by: Ender::Local, ..Connection::nothing_known() });
+        assert_eq!([true, false].map(details), ["unused, by us", "≈0 exchanges, by us"]);
     }
 
     #[test]

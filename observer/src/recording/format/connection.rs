@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Cause, Connection, Cut, Ender, Failure, Protocol, RowKind, Why};
+use crate::event::{Application, Cause, Connection, Cut, Ender, Failure, Protocol, RowKind, Why};
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "RowKind", rename_all = "lowercase")]
@@ -89,6 +89,8 @@ pub(super) struct ConnectionDef {
     how: Cut,
     #[serde(with = "ProtocolDef")]
     protocol: Protocol,
+    #[serde(with = "application")]
+    application: Application,
     exact: bool,
     #[serde(with = "FailureDef")]
     failure: Failure,
@@ -126,5 +128,22 @@ mod cause {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cause>, D::Error> {
         let name = Option::<String>::deserialize(deserializer)?;
         Ok(CAUSES.into_iter().find(|cause| Some(cause_name(*cause)) == name.as_deref()))
+    }
+}
+
+/// By its name, or null.
+mod application {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::event::{Application, application_named};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(application: &Application, serializer: S) -> Result<S::Ok, S::Error> {
+        application.name().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Application, D::Error> {
+        let name = Option::<String>::deserialize(deserializer)?;
+        Ok(name.as_deref().map_or(Application::Unknown, application_named))
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct GroupDef {
     reused: u64,
     #[serde(skip_serializing_if = "is_zero")]
     inexact: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    marked: u64,
     #[serde(with = "list", skip_serializing_if = "list::is_empty")]
     failures: [u64; FAILURES],
     #[serde(with = "list", skip_serializing_if = "list::is_empty")]
@@ -65,6 +67,8 @@ pub(super) struct GroupDef {
     /// An id means nothing on another machine.
     #[serde(skip)]
     cgroup: u64,
+    #[serde(with = "application", skip_serializing_if = "is_zero")]
+    application: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,6 +140,30 @@ mod comm {
             .ok_or_else(|| D::Error::custom("a process's name has at most 16 bytes"))?
             .copy_from_slice(&bytes);
         Ok(comm)
+    }
+}
+
+/// What a group's connections speak: the name of one application, or `several`.
+mod application {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
+
+    use crate::event::{Application, application_named};
+
+    const SEVERAL: &str = "several";
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = if *number == SEVERAL_APPLICATIONS { Some(SEVERAL) } else { Application::of(*number).name() };
+        name.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Ok(match Option::<String>::deserialize(deserializer)?.as_deref() {
+            Some(SEVERAL) => SEVERAL_APPLICATIONS,
+            Some(name) => application_named(name) as u64,
+            None => Application::Unknown as u64,
+        })
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
             "port": connection.remote.port(),
             "n": connection.exchanges,
             "reused": connection.exchanges > 1 || !connection.first_is_new,
+            "application": connection.application.name(),
         },
         RowKind::Close => {
             opening(connection, line);
@@ -56,6 +57,7 @@ pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
                 "how": how(connection.how),
                 "cause": connection.cause.map(cause_name),
                 "protocol": protocol(connection.protocol),
+                "application": connection.application.name(),
                 "exact": connection.exact,
             }
         }
@@ -211,7 +213,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::event::{Cause, ConnectionKey, Event, Failure, GroupKey, Why};
+    use crate::event::{Application, Cause, ConnectionKey, Event, Failure, GroupKey, Why};
 
     fn line(kind: RowKind, connection: Connection) -> String {
         let key = ConnectionKey { socket: 1, connect_ns: 2 };
@@ -245,6 +247,7 @@ mod tests {
             closed_by: Ender::Peer,
             how: Cut::Reset,
             protocol: Protocol::Http2,
+            application: Application::Http2,
             exact: false,
             failure: Failure::Other,
             errno: 99,
@@ -259,12 +262,14 @@ mod tests {
             "process": "a \"b\" \\ \u{1b}[31m é", "local": "10.0.0.255:65535", "remote": "[fe80::1]:80", "port": 80,
             "pre_existing": true, "why": "missed-reuse", "replaced_cause": "server-idle", "exchanges": 5, "reused": 4,
             "sent_bytes": u64::MAX, "received_bytes": 0, "lifetime_us": 1, "idle_us": 2, "unread_bytes": 3,
-            "closed_by": "peer", "how": "rst", "cause": "reset-by-peer", "protocol": "http2", "exact": false,
+            "closed_by": "peer", "how": "rst", "cause": "reset-by-peer", "protocol": "http2",
+            "application": "http2", "exact": false,
         });
         assert_eq!(object(RowKind::Close, everything_known()), close);
         assert_eq!(object(RowKind::Failed, everything_known())["error"], "errno 99");
         let exchange = object(RowKind::Exchange, everything_known());
         assert_eq!((&exchange["n"], &exchange["reused"]), (&json!(5), &json!(true)));
+        assert_eq!(exchange["application"], "http2");
         assert_eq!(object(RowKind::Open, everything_known())["type"], "open");
     }
 
@@ -276,7 +281,8 @@ mod tests {
                 r#"{"type":"close","time":"2027-01-15T08:00:00.000000012Z","id":7,"pid":null,"process":null,"#,
                 r#""local":null,"remote":"0.0.0.0:0","port":0,"pre_existing":false,"why":null,"replaced_cause":null,"#,
                 r#""exchanges":0,"reused":0,"sent_bytes":null,"received_bytes":null,"lifetime_us":null,"idle_us":null,"#,
-                r#""unread_bytes":null,"closed_by":null,"how":null,"cause":null,"protocol":"unknown","exact":true}"#,
+                r#""unread_bytes":null,"closed_by":null,"how":null,"cause":null,"protocol":"unknown","#,
+                r#""application":null,"exact":true}"#,
                 "\n"
             )
         );

@@ -123,9 +123,11 @@ impl Column {
     pub(super) fn text(self, part: &Part, room: usize) -> String {
         let whole = |number: u64| fitting(number as f64, 0, room);
         let rounded = |number: Option<f64>| number.map_or_else(|| "–".into(), |number| fitting(number, 1, room));
-        let exchanges = |number: u64| match part.counts.inexact {
-            0 => whole(number),
-            _ => format!("≈{}", fitting(number as f64, 0, room.saturating_sub(1))),
+        let exchanges = |number: u64| {
+            if part.counts.is_exact() {
+                return whole(number);
+            }
+            format!("≈{}", fitting(number as f64, 0, room.saturating_sub(1)))
         };
         match self {
             // The name is in the row above.

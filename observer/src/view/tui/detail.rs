@@ -66,7 +66,7 @@ fn title(tui: &Tui, part: &Part<'_>, room: usize) -> String {
 }
 
 fn lines(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
-    let mut lines = cgroup(tui, part);
+    let mut lines = circumstances(tui, part);
     lines.extend(findings(tui, part, width));
     // A column between two blocks.
     let room = if width < TWO_BLOCKS { width } else { width / 2 - 1 };
@@ -83,10 +83,15 @@ fn heading(tui: &Tui, text: &str) -> Line<'static> {
     Line::styled(tui.theme.text(text), tui.theme.bold())
 }
 
-/// The container or the systemd unit that it runs in.
-fn cgroup(tui: &Tui, part: &Part<'_>) -> Lines {
-    let line = |cgroup: &str| Line::styled(tui.theme.text(&format!("in {}", printable(cgroup))), tui.theme.dim());
-    part.row.cgroup.as_deref().map(line).into_iter().collect()
+/// What it speaks, and the container or the systemd unit that it runs in.
+fn circumstances(tui: &Tui, part: &Part<'_>) -> Lines {
+    let spoken = part.row.spoken.name().map(|application| format!("speaks {application}"));
+    let cgroup = part.row.cgroup.as_deref().map(|cgroup| format!("in {}", printable(cgroup)));
+    let known: Vec<String> = spoken.into_iter().chain(cgroup).collect();
+    if known.is_empty() {
+        return Vec::new();
+    }
+    vec![Line::styled(tui.theme.text(&known.join(", ")), tui.theme.dim())]
 }
 
 /// Says that something is not since the reset.
@@ -232,7 +237,7 @@ fn last_closed(tui: &Tui, part: &Part<'_>) -> Lines {
 }
 
 fn ended_text(ended: &Ended) -> String {
-    let exchanges = words::exchanges(ended.exchanges(), ended.is_exact);
+    let exchanges = words::exchanges(ended.exchanges(), ended.is_exact());
     let unread = match ended.unread_bytes() {
         0 => String::new(),
         bytes => format!(", {} unread", plural(bytes, "byte", "bytes")),

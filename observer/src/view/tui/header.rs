@@ -134,7 +134,7 @@ impl Item {
 
 /// Exchanges; numbers are exact where they have this much room.
 fn exchanges(tui: &Tui, counts: &Counts, room: usize) -> [Item; 3] {
-    let approximately = if counts.inexact > 0 { "≈" } else { "" };
+    let approximately = words::approximately(counts.is_exact());
     let number = |number: u64| tui.theme.text(&format!("{approximately}{}", words::fitting(number as f64, 0, room)));
     let item = |name, number, style: Style| Item {
         name,

@@ -297,6 +297,41 @@ fn no_bar_is_cut_off_nor_a_port() {
 }
 
 #[test]
+fn the_detail_says_what_is_spoken_and_where() {
+    let mut watch = fixture::Watch::new();
+    let counters = crate::event::Group {
+        opened: 1,
+        new: 1,
+        reused: 9,
+        application: crate::event::Application::Postgresql as u64,
+        ..Default::default()
+    };
+    let key = fixture::key(443, "127.0.0.1:5432");
+    let mut group = fixture::group(key, "client", &counters);
+    watch.sample(vec![group.clone()], 0);
+    for (width, height) in SIZES {
+        let mut tui = screen(&watch, PLAIN, 3_500);
+        press(&mut tui, "⇥");
+        let text = text(&drawn(&mut tui, (width, height)));
+        assert!(text.contains("│speaks postgresql") && text.contains("│no finding"), "{text}");
+    }
+    group.cgroup = Some("shop.service".into());
+    watch.sample(vec![group], 0);
+    let text = shown(&mut screen(&watch, PLAIN, 3_500));
+    assert!(text.contains("│speaks postgresql, in shop.service"), "{text}");
+}
+
+#[test]
+fn a_connection_that_cannot_be_counted_exactly_marks_what_others_have_counted() {
+    let mut watch = fixture::Watch::new();
+    let counters = crate::event::Group { opened: 3, new: 2, reused: 8, marked: 1, ..Default::default() };
+    watch.sample(vec![fixture::group(fixture::key(443, "127.0.0.1:8080"), "client", &counters)], 0);
+    let text = text(&drawn(&mut screen(&watch, PLAIN, 3_500), (80, 15)));
+    assert!(text.contains("NEW ≈2 ") && text.contains("REUSED ≈8 "), "{text}");
+    assert_eq!([text.matches("≈2").count(), text.matches("≈8").count()], [2, 2], "also in its row: {text}");
+}
+
+#[test]
 fn what_is_not_exact_and_what_is_not_listed_says_so() {
     let mut watch = fixture::undrained();
     let key = fixture::key(443, "127.0.0.1:8080");
