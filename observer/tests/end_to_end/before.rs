@@ -1,7 +1,7 @@
 //! Connections that were open before the watch began: taken over, once each, whatever happens meanwhile.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::Read as _,
     net::TcpStream,
     process::{self, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -12,8 +12,9 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
+    http,
     machine::Machine,
-    peer::{Peer, ask},
+    peer::{Peer, ask, ask_by_bash, send_request},
     programs::program,
     report::assert_fields,
     tool::Process,
@@ -52,12 +53,16 @@ fn used_before_and_during_the_watch() {
 #[test]
 fn an_answer_that_was_due_at_the_start_counts() {
     let machine = Machine::shared();
-    let peer = Peer::echo();
+    let peer = Peer::new(|mut stream| {
+        http::serve(&mut stream);
+    });
     let mut stream = peer.connect();
-    stream.write_all(b"hello").expect("a request can be sent");
+    send_request(&mut stream);
     let watch = machine.watch(format!("-p {}", peer.port()));
-    stream.read_exact(&mut [0; 5]).expect("an answer comes");
-    ask(&mut stream);
+    let mut answer = [0; http::OK.len()];
+    stream.read_exact(&mut answer).expect("an answer comes");
+    send_request(&mut stream);
+    stream.read_exact(&mut answer).expect("an answer comes");
     drop(stream);
     peer.wait_for(1);
     let report = watch.end();
@@ -69,8 +74,7 @@ fn an_answer_that_was_due_at_the_start_counts() {
 fn another_users_process_is_found() {
     let machine = Machine::shared();
     let peer = Peer::echo();
-    let script =
-        format!("exec 3<>/dev/tcp/127.0.0.1/{}; echo hello >&3; read line <&3; echo done; read -r", peer.port());
+    let script = format!("{}; echo done; read -r", ask_by_bash(peer.port()));
     let mut client = program("setpriv", "util-linux");
     client.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", &script]);
     let mut client = Process::start(client.stdin(Stdio::piped()).stdout(Stdio::piped()));

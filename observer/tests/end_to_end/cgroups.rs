@@ -13,7 +13,7 @@ use tempfile::{TempDir, tempdir};
 use crate::support::{
     eventually,
     machine::Machine,
-    peer::Peer,
+    peer::{Peer, ask_by_bash},
     programs::{output_of, program},
     report::{Report, assert_fields},
     tool::Process,
@@ -67,9 +67,8 @@ impl Cgroup<'_> {
     /// Bash in it, which has one exchange with an echo there, and then does this.
     pub(crate) fn client(&self, port: u16, then: &str) -> Command {
         let procs = self.path.join("cgroup.procs");
-        let exchange = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo hello >&3; read line <&3");
         let mut bash = program("bash", "bash");
-        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {exchange}; {then}", procs.display()));
+        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {}; {then}", procs.display(), ask_by_bash(port)));
         bash.stdin(Stdio::piped());
         bash
     }

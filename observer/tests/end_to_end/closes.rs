@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{
     eventually,
     machine::Machine,
-    peer::{Peer, ask, echo},
+    peer::{Peer, ask, echo, read_request, send_answer, send_request},
     report::assert_fields,
     sockets::reset_on_close,
 };
@@ -82,8 +82,8 @@ fn it_lives_until_the_peer_ends_it() {
     let mut until_its_end = Duration::MAX;
     let close = close_row(
         |mut stream| {
-            stream.read_exact(&mut [0; 5]).expect("a request comes");
-            stream.write_all(b"hello").expect("the client takes the answer");
+            read_request(&mut stream);
+            send_answer(&mut stream);
             sleep(AFTER_THE_ANSWER);
         },
         |mut stream| {
@@ -115,14 +115,14 @@ fn reset_by_us() {
 fn reset_by_the_peer() {
     let close = close_row(
         |mut stream| {
-            stream.read_exact(&mut [0; 5]).expect("a request comes");
-            stream.write_all(b"hello").expect("the client takes the answer");
-            stream.read_exact(&mut [0; 5]).expect("a second request comes");
+            read_request(&mut stream);
+            send_answer(&mut stream);
+            read_request(&mut stream);
             reset_on_close(&stream);
         },
         |mut stream| {
             ask(&mut stream);
-            stream.write_all(b"hello").expect("a request can be sent");
+            send_request(&mut stream);
             stream.read_exact(&mut [0; 5]).expect_err("the peer resets");
         },
     );
@@ -133,12 +133,12 @@ fn reset_by_the_peer() {
 fn two_megabytes_abandoned() {
     let close = close_row(
         |mut stream| {
-            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            read_request(&mut stream);
             // It stops when the client resets.
             let _ = stream.write_all(&vec![b'.'; 2 << 20]);
         },
         |mut stream| {
-            stream.write_all(b"hello").expect("a request can be sent");
+            send_request(&mut stream);
             stream.read_exact(&mut [0; 4096]).expect("the beginning of an answer comes");
             wait_for_bytes(&stream, 1);
         },
@@ -151,12 +151,12 @@ fn two_megabytes_abandoned() {
 fn a_known_number_of_bytes_left_unread() {
     let close = close_row(
         |mut stream| {
-            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            read_request(&mut stream);
             stream.write_all(&[b'.'; 1000]).expect("the client takes the answer");
             let _ = stream.read(&mut [0]);
         },
         |mut stream| {
-            stream.write_all(b"hello").expect("a request can be sent");
+            send_request(&mut stream);
             stream.read_exact(&mut [0; 100]).expect("an answer comes");
             wait_for_bytes(&stream, 900);
         },
@@ -169,11 +169,11 @@ fn a_known_number_of_bytes_left_unread() {
 fn the_end_of_the_answer_is_not_a_byte_left_unread() {
     let close = close_row(
         |mut stream| {
-            stream.read_exact(&mut [0; 5]).expect("a request comes");
+            read_request(&mut stream);
             stream.write_all(b"hello world").expect("the client takes the answer");
         },
         |mut stream| {
-            stream.write_all(b"hello").expect("a request can be sent");
+            send_request(&mut stream);
             stream.read_exact(&mut [0; 5]).expect("an answer comes");
             // The peer's FIN is there as well.
             sleep(Duration::from_millis(100));

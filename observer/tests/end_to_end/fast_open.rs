@@ -65,23 +65,23 @@ fn a_request_of_http_as_the_only_send() {
 }
 
 #[test]
-fn any_other_request_as_the_only_send() {
+fn anything_else_as_the_only_send_is_marked() {
     let talk = |mut stream: TcpStream| {
         stream.read_exact(&mut [0; 5]).expect("a request comes");
         stream.write_all(b"thanks").expect("the client takes the answer");
         1
     };
-    three(b"hello", talk, 6).assert_exact(3, "plain");
+    three(b"hello", talk, 6).assert_turns(3);
 }
 
-/// Nothing comes back: one exchange, by definition.
+/// Nothing comes back: one turn, by definition.
 #[test]
 fn a_log_line_as_the_only_send() {
     let talk = |mut stream: TcpStream| {
         assert_eq!(stream.read_to_end(&mut Vec::new()).expect("the client ends in order"), 5);
         1
     };
-    three(b"a log", talk, 0).assert_exact(3, "plain");
+    three(b"a log", talk, 0).assert_turns(3);
 }
 
 #[test]

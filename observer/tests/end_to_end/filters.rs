@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     machine::Machine,
-    peer::{Peer, ask},
+    peer::{Peer, ask, ask_by_bash},
     programs::{output_of, program},
     report::{Report, assert_fields},
     sockets,
@@ -19,7 +19,7 @@ pub(crate) fn visit(peer: &Peer) {
 
 /// The same, by a process named bash.
 fn bash_visits(peer: &Peer) -> Value {
-    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; echo hello >&3; read line <&3; echo $$", peer.port());
+    let script = format!("{}; echo $$", ask_by_bash(peer.port()));
     let pid = output_of(program("bash", "bash").args(["-c", &script]));
     json!({ "process": "bash", "pid": pid.trim().parse::<u32>().expect("a process id") })
 }

@@ -12,15 +12,10 @@ use tempfile::tempdir;
 
 use crate::support::{
     machine::Machine,
-    peer::{self, Peer, ask, echo},
+    peer::{self, Peer, ask, ask_by_bash, echo},
     programs::{output_of, program},
     report::assert_fields,
 };
-
-/// What bash does to have one exchange with an echo.
-fn script(port: u16) -> String {
-    format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo hello >&3; read line <&3")
-}
 
 #[test]
 fn a_process_and_its_destinations() {
@@ -51,7 +46,7 @@ fn ended_processes_of_one_name_are_one() {
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     for _ in 0..PROCESSES {
-        output_of(program("bash", "bash").args(["-c", &script(peer.port())]));
+        output_of(program("bash", "bash").args(["-c", &ask_by_bash(peer.port())]));
     }
     peer.wait_for(PROCESSES);
     let report = watch.end();
@@ -72,7 +67,7 @@ fn names_are_harmless() {
     for name in names {
         let link = folder.path().join(OsStr::from_bytes(name));
         symlink("/bin/bash", &link).expect("a name can be given");
-        output_of(Command::new(&link).args(["-c", &script(peer.port())]));
+        output_of(Command::new(&link).args(["-c", &ask_by_bash(peer.port())]));
     }
     peer.wait_for(3);
     let report = watch.end();

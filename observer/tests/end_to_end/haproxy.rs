@@ -23,7 +23,7 @@ use crate::support::{
 };
 
 /// In the foreground, as one process: what comes to its port is sent on to `behind`.
-fn start(options: &str, server: &str, behind: SocketAddr, port: Closed) -> Service {
+pub(crate) fn start(options: &str, server: &str, behind: SocketAddr, port: Closed) -> Service {
     let configuration = format!("listen front\nbind {}\nserver behind {behind} {server}\n", port.address);
     run(program("haproxy", "haproxy"), options, &configuration, port)
 }

@@ -27,7 +27,7 @@ use crate::support::{
 const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 
 /// nghttpd in the clear. It logs every frame, with the number of its connection.
-fn nghttpd() -> (Service, String, u16) {
+pub(crate) fn nghttpd() -> (Service, String, u16) {
     let (folder, port) = (service::folder(), Closed::new());
     fs::write(folder.path().join("index.html"), "hello").expect("it can be written");
     let (number, url) = (port.address.port(), format!("http://{}/", port.address));
@@ -37,7 +37,7 @@ fn nghttpd() -> (Service, String, u16) {
 }
 
 /// Connections and requests.
-fn logged(log: &str) -> (u64, u64) {
+pub(crate) fn logged(log: &str) -> (u64, u64) {
     let connections: HashSet<&str> =
         log.lines().filter_map(|line| Some(line.strip_prefix("[id=")?.split_once(']')?.0)).collect();
     (connections.len() as u64, log.lines().filter(|line| line.contains(" :method: GET")).count() as u64)
@@ -74,11 +74,11 @@ fn nghttp(url: &str) -> Client {
 }
 
 #[track_caller]
-fn assert_http2(report: &Report, connections: u64) {
+pub(crate) fn assert_http2(report: &Report, connections: u64) {
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0, "unused": 0 }));
     report.assert_totals(&json!({ "new": connections, "untracked": 0, "events_lost": 0 }));
     for close in report.of_type("close") {
-        assert_fields(close, &json!({ "protocol": "http2", "exact": false }));
+        assert_fields(close, &json!({ "protocol": "http2", "application": "http2", "exact": false }));
     }
     assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
     let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };

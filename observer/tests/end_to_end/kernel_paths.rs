@@ -19,6 +19,7 @@ use rustix::{
 use crate::support::{
     conversation::{Conversation, one},
     http::{OK, read_answer, serve},
+    peer::{REQUEST, send_request},
     sockets::turn_on,
 };
 
@@ -160,7 +161,7 @@ fn answers_that_are_not_waited_for() {
     one(
         |mut stream| {
             let mut asked = 0;
-            while stream.read_exact(&mut [0; 5]).is_ok() {
+            while stream.read_exact(&mut [0; REQUEST.len()]).is_ok() {
                 asked += 1;
                 for _ in 0..PIECES {
                     sleep(Duration::from_millis(2));
@@ -176,7 +177,7 @@ fn answers_that_are_not_waited_for() {
             epoll::add(&poll, &stream, epoll::EventData::new_u64(0), flags).expect("it can be polled");
             let mut waits = 0;
             for _ in 0..4 {
-                stream.write_all(b"hello").expect("it can be sent");
+                send_request(&mut stream);
                 let mut read = 0;
                 while read < PIECES * 5 {
                     match stream.read(&mut [0; 3]) {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{
     machine::Machine,
-    peer::{Peer, ask},
+    peer::{Peer, ask, ask_by_bash},
     programs::program,
     report::{Report, assert_fields},
     sockets::{bound, connect, local_address, reset_on_close},
@@ -25,8 +25,7 @@ fn process_ends(end: impl FnOnce(&mut Process)) -> Report {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
-    let script =
-        format!("exec 3<>/dev/tcp/127.0.0.1/{}; echo hello >&3; read line <&3; echo done; read -r", peer.port());
+    let script = format!("{}; echo done; read -r", ask_by_bash(peer.port()));
     let mut bash = program("bash", "bash");
     let mut client = Process::start(bash.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut stdout = client.child.stdout.take().expect("the pipe was asked for");

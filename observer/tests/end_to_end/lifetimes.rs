@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr},
     path::Path,
     thread::{sleep, spawn},
@@ -15,7 +14,7 @@ use tempfile::tempdir;
 use crate::support::{
     contract::LIFETIMES,
     machine::Machine,
-    peer::{Peer, ask, connect},
+    peer::{Peer, ask, connect, read_answer, send_request},
     report::assert_fields,
 };
 
@@ -92,12 +91,12 @@ fn what_is_read_after_the_end_is_in_the_histogram_once() {
     drop(twelve);
     let mut late = peer.connect();
     ask(&mut late);
-    late.write_all(b"hello").expect("a request can be sent");
+    send_request(&mut late);
     late.shutdown(Shutdown::Write).expect("it can be closed for sending");
     peer.wait_for_done(2);
     // Both FINs are out and acknowledged.
     sleep(Duration::from_millis(50));
-    late.read_exact(&mut [0; 5]).expect("the answer is there");
+    read_answer(&mut late);
     drop(late);
     let report = watch.end();
     drop(open);

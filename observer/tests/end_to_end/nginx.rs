@@ -67,7 +67,7 @@ fn unused(errors: &str) -> u64 {
     errors.lines().filter(|line| unused.iter().any(|reason| line.contains(reason))).count() as u64
 }
 
-fn assert_is_logged(report: &Report, log: &str, unused: u64) {
+pub(crate) fn assert_is_logged(report: &Report, log: &str, unused: u64) {
     let mut requests: HashMap<&str, u64> = HashMap::new();
     for line in log.lines() {
         let [connection, n, status] = line.split(' ').collect::<Vec<_>>()[..] else {
@@ -89,7 +89,7 @@ fn assert_is_logged(report: &Report, log: &str, unused: u64) {
     assert_eq!(counted, logged, "requests of each connection");
 }
 
-fn curl(url: &str, addresses: usize) {
+pub(crate) fn curl(url: &str, addresses: usize) {
     let mut curl: Command = program("curl", "curl");
     curl.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*"]);
     for n in 0..addresses {

@@ -5,12 +5,12 @@ use std::{io::Read as _, io::Write as _, net::TcpStream};
 use serde_json::Value;
 
 use crate::support::{
-    conversation::some, machine::Machine, programs::output_of, python::python, report::assert_fields,
+    conversation::some, machine::Machine, peer::REQUEST, programs::output_of, python::python, report::assert_fields,
 };
 
 /// An echo that counts.
 fn echo(mut stream: TcpStream) -> u64 {
-    let (mut asked, mut message) = (0, [0; 5]);
+    let (mut asked, mut message) = (0, [0; REQUEST.len()]);
     while stream.read_exact(&mut message).is_ok() {
         asked += 1;
         stream.write_all(&message).expect("the client takes the answer");

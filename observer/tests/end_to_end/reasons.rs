@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{
     go::{self, Server},
     machine::Machine,
-    peer::{Peer, ask, connect},
+    peer::{Peer, ask, connect, read_answer, read_request, send_answer, send_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
     sockets::reset_on_close,
@@ -57,9 +57,9 @@ fn what_is_there_at_the_connect_says_why() {
     let mut used = peer.connect();
     ask(&mut used);
     let missed = peer.connect();
-    used.write_all(b"hello").expect("it can be sent");
+    send_request(&mut used);
     let beside = peer.connect();
-    used.read_exact(&mut [0; 5]).expect("an answer comes");
+    read_answer(&mut used);
     let missed_too = peer.connect();
     drop((used, missed, beside, missed_too));
     peer.wait_for_done(4);
@@ -139,8 +139,8 @@ fn a_close_after_a_pause() {
 /// Answers once, waits, and closes first.
 fn closes_after(pause: Duration) -> impl Fn(TcpStream) + Send + Sync + 'static {
     move |mut stream| {
-        stream.read_exact(&mut [0; 5]).expect("a request comes");
-        stream.write_all(b"hello").expect("it can be answered");
+        read_request(&mut stream);
+        send_answer(&mut stream);
         sleep(pause);
     }
 }
@@ -170,8 +170,8 @@ fn nothing_was_asked() {
 #[test]
 fn an_answer_that_goes_on_after_the_close() {
     let server = |mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 5]).expect("a request comes");
-        stream.write_all(b"hello").expect("it can be answered");
+        read_request(&mut stream);
+        send_answer(&mut stream);
         // The client's close comes.
         assert_eq!(stream.read(&mut [0]).expect("the client closes in order"), 0);
         stream.write_all(b"and more").expect("it can be sent");
@@ -184,12 +184,13 @@ fn an_answer_that_goes_on_after_the_close() {
 fn an_answer_after_the_end_of_sending() {
     let server = |mut stream: TcpStream| {
         stream.read_to_end(&mut Vec::new()).expect("the client ends its request");
-        stream.write_all(b"hello").expect("it can be answered");
+        send_answer(&mut stream);
     };
     let half_closed = |mut stream: TcpStream| {
-        stream.write_all(b"hello").expect("a request can be sent");
+        send_request(&mut stream);
         shutdown(&stream, Shutdown::Write).expect("sending can be ended");
-        assert_eq!(stream.read_to_end(&mut Vec::new()).expect("an answer comes"), 5);
+        read_answer(&mut stream);
+        assert_eq!(stream.read(&mut [0]).expect("the server ends in order"), 0);
     };
     assert_eq!(cause(server, half_closed), "closed-after-response");
 }
@@ -206,14 +207,14 @@ fn a_reset_by_us() {
 #[test]
 fn a_reset_by_the_server() {
     let server = |mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 5]).expect("a request comes");
-        stream.write_all(b"hello").expect("it can be answered");
-        stream.read_exact(&mut [0; 5]).expect("another request comes");
+        read_request(&mut stream);
+        send_answer(&mut stream);
+        read_request(&mut stream);
         reset_on_close(&stream);
     };
     let used = |mut stream: TcpStream| {
         ask(&mut stream);
-        stream.write_all(b"hello").expect("it can be sent");
+        send_request(&mut stream);
         stream.read(&mut [0]).expect_err("the server resets it");
     };
     assert_eq!(cause(server, used), "reset-by-peer");
@@ -225,7 +226,7 @@ fn the_process_ends() {
     let (machine, peer) = (Machine::shared(), Peer::echo());
     let watch = machine.watch(format!("-p {}", peer.port()));
     let script = format!(
-        "import socket, time\ns = socket.create_connection(('127.0.0.1', {}))\ns.sendall(b'hello')\ns.recv(5)\nprint('done', flush=True)\ntime.sleep(60)",
+        "import socket, time\ns = socket.create_connection(('127.0.0.1', {}))\ns.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n')\ns.recv(18, socket.MSG_WAITALL)\nprint('done', flush=True)\ntime.sleep(60)",
         peer.port()
     );
     let mut python = program("python3", "python3");

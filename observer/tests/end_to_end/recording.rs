@@ -22,7 +22,7 @@ use crate::support::{
     go::{self, Server},
     machine::Machine,
     nobody::{as_nobody, for_everybody},
-    peer::{Peer, ask},
+    peer::{Peer, ask, ask_by_bash},
     programs::{output_of, program},
     report::{Report, assert_fields},
     tool::{self, Ended, Process},
@@ -115,8 +115,7 @@ fn connections_of_every_end_and_of_before_are_replayed() {
     drop(peer.connect());
     for _ in 0..3 {
         // Processes that end are folded into one row, over more than one sample.
-        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; echo hello >&3; read -r answer <&3", peer.port());
-        output_of(program("bash", "bash").args(["-c", &script]));
+        output_of(program("bash", "bash").args(["-c", &ask_by_bash(peer.port())]));
         sleep(Duration::from_millis(700));
     }
     let mut open = peer.connect();

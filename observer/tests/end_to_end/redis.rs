@@ -32,6 +32,8 @@ pub(crate) struct Truth {
     pub(crate) commands: u64,
     /// Of these, what the benchmark asks about the server before it begins: together, in one go.
     settings: u64,
+    /// Of these, GET.
+    pub(crate) gets: u64,
 }
 
 impl Redis {
@@ -76,6 +78,7 @@ impl Redis {
             connections: number("total_connections_received:").expect("it is counted"),
             commands: number("total_commands_processed:").expect("it is counted") - reset,
             settings: number("cmdstat_config|get:calls=").unwrap_or(0),
+            gets: number("cmdstat_get:calls=").unwrap_or(0),
         }
     }
 }
@@ -94,8 +97,9 @@ fn benched(options: &str) -> (Report, Truth) {
     report.assert_totals(&json!({ "opened": truth.connections, "closed": truth.connections, "failed": 0 }));
     let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": "redis-benchmark"[..15], "processes": 1 }));
+    assert_fields(group, &json!({ "application": "redis" }));
     for close in report.of_type("close").iter().filter(|row| row["sent_bytes"] != 0) {
-        assert_fields(close, &json!({ "protocol": "plain", "exact": true }));
+        assert_fields(close, &json!({ "protocol": "plain", "application": "redis", "exact": true }));
     }
     (report, truth)
 }

@@ -222,8 +222,9 @@ fn a_session_of_postgresql_is_set_up() {
 /// From there on it is TLS, and within it PostgreSQL sets up its session: which turns are queries cannot be seen.
 #[test]
 fn a_session_of_postgresql_over_tls_is_marked() {
+    /// In the clear, a handshake's begins with the type of its message: a hello.
     fn record(kind: u8, bytes: usize) -> Vec<u8> {
-        [&[kind, 3, 3], &(bytes as u16).to_be_bytes()[..], &vec![0; bytes]].concat()
+        [&[kind, 3, 3], &(bytes as u16).to_be_bytes()[..], &[1], &vec![0; bytes - 1]].concat()
     }
     fn read_record(stream: &mut TcpStream) -> Option<u8> {
         let [kind, 3, 3, high, low] = receive(stream)? else { panic!("no record") };
@@ -257,5 +258,38 @@ fn a_session_of_postgresql_over_tls_is_marked() {
         },
     );
     conversation.assert_marked();
-    assert_fields(conversation.report.only("close"), &json!({ "protocol": "tls" }));
+    assert_fields(conversation.report.only("close"), &json!({ "protocol": "tls", "application": null }));
+}
+
+/// The same by GSSAPI: tokens and what is encrypted, each behind its length.
+#[test]
+fn a_session_of_postgresql_over_gssapi_is_marked() {
+    const GSS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30];
+    const TOKENS: u64 = 2;
+    const QUERIES: u64 = 5;
+    fn packet(bytes: usize) -> Vec<u8> {
+        [&(bytes as u32).to_be_bytes()[..], &vec![0x60; bytes]].concat()
+    }
+    let conversation = one(
+        |mut stream| {
+            assert_eq!(receive(&mut stream), Some(GSS_REQUEST));
+            send(&mut stream, "G");
+            let mut packets = 0;
+            while receive::<304>(&mut stream).is_some() {
+                packets += 1;
+                send(&mut stream, packet(200));
+            }
+            packets - TOKENS
+        },
+        |mut stream| {
+            send(&mut stream, GSS_REQUEST);
+            assert_eq!(receive(&mut stream), Some(*b"G"));
+            for _ in 0..TOKENS + QUERIES {
+                send(&mut stream, packet(300));
+                receive::<204>(&mut stream).expect("an answer comes");
+            }
+        },
+    );
+    assert_eq!(conversation.asked, QUERIES);
+    conversation.assert_marked();
 }

@@ -93,10 +93,16 @@ fn of_rows(cell: &Cell, truth: &Truth, said: &Said, protocol: &str, exact: bool)
     let used = |row: &Value| {
         truth.connections.iter().any(|connection| row["local"] == *connection.client && connection.requests > 0)
     };
+    let application = match protocol {
+        "plain" => Some("http1"),
+        "http2" => Some("http2"),
+        _ => None,
+    };
     // A connection on which nothing was asked cannot show what it would have spoken.
     let is_right = |row: &Value| {
         let is_exact = row["exact"] == exact;
-        if used(row) { row["protocol"] == protocol && is_exact } else { is_exact || cell.client.http2 == Http2::Chosen }
+        let is_told = row["protocol"] == protocol && row["application"].as_str() == application;
+        if used(row) { is_told && is_exact } else { is_exact || cell.client.http2 == Http2::Chosen }
     };
     let wrong = said.closes().into_iter().filter(|row| !is_right(row));
     wrong.map(|row| format!("protocol {protocol} and exact {exact} expected in {row}")).collect()

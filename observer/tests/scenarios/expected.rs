@@ -30,6 +30,7 @@ pub(crate) struct Close {
     /// Requests that the peer answers, where that differs: the connection is not exact then
     pub(crate) requests: Option<u64>,
     pub(crate) protocol: &'static str,
+    pub(crate) application: Option<&'static str>,
     /// What was sent first went out with the SYN, where all hooks see it
     pub(crate) is_seen_in_syn: bool,
     /// With hooks that see what is sent; with others none is
@@ -56,6 +57,7 @@ impl Close {
         turns: None,
         requests: None,
         protocol: "plain",
+        application: Some("http1"),
         is_seen_in_syn: false,
         exact: true,
     };
@@ -63,7 +65,9 @@ impl Close {
     pub(crate) const LEFT_UNREAD: Self =
         Self { how: "rst", unread_bytes: Unread::AtLeastOne, cause: "unread-response", ..Self::USUAL };
     pub(crate) const BY_PEER: Self = Self { closed_by: "peer", cause: "server-closed-after-response", ..Self::USUAL };
-    pub(crate) const UNUSED: Self = Self { exchanges: 0, protocol: "unknown", ..Self::USUAL };
+    pub(crate) const UNUSED: Self = Self { exchanges: 0, protocol: "unknown", application: None, ..Self::USUAL };
+    /// Nobody knows what is spoken: its turns are counted, and marked.
+    pub(crate) const UNRECOGNISED: Self = Self { application: None, exact: false, ..Self::USUAL };
 }
 
 impl Expected {
@@ -195,6 +199,7 @@ impl Close {
         all.value("how", &self.how.into(), row);
         let is_seen = sight.sends || self.is_seen_in_syn;
         all.value("protocol", &if is_seen { self.protocol } else { "unknown" }.into(), row);
+        all.value("application", &self.application.filter(|_| is_seen).into(), row);
         all.value("exact", &self.is_exact(sight).into(), row);
         all.value("exchanges", &self.exchanges_with(sight).into(), row);
         all.value("cause", &self.cause_with(row, sight).into(), row);

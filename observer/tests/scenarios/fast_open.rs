@@ -8,7 +8,7 @@ use rustix::net::{SendFlags, sendto};
 use crate::{
     expected::Close,
     machine,
-    messages::{ask, serve},
+    messages::{ask, request_for, serve},
     peer::{Peer, Truth},
     scenario::Scenario,
     sockets::socket,
@@ -25,8 +25,8 @@ fn with_the_syn() -> Result<Truth> {
     let setting = machine::allow_fast_open()?;
     let peer = Peer::new(serve)?;
     let socket = socket()?;
-    let request = 100_u32.to_be_bytes();
-    let sent = sendto(&socket, &request, CONNECT, &peer.address).context("cannot send with the SYN")?;
+    let request = request_for(100);
+    let sent = sendto(&socket, request.as_bytes(), CONNECT, &peer.address).context("cannot send with the SYN")?;
     ensure!(sent == request.len(), "{sent} bytes went with the SYN");
     drop(setting);
     let mut stream = TcpStream::from(socket);

@@ -13,24 +13,34 @@ use crate::{
 };
 
 const TWO: Close = Close { exchanges: 2, ..Close::USUAL };
+const HTTP2: Close = Close { protocol: "http2", application: Some("http2"), ..Close::USUAL };
 
 pub(crate) const ALL: &[Scenario] = &[
     Scenario::of("HTTP, 100 Continue", continued, &[(1, Close { turns: Some(3), ..TWO })]),
     Scenario::of("HTTP, an upload answered early", answered_early, &[(1, TWO)]),
+    Scenario::of("HTTP, a body that looks like requests", like_requests, &[(1, Close { turns: Some(3), ..TWO })]),
+    // Of three requests in one send, one is seen.
+    Scenario::of("HTTP, pipelined in one send", in_one_send, &[(1, Close { requests: Some(4), exact: false, ..TWO })]),
     // Of two requests before the first answer, one is seen to be answered.
     Scenario::of("HTTP, pipelined", pipelined, &[(1, Close { requests: Some(3), exact: false, ..TWO })]),
     Scenario::of("HTTP through a proxy's tunnel", through_tunnel, &[(1, Close { turns: Some(3), ..TWO })]),
-    Scenario::of("WebSocket", web_socket, &[(1, Close { turns: Some(3), ..Close::USUAL })]),
+    Scenario::of(
+        "WebSocket",
+        web_socket,
+        &[(1, Close { turns: Some(3), application: Some("websocket"), ..Close::USUAL })],
+    ),
     // The settings make a turn of their own.
     Scenario::of(
         "HTTP/2 in the clear",
         http2,
-        &[(1, Close { exchanges: 3, requests: Some(2), protocol: "http2", exact: false, ..Close::USUAL })],
+        &[(1, Close { exchanges: 3, requests: Some(2), exact: false, ..HTTP2 })],
     ),
 ];
 
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
 fn get() -> Line {
-    Client(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec())
+    Client(GET.to_vec())
 }
 
 fn answer() -> Line {
@@ -52,6 +62,18 @@ fn continued() -> Result<Truth> {
 
 fn answered_early() -> Result<Truth> {
     speak(vec![put(), body(4_000), answer(), body(6_000), get(), answer()], at_once)
+}
+
+/// Line by line, after `100 Continue`.
+fn like_requests() -> Result<Truth> {
+    const LINE: &[u8] = b"GET /file HTTP/1.1\r\n";
+    let go_on = Peer(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+    let body = (0..10_000 / LINE.len()).map(|_| Client(LINE.to_vec()));
+    speak([put(), go_on].into_iter().chain(body).chain([answer(), get(), answer()]).collect(), at_once)
+}
+
+fn in_one_send() -> Result<Truth> {
+    speak(vec![Client(GET.repeat(3)), answer(), answer(), answer(), get(), answer()], at_once)
 }
 
 fn pipelined() -> Result<Truth> {

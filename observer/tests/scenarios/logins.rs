@@ -15,8 +15,12 @@ use crate::{
 const TWO: Close = Close { exchanges: 2, ..Close::USUAL };
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario::of("PostgreSQL", postgresql, &[(1, Close { turns: Some(5), ..TWO })]),
-    Scenario::of("SMTP", smtp, &[(1, Close { turns: Some(3), exact: false, ..TWO })]),
+    Scenario::of("PostgreSQL", postgresql, &[(1, Close { turns: Some(5), application: Some("postgresql"), ..TWO })]),
+    Scenario::of("MySQL", mysql, &[(1, Close { turns: Some(3), application: Some("mysql"), ..TWO })]),
+    Scenario::of("Redis", redis, &[(1, Close { turns: Some(4), application: Some("redis"), ..TWO })]),
+    Scenario::of("memcached", memcached, &[(1, Close { application: Some("memcached"), ..TWO })]),
+    Scenario::of("SMTP", smtp, &[(1, Close { turns: Some(3), application: Some("smtp"), exact: false, ..TWO })]),
+    Scenario::of("a protocol that is not known", unrecognised, &[(1, Close { exchanges: 3, ..Close::UNRECOGNISED })]),
 ];
 
 /// A message of PostgreSQL: its length counts itself, and not its type.
@@ -44,6 +48,64 @@ fn postgresql() -> Result<Truth> {
         Client(message(b"X", b"")),
     ];
     speak(lines, at_once)
+}
+
+/// A packet of MySQL: its length, its number, and what is in it.
+fn packet(number: u8, body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32).to_le_bytes()[..3], &[number], body].concat()
+}
+
+fn mysql() -> Result<Truth> {
+    // Capabilities, the longest packet, a character set, zeros; then the user and the password.
+    let login = [&[0x85, 0xa6, 0x3f, 0, 0, 0, 0, 1, 33][..], &[0; 23], b"me\0\x14", &[7; 20]].concat();
+    let ok = || packet(2, &[0, 0, 0, 2, 0, 0, 0]);
+    let query = || Client(packet(0, b"\x03SELECT 1"));
+    let result =
+        || Answer([packet(1, &[1]), packet(2, &[b'c'; 40]), packet(3, b"\x011"), packet(4, &[0xfe; 5])].concat());
+    let lines = vec![
+        Peer(packet(0, b"\x0a8.0.36\0\x01\0\0\0saltsalt\0")),
+        Client(packet(1, &login)),
+        Peer(ok()),
+        query(),
+        result(),
+        query(),
+        result(),
+        Client(packet(0, &[1])),
+    ];
+    speak(lines, at_once)
+}
+
+fn redis() -> Result<Truth> {
+    let client = |words: &[&str]| {
+        let strings: Vec<String> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+        Client(format!("*{}\r\n{}", words.len(), strings.concat()).into_bytes())
+    };
+    let lines = vec![
+        client(&["HELLO", "3"]),
+        Peer(b"%1\r\n+server\r\n+redis\r\n".to_vec()),
+        client(&["CLIENT", "SETINFO", "LIB-NAME", "me"]),
+        Peer(b"+OK\r\n".to_vec()),
+        client(&["SET", "page", "1"]),
+        Answer(b"+OK\r\n".to_vec()),
+        client(&["GET", "page"]),
+        Answer(b"$1\r\n1\r\n".to_vec()),
+    ];
+    speak(lines, at_once)
+}
+
+fn memcached() -> Result<Truth> {
+    let lines = vec![
+        Client(b"get page\r\n".to_vec()),
+        Answer(b"END\r\n".to_vec()),
+        Client(b"set page 0 0 1\r\n1\r\n".to_vec()),
+        Answer(b"STORED\r\n".to_vec()),
+    ];
+    speak(lines, at_once)
+}
+
+fn unrecognised() -> Result<Truth> {
+    let lines = (0..3).flat_map(|_| [Client(b"hello".to_vec()), Answer(b"hello to you".to_vec())]);
+    speak(lines.collect(), at_once)
 }
 
 fn smtp() -> Result<Truth> {

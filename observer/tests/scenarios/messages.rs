@@ -1,14 +1,24 @@
-//! A tiny request/response protocol that keeps connections: a request is the length of the answer it wants, and the
-//! answer is that many bytes.
+//! As much of HTTP as the tool needs to know requests, and no more: the path of a request is the length of the answer it
+//! wants, and the answer is that many bytes.
 
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
 };
 
+const METHOD: &str = "GET /";
+const DIGITS: usize = 10;
+const VERSION: &str = " HTTP/1.1\r\n\r\n";
+const REQUEST_BYTES: usize = METHOD.len() + DIGITS + VERSION.len();
+
+/// A request as it is sent. All are of one length.
+pub(crate) fn request_for(answer_bytes: u32) -> String {
+    format!("{METHOD}{answer_bytes:0DIGITS$}{VERSION}")
+}
+
 /// Asks, and leaves the answer to be read.
 pub(crate) fn request(stream: &mut impl Write, answer_bytes: u32) -> io::Result<()> {
-    stream.write_all(&answer_bytes.to_be_bytes())
+    stream.write_all(request_for(answer_bytes).as_bytes())
 }
 
 /// Asks, and reads the answer to its end.
@@ -19,9 +29,9 @@ pub(crate) fn ask(stream: &mut (impl Read + Write), answer_bytes: u32) -> io::Re
 
 /// The next request; none if the client is gone, in order or not.
 pub(crate) fn wanted(stream: &mut impl Read) -> Option<u32> {
-    let mut wanted = [0; 4];
-    stream.read_exact(&mut wanted).ok()?;
-    Some(u32::from_be_bytes(wanted))
+    let mut request = [0; REQUEST_BYTES];
+    stream.read_exact(&mut request).ok()?;
+    str::from_utf8(&request).ok()?.strip_prefix(METHOD)?.strip_suffix(VERSION)?.parse().ok()
 }
 
 /// Answers one request, as far as the client takes it; whether there was one.

@@ -23,7 +23,7 @@ use records::{
     padded, record,
 };
 
-const TLS: Close = Close { protocol: "tls", ..Close::USUAL };
+const TLS: Close = Close { protocol: "tls", application: None, ..Close::USUAL };
 
 /// Three requests behind a handshake of one turn, as most have it.
 const USUAL: Close = Close { exchanges: 3, turns: Some(4), ..TLS };

@@ -17,11 +17,17 @@ use crate::{
 };
 
 const UPLOAD_BYTES: usize = 1 << 20;
-const HEAD: &[u8; 4] = b"PUT ";
+const UPLOAD: &[u8] = b"PUT / HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n";
+const LOG: &[u8] = b"POST /log HTTP/1.1\r\nContent-Length: 50\r\n\r\n";
 const THANKS: &[u8; 6] = b"thanks";
 
 pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "one-way", act: one_way, expected: Expected { failures: &[], closes: &[(1, Close::USUAL)] } },
+    Scenario {
+        name: "one-way, in no protocol that is known",
+        act: one_way_unrecognised,
+        expected: Expected { failures: &[], closes: &[(1, Close::UNRECOGNISED)] },
+    },
     Scenario {
         name: "sendfile",
         act: send_file,
@@ -36,8 +42,17 @@ pub(crate) const ALL: &[Scenario] = &[
 
 /// Who only sends has one exchange, by definition.
 fn one_way() -> Result<Truth> {
-    let peer = Peer::new(|mut stream| Ok((read_to_end(&mut stream)? == 50).into()))?;
+    logged(LOG)
+}
+
+fn one_way_unrecognised() -> Result<Truth> {
+    logged(b"")
+}
+
+fn logged(head: &'static [u8]) -> Result<Truth> {
+    let peer = Peer::new(|mut stream| Ok((read_to_end(&mut stream)? == head.len() + 50).into()))?;
     let mut stream = peer.connect()?;
+    stream.write_all(head)?;
     for _ in 0..10 {
         stream.write_all(b"a log")?;
     }
@@ -53,7 +68,7 @@ fn send_file() -> Result<Truth> {
     file.write_all(&vec![b'.'; UPLOAD_BYTES])?;
     let mut stream = peer.connect()?;
     for _ in 0..2 {
-        stream.write_all(HEAD)?;
+        stream.write_all(UPLOAD)?;
         let mut offset = 0;
         while offset < UPLOAD_BYTES as u64 {
             let left = UPLOAD_BYTES - offset as usize;
@@ -66,7 +81,7 @@ fn send_file() -> Result<Truth> {
 }
 
 fn take_uploads(mut stream: TcpStream) -> io::Result<u64> {
-    let mut upload = vec![0; HEAD.len() + UPLOAD_BYTES];
+    let mut upload = vec![0; UPLOAD.len() + UPLOAD_BYTES];
     let mut taken = 0;
     while stream.read_exact(&mut upload).is_ok() {
         stream.write_all(THANKS)?;

@@ -232,8 +232,8 @@ fn a_name_with_escape_sequences_does_not_touch_the_screen() {
 import socket, sys
 open('/proc/self/comm', 'w').write('\x1b[2J\x1b[31mx\x07')
 with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as peer:
-    peer.sendall(b'x')
-    peer.recv(1)
+    peer.sendall(b'GET / HTTP/1.1\r\n\r\n')
+    peer.recv(18, socket.MSG_WAITALL)
 ";
     let _machine = Machine::shared();
     let peer = Peer::echo();

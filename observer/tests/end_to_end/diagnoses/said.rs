@@ -14,6 +14,7 @@ use tempfile::tempdir;
 
 use crate::support::{
     go::{self, Server},
+    http::{read_head, send},
     machine::Machine,
     peer::Peer,
     programs::output_of,
@@ -59,14 +60,13 @@ fn evidence_and_advice_follow() {
     assert!(advice.starts_with("Read the response to its end before closing it"), "{advice}");
 }
 
-/// Answers each byte, which says what comes after that.
+/// Answers each request, whose path says what comes after that.
 fn as_asked(mut stream: TcpStream) {
-    let mut wish = [0];
-    while let Ok(1) = stream.read(&mut wish) {
+    while let Some(head) = read_head(&mut stream) {
         stream.write_all(b"hello").expect("it can be answered");
-        match &wish {
-            b"c" => return,
-            b"w" => return sleep(IDLE),
+        match head.split(' ').nth(1) {
+            Some("/close") => return,
+            Some("/wait") => return sleep(IDLE),
             _ => (),
         }
     }
@@ -84,23 +84,23 @@ fn no_more_than_three_for_a_group() {
     let peer = Peer::new(as_asked);
     let watch = Begun::watch(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
     // Asks once, and reads so much of the answer.
-    let used = |wish: &[u8], read: usize| {
+    let used = |path: &str, read: usize| {
         let mut stream = peer.connect();
-        stream.write_all(wish).expect("a request can be sent");
+        send(&mut stream, format!("GET {path} HTTP/1.1\r\n\r\n"));
         stream.peek(&mut [0; 5]).expect("an answer comes");
         stream.read_exact(&mut [0; 5][..read]).expect("it can be read");
         stream
     };
     let until_the_end = |mut stream: TcpStream| assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
     for _ in 0..6 {
-        drop(used(b"-", 1));
-        until_the_end(used(b"c", 5));
+        drop(used("/", 1));
+        until_the_end(used("/close", 5));
     }
     for _ in 0..5 {
-        let idle = used(b"-", 5);
+        let idle = used("/", 5);
         sleep(IDLE);
         drop(idle);
-        until_the_end(used(b"w", 5));
+        until_the_end(used("/wait", 5));
     }
     peer.wait_for(22);
     let text = rest(watch);

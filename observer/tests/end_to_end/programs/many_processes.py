@@ -4,6 +4,8 @@ import os
 import socket
 import sys
 
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+
 port, first, end = map(int, sys.argv[1:])
 
 
@@ -11,10 +13,8 @@ def ask(name):
     with open("/proc/self/comm", "w") as comm:
         comm.write(name)
     stream = socket.create_connection(("127.0.0.1", port))
-    stream.sendall(b"hello")
-    answer = b""
-    while len(answer) < 5:
-        answer += stream.recv(5 - len(answer))
+    stream.sendall(REQUEST)
+    assert stream.recv(len(REQUEST), socket.MSG_WAITALL) == REQUEST
     stream.close()
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 
 PR_SET_NAME = 15
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 def connect():
@@ -22,8 +23,8 @@ def connect():
 
 
 def ask(connection):
-    connection.sendall(b"hello")
-    assert connection.recv(5, socket.MSG_WAITALL) == b"hello"
+    connection.sendall(REQUEST)
+    assert connection.recv(len(REQUEST), socket.MSG_WAITALL) == REQUEST
 
 
 def forked():
@@ -81,7 +82,7 @@ def replaced():
     ask(connection)
     number = connection.fileno()
     os.set_inheritable(number, True)
-    os.execv("/bin/bash", ["bash", "-c", f"printf hello >&{number}; read -r -N 5 <&{number}"])
+    os.execv("/bin/bash", ["bash", "-c", f"printf 'GET / HTTP/1.1\\r\\n\\r\\n' >&{number}; read -r -N 18 <&{number}"])
 
 
 {"forked": forked, "orphaned": orphaned, "threaded": threaded, "passed": passed, "receives": receives,

@@ -4,6 +4,7 @@ import argparse
 import http.client
 import socket
 import ssl
+import sys
 
 parser = argparse.ArgumentParser()
 parser.add_argument("port", type=int)
@@ -15,6 +16,7 @@ parser.add_argument("--no-middlebox", action="store_true", help="send no change 
 parser.add_argument("--tickets-first", action="store_true", help="read what comes before anything is asked")
 parser.add_argument("--tickets-between", action="store_true", help="read what comes between a head and its body")
 parser.add_argument("--unwrap", action="store_true", help="say close_notify at the end, and wait for the server's")
+parser.add_argument("--held", action="store_true", help="say so after the first request, and wait for a line")
 options = parser.parse_args()
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -44,7 +46,10 @@ if options.tickets_first:
 
 connection = http.client.HTTPConnection("127.0.0.1", options.port)
 connection.sock = stream
-for _ in range(options.times):
+for n in range(options.times):
+    if options.held and n == 1:
+        print("held", flush=True)
+        sys.stdin.readline()
     if options.upload:
         connection.putrequest("POST", "/")
         connection.putheader("Content-Length", str(options.upload))

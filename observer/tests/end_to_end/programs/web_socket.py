@@ -1,8 +1,10 @@
 """A web socket from this process to itself, by the library websockets: in the clear, or within TLS if given a certificate.
 
-It says its port, waits for a line, sends and receives messages on one connection, and says what the server counted.
+It says its port, waits for a line, sends and receives messages on one connection, and says what the server counted. With
+--held the connection is there, upgraded, before it says its port.
 """
 
+import argparse
 import asyncio
 import json
 import ssl
@@ -12,10 +14,17 @@ import websockets
 
 MESSAGES = 20
 
+parser = argparse.ArgumentParser()
+parser.add_argument("--certificate", help="a file with a certificate and its key")
+parser.add_argument("--held", action="store_true", help="connect first")
+options = parser.parse_args()
 
-def contexts(certificate):
+
+def contexts():
+    if options.certificate is None:
+        return None, None
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
+    server.load_cert_chain(options.certificate)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
@@ -29,7 +38,7 @@ def say(**what):
 
 
 async def main():
-    server_tls, client_tls = contexts(sys.argv[1]) if len(sys.argv) > 1 else (None, None)
+    server_tls, client_tls = contexts()
     counted = {"upgrades": 0, "messages": 0}
 
     async def talk(socket):
@@ -42,10 +51,17 @@ async def main():
 
     async with websockets.serve(talk, "127.0.0.1", 0, ssl=server_tls) as server:
         port = server.sockets[0].getsockname()[1]
-        say(port=port)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         address = f"{'wss' if client_tls else 'ws'}://127.0.0.1:{port}/"
+
+        async def wait():
+            say(port=port)
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+        if not options.held:
+            await wait()
         async with websockets.connect(address, ssl=client_tls) as socket:
+            if options.held:
+                await wait()
             for n in range(MESSAGES):
                 await socket.send(f"message {n}")
                 await socket.recv()

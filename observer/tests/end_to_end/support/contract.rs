@@ -9,7 +9,7 @@ use super::report::Report;
 
 const OPENING: [&str; 10] =
     ["time", "id", "pid", "process", "local", "remote", "port", "pre_existing", "why", "replaced_cause"];
-const CLOSING: [&str; 12] = [
+const CLOSING: [&str; 13] = [
     "exchanges",
     "reused",
     "sent_bytes",
@@ -21,8 +21,11 @@ const CLOSING: [&str; 12] = [
     "how",
     "cause",
     "protocol",
+    "application",
     "exact",
 ];
+/// Of these each turn is a request with its answer.
+const WITH_EXACT_TURNS: [&str; 6] = ["http1", "postgresql", "mysql", "redis", "memcached", "websocket"];
 const START: [&str; 7] = ["schema", "version", "time", "hooks", "kernel", "ports", "pre_existing"];
 const SUMMARY: [&str; 9] =
     ["schema", "version", "duration_us", "hooks", "kernel", "complete", "exact", "totals", "groups"];
@@ -44,13 +47,14 @@ const COUNTERS: [&str; 12] = [
 /// Those that are known in this version, and so add up.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
 const TOTALS: [&str; 4] = ["time_wait", "events_lost", "untracked", "hook_skips"];
-const GROUP: [&str; 12] = [
+const GROUP: [&str; 13] = [
     "process",
     "pid",
     "processes",
     "remote",
     "port",
     "cgroup",
+    "application",
     "why",
     "closes",
     "failures",
@@ -95,7 +99,7 @@ pub(crate) fn check_summary(summary: &Value) {
 fn check_row(row: &Value) {
     match row["type"].as_str() {
         Some("open") => has(row, &OPENING),
-        Some("exchange") => has(row, &["time", "id", "pid", "process", "remote", "port", "n", "reused"]),
+        Some("exchange") => has(row, &["time", "id", "pid", "process", "remote", "port", "application", "n", "reused"]),
         Some("close") => {
             has(row, &OPENING);
             has(row, &CLOSING);
@@ -103,6 +107,7 @@ fn check_row(row: &Value) {
             // The first exchange of one that was there before the watch may have followed others.
             let expected = if row["pre_existing"] == true { 0..=1 } else { 1..=1 };
             assert!(row["exchanges"] == 0 && new == 0 || expected.contains(&new), "{row:#}");
+            check_exactness(row);
         }
         Some("failed") => {
             has(row, &OPENING);
@@ -114,6 +119,16 @@ fn check_row(row: &Value) {
     let remote = row["remote"].as_str().expect("remote is an address");
     assert!(remote.ends_with(&format!(":{}", number(row, "port"))), "{row:#}");
     assert!(number(row, "id") < 1 << 53, "{row:#}");
+}
+
+/// Exactness is earned by recognition, or within TLS by what speaks for HTTP.
+fn check_exactness(close: &Value) {
+    let application = close["application"].as_str();
+    let is_recognised = application.is_some_and(|application| WITH_EXACT_TURNS.contains(&application));
+    let is_tls = close["protocol"] == "tls";
+    assert!(!is_tls || application.is_none(), "an application within TLS cannot be seen: {close:#}");
+    let is_earned = close["exchanges"] == 0 || is_recognised || is_tls;
+    assert!(close["exact"] == false || is_earned, "exact although it was not recognised: {close:#}");
 }
 
 fn check_group(group: &Value) {

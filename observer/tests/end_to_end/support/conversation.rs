@@ -79,6 +79,22 @@ impl Conversation {
         assert!(exchanges == 0 || self.report.summary["exact"] == false, "{:#}", self.report.summary);
     }
 
+    /// Nobody knows what is spoken: so many turns, as the peer counts them too, and the doubt is said.
+    #[track_caller]
+    pub(crate) fn assert_turns(&self, turns: u64) {
+        assert_eq!((self.asked, self.exchanges()), (turns, turns), "turns of the peer, and counted");
+        self.assert_marked();
+        for row in self.report.rows.iter().filter(|row| row["type"] == "close" || row["type"] == "exchange") {
+            assert_fields(row, &json!({ "application": null }));
+        }
+        for group in self.report.groups() {
+            assert_fields(group, &json!({ "application": null, "inexact": turns }));
+        }
+        for close in self.report.of_type("close") {
+            assert_fields(close, &json!({ "protocol": "plain" }));
+        }
+    }
+
     /// What the rows add up to.
     #[track_caller]
     pub(crate) fn exchanges(&self) -> u64 {

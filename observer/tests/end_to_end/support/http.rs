@@ -5,6 +5,11 @@ use std::io::{Read, Write};
 /// An answer without anything in it.
 pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK";
 
+/// The head of a request with a body of so many bytes.
+pub(crate) fn upload(length: usize) -> String {
+    format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n")
+}
+
 pub(crate) fn send(stream: &mut impl Write, bytes: impl AsRef<[u8]>) {
     stream.write_all(bytes.as_ref()).expect("it can be sent");
 }
@@ -23,11 +28,15 @@ pub(crate) fn read_head(stream: &mut impl Read) -> Option<String> {
     Some(String::from_utf8(head).expect("a head is text").to_ascii_lowercase())
 }
 
+/// How many bytes follow a head.
+pub(crate) fn content_length(head: &str) -> usize {
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+    length.parse().expect("a length is a number")
+}
+
 /// Reads what follows a head.
 pub(crate) fn read_body(stream: &mut impl Read, head: &str) {
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-    let length = length.parse().expect("a length is a number");
-    stream.read_exact(&mut vec![0; length]).expect("the whole body comes");
+    stream.read_exact(&mut vec![0; content_length(head)]).expect("the whole body comes");
 }
 
 /// Answers every request when it is there as a whole; how many there were.

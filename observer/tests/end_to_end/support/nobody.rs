@@ -1,14 +1,22 @@
-//! The tool as it is run by somebody without any privileges.
+//! What is run by somebody without any privileges.
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::Path,
     process::Command,
 };
 
 use tempfile::{TempDir, tempdir};
 
 use super::{programs::program, tool::PROGRAM};
+
+/// `nobody`, for servers that refuse to be root.
+pub(crate) const USER: u32 = 65534;
+
+pub(crate) fn give_away(path: &Path) {
+    chown(path, Some(USER), Some(USER)).expect("it can be given away");
+}
 
 /// A folder with the tool that everybody may run. Where cargo builds, they perhaps may not.
 pub(crate) fn for_everybody() -> (TempDir, String) {

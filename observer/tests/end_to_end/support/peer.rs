@@ -14,6 +14,9 @@ use std::{
 
 use super::eventually;
 
+/// The shortest request of HTTP/1.1. An echo answers it with itself.
+pub(crate) const REQUEST: &[u8; 18] = b"GET / HTTP/1.1\r\n\r\n";
+
 /// Nothing here waits forever: a test that waits has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -58,7 +61,7 @@ impl Peer {
         Self { address, counts }
     }
 
-    /// Answers each message with itself, until the client closes.
+    /// Answers each request with itself, until the client closes.
     pub(crate) fn echo() -> Self {
         Self::new(echo)
     }
@@ -110,8 +113,35 @@ pub(crate) fn visit(peer: &Peer, times: u64) {
 
 /// One request to an echo, and its answer.
 pub(crate) fn ask(stream: &mut (impl Read + Write)) {
-    stream.write_all(b"hello").expect("a request can be sent");
-    let mut answer = [0; 5];
+    send_request(stream);
+    read_answer(stream);
+}
+
+pub(crate) fn send_request(stream: &mut impl Write) {
+    stream.write_all(REQUEST).expect("a request can be sent");
+}
+
+pub(crate) fn read_answer(stream: &mut impl Read) {
+    let mut answer = [0; REQUEST.len()];
     stream.read_exact(&mut answer).expect("an answer comes");
-    assert_eq!(&answer, b"hello");
+    assert_eq!(&answer, REQUEST);
+}
+
+/// The peer's side of [`send_request`].
+pub(crate) fn read_request(stream: &mut impl Read) {
+    let mut request = [0; REQUEST.len()];
+    stream.read_exact(&mut request).expect("a request comes");
+    assert_eq!(&request, REQUEST);
+}
+
+/// The peer's side of [`read_answer`].
+pub(crate) fn send_answer(stream: &mut impl Write) {
+    stream.write_all(REQUEST).expect("the client takes the answer");
+}
+
+/// What bash does to ask an echo at this port. It writes line by line, in two sends.
+pub(crate) fn ask_by_bash(port: u16) -> String {
+    format!(
+        r"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET / HTTP/1.1\r\n\r\n' >&3; read -r line <&3; read -r line <&3"
+    )
 }

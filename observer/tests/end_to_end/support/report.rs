@@ -1,6 +1,6 @@
 //! What a watch said in JSON, line by line. Whatever is read here keeps to the contract, or the test fails.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::contract;
 
@@ -56,7 +56,34 @@ impl Report {
     pub(crate) fn assert_complete(&self) {
         let summary = &self.summary;
         assert_eq!((&summary["complete"], &summary["exact"]), (&true.into(), &true.into()), "{summary:#}");
-        self.assert_totals(&serde_json::json!({ "events_lost": 0, "untracked": 0, "inexact": 0 }));
+        self.assert_totals(&json!({ "events_lost": 0, "untracked": 0, "inexact": 0 }));
+    }
+
+    /// Each connection speaks this, and its exchanges are known to be requests.
+    #[track_caller]
+    pub(crate) fn assert_recognised(&self, application: &str) {
+        self.assert_complete();
+        for close in self.of_type("close") {
+            assert_fields(close, &json!({ "exact": true, "protocol": "plain", "application": application }));
+        }
+        for group in self.groups().iter().filter(|group| group["exchanges"] != 0) {
+            assert_fields(group, &json!({ "application": application }));
+        }
+    }
+
+    /// Each connection speaks this, or nobody knows what; that its exchanges are no more than turns is said of each, and of
+    /// all together.
+    #[track_caller]
+    pub(crate) fn assert_marked(&self, protocol: &str, application: Option<&str>) {
+        for close in self.of_type("close") {
+            assert_fields(close, &json!({ "exact": false, "protocol": protocol, "application": application }));
+        }
+        for group in self.groups() {
+            assert_fields(group, &json!({ "application": application, "inexact": group["exchanges"] }));
+        }
+        assert_ne!(self.total("exchanges"), 0, "{:#}", self.summary);
+        assert_eq!(self.summary["exact"], false, "{:#}", self.summary);
+        self.assert_totals(&json!({ "events_lost": 0, "untracked": 0 }));
     }
 
     /// No connection was seen at all.
@@ -64,7 +91,7 @@ impl Report {
     pub(crate) fn assert_nothing(&self) {
         assert!(self.rows.is_empty(), "{:#?}", self.rows);
         assert!(self.groups().is_empty(), "{:#}", self.summary);
-        self.assert_totals(&serde_json::json!({ "opened": 0, "failed": 0, "exchanges": 0 }));
+        self.assert_totals(&json!({ "opened": 0, "failed": 0, "exchanges": 0 }));
         self.assert_complete();
     }
 }

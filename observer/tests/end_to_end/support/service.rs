@@ -14,8 +14,8 @@ use tempfile::{TempDir, tempdir};
 
 use super::{eventually, sockets::Closed, tool::Process};
 
-/// A database takes a second or two; beside compilers, more.
-const TO_LISTEN: Duration = Duration::from_secs(20);
+/// A database takes a second or two, RabbitMQ six; beside compilers, more.
+const TO_LISTEN: Duration = Duration::from_mins(1);
 const TO_END: Duration = Duration::from_secs(10);
 
 pub(crate) struct Service {
@@ -46,6 +46,15 @@ impl Service {
             sleep(Duration::from_millis(5));
         }
         service
+    }
+
+    /// Waits until it has logged this. Some listen before they are ready.
+    pub(crate) fn wait_for_log(&self, words: &str) {
+        let end = Instant::now() + TO_LISTEN;
+        while !self.read("log").contains(words) {
+            assert!(Instant::now() < end, "{words:?} was not logged: {}", self.read("log"));
+            sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -24,7 +24,15 @@ use crate::{
 const CONTINUED: Close = Close { exchanges: 2, turns: Some(4), ..TLS };
 
 /// Two requests; HTTP/2's settings, which both sides acknowledge, make a turn of their own.
-const HTTP2: Close = Close { exchanges: 3, requests: Some(2), turns: Some(4), protocol: "http2", exact: false, ..TLS };
+const HTTP2: Close = Close {
+    exchanges: 3,
+    requests: Some(2),
+    turns: Some(4),
+    protocol: "http2",
+    application: Some("http2"),
+    exact: false,
+    ..TLS
+};
 
 /// Behind a handshake of two turns.
 const HTTP2_LONGER: Close = Close { turns: Some(5), ..HTTP2 };

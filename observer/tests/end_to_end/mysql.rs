@@ -1,0 +1,104 @@
+//! MariaDB and PyMySQL: the login and what follows it to set the session up are no exchanges, each query is one. Within TLS
+//! the login cannot be told from a query. The server's log says how many queries there were.
+
+use std::{os::unix::process::CommandExt as _, process::Command};
+
+use serde_json::json;
+
+use crate::support::{
+    certificate,
+    machine::Machine,
+    nobody::{USER, give_away},
+    programs::{output_of, program},
+    python::python,
+    report::Report,
+    service::{self, Service},
+    sockets::Closed,
+};
+
+struct MariaDb {
+    service: Service,
+    port: u16,
+}
+
+/// A program of MariaDB's, as nobody, with no configuration but this.
+fn mariadb(name: &str, arguments: &[&str]) -> Command {
+    let mut command = program(name, "mariadb-server");
+    command.uid(USER).gid(USER).arg("--no-defaults").args(arguments);
+    command
+}
+
+impl MariaDb {
+    fn start() -> Self {
+        let (folder, port) = (service::folder(), Closed::new());
+        let number = port.address.port();
+        certificate::make(folder.path());
+        let users = "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO app@'127.0.0.1';\n";
+        std::fs::write(folder.path().join("users.sql"), users).expect("it can be written");
+        for name in ["", "users.sql", "certificate.pem", "key.pem"] {
+            give_away(&folder.path().join(name));
+        }
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let data = format!("--datadir={}", file("data"));
+        output_of(&mut mariadb(
+            "mariadb-install-db",
+            &[&data, "--skip-test-db", "--auth-root-authentication-method=normal"],
+        ));
+        let mut server =
+            mariadb("mariadbd", &[&data, "--bind-address=127.0.0.1", "--skip-name-resolve", "--general-log=1"]);
+        for (option, name) in [
+            ("socket", "socket"),
+            ("pid-file", "pid"),
+            ("general-log-file", "queries"),
+            ("init-file", "users.sql"),
+            ("ssl-cert", "certificate.pem"),
+            ("ssl-key", "key.pem"),
+        ] {
+            server.arg(format!("--{option}={}", file(name)));
+        }
+        let service = Service::start(server.arg(format!("--port={number}")), folder, [port]);
+        Self { service, port: number }
+    }
+
+    /// So far, how many connections there were by TCP, and how many queries but settings.
+    fn logged(&self) -> (u64, u64) {
+        self.service.wait_for_closes(self.port);
+        let log = self.service.read("queries");
+        let count = |text: &str| log.matches(text).count() as u64;
+        (count("Connect\tapp@127.0.0.1 "), count("Query\tSELECT "))
+    }
+}
+
+fn watched(machine: &Machine, mariadb: &MariaDb, [connections, queries]: [u64; 2], tls: &str) -> Report {
+    let before = mariadb.logged();
+    let watch = machine.watch(format!("-p {}", mariadb.port));
+    let mut client = python("mysql_client.py");
+    client.args([u64::from(mariadb.port), connections, queries].map(|n| n.to_string()));
+    output_of(client.args(tls.split_whitespace()));
+    let after = mariadb.logged();
+    let logged = (after.0 - before.0, after.1 - before.1);
+    assert_eq!(logged, (connections, connections * queries), "what MariaDB logged");
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0 }));
+    report
+}
+
+#[test]
+fn queries_of_pymysql() {
+    let (machine, mariadb) = (Machine::shared(), MariaDb::start());
+    let report = watched(&machine, &mariadb, [3, 5], "");
+    report.assert_recognised("mysql");
+    report.assert_totals(&json!({ "exchanges": 15, "new": 3, "reused": 12, "unused": 0 }));
+
+    let report = watched(&machine, &mariadb, [3, 0], "");
+    report.assert_recognised("mysql");
+    report.assert_totals(&json!({ "exchanges": 0, "unused": 3 }));
+}
+
+#[test]
+fn within_tls_it_is_marked() {
+    let (machine, mariadb) = (Machine::shared(), MariaDb::start());
+    let report = watched(&machine, &mariadb, [2, 5], "tls");
+    report.assert_marked("tls", None);
+    report.assert_totals(&json!({ "new": 2, "unused": 0 }));
+}

@@ -1,0 +1,45 @@
+//! HAProxy that says on whose behalf it connects, before anything else (the PROXY protocol). This header asks nothing, and
+//! what follows it is recognised as if it came first. The truth is the log of nginx, which takes the header.
+
+use crate::{
+    haproxy, nginx,
+    support::{machine::Machine, report::assert_fields, sockets::Closed},
+};
+
+use serde_json::json;
+
+/// Five requests through HAProxy, which keeps one connection to nginx for them.
+fn five(header: &str, is_tls: bool) {
+    const TLS: &str = "ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem;";
+    let machine = Machine::shared();
+    let (front, back) = (Closed::new(), Closed::new());
+    let (front_address, address) = (front.address, back.address);
+    let (listen, connect, protocol) = if is_tls { (TLS, "ssl verify none", "tls") } else { (";", "", "plain") };
+    let server = format!("server {{ listen {address} proxy_protocol {listen} location / {{ return 200 hello; }} }}");
+    let nginx = nginx::start(&server, back);
+    let watch = machine.watch(format!("-p {}", address.port()));
+    let haproxy = haproxy::start("http-reuse always", &format!("{connect} {header}"), address, front);
+    nginx::curl(&format!("http://{front_address}/"), 5);
+    drop(haproxy);
+    nginx.wait_for_closes(address.port());
+    let log = nginx.end_and_read("requests");
+    let report = watch.end();
+    nginx::assert_is_logged(&report, &log, 0);
+    report.assert_totals(&json!({ "opened": 1, "exchanges": 5 }));
+    let application = if is_tls { None } else { Some("http1") };
+    let close = report.only("close");
+    assert_fields(close, &json!({ "protocol": protocol, "application": application, "exact": true }));
+    assert_fields(close, &json!({ "process": "haproxy" }));
+}
+
+#[test]
+fn a_header_of_text() {
+    five("send-proxy", false);
+    five("send-proxy", true);
+}
+
+#[test]
+fn a_binary_header() {
+    five("send-proxy-v2", false);
+    five("send-proxy-v2", true);
+}

@@ -1,0 +1,25 @@
+//! Sockets whose payload passes no hook: by a sockmap, messages go from one socket to the other, past TCP.
+
+use serde_json::{Value, json};
+
+use crate::support::{dialogue::Dialogue, machine::Machine, python::python, report::assert_fields};
+
+#[test]
+fn what_a_sockmap_passes_on_is_marked() {
+    const ASKS: u64 = 5;
+    let machine = Machine::shared();
+    let mut both = Dialogue::start(python("sockmap.py").arg(ASKS.to_string()));
+    let said = |line: String| serde_json::from_str::<Value>(&line).expect("it speaks JSON");
+    let port = said(both.hear())["port"].as_u64().expect("a number");
+    let watch = machine.watch(format!("-p {port}"));
+    both.say("go on");
+    assert_eq!(said(both.hear()), json!({ "answers": ASKS }), "what the client counted");
+    // It is found when sockets are listed, once a second.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    both.say("end");
+    both.end();
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 0, "marked": 1 }));
+    assert_fields(report.only("close"), &json!({ "exact": false, "sent_bytes": 0 }));
+    assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
+}

@@ -1,0 +1,62 @@
+//! SSH: some ten turns exchange keys, log in and run a command. None of them is a request; all are marked.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::json;
+
+use crate::support::{
+    machine::Machine,
+    programs::{output_of, program},
+    service::{self, Service},
+    sockets::Closed,
+};
+
+fn keys(folder: &Path) {
+    for name in ["host", "user"] {
+        let mut keygen = program("ssh-keygen", "openssh-client");
+        output_of(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", name]).current_dir(folder));
+    }
+}
+
+fn sshd() -> (Service, u16) {
+    let (folder, port) = (service::folder(), Closed::new());
+    let number = port.address.port();
+    keys(folder.path());
+    let path = folder.path().display();
+    let configuration = format!(
+        "ListenAddress 127.0.0.1\nPort {number}\nHostKey {path}/host\nAuthorizedKeysFile {path}/user.pub\nPidFile none\n\
+         StrictModes no\nUsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\nLogLevel VERBOSE\n"
+    );
+    fs::write(folder.path().join("sshd.conf"), configuration).expect("it can be written");
+    // It confines its children to this folder, and does not make it.
+    fs::create_dir_all("/run/sshd").expect("a folder can be made");
+    // It runs itself again, and so wants its full path.
+    drop(program("sshd", "openssh-server"));
+    let mut sshd = Command::new("/usr/sbin/sshd");
+    (Service::start(sshd.args(["-D", "-e", "-f", "sshd.conf"]), folder, [port]), number)
+}
+
+#[test]
+fn a_connection_for_each_command() {
+    const COMMANDS: u64 = 3;
+    let machine = Machine::shared();
+    let (sshd, port) = sshd();
+    let watch = machine.watch(format!("-p {port}"));
+    for n in 0..COMMANDS {
+        let mut ssh = program("ssh", "openssh-client");
+        ssh.args(["-F", "none", "-p", &port.to_string(), "-i"]).arg(sshd.folder().join("user"));
+        for option in ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"] {
+            ssh.args(["-o", option]);
+        }
+        let said = output_of(ssh.args(["root@127.0.0.1", "echo", &n.to_string()]));
+        assert_eq!(said.trim_end(), n.to_string());
+    }
+    sshd.wait_for_closes(port);
+    let log = sshd.end_and_read("log");
+    let count = |text: &str| log.lines().filter(|line| line.starts_with(text)).count() as u64;
+    let counted = (count("Connection from 127.0.0.1"), count("Starting session: command"));
+    assert_eq!(counted, (COMMANDS, COMMANDS), "what sshd logged: {log}");
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": COMMANDS, "closed": COMMANDS, "failed": 0, "new": COMMANDS, "unused": 0 }));
+    report.assert_marked("plain", Some("ssh"));
+}
