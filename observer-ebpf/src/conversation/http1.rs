@@ -10,7 +10,7 @@
 use super::{
     Application, Conversation, Exactness, Head, Message, Send, is,
     message::{
-        BEGINNING_BYTES, HIGH_BITS, WORD_BYTES, bytes_equal, bytes_within, digits, first_set, starts_with,
+        BEGINNING_BYTES, HEAD_BYTES, HIGH_BITS, WORD_BYTES, bytes_equal, bytes_within, digits, first_set, starts_with,
         starts_with_any_case,
     },
 };
@@ -334,7 +334,11 @@ impl Conversation {
             if send.after_unseen {
                 exactness = Inexact;
             }
-            if !self.turn.asked(send.at) && message.request_line() != RequestLine::Other {
+            let line = message.request_line();
+            // Capitals that go on are no method: they are a body.
+            let may_be_request =
+                line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
+            if !self.turn.asked(send.at) && may_be_request {
                 // Answered without its body: the next one, or a body that looks so.
                 exactness = Inexact;
                 self.frame_end = send.at;
