@@ -193,6 +193,14 @@ fn an_empty_line_at_the_end_of_a_chunk_does_not_end_a_body() {
 }
 
 #[test]
+fn a_body_that_is_awaited_may_look_like_a_request() {
+    let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n";
+    let mut observed = Observed::new();
+    observed.send(head).answer(CONTINUE).send(b"10\r\n").send(b"GET / HTTP/1.1\r\n").send(b"\r\n0\r\n\r\n");
+    observed.answer(OK).assert_exact(1);
+}
+
+#[test]
 fn an_upgrade_to_http2_is_heard() {
     let mut observed = Observed::new();
     observed.send(b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n").answer(SWITCHING).send(turned::preface());
@@ -250,6 +258,16 @@ fn a_notice_does_not_end_an_upload() {
         observed.send(&data[..cut]).answer(postgresql::message(b'N', b"a notice\0")).send(&data[cut..]);
         observed.answer(postgresql::ready()).assert_honest(1);
     }
+}
+
+/// GSS was not refused: what comes then is within its packets.
+#[test]
+fn postgresql_within_gss_is_marked() {
+    let packet = [&[0, 0, 0, 60][..], &[0xe7; 60]].concat();
+    let mut observed = Observed::new();
+    observed.send(postgresql::gss_request()).answer(b"G");
+    observed.send(&packet).answer(&packet).send(&packet).answer(&packet);
+    assert!(observed.is_marked());
 }
 
 #[test]
@@ -351,6 +369,8 @@ fn a_skipped_hook_of_a_plain_request_leaves_it_exact() {
 fn what_is_asked_behind_a_login_is_counted() {
     let commands = [redis::command(&[b"HELLO", b"3"]), redis::command(&[b"GET", b"page"])].concat();
     Observed::new().send(&commands).answer(b"%0\r\n$1\r\n1\r\n").assert_exact(1);
+    let queries = [postgresql::query(b"SET a = 1"), postgresql::query(b"select 1")].concat();
+    logged_in().send(queries).answer(postgresql::ready()).assert_exact(1);
     let queries = [postgresql::sync(), postgresql::query(b"select 1")].concat();
     logged_in().send(queries).answer(postgresql::ready()).assert_exact(1);
 }

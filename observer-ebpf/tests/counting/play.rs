@@ -104,6 +104,9 @@ pub(crate) struct Player {
     reading: Reading,
     /// How much of a record of TLS is left behind its head, which is read by itself.
     record_left: usize,
+    /// A send whose hook was skipped was followed by no hook yet; and what answered it was read by now.
+    is_blind: bool,
+    is_answered_blindly: bool,
     /// Where in an answer the application reads.
     answer: Range,
     /// An answer was not read in one piece; and its first piece was too short to tell a status.
@@ -141,9 +144,13 @@ impl Player {
             let sight = if is_hidden { Sight::Faulting } else { sight };
             // Twice where it has to wait for memory in between.
             for _ in 0..=usize::from(self.tape.pick(16) == 9) {
+                // Two requests, of which neither is seen, nor the reading between them, look like one (docs/COUNTING.md).
+                let may_be_skipped = may_be_skipped && !self.is_answered_blindly;
                 if may_be_skipped && self.faults.skip_sends && self.tape.seldom() {
+                    self.is_blind = true;
                     self.observed.note("skipped send", left[0]);
                 } else {
+                    (self.is_blind, self.is_answered_blindly) = (false, false);
                     self.observed.sending(&left, sight);
                     self.observed.note(if sight == Sight::Seen { "send" } else { "hidden send" }, left[0]);
                 }
@@ -224,8 +231,10 @@ impl Player {
             self.reads_scraps |= self.answer.is_begin && segment.len() < STATUS_BYTES.min(self.answer.len);
             self.answer.is_begin = false;
             if self.faults.skip_reads && self.tape.seldom() {
+                self.is_answered_blindly = self.is_blind;
                 self.observed.note("skipped read", &segment);
             } else {
+                (self.is_blind, self.is_answered_blindly) = (false, false);
                 self.observed.received((!is_hidden).then_some(&self.buffer[..room]));
                 self.observed.note(if is_hidden { "hidden read" } else { "read" }, &segment);
             }
@@ -262,6 +271,8 @@ pub(crate) fn play(observed: Observed, script: &Script, tape: &Tape, faults: Fau
         buffer: vec![b'#'; READ_BYTES],
         reading: script.reading,
         record_left: 0,
+        is_blind: false,
+        is_answered_blindly: false,
         answer: Range::default(),
         reads_pieces: false,
         reads_scraps: false,

@@ -118,7 +118,7 @@ fn script(handshake: &Handshake, tickets: Tickets, steps: &[Step]) -> Script {
     // the other one does not: `100 Continue` has another length then.
     let pads = handshake.cipher == Cipher::Java13;
     let may_be_marked = |step: &Step| match step {
-        Step::Expecting { .. } => pads,
+        Step::Expecting { .. } => pads || !handshake.offers_http(),
         // As short as `100 Continue`, which may have another text.
         Step::Exchange { answer, .. } => answer.iter().sum::<usize>() <= if pads { 41 } else { CONTINUE_BYTES },
         Step::Updated => false,
@@ -132,14 +132,12 @@ fn script(handshake: &Handshake, tickets: Tickets, steps: &[Step]) -> Script {
     script
 }
 
-/// `100 Continue` is told by its length, where HTTP was offered: else it counts as the answer, and the body as another
-/// request (docs/COUNTING.md).
+/// Where HTTP was offered, `100 Continue` is told by its length, and an answer of that length would be taken for it. None is
+/// known that leaves the connection open (docs/COUNTING.md).
 fn can_be_told(handshake: &Handshake, step: &Step) -> bool {
     match step {
-        Step::Expecting { .. } => handshake.offers_http(),
-        // For the same reason, an answer of that length would be taken for it. None is known that leaves the connection open.
-        Step::Exchange { answer, .. } => *answer != [CONTINUE_BYTES],
-        Step::Updated => true,
+        Step::Exchange { answer, .. } => *answer != [CONTINUE_BYTES] || !handshake.offers_http(),
+        Step::Expecting { .. } | Step::Updated => true,
     }
 }
 
@@ -193,5 +191,24 @@ proptest! {
         let tickets = Tickets { count: if by_records { count } else { 2 }, bytes, are_late: true };
         script.go_on(&handshake, tickets, &steps);
         play(Observed::new(), &script, &tape, Faults::NONE).assert_honest(&script)?;
+    }
+}
+
+/// It is mail, perhaps. In TLS 1.3 it could be tickets.
+#[test]
+fn a_server_that_speaks_first_within_tls_is_marked() {
+    for cipher in [Cipher::Gcm12, Cipher::ChaCha12] {
+        let mut script = Script::default();
+        script.send(tls::hello(&[], false));
+        script.answer(tls::record(tls::HANDSHAKE, &[7; 2000]));
+        script.send([tls::record(tls::CHANGE_CIPHER_SPEC, &[1]), tls::record(tls::HANDSHAKE, &[7; 40])].concat());
+        script.answer(tls::record(tls::HANDSHAKE, &[7; 51]));
+        script.answer(cipher.answer(40));
+        for _ in 0..2 {
+            script.send(cipher.data(90));
+            script.answered(cipher.answer(90));
+        }
+        let player = play(Observed::new(), &script, &Tape::blank(), Faults::NONE);
+        assert!(player.observed.is_marked());
     }
 }
