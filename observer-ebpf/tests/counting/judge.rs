@@ -3,7 +3,10 @@
 use proptest::{prelude::*, test_runner::TestCaseError};
 use tcp_reuse_watch_ebpf::Application;
 
-use crate::{play::Player, script::Script};
+use crate::{
+    play::{Player, Torn},
+    script::Script,
+};
 
 type Judgement = Result<(), TestCaseError>;
 
@@ -22,8 +25,8 @@ impl Player {
         self.assert_honest(script)?;
         let observed = &self.observed;
         let may_be_marked = script.may_be_marked
-            || script.is_told_by_answer && self.reads_scraps
-            || script.is_told_by_statuses && self.reads_pieces;
+            || script.is_told_by_answer && self.torn == Torn::Scraps
+            || script.is_told_by_statuses && self.torn >= Torn::Pieces;
         prop_assert!(observed.exact || may_be_marked, "marked: {:#?}", observed.log);
         if observed.exact && observed.exchanges > 0 {
             prop_assert_eq!(observed.application(), script.becomes.unwrap_or(application), "{:#?}", observed.log);

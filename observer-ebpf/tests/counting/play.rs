@@ -93,6 +93,27 @@ struct Range {
     is_begin: bool,
 }
 
+impl Range {
+    /// By a piece of so many bytes.
+    fn torn(&self, piece_bytes: usize) -> Torn {
+        if self.is_begin && piece_bytes < STATUS_BYTES.min(self.len) {
+            Torn::Scraps
+        } else if piece_bytes < self.len {
+            Torn::Pieces
+        } else {
+            Torn::Whole
+        }
+    }
+}
+
+/// How an answer was read: at once, in pieces, or with a first piece too short to tell a status.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Torn {
+    Whole,
+    Pieces,
+    Scraps,
+}
+
 pub(crate) struct Player {
     pub(crate) observed: Observed,
     tape: Tape,
@@ -109,9 +130,8 @@ pub(crate) struct Player {
     is_answered_blindly: bool,
     /// Where in an answer the application reads.
     answer: Range,
-    /// An answer was not read in one piece; and its first piece was too short to tell a status.
-    pub(crate) reads_pieces: bool,
-    pub(crate) reads_scraps: bool,
+    /// The most that an answer was torn.
+    pub(crate) torn: Torn,
 }
 
 impl Player {
@@ -227,8 +247,7 @@ impl Player {
             if !rest.is_empty() {
                 self.unread.push_front(rest);
             }
-            self.reads_pieces |= segment.len() < self.answer.len;
-            self.reads_scraps |= self.answer.is_begin && segment.len() < STATUS_BYTES.min(self.answer.len);
+            self.torn = self.torn.max(self.answer.torn(segment.len()));
             self.answer.is_begin = false;
             if self.faults.skip_reads && self.tape.seldom() {
                 self.is_answered_blindly = self.is_blind;
@@ -274,8 +293,7 @@ pub(crate) fn play(observed: Observed, script: &Script, tape: &Tape, faults: Fau
         is_blind: false,
         is_answered_blindly: false,
         answer: Range::default(),
-        reads_pieces: false,
-        reads_scraps: false,
+        torn: Torn::Whole,
     };
     player.play(&script.events);
     player.observed.close();
