@@ -2,7 +2,7 @@
 //! life, written once, idempotent, and ignorant of which hook called it.
 //!
 //! Below them: what user space froze in (`frozen`), the maps, how a socket, a message and the calling process are read
-//! and heard, and the few operations on an entry that several moments share (`entry`, `counters`).
+//! and heard, and the few operations on an entry that several moments share (`entry`, `counters`, `pool`).
 
 mod atomic;
 mod counters;
@@ -15,6 +15,7 @@ mod hooks;
 mod maps;
 mod memory;
 mod message;
+mod pool;
 mod process;
 mod socket;
 

@@ -27,6 +27,7 @@ mod smtp;
 mod socks;
 mod sql;
 mod ssh;
+mod target;
 mod tls;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::Turn;
 pub use application::{Application, SEVERAL_APPLICATIONS};
 pub use http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line};
 pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
+pub use target::{TARGET_UNCLEAR, hash_target};
 
 /// How a connection's payload is wrapped, as far as its sends tell.
 #[repr(u8)]
@@ -310,7 +312,8 @@ impl Conversation {
         }
         let header = if send.is_first() { proxy::header_bytes(message, head) } else { 0 };
         if header > 0 && header <= send.len {
-            // Who this is for; then what is spoken begins, here or with the next send.
+            // Whom the balancer connects for; then what is spoken begins, here or with the next send.
+            message.note_target(TARGET_UNCLEAR);
             let header = message.opaque(header);
             self.turn.excuse(send.at, header);
             self.frame_end = u64::from(header);
@@ -339,10 +342,11 @@ impl Conversation {
             return self.begin_http2();
         }
         if http1::is_connect(head) || self.is(is::TUNNEL) && !send.has_read() {
-            return self.begin_tunnel(send);
+            return self.begin_tunnel(message, head, send);
         }
         if socks::is_setup(head, send.len, self.is(is::SOCKS)) {
             self.traits |= is::SOCKS;
+            message.note_target(TARGET_UNCLEAR);
             self.turn.excuse(send.at, send.len);
             return Exact;
         }
@@ -533,7 +537,11 @@ impl Conversation {
 
     /// A proxy is asked for a tunnel: what is spoken through it, the first send after the answer tells.
     #[inline(always)]
-    fn begin_tunnel(&mut self, send: Send) -> Exactness {
+    fn begin_tunnel(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        if http1::is_connect(head) {
+            let target = target::of_connect(message);
+            message.note_target(target);
+        }
         self.protocol = Protocol::Unknown as u8;
         self.application = Application::Unknown as u8;
         self.traits |= is::TUNNEL;

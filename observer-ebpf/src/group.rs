@@ -71,7 +71,8 @@ pub fn lifetime_bucket(lifetime_us: u64) -> usize {
     LIFETIME_BOUNDS_US.iter().position(|bound_us| lifetime_us <= *bound_us).unwrap_or(LIFETIMES - 1)
 }
 
-/// A group's counters since the watch began. `tracked`, `exchanges_per_connection`, `live` and `idle` also go down; so do
+/// A group's counters since the watch began. `tracked`, `exchanges_per_connection`, `live`, `idle` and
+/// `serving` also go down; so do
 /// `unused` and a cause of `closes`, when what is read after the end moves a connection to another.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -117,6 +118,42 @@ pub struct Group {
     /// The [`crate::Application`] that its connections speak, as far as they were recognised; or
     /// [`crate::SEVERAL_APPLICATIONS`].
     pub application: u64,
+    /// Connections that have asked something: sent payload that does not only set them up.
+    pub asked: u64,
+    /// Those of them that still can serve. It goes down when one is closed.
+    pub serving: u64,
+    /// The most that ever served, as each processor has seen it: see [`Self::needed`].
+    pub most_serving: [u32; SERVING_MARKS],
+    /// A hash of whom its connections are for, where their clients have said so; 0 if none has.
+    pub target: u64,
+    /// Bits of [`pool`].
+    pub pool: u64,
+}
+
+/// Bits of [`Group::pool`]: what is known of a group's connections as a pool.
+pub mod pool {
+    /// `asked` and `serving` are counted. Not so in the overflow group, nor in old recordings.
+    pub const COUNTED: u64 = 1;
+    /// Its connections are for different targets: one cannot stand in for another.
+    pub const MIXED: u64 = 1 << 1;
+    /// No hook sees sends: each connection counts as asking once it is established.
+    pub const UNHEARD: u64 = 1 << 2;
+}
+
+/// Marks of the most that served. Processors share them by the low bits of their number.
+pub const SERVING_MARKS: usize = 16;
+
+impl Group {
+    /// How many connections were needed at once: the most that ever served.
+    #[inline(always)]
+    #[must_use]
+    pub fn needed(&self) -> u64 {
+        let mut most = 0;
+        for mark in self.most_serving {
+            most = if mark > most { mark } else { most };
+        }
+        most.into()
+    }
 }
 
 /// The process that holds a socket, found by user space for sockets that were there before.
@@ -154,7 +191,7 @@ pub struct StateKey {
 const _: () = assert!(size_of::<Owner>() == 32);
 const _: () = assert!(size_of::<StateKey>() == 20);
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<Group>() == 520);
+const _: () = assert!(size_of::<Group>() == 616);
 
 /// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
 #[repr(u32)]

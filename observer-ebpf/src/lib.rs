@@ -16,11 +16,12 @@ pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switc
 pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use conversation::{
     Application, BEGINNING_BYTES, Beginning, Conversation, Exactness, Framing, HEAD_BYTES, Head, Kind, Line, Message,
-    Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, WORD_BYTES, framing, line, line_feed, request_line,
+    Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, TARGET_UNCLEAR, WORD_BYTES, framing, hash_target, line,
+    line_feed, request_line,
 };
 pub use group::{
     FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
-    OVERFLOW_SLOT, Owner, StateKey, UNKNOWN_OWNER, exchanges_bucket, lifetime_bucket,
+    OVERFLOW_SLOT, Owner, SERVING_MARKS, StateKey, UNKNOWN_OWNER, exchanges_bucket, lifetime_bucket, pool,
 };
 pub use name::name_up_to_nul;
 pub use turn::{Burst, Turn, consumed_bytes, written_bytes};

@@ -99,6 +99,7 @@ fn connection(record: &wire::Connection) -> Connection {
         ),
         application: Application::of(record.conversation.application.into()),
         exact: record.flags & flag::INEXACT == 0,
+        avoidable: (record.flags & flag::OVERFLOW == 0).then_some(record.flags & flag::AVOIDABLE != 0),
         failure: known(record.failure, FAILURES, |value| value as u8, Failure::Other),
         errno: record.error,
     }

@@ -79,6 +79,8 @@ pub(crate) struct Connection {
     pub(crate) protocol: Protocol,
     pub(crate) application: Application,
     pub(crate) exact: bool,
+    /// When it first asked something, one that had been closed would have done; None where that is not counted.
+    pub(crate) avoidable: Option<bool>,
     /// Why it failed, if it did.
     pub(crate) failure: Failure,
     /// `sk_err` when it ended.
@@ -112,6 +114,7 @@ impl Connection {
             protocol: Protocol::Unknown,
             application: Application::Unknown,
             exact: true,
+            avoidable: None,
             failure: Failure::Other,
             errno: 0,
         }

@@ -8,6 +8,7 @@ mod counts;
 mod diagnosis;
 mod evidence;
 mod family;
+mod pool;
 mod ports;
 mod snapshot;
 mod spoken;
@@ -20,6 +21,7 @@ pub(crate) use evidence::Ended;
 use evidence::Evidence;
 pub(crate) use family::{Family, families};
 use foldhash::HashMap;
+pub(crate) use pool::Pool;
 pub(crate) use snapshot::{GroupName, GroupRow, Snapshot};
 use spoken::Spoken;
 

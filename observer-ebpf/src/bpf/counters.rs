@@ -3,11 +3,12 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_reuse_watch_ebpf::{
     Application, Connection, Group, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, SEVERAL_APPLICATIONS,
-    exchanges_bucket, lifetime_bucket,
+    exchanges_bucket, lifetime_bucket, pool,
 };
 
 use super::{
     atomic,
+    frozen::frozen,
     maps::{COUNTERS, FREE_SLOTS, GROUPS, lost},
     process::{self, Process},
 };
@@ -102,6 +103,7 @@ impl Counters {
                 (*group).comm = process.comm;
                 (*group).cgroup = process::cgroup_of(key.tgid);
                 (*group).live = 1;
+                (*group).pool = pool::COUNTED | if frozen!(SWITCHES.sees_sends) == 0 { pool::UNHEARD } else { 0 };
             }
         }
         match GROUPS.insert(key, &slot, u64::from(BPF_NOEXIST)) {
@@ -187,6 +189,7 @@ fn free(slot: u32) {
             (*group).comm = [0; 16];
             (*group).cgroup = 0;
             (*group).live = 0;
+            (*group).pool = 0;
         }
     }
     if FREE_SLOTS.push(&slot, 0).is_err() {

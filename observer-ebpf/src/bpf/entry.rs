@@ -18,8 +18,9 @@ use super::{
     frozen::frozen,
     maps::{CONNECTIONS, EVENTS, lost},
     memory::Memory,
+    pool,
     process::{self, Process},
-    socket::Socket,
+    socket::{Socket, state},
 };
 
 /// Error numbers, as `sk_err` holds them (include/uapi/asm-generic/errno.h).
@@ -200,6 +201,12 @@ pub(super) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     let written = socket.written();
     if written != 0 {
         entry.flags |= flag::USED_BEFORE;
+        if socket.state() == state::CLOSE_WAIT {
+            // It has asked, and cannot serve: it is in neither count.
+            entry.flags |= flag::ASKED;
+        } else {
+            pool::ask(entry);
+        }
     }
     entry.conversation = Conversation::resumed(written, socket.consumed(), socket.is_answer_due());
     note_local(entry, socket);
@@ -233,7 +240,10 @@ pub(super) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connectio
     if frozen!(SWITCHES.sees_sends) == 0 {
         // Whether it is TLS cannot be told, so neither can what its handshake asked.
         mark_inexact(entry);
+        pool::ask(entry);
     }
+    // What went out with the SYN.
+    pool::look(entry, socket);
     if let Some(counters) = Counters::of(entry) {
         count!(counters, opened);
         // SAFETY: only an address inside the map value is computed.
@@ -259,6 +269,7 @@ pub(super) fn observe<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection,
     if entry.phase == Phase::Connecting as u8 {
         return;
     }
+    pool::look(entry, socket);
     let consumed = socket.consumed();
     if !entry.conversation.turn.has_consumed(consumed) {
         return;
@@ -298,7 +309,7 @@ pub(super) fn unheard_answer<M: Memory>(entry: &Connection, socket: &Socket<M>) 
 /// Bytes that the application has written. In CLOSE the socket does not say any more whether a FIN is among them, so it is
 /// remembered from the moment at which no more can be written.
 #[inline(always)]
-fn written<M: Memory>(entry: &Connection, socket: &Socket<M>) -> u64 {
+pub(super) fn written<M: Memory>(entry: &Connection, socket: &Socket<M>) -> u64 {
     if entry.flags & flag::SENDING_ENDED != 0 { entry.written } else { socket.written() }
 }
 
@@ -364,6 +375,10 @@ pub(super) fn mark_if_taken_over<M: Memory>(entry: &mut Connection, socket: &Soc
 /// The first FIN or reset has been seen.
 #[inline(always)]
 pub(super) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
+    if by != Ender::Local || how != Cut::Fin {
+        // Whoever has only ended sending can still be answered.
+        pool::stop_serving(entry);
+    }
     if entry.ended_ns == 0 {
         // What the peer sent is the last packet. Not before the watch began: there a connection begins, too.
         entry.ended_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
@@ -377,11 +392,12 @@ pub(super) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: End
     }
 }
 
-/// We have closed both directions: what comes from here on, nobody will read.
+/// We have closed, if in both directions: it serves no more, and what comes from here on nobody will read.
 #[inline(always)]
 pub(super) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.segments_at_close == u32::MAX && socket.shutdown() == SHUTDOWN_BOTH {
         entry.segments_at_close = socket.payload_segments();
+        pool::stop_serving(entry);
     }
 }
 
@@ -409,6 +425,7 @@ pub(super) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, s
     entry.error = socket.error();
     let (by, how) = cut(entry, entry.error);
     end(entry, socket, by, how);
+    pool::stop_serving(entry);
     let goodbyes = u32::from(entry.conversation.may_say_goodbye());
     if socket.payload_segments() > entry.segments_at_close.saturating_add(goodbyes) {
         entry.flags |= flag::LATE_PAYLOAD;

@@ -9,12 +9,15 @@
 //! Then the owner is another one: what was heard is dropped, and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Framing, Kind, Line, Message as _, RequestLine, Send};
+use tcp_reuse_watch_ebpf::{
+    Connection, Conversation, Exactness, Framing, Kind, Line, Message as _, RequestLine, Send, TARGET_UNCLEAR,
+};
 
 use super::{
     entry,
     memory::Probed,
     message::{self, Buffers, MessageHeader, scratch},
+    pool,
 };
 
 /// What is heard at the moment.
@@ -120,6 +123,13 @@ pub(super) extern "C" fn read_line(at: u32) -> u32 {
     says
 }
 
+/// Hashes whom a connection is for: see [`tcp_reuse_watch_ebpf::hash_target`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn hash_name(from: u32, len: u32) -> u64 {
+    scratch().map_or(TARGET_UNCLEAR, |message| tcp_reuse_watch_ebpf::hash_target(message, from, len))
+}
+
 /// Begins to hear something of a connection. Before the message is taken: what is taken then is this connection's.
 #[inline(always)]
 fn claim(entry: &Connection) -> Option<&'static mut Hearing> {
@@ -135,6 +145,7 @@ pub(super) fn hear_send(entry: &mut Connection, buffers: impl FnOnce() -> Option
     let Some(hearing) = claim(entry) else { return false };
     hearing.send = send;
     let Some(message) = buffers() else { return false };
+    let _ = message.take_target();
     let kind = entry.conversation.kind();
     if kind == Kind::Http1 {
         message::take_beginning();
@@ -149,7 +160,7 @@ pub(super) fn hear_send(entry: &mut Connection, buffers: impl FnOnce() -> Option
         Some(Kind::Other) => hear_other(),
         None => INEXACT,
     };
-    keep(entry) && begun | heard == EXACT
+    keep_with_target(entry) && begun | heard == EXACT
 }
 
 /// What goes out with the SYN of a socket. Of requests of HTTP/1 the end is not looked for, and what other applications mean
@@ -173,6 +184,7 @@ fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) 
     let Some(hearing) = claim(entry) else { return false };
     hearing.send = send;
     let Some(message) = message.buffers() else { return false };
+    let _ = message.take_target();
     let _ = message.head(0);
     let begun = hear_beginning();
     let heard = match heard_as() {
@@ -180,7 +192,7 @@ fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) 
         Some(Kind::Http1 | Kind::Untold) => EXACT,
         Some(Kind::Other) | None => INEXACT,
     };
-    let is_kept = keep(entry);
+    let is_kept = keep_with_target(entry);
     entry.conversation.leave_open();
     is_kept && begun | heard == EXACT
 }
@@ -199,6 +211,17 @@ pub(super) fn hear_read(entry: &mut Connection, written: u64, read: u32) -> Opti
 #[inline(always)]
 fn heard_as() -> Option<Kind> {
     hearing().map(|hearing| hearing.conversation.kind())
+}
+
+/// The same, and whom the connection is for.
+#[inline(always)]
+fn keep_with_target(entry: &mut Connection) -> bool {
+    let target = scratch().map_or(0, message::Scratch::take_target);
+    let is_kept = keep(entry);
+    if is_kept && target != 0 {
+        pool::note_target(entry, target);
+    }
+    is_kept
 }
 
 /// Keeps what was heard, if nobody has heard something else meanwhile.

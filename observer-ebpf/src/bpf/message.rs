@@ -14,7 +14,7 @@ use tcp_reuse_watch_ebpf::{
 
 use super::{
     frozen::frozen,
-    hearing::{find_line_feed, frame_head, read_line, read_request_line},
+    hearing::{find_line_feed, frame_head, hash_name, read_line, read_request_line},
     memory::{Memory, Probed},
     process,
     socket::load,
@@ -138,6 +138,8 @@ pub(super) struct Scratch {
     taken_at: u32,
     taken: u32,
     pub(super) number: u64,
+    /// Whom the connection is for, as far as this message says it.
+    target: u64,
     /// What the head says that was gone through last, as in [`Framing`].
     pub(super) says: u32,
     head_len: u32,
@@ -169,6 +171,18 @@ impl Scratch {
         unsafe {
             cell.write_volatile(address);
             cell.read_volatile()
+        }
+    }
+
+    /// Takes the target that was noted since; 0 if none was.
+    #[inline(always)]
+    pub(super) fn take_target(&mut self) -> u64 {
+        let noted = &raw mut self.target;
+        // SAFETY: the pointer is that of a reference. Volatile, because a function may have written there.
+        unsafe {
+            let target = noted.read_volatile();
+            noted.write_volatile(0);
+            target
         }
     }
 
@@ -375,6 +389,16 @@ impl Message for Scratch {
         let says = read_line(at);
         // SAFETY: the pointer is that of a reference. Volatile, because the function has written there.
         Line { number: unsafe { (&raw const self.number).read_volatile() }, says }
+    }
+
+    #[inline(always)]
+    fn hash_target(&mut self, from: u32, len: u32) -> u64 {
+        hash_name(from, len)
+    }
+
+    #[inline(always)]
+    fn note_target(&mut self, target: u64) {
+        self.target = target;
     }
 
     #[inline(always)]

@@ -6,11 +6,13 @@ use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
 pub(super) struct Sent<'a> {
     bytes: &'a [u8],
     last: Head,
+    /// As it was noted last.
+    pub(super) target: u64,
 }
 
 impl<'a> Sent<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: Head::NONE }
+        Self { bytes, last: Head::NONE, target: 0 }
     }
 }
 
@@ -49,6 +51,10 @@ impl Message for Sent<'_> {
     fn begins(&mut self, offset: u32) -> u64 {
         let start = offset as usize & (BEGINNING_BYTES - 1);
         head_of(self.bytes.get(start..).unwrap_or_default()).words[0]
+    }
+
+    fn note_target(&mut self, target: u64) {
+        self.target = target;
     }
 
     fn skip(&mut self, bytes: u32) {

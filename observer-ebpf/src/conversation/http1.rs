@@ -322,7 +322,7 @@ impl Conversation {
     pub fn hear_http1(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         let (mut head, mut send) = (message.last_head(), send);
         if is_connect(head) && !self.turn.asked(send.at) {
-            return self.begin_tunnel(send);
+            return self.begin_tunnel(message, head, send);
         }
         if send.after_unseen {
             // Where what was not seen ends, cannot be told.

@@ -1,6 +1,9 @@
 //! A send, or a read, as far as its bytes can be seen: its first bytes at any offset, and its beginning in one piece.
 
-use super::http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line};
+use super::{
+    http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line},
+    target::hash_target,
+};
 
 /// How many bytes are read at a time. 32 cost what 8 cost: what is paid for is the call.
 pub const HEAD_BYTES: usize = 32;
@@ -69,6 +72,17 @@ pub trait Message {
     {
         framing(self, from, len)
     }
+
+    /// See [`hash_target`].
+    fn hash_target(&mut self, from: u32, len: u32) -> u64
+    where
+        Self: Sized,
+    {
+        hash_target(self, from, len)
+    }
+
+    /// The connection is for this target: a hash, or [`super::TARGET_UNCLEAR`].
+    fn note_target(&mut self, _target: u64) {}
 
     /// The number itself. The kernel's verifier forgets here what it knows of it, and so takes each turn of a loop for
     /// the same.

@@ -4,8 +4,9 @@
 //! What is asked by the data itself, its size has to tell, and only where HTTP was offered.
 
 use super::{
-    Application, Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, is,
+    Application, Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, TARGET_UNCLEAR, is,
     message::{byte, u16_of},
+    target::NAMELESS,
 };
 use crate::turn::TLS_HEADER_BYTES;
 
@@ -57,6 +58,7 @@ const CONTINUE_BYTES: u32 = 25;
 /// Extensions of a hello that are looked at, and names in its list of protocols. Chrome sends 18, and 2.
 const MAX_EXTENSIONS: u32 = 24;
 const MAX_NAMES: u32 = 6;
+const SERVER_NAME: u32 = 0;
 const ALPN: u32 = 16;
 const PSK_KEY_EXCHANGE_MODES: u32 = 45;
 
@@ -340,7 +342,7 @@ impl Conversation {
         }
     }
 
-    /// Looks for what was offered to be spoken, in the hello that begins the message.
+    /// Looks for whom the hello that begins the message is for, and for what it offers to speak.
     #[inline(always)]
     fn hear_hello(&mut self, message: &mut impl Message) {
         let Some(len) = message.beginning() else { return };
@@ -355,7 +357,7 @@ impl Conversation {
         if end > len {
             return;
         }
-        let mut names = 0;
+        let (mut names, mut server) = (0, 0);
         for _ in 0..MAX_EXTENSIONS {
             if at >= end {
                 break;
@@ -365,15 +367,25 @@ impl Conversation {
             if kind == ALPN {
                 names = at;
             }
+            if kind == SERVER_NAME {
+                server = at;
+            }
             if kind == PSK_KEY_EXCHANGE_MODES {
                 // Without it no ticket comes (RFC 8446 section 4.2.9).
                 self.traits |= is::TICKETS_DUE;
             }
             names = message.opaque(names);
+            server = message.opaque(server);
             at = message.opaque(at.wrapping_add(4 + u16_of(extension, 2)));
         }
         if at == end {
             self.traits |= is::HELLO_SEEN;
+        }
+        if !self.is(is::TUNNEL | is::SOCKS) {
+            // Through a tunnel it is for whom the proxy was asked.
+            let is_whole = at == end;
+            let target = if is_whole { server_name(message, server) } else { TARGET_UNCLEAR };
+            message.note_target(target);
         }
         if names == 0 {
             return;
@@ -400,4 +412,15 @@ impl Conversation {
             at = message.opaque(at.wrapping_add(1 + u32::from(byte(name, 0))));
         }
     }
+}
+
+/// Whom a hello is for, by its extension of the server's name; 0: it has none.
+#[inline(always)]
+fn server_name(message: &mut impl Message, extension: u32) -> u64 {
+    if extension == 0 {
+        return NAMELESS;
+    }
+    // Header of the extension 4, length of the list 2, type of the name 1, length of the name 2.
+    let len = u16_of(message.begins(extension.wrapping_add(7)), 0);
+    message.hash_target(extension.wrapping_add(9), len)
 }

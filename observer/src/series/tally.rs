@@ -1,5 +1,7 @@
 //! What is counted for a label set: only what grows.
 
+use tcp_reuse_watch_ebpf::pool;
+
 use crate::event::Group;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,6 +10,9 @@ pub(crate) struct Tally {
     pub(crate) new: u64,
     pub(crate) reused: u64,
     pub(crate) inexact: u64,
+    /// Connections that have asked something, and those of them that a pool which keeps what it has would have saved.
+    pub(crate) asked: u64,
+    pub(crate) avoidable: u64,
     /// Opened ones by [`crate::event::Why`].
     pub(crate) why: [u64; tcp_reuse_watch_ebpf::WHYS],
     /// Closed ones by [`crate::event::Cause`].
@@ -26,11 +31,16 @@ impl Tally {
     /// What a group's counters say for good.
     pub(super) fn settled(group: &Group) -> Self {
         let unsettled = unsettled(group);
+        let asked = if group.pool & pool::COUNTED == 0 { 0 } else { group.asked };
         Self {
             opened: group.opened,
             new: group.new,
             reused: group.reused,
             inexact: group.inexact,
+            asked,
+            // A group is read while it counts: the kernel raises what was needed before it counts what asked, and here it is
+            // read after that. So this is never too much, and catches up.
+            avoidable: asked.saturating_sub(group.needed()),
             why: group.why,
             closes: group.closes.map(|n| n.saturating_sub(unsettled)),
             failures: group.failures,
@@ -59,6 +69,8 @@ impl Tally {
         change(&mut self.new, other.new);
         change(&mut self.reused, other.reused);
         change(&mut self.inexact, other.inexact);
+        change(&mut self.asked, other.asked);
+        change(&mut self.avoidable, other.avoidable);
         change(&mut self.closed_exchanges_sum, other.closed_exchanges_sum);
         change(&mut self.lifetime_us_sum, other.lifetime_us_sum);
         let mut all = |counts: &mut [u64], others: &[u64]| {

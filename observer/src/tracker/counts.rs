@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 
+use super::Pool;
 use crate::event::{Group, Why};
 
 /// What was counted. What follows from these is a method, so that nothing can disagree.
@@ -16,6 +17,7 @@ pub(crate) struct Counts {
     /// Exchanges on connections that cannot be counted exactly, and those connections, also those without an exchange.
     pub(crate) inexact: u64,
     pub(crate) marked: u64,
+    pub(crate) pool: Pool,
     /// By [`crate::event::Failure`].
     pub(crate) failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
     /// By [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
@@ -70,6 +72,7 @@ impl Counts {
             reused: self.reused.saturating_sub(earlier.reused),
             inexact: self.inexact.saturating_sub(earlier.inexact),
             marked: self.marked.saturating_sub(earlier.marked),
+            pool: self.pool.since(&earlier.pool),
             failures: less(self.failures, earlier.failures),
             exchanges_per_connection: less(self.exchanges_per_connection, earlier.exchanges_per_connection),
             why: less(self.why, earlier.why),
@@ -94,6 +97,7 @@ impl From<&Group> for Counts {
             reused: group.reused,
             inexact: group.inexact,
             marked: group.marked,
+            pool: Pool::from(group),
             failures: group.failures,
             exchanges_per_connection: group.exchanges_per_connection,
             why: group.why,
@@ -113,6 +117,7 @@ impl AddAssign for Counts {
         self.reused += other.reused;
         self.inexact += other.inexact;
         self.marked += other.marked;
+        self.pool += other.pool;
         add(&mut self.failures, other.failures);
         add(&mut self.exchanges_per_connection, other.exchanges_per_connection);
         add(&mut self.why, other.why);

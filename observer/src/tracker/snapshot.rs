@@ -189,8 +189,13 @@ impl Snapshot {
 
     /// No row was lost, nothing went untracked, and no skipped hook was left unrecovered.
     pub(crate) fn is_complete(&self) -> bool {
-        let LossSample { rows, counts, unrecovered_skips, .. } = self.loss;
-        rows == 0 && self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
+        self.loss.rows == 0 && self.are_counts_whole()
+    }
+
+    /// No count was lost: all of what happened is in the counters.
+    pub(crate) fn are_counts_whole(&self) -> bool {
+        let LossSample { counts, unrecovered_skips, .. } = self.loss;
+        self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
     }
 
     /// Nothing went untracked, and every connection can be counted exactly, also those without an exchange.

@@ -77,6 +77,10 @@ struct Counters {
     pre_existing: u64,
     inexact: u64,
     marked: u64,
+    asked: Option<u64>,
+    needed: Option<u64>,
+    avoidable: Option<u64>,
+    avoidable_exact: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -143,8 +147,10 @@ impl Serialize for Lifetimes {
     }
 }
 
-impl From<&Counts> for Counters {
-    fn from(counts: &Counts) -> Self {
+impl Counters {
+    /// `are_whole`: no count was lost.
+    fn new(counts: &Counts, are_whole: bool) -> Self {
+        let pool = &counts.pool;
         Self {
             opened: counts.opened,
             failed: counts.failed(),
@@ -159,12 +165,16 @@ impl From<&Counts> for Counters {
             pre_existing: counts.pre_existing,
             inexact: counts.inexact,
             marked: counts.marked,
+            asked: pool.asked(),
+            needed: pool.needed(),
+            avoidable: pool.avoidable(),
+            avoidable_exact: pool.avoidable().map(|_| are_whole && pool.is_exact()),
         }
     }
 }
 
-impl<'a> From<&'a GroupRow> for Group<'a> {
-    fn from(row: &'a GroupRow) -> Self {
+impl<'a> Group<'a> {
+    fn new(row: &'a GroupRow, are_counts_whole: bool) -> Self {
         let name = row.name.as_ref();
         let [one, to_9, to_99, to_999, more] = row.counts.exchanges_per_connection;
         let failures = FAILURES
@@ -182,7 +192,7 @@ impl<'a> From<&'a GroupRow> for Group<'a> {
             cgroup: row.cgroup.as_deref(),
             application: row.spoken.name(),
             overflow: name.is_none(),
-            counters: Counters::from(&row.counts),
+            counters: Counters::new(&row.counts, are_counts_whole),
             why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
             closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
             failures,
@@ -268,13 +278,13 @@ impl View for JsonView {
             complete: snapshot.is_complete(),
             exact: snapshot.is_exact(),
             totals: Totals {
-                counters: Counters::from(&snapshot.totals),
+                counters: Counters::new(&snapshot.totals, snapshot.are_counts_whole()),
                 time_wait: snapshot.time_wait(),
                 events_lost: snapshot.loss.rows,
                 untracked: snapshot.loss.connections(),
                 hook_skips: snapshot.loss.hook_skips,
             },
-            groups: snapshot.groups.iter().map(Group::from).collect(),
+            groups: snapshot.groups.iter().map(|row| Group::new(row, snapshot.are_counts_whole())).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
         })
     }

@@ -70,6 +70,8 @@ fn what(about: &About) -> String {
     printable(&format!("{} (Linux {}, {})", watched(about), about.kernel, about.hooks.join(" + ")))
 }
 
+const AVOIDABLE: &str = "AVOIDABLE";
+
 /// A column, and whether it is shown where it holds nothing but zeros.
 struct Column {
     title: &'static str,
@@ -77,7 +79,7 @@ struct Column {
     value: fn(&Counts) -> u64,
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column { title: "BEFORE", always: false, value: |counts| counts.pre_existing },
     Column { title: "OPENED", always: true, value: |counts| counts.opened },
     Column { title: "FAILED", always: false, value: Counts::failed },
@@ -87,6 +89,7 @@ const COLUMNS: [Column; 9] = [
     Column { title: "EXCHANGES", always: true, value: Counts::exchanges },
     Column { title: "NEW", always: true, value: |counts| counts.new },
     Column { title: "REUSED", always: true, value: |counts| counts.reused },
+    Column { title: AVOIDABLE, always: false, value: |counts| counts.pool.avoidable().unwrap_or(0) },
 ];
 
 fn table(snapshot: &Snapshot) -> Table {
@@ -98,9 +101,12 @@ fn table(snapshot: &Snapshot) -> Table {
     table.set_header(["PROCESS", "REMOTE"].into_iter().chain(titles).chain(["RATIO"]));
     let mut add = |process: String, remote: String, counts: &Counts| {
         let numbers = columns.iter().map(|column| {
-            let is_of_exchanges = matches!(column.title, "EXCHANGES" | "NEW" | "REUSED");
-            let approximately = if is_of_exchanges { words::approximately(counts.is_exact()) } else { "" };
-            format!("{approximately}{}", (column.value)(counts))
+            let is_exact = match column.title {
+                "EXCHANGES" | "NEW" | "REUSED" => counts.is_exact(),
+                AVOIDABLE => snapshot.are_counts_whole() && counts.pool.is_exact(),
+                _ => true,
+            };
+            format!("{}{}", words::approximately(is_exact), (column.value)(counts))
         });
         table.add_row([process, remote].into_iter().chain(numbers).chain([ratio(counts)]));
     };
@@ -138,7 +144,7 @@ fn sentence(snapshot: &Snapshot) -> String {
         }
         let opened = plural(totals.opened, "connection", "connections");
         let none = if totals.is_exact() { "no exchanges".into() } else { words::exchanges(0, false) };
-        return format!("{none}: {opened} opened, {} failed", totals.failed());
+        return format!("{none}: {opened} opened, {} failed{}", totals.failed(), enough(snapshot));
     }
     let approximately = words::approximately(totals.is_exact());
     let mut remotes: Vec<_> = snapshot.groups.iter().map(|group| names(group).1).collect();
@@ -149,11 +155,26 @@ fn sentence(snapshot: &Snapshot) -> String {
         _ => plural(remotes.len() as u64, "destination", "destinations"),
     };
     format!(
-        "{} to {to}: {approximately}{}, {approximately}{} reused",
+        "{} to {to}: {approximately}{}, {approximately}{} reused{}",
         words::exchanges(totals.exchanges(), totals.is_exact()),
         plural(totals.new, "on a new connection", "on new connections"),
-        totals.reused
+        totals.reused,
+        enough(snapshot)
     )
+}
+
+/// How many connections would have been enough, if more have asked something.
+fn enough(snapshot: &Snapshot) -> String {
+    let Counts { pool, .. } = &snapshot.totals;
+    match (pool.needed(), pool.avoidable(), snapshot.totals.missed()) {
+        (Some(needed), Some(avoidable @ 1..), _) => {
+            let approximately = words::approximately(snapshot.are_counts_whole() && pool.is_exact());
+            let needed = plural(needed, "connection", "connections");
+            format!("; {approximately}{needed} would have been enough ({approximately}{avoidable} avoidable)")
+        }
+        (_, _, missed @ 1..) => format!("; {missed} opened while an idle one was there"),
+        _ => String::new(),
+    }
 }
 
 /// Why connections were not reused: evidence and advice, of the first groups.

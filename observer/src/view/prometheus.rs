@@ -13,6 +13,8 @@ use crate::{
 };
 use text::{Kind, Labels, Text};
 
+const AVOIDABLE: &str = "Connections that a pool which keeps what it has would have saved.";
+
 pub(crate) fn encode(about: &About, scrape: &Scrape, format: Format) -> String {
     let mut text = Text::new(format);
     groups(&mut text, scrape);
@@ -36,10 +38,15 @@ fn groups(text: &mut Text, scrape: &Scrape) {
     counters("tcp_reuse_connections_opened", "Connections opened, by why none was reused.", opened);
     counters("tcp_reuse_connections_closed", "Connections closed, by what ended them.", closed);
     counters("tcp_reuse_connections_failed", "Connects that never got through, by their error.", failed);
-    text.family("tcp_reuse_inexact_exchanges", Kind::Counter, "Exchanges that cannot be counted exactly.");
-    for (labels, shown) in &sets {
-        text.sample("_total", labels, shown.tally.inexact);
-    }
+    let mut counter = |name, help, count: fn(&Tally) -> u64| {
+        text.family(name, Kind::Counter, help);
+        for (labels, shown) in &sets {
+            text.sample("_total", labels, count(&shown.tally));
+        }
+    };
+    counter("tcp_reuse_connections_asked", "Connections that have asked something.", |tally| tally.asked);
+    counter("tcp_reuse_connections_avoidable", AVOIDABLE, |tally| tally.avoidable);
+    counter("tcp_reuse_inexact_exchanges", "Exchanges that cannot be counted exactly.", |tally| tally.inexact);
     text.family("tcp_reuse_connections_open", Kind::Gauge, "Connections that are open.");
     for (labels, shown) in &sets {
         text.sample("", labels, shown.open);
@@ -110,6 +117,8 @@ fn host(text: &mut Text, host: &Tally) {
     }
     text.family("tcp_reuse_host_connections_opened", Kind::Counter, "Connections opened by the whole host.");
     text.sample("_total", &Labels::default(), host.opened);
+    text.family("tcp_reuse_host_connections_avoidable", Kind::Counter, AVOIDABLE);
+    text.sample("_total", &Labels::default(), host.avoidable);
 }
 
 fn watch(text: &mut Text, about: &About, scrape: &Scrape) {

@@ -175,6 +175,7 @@ pub(super) fn netstat(snapshot: &Snapshot) -> Option<String> {
 pub(super) fn caveats(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = losses(snapshot);
     lines.extend(inexactness(&snapshot.totals));
+    lines.extend(unclear_pools(&snapshot.totals));
     lines
 }
 
@@ -189,6 +190,15 @@ fn inexactness(totals: &Counts) -> Option<String> {
         inexact => format!("{} on connections that cannot", plural(inexact, "exchange is", "exchanges are")),
     };
     Some(format!("≈ {what} be counted exactly"))
+}
+
+/// Why it is not known how many connections were avoidable.
+fn unclear_pools(totals: &Counts) -> Option<String> {
+    let is_of_matter = totals.pool.avoidable().is_some_and(|avoidable| avoidable > 0) && !totals.pool.is_exact();
+    is_of_matter.then(|| {
+        "≈ avoidable, if every connection could stand in for any other of its process and destination; not all can be told to"
+            .into()
+    })
 }
 
 /// What was missed.

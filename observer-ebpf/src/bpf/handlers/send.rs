@@ -8,25 +8,20 @@ use crate::bpf::{
     hearing::{hear_send, hear_syn},
     memory::Memory,
     message::{self, Buffers, MessageHeader},
+    pool,
     socket::Socket,
 };
 
 /// A chunk of a message is about to be added to what was written.
 #[inline(always)]
 pub(in crate::bpf) fn sending<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, message: MessageHeader<M>) {
-    let Some(entry) = entry::of(socket) else { return };
-    if let Some(send) = begins(ctx, entry, socket, message.left()) {
-        hear(entry, || message.buffers(), send);
-    }
+    take(ctx, socket, message.left(), || message.buffers());
 }
 
 /// `len` bytes of pages are about to be added to what was written: a sendfile or splice, whose bytes cannot be looked at.
 #[inline(always)]
 pub(in crate::bpf) fn sending_pages<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, len: u32) {
-    let Some(entry) = entry::of(socket) else { return };
-    if let Some(send) = begins(ctx, entry, socket, len) {
-        hear(entry, message::pages, send);
-    }
+    take(ctx, socket, len, message::pages);
 }
 
 /// A connect sends data with its SYN (Fast Open): no hook will see it being sent.
@@ -37,8 +32,20 @@ pub(in crate::bpf) fn sending_syn<M: Memory>(entry: &mut Connection, socket: &So
     }
 }
 
-/// Counts what was answered so far. The send that begins here, if it has to be heard: not what goes on with one, and not
-/// where every send asks.
+/// Counts what was answered so far; if a send begins here, hears it and notes whether it asks. Not heard is what is known
+/// already: that it asks, or that it goes on with what was asked.
+#[inline(always)]
+fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, left: u32, buffers: impl FnOnce() -> Option<Buffers>) {
+    let Some(entry) = entry::of(socket) else { return };
+    let Some(send) = begins(ctx, entry, socket, left) else { return };
+    let end = send.at + u64::from(left);
+    if entry.conversation.listens(send.at, left) && !hear_send(entry, buffers, send) {
+        entry::mark_inexact(entry);
+    }
+    pool::note_send(entry, end);
+}
+
+/// The send that begins here; None where one goes on.
 #[inline(always)]
 fn begins<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>, left: u32) -> Option<Send> {
     entry::catch_up(ctx, entry, socket);
@@ -55,15 +62,5 @@ fn begins<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &So
     let received = consumed + u64::from(socket.unread_bytes());
     entry.conversation.turn.ask(at, received);
     entry::busy(entry);
-    if !entry.conversation.listens(at, left) {
-        return None;
-    }
     Some(Send { at, received, consumed, len: left, after_unseen: burst == Burst::BeginsAfterUnseen, greeted: false })
-}
-
-#[inline(always)]
-fn hear(entry: &mut Connection, buffers: impl FnOnce() -> Option<Buffers>, send: Send) {
-    if !hear_send(entry, buffers, send) {
-        entry::mark_inexact(entry);
-    }
 }

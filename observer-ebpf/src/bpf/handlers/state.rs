@@ -7,6 +7,7 @@ use super::connecting;
 use crate::bpf::{
     entry,
     memory::Memory,
+    pool,
     socket::{Socket, state},
 };
 
@@ -53,6 +54,8 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
             entry::end(entry, socket, Ender::Local, Cut::Fin);
         }
         state::CLOSE_WAIT => entry::end(entry, socket, Ender::Peer, Cut::Fin),
+        // We have ended sending, and now the peer has, too.
+        state::CLOSING => pool::stop_serving(entry),
         state::CLOSE => {
             // Seen late: which FIN came first, the state before tells.
             match old {

@@ -92,6 +92,7 @@ pub(super) struct ConnectionDef {
     #[serde(with = "application")]
     application: Application,
     exact: bool,
+    avoidable: Option<bool>,
     #[serde(with = "FailureDef")]
     failure: Failure,
     errno: u32,

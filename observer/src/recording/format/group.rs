@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use tcp_reuse_watch_ebpf::{CAUSES, FAILURES, HISTOGRAM, LIFETIMES, WHYS};
+use tcp_reuse_watch_ebpf::{CAUSES, FAILURES, HISTOGRAM, LIFETIMES, SERVING_MARKS, WHYS};
 
 use crate::event::{Group, GroupKey, LossSample, SocketState};
 
@@ -69,6 +69,17 @@ pub(super) struct GroupDef {
     cgroup: u64,
     #[serde(with = "application", skip_serializing_if = "is_zero")]
     application: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    asked: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    serving: u64,
+    #[serde(rename = "needed", with = "most", skip_serializing_if = "most::is_zero")]
+    most_serving: [u32; SERVING_MARKS],
+    /// Of a name, not even a hash is written.
+    #[serde(skip)]
+    target: u64,
+    #[serde(with = "pool", skip_serializing_if = "is_zero")]
+    pool: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,6 +175,44 @@ mod application {
             Some(name) => application_named(name) as u64,
             None => Application::Unknown as u64,
         })
+    }
+}
+
+/// Of the marks of all processors, the highest.
+mod most {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use tcp_reuse_watch_ebpf::SERVING_MARKS;
+
+    pub(super) fn is_zero(marks: &[u32; SERVING_MARKS]) -> bool {
+        marks.iter().all(|mark| *mark == 0)
+    }
+
+    pub(super) fn serialize<S: Serializer>(marks: &[u32; SERVING_MARKS], serializer: S) -> Result<S::Ok, S::Error> {
+        marks.iter().max().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u32; SERVING_MARKS], D::Error> {
+        let mut marks = [0; SERVING_MARKS];
+        marks[0] = u32::deserialize(deserializer)?;
+        Ok(marks)
+    }
+}
+
+/// What is known of the group as a pool, a name each.
+mod pool {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use tcp_reuse_watch_ebpf::pool;
+
+    const NAMES: [(u64, &str); 3] = [(pool::COUNTED, "counted"), (pool::MIXED, "mixed"), (pool::UNHEARD, "unheard")];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(bits: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(NAMES.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| name))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let read = Vec::<String>::deserialize(deserializer)?;
+        Ok(NAMES.iter().filter(|(_, name)| read.iter().any(|read| read == name)).map(|(bit, _)| bit).sum())
     }
 }
 

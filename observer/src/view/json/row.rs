@@ -35,7 +35,11 @@ pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
         "process": connection.process.as_deref().map(Text),
     }
     match row.event.kind {
-        RowKind::Open => opening(connection, line),
+        RowKind::Open => {
+            opening(connection, line);
+            // It has asked nothing yet.
+            fields! { line, "avoidable": None::<bool>, }
+        }
         RowKind::Exchange => fields! { line,
             "remote": connection.remote,
             "port": connection.remote.port(),
@@ -59,6 +63,7 @@ pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
                 "protocol": protocol(connection.protocol),
                 "application": connection.application.name(),
                 "exact": connection.exact,
+                "avoidable": connection.avoidable,
             }
         }
         RowKind::Failed => {
@@ -249,6 +254,7 @@ mod tests {
             protocol: Protocol::Http2,
             application: Application::Http2,
             exact: false,
+            avoidable: Some(true),
             failure: Failure::Other,
             errno: 99,
             ..Connection::nothing_known()
@@ -263,7 +269,7 @@ mod tests {
             "pre_existing": true, "why": "missed-reuse", "replaced_cause": "server-idle", "exchanges": 5, "reused": 4,
             "sent_bytes": u64::MAX, "received_bytes": 0, "lifetime_us": 1, "idle_us": 2, "unread_bytes": 3,
             "closed_by": "peer", "how": "rst", "cause": "reset-by-peer", "protocol": "http2",
-            "application": "http2", "exact": false,
+            "application": "http2", "exact": false, "avoidable": true,
         });
         assert_eq!(object(RowKind::Close, everything_known()), close);
         assert_eq!(object(RowKind::Failed, everything_known())["error"], "errno 99");
@@ -282,7 +288,7 @@ mod tests {
                 r#""local":null,"remote":"0.0.0.0:0","port":0,"pre_existing":false,"why":null,"replaced_cause":null,"#,
                 r#""exchanges":0,"reused":0,"sent_bytes":null,"received_bytes":null,"lifetime_us":null,"idle_us":null,"#,
                 r#""unread_bytes":null,"closed_by":null,"how":null,"cause":null,"protocol":"unknown","#,
-                r#""application":null,"exact":true}"#,
+                r#""application":null,"exact":true,"avoidable":null}"#,
                 "\n"
             )
         );

@@ -14,6 +14,7 @@ pub(super) enum Column {
     New,
     Reused,
     Ratio,
+    Avoidable,
     PerConnection,
     ConnectsPerSecond,
     Failed,
@@ -21,13 +22,14 @@ pub(super) enum Column {
 }
 
 /// In the order in which they are shown.
-pub(super) const COLUMNS: [Column; 10] = [
+pub(super) const COLUMNS: [Column; 11] = [
     Column::Process,
     Column::Destination,
     Column::Open,
     Column::New,
     Column::Reused,
     Column::Ratio,
+    Column::Avoidable,
     Column::PerConnection,
     Column::ConnectsPerSecond,
     Column::Failed,
@@ -35,12 +37,13 @@ pub(super) const COLUMNS: [Column; 10] = [
 ];
 
 /// What makes room, from the first on.
-const SAVINGS: [Saving; 7] = [
+const SAVINGS: [Saving; 8] = [
     Saving::Drop(Column::PerConnection),
     Saving::Drop(Column::Open),
     Saving::Narrow(Column::Ratio, 7),
     Saving::Drop(Column::ConnectsPerSecond),
     Saving::Drop(Column::Failed),
+    Saving::Drop(Column::Avoidable),
     Saving::Drop(Column::Finding),
     Saving::Drop(Column::Destination),
 ];
@@ -68,6 +71,7 @@ impl Column {
             Self::New => "NEW",
             Self::Reused => "REUSED",
             Self::Ratio => "RATIO",
+            Self::Avoidable => "AVOIDABLE",
             Self::PerConnection => "EX/CONN",
             Self::ConnectsPerSecond => "CONN/S",
             Self::Failed => "FAILED",
@@ -83,6 +87,7 @@ impl Column {
             Self::Open | Self::Failed => (6, 8),
             Self::New | Self::Reused => (6, 11),
             Self::Ratio => (15, 24),
+            Self::Avoidable => (9, 11),
             Self::PerConnection | Self::ConnectsPerSecond => (7, 9),
             Self::Finding => (21, 40),
         }
@@ -108,6 +113,7 @@ impl Column {
             Self::New => number(part.counts.new),
             Self::Reused => number(part.counts.reused),
             Self::Ratio => known(part.counts.reuse_ratio()),
+            Self::Avoidable => part.counts.pool.avoidable().map_or(Key::Nothing, number),
             Self::PerConnection => known(part.exchanges_per_connection()),
             Self::ConnectsPerSecond => known(part.connects_per_second()),
             Self::Failed => number(part.counts.failed()),
@@ -123,12 +129,14 @@ impl Column {
     pub(super) fn text(self, part: &Part, room: usize) -> String {
         let whole = |number: u64| fitting(number as f64, 0, room);
         let rounded = |number: Option<f64>| number.map_or_else(|| "–".into(), |number| fitting(number, 1, room));
-        let exchanges = |number: u64| {
-            if part.counts.is_exact() {
+        let marked = |number: u64, is_exact: bool| {
+            if is_exact {
                 return whole(number);
             }
             format!("≈{}", fitting(number as f64, 0, room.saturating_sub(1)))
         };
+        let exchanges = |number: u64| marked(number, part.counts.is_exact());
+        let pool = part.counts.pool;
         match self {
             // The name is in the row above.
             Self::Process if part.is_member => match part.row.pid {
@@ -141,6 +149,9 @@ impl Column {
             Self::New => exchanges(part.counts.new),
             Self::Reused => exchanges(part.counts.reused),
             Self::Ratio => words::ratio(&part.counts),
+            Self::Avoidable => {
+                pool.avoidable().map_or_else(|| "–".into(), |avoidable| marked(avoidable, pool.is_exact()))
+            }
             Self::PerConnection => rounded(part.exchanges_per_connection()),
             Self::ConnectsPerSecond => rounded(part.connects_per_second()),
             Self::Failed => whole(part.counts.failed()),
@@ -197,7 +208,7 @@ mod tests {
         let titles = |width| fit(width).iter().map(|(column, _)| column.title()).collect::<Vec<_>>().join(" ");
         assert_eq!(titles(58), "PROCESS DESTINATION NEW REUSED RATIO");
         assert_eq!(titles(78), "PROCESS DESTINATION NEW REUSED RATIO FINDING");
-        assert_eq!(fit(118).len(), COLUMNS.len());
+        assert_eq!(fit(128).len(), COLUMNS.len());
     }
 
     #[test]

@@ -155,7 +155,13 @@ fn others(tui: &Tui, counts: &Counts, room: usize) -> Vec<Item> {
     let number = |number: u64| words::fitting(number as f64, 0, room);
     let item = |name, number| Item { name, name_style: tui.theme.dim(), number, number_style: Style::new() };
     let time_wait = picture.snapshot.time_wait().map_or_else(|| tui.theme.text("–"), number);
-    let mut others = vec![item("OPEN", number(picture.snapshot.totals.open())), item("TIME_WAIT", time_wait)];
+    let pool = counts.pool;
+    let avoidable = pool.avoidable().map(|avoidable| {
+        let text = format!("{}{}", words::approximately(pool.is_exact()), number(avoidable));
+        item("AVOIDABLE", tui.theme.text(&text))
+    });
+    let mut others: Vec<Item> = avoidable.into_iter().collect();
+    others.extend([item("OPEN", number(picture.snapshot.totals.open())), item("TIME_WAIT", time_wait)]);
     if counts.failed() > 0 {
         others.push(item("FAILED", number(counts.failed())));
     }

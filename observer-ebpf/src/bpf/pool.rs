@@ -1,0 +1,108 @@
+//! A group as a pool: how many of its connections have asked something, and how many serve at a time. From these follows
+//! how many were avoidable: with fewer serving than once did, a pool that had kept what it had would have had a spare one.
+//!
+//! What asks, the conversation knows; idleness plays no part. So this is exact for every protocol, also where exchanges
+//! are not.
+
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use tcp_reuse_watch_ebpf::{Connection, SERVING_MARKS, TARGET_UNCLEAR, flag, pool};
+
+use super::{
+    counters::{Counters, count, uncount},
+    entry::written,
+    memory::Memory,
+    socket::Socket,
+};
+
+/// How often a mark is compared with what serves by then: an interrupt may have come in between, and raised it further.
+const LOOKS: u32 = 2;
+
+/// Notes the first ask, if something was written that is one. Looking twice counts once.
+#[inline(always)]
+pub(super) fn look<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    if entry.flags & flag::ASKED == 0 && entry.conversation.turn.asked(written(entry, socket)) {
+        ask(entry);
+    }
+}
+
+/// A send ends at `end` (bytes of payload since the connection began) that begins here, and is about to be written.
+#[inline(always)]
+pub(super) fn note_send(entry: &mut Connection, end: u64) {
+    if entry.flags & flag::ASKED == 0 && entry.conversation.turn.asked(end) {
+        ask(entry);
+    }
+}
+
+/// The connection asks for the first time: from here on it serves.
+#[inline(always)]
+pub(super) fn ask(entry: &mut Connection) {
+    if entry.flags & flag::ASKED != 0 {
+        return;
+    }
+    entry.flags |= flag::ASKED | flag::SERVING;
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, serving);
+        if !raise(counters) {
+            entry.flags |= flag::AVOIDABLE;
+        }
+        // Last: whoever reads in between does not take it for avoidable.
+        count!(counters, asked);
+    }
+    if entry.ended_ns != 0 {
+        // The peer had closed it before.
+        stop_serving(entry);
+    }
+}
+
+/// It cannot serve any more: the peer has closed it, or we have, in both directions.
+#[inline(always)]
+pub(super) fn stop_serving(entry: &mut Connection) {
+    if entry.flags & flag::SERVING == 0 {
+        return;
+    }
+    entry.flags &= !flag::SERVING;
+    if let Some(counters) = Counters::of(entry) {
+        uncount!(counters, serving);
+    }
+}
+
+/// Raises the mark of this processor to what serves now. Whether there have never been so many.
+///
+/// A mark a processor, because a counter that only grows could not be shared: until 5.12 no instruction adds and tells
+/// what came of it, or compares and exchanges (`BPF_FETCH`, `BPF_CMPXCHG`).
+#[inline(always)]
+fn raise(counters: Counters) -> bool {
+    let mut is_most = false;
+    for _ in 0..LOOKS {
+        // SAFETY: a pointer into a map value, checked for null. Volatile, because others count there.
+        let (serving, needed) = unsafe { ((&raw const (*counters.0).serving).read_volatile(), (*counters.0).needed()) };
+        if serving <= needed {
+            break;
+        }
+        is_most = true;
+        // SAFETY: the helper has no preconditions.
+        let mark = unsafe { bpf_get_smp_processor_id() } as usize & (SERVING_MARKS - 1);
+        // SAFETY: a pointer into a map value, checked for null, and an index within its array.
+        unsafe {
+            let marks = (&raw mut (*counters.0).most_serving).cast::<u32>();
+            marks.add(mark).write_volatile(serving as u32);
+        }
+    }
+    is_most
+}
+
+/// The connection is for this target. Of two that say so first at once, both find out that they differ.
+#[inline(always)]
+pub(super) fn note_target(entry: &Connection, target: u64) {
+    let Some(counters) = Counters::of(entry) else { return };
+    // SAFETY: pointers into a map value, checked for null. Volatile, because others write there.
+    unsafe {
+        let noted = &raw mut (*counters.0).target;
+        if noted.read_volatile() == 0 && target != TARGET_UNCLEAR {
+            noted.write_volatile(target);
+        }
+        if noted.read_volatile() != target {
+            (*counters.0).pool |= pool::MIXED;
+        }
+    }
+}
