@@ -30,6 +30,7 @@ fn about() -> About {
 
 fn row(id: u64, kind: RowKind) -> Row {
     let connection = Connection {
+        avoidable: Some(true),
         pid: Some(7),
         process: Some("curl".into()),
         local: Some("[::1]:40000".parse().unwrap()),

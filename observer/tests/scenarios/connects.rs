@@ -48,7 +48,7 @@ pub(crate) const ALL: &[Scenario] = &[
 fn refused() -> Result<Truth> {
     let closed = Closed::new()?;
     connect(socket()?, closed.address, Err(Errno::CONNREFUSED))?;
-    Ok(Truth { port: closed.address.port(), connections: 0, exchanges: 0 })
+    Ok(Truth { port: closed.address.port(), connections: 0, exchanges: 0, pool: None })
 }
 
 fn never_used() -> Result<Truth> {
@@ -114,5 +114,5 @@ fn abandoned() -> Result<Truth> {
 fn accept_one(listener: &TcpListener) -> Result<Truth> {
     let (mut stream, _) = listener.accept().context("no connection is in the queue")?;
     ensure!(read_to_end(&mut stream)? == 0, "the connection in the queue was used");
-    Ok(Truth { port: listener.local_addr()?.port(), connections: 1, exchanges: 0 })
+    Ok(Truth { port: listener.local_addr()?.port(), connections: 1, exchanges: 0, pool: None })
 }

@@ -3,7 +3,7 @@
 use std::{
     env,
     io::Read as _,
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     process::Command,
     thread::sleep,
     time::Duration,
@@ -144,10 +144,16 @@ fn left_unread() -> Result<Truth> {
 
 pub(crate) fn process_exits() -> Result<Truth> {
     let peer = Peer::new(serve)?;
-    let program = env::current_exe().context("this program's own file is unknown")?;
-    let status = Command::new(program).args([CHILD, &peer.address.to_string()]).status()?;
-    ensure!(status.success(), "the child ended with {status}");
+    run_child(peer.address)?;
     peer.truth(3)
+}
+
+/// A process that opens three connections, uses them, and exits with them open.
+pub(crate) fn run_child(address: SocketAddr) -> Result<()> {
+    let program = env::current_exe().context("this program's own file is unknown")?;
+    let status = Command::new(program).args([CHILD, &address.to_string()]).status()?;
+    ensure!(status.success(), "the child ended with {status}");
+    Ok(())
 }
 
 /// The process that exits: its exit code, with the connections still open.

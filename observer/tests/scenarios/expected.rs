@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{peer::Truth, recorded::Recorded, report::Report, sight::Sight};
+use crate::{ledger::Pool, peer::Truth, recorded::Recorded, report::Report, sight::Sight};
 
 /// All connects of a scenario to its port.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,12 @@ impl Expected {
         all.check(self.closes.iter().all(|(_, close)| is_honest(close)), || "called exact what is not".into());
         self.compare_group(truth.port, report, sight, &mut all);
         self.compare_closes(truth.port, report, sight, &mut all);
+        truth.compare_pool(report, sight, &mut all);
+        all.number(
+            "rows of avoidable connections",
+            report.count(truth.port, "avoidable"),
+            report.rows("close", truth.port).filter(|row| row["avoidable"] == true).count() as u64,
+        );
         let (expected, got) = (self.closed_exchanges(sight), recorded.closed_exchanges(truth.port));
         all.check(got == expected, || {
             format!(
@@ -117,6 +123,11 @@ impl Expected {
         compare("new", self.sum(|close| close.exchanges_with(sight).min(1)));
         compare("reused", self.sum(|close| close.exchanges_with(sight).saturating_sub(1)));
         compare("inexact", self.sum(|close| if close.is_exact(sight) { 0 } else { close.exchanges_with(sight) }));
+        if sight.sends {
+            // What only sets a connection up asks nothing.
+            let (asked, used) = (report.count(port, "asked"), self.sum(|close| u64::from(close.exchanges > 0)));
+            all.check(asked == used, || format!("asked expected {used} got {asked}"));
+        }
         let expected = self.failures.iter().copied().collect();
         let got = report.failures(port);
         all.check(got == expected, || format!("failures expected {expected:?} got {got:?}"));
@@ -165,6 +176,25 @@ impl Expected {
         for (row, close) in strangers.into_iter().zip(missing).take(3) {
             all.0.extend(close.differences(row, sight));
             all.0.push(format!("in {row}"));
+        }
+    }
+}
+
+impl Truth {
+    /// What the client's ledger says, which needs hooks that see what is sent. One that the kernel skipped leaves a
+    /// connection asking later than it did.
+    pub(crate) fn compare_pool(&self, report: &Report, sight: &Sight, all: &mut Differences) {
+        let Some(Pool { asked, needed, avoidable }) = self.pool else { return };
+        let is_exact = report.groups(self.port).all(|group| group["avoidable_exact"] == true);
+        let may_be_exact = report.total("hook_skips") == 0 || sight.sockops;
+        all.check(is_exact == (sight.sends && may_be_exact), || {
+            format!("avoidable_exact got {is_exact} with {} skips", report.total("hook_skips"))
+        });
+        if is_exact {
+            let mut compare = |name, expected| all.number(name, expected, report.count(self.port, name));
+            compare("asked", asked);
+            compare("needed", needed);
+            compare("avoidable", avoidable);
         }
     }
 }

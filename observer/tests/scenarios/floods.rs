@@ -96,6 +96,10 @@ fn compare(truth: &Truth, report: &Report, sight: &Sight, all: &mut Differences)
     close_to("closed", truth.connections);
     close_to("new", truth.connections);
     close_to("exchanges", truth.exchanges);
+    close_to("asked", truth.connections);
+    let needed = report.count(port, "needed");
+    all.check((1..=CLIENTS).contains(&needed), || format!("needed expected 1 to {CLIENTS} got {needed}"));
+    all.number("avoidable", report.count(port, "asked").saturating_sub(needed), report.count(port, "avoidable"));
     all.number("reused", 0, report.count(port, "reused"));
     let failures = report.failures(port);
     all.check(failures.is_empty(), || format!("failures expected none got {failures:?}"));

@@ -7,6 +7,7 @@
 //! Arguments choose scenarios by a part of their name. `TCP_REUSE_WATCH_HOOKS` has the hook sets, separated by spaces,
 //! and `TCP_REUSE_WATCH` the program under test.
 
+mod avoidable;
 mod cgroups;
 mod connects;
 mod dialogue;
@@ -15,6 +16,7 @@ mod expected;
 mod fast_open;
 mod floods;
 mod http;
+mod ledger;
 mod logins;
 mod machine;
 mod messages;

@@ -14,6 +14,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::net::listen;
 
+use crate::ledger::Pool;
+
 /// The ports of all peers, outside of those that the kernel gives to clients by default.
 pub(crate) const PORTS: (u16, u16) = (21_000, 21_999);
 /// Nothing here waits forever.
@@ -34,6 +36,8 @@ pub(crate) struct Truth {
     pub(crate) connections: u64,
     /// Requests answered
     pub(crate) exchanges: u64,
+    /// What the client's ledger says, where it keeps one
+    pub(crate) pool: Option<Pool>,
 }
 
 #[derive(Default)]
@@ -105,7 +109,7 @@ impl Peer {
         }
         let accepted = counts.accepted.load(SeqCst);
         ensure!(accepted == connections, "the peer accepted {accepted} connections, not {connections}");
-        Ok(Truth { port: self.address.port(), connections, exchanges: counts.served.load(SeqCst) })
+        Ok(Truth { port: self.address.port(), connections, exchanges: counts.served.load(SeqCst), pool: None })
     }
 }
 

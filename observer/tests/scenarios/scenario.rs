@@ -5,7 +5,7 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Context as _, Result};
 
 use crate::{
-    cgroups, connects, endings,
+    avoidable, cgroups, connects, endings,
     expected::{Close, Differences, Expected},
     fast_open,
     floods::{self, Flood},
@@ -63,13 +63,19 @@ const SUMMARY: &str = "summary of all scenarios";
 
 fn all() -> impl Iterator<Item = Scenario> {
     let connections = stories::ALL.iter().chain(endings::ALL).chain(connects::ALL).chain(fast_open::ALL);
-    let uses = pools::ALL.iter().chain(transfers::ALL).chain(http::ALL).chain(logins::ALL).chain(tls::all());
+    let uses = pools::ALL
+        .iter()
+        .chain(avoidable::ALL)
+        .chain(transfers::ALL)
+        .chain(http::ALL)
+        .chain(logins::ALL)
+        .chain(tls::all());
     connections.chain(uses).copied()
 }
 
 /// Those that have a watch of their own.
 fn watched_alone() -> impl Iterator<Item = &'static Flood> {
-    floods::ALL.iter().chain(cgroups::ALL)
+    floods::ALL.iter().chain(cgroups::ALL).chain(avoidable::WATCHED_ALONE)
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tcp_reuse_watch_ebpf::pool;
+
 use crate::{
     event::{
         About, Cause, Connection, ConnectionKey, Cut, Ender, Event, Failure, Group, GroupKey, GroupSample, Listing,
@@ -36,6 +38,11 @@ pub(super) fn group(key: GroupKey, process: &str, counters: &Group) -> GroupSamp
     let mut counters = *counters;
     let name = process.as_bytes();
     counters.comm[..name.len()].copy_from_slice(name);
+    if counters.pool == 0 {
+        // All of its new exchanges are first ones, a fifth of them at once.
+        (counters.pool, counters.asked) = (pool::COUNTED, counters.new);
+        counters.most_serving[0] = counters.new.div_ceil(5).try_into().unwrap();
+    }
     GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
 }
 
@@ -105,7 +112,8 @@ pub(super) fn undrained() -> Watch {
         };
         watch.event(100 * i64::from(n) + 2, RowKind::Close, key, n.into(), closed);
     }
-    let mut counters = Group { opened: 10, closed: 10, new: 10, ..Group::default() };
+    let mut counters = Group { opened: 10, closed: 10, new: 10, asked: 10, pool: pool::COUNTED, ..Group::default() };
+    counters.most_serving[0] = 1;
     counters.exchanges_per_connection[0] = 10;
     counters.closes[Cause::UnreadResponse as usize] = 10;
     counters.why[Why::First as usize] = 1;

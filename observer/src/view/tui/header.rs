@@ -168,20 +168,20 @@ fn others(tui: &Tui, counts: &Counts, room: usize) -> Vec<Item> {
     others
 }
 
-/// On one line. Where it is narrow, gaps close first, and then numbers are rounded; what still has no room is left out
+/// On one line. Where it is narrow, gaps close first, and then numbers are rounded, those of exchanges last; what still has no room is left out
 /// whole, because a number that is cut off would be another one.
 fn numbers(tui: &Tui, width: u16) -> Line<'static> {
     let counts = tui.picture().totals(tui.baseline.as_ref());
-    let items = |room| {
-        let all = exchanges(tui, &counts, room).into_iter().chain(others(tui, &counts, room));
+    let items = |[room, room_beside]: [usize; 2]| {
+        let all = exchanges(tui, &counts, room).into_iter().chain(others(tui, &counts, room_beside));
         all.map(Item::line).collect::<Vec<_>>()
     };
-    let forms = [("  ", EXACT), (" ", EXACT), (" ", 5), (" ", 4)];
-    let fits = |(gap, room): &(&str, usize)| {
+    let forms = [("  ", [EXACT, EXACT]), (" ", [EXACT, EXACT]), (" ", [EXACT, 5]), (" ", [5, 5]), (" ", [4, 4])];
+    let fits = |(gap, room): &(&str, [usize; 2])| {
         let items = items(*room);
         items.iter().map(|item| item.width() + gap.len()).sum::<usize>() + 1 - gap.len() <= width.into()
     };
-    let (gap, room) = forms.into_iter().find(fits).unwrap_or(forms[3]);
+    let (gap, room) = forms.into_iter().find(fits).unwrap_or(forms[4]);
     let mut line = Line::default();
     for item in items(room) {
         let before = if line.spans.is_empty() { " " } else { gap };

@@ -72,7 +72,8 @@ fn what_it_is_sorted_by_is_seen() {
             press(&mut tui, "s");
             for mark in if tui.table.greatest_first { ["▼", "▲"] } else { ["▲", "▼"] } {
                 let title = format!("{}{}", tui.table.sorted_by.title(), theme.text(mark));
-                let text = shown(&mut tui);
+                // Wide enough for every column.
+                let text = text(&drawn(&mut tui, (140, 40)));
                 assert!(text.contains(&title), "{title}: {text}");
                 press(&mut tui, "o");
             }

@@ -1,0 +1,274 @@
+//! How many connections a pool would have saved: each case that COUNTING.md lists, and loads at random, against what the
+//! client's own ledger says.
+
+use std::{
+    io::Write as _,
+    net::{Ipv4Addr, Shutdown, SocketAddr},
+    sync::Barrier,
+};
+
+use anyhow::{Result, ensure};
+use rustix::io::Errno;
+
+use crate::{
+    endings,
+    expected::{Close, Differences, Expected},
+    floods::Flood,
+    ledger::{Client, Ledger, Pool},
+    machine::Machine,
+    messages::{read_to_end, serve, serve_one, wanted},
+    peer::{Peer, Truth, connect as connected, listener},
+    scenario::Scenario,
+    sight::Sight,
+    sockets::{Closed, connect, reset_on_close, socket},
+    watch::Watch,
+};
+
+pub(crate) const ALL: &[Scenario] = &[
+    Scenario::of("avoidable: ten in sequence", in_sequence, &[(10, Close::USUAL)]),
+    Scenario::of("avoidable: the server closes each", closed_by_peer, &[(5, Close::BY_PEER)]),
+    Scenario::of("avoidable: a burst of ten", burst, &[(10, Close::USUAL)]),
+    Scenario::of(
+        "avoidable: a pool that keeps two",
+        keeps_two,
+        &[(40, Close::USUAL), (2, Close { exchanges: 5, ..Close::USUAL })],
+    ),
+    Scenario::of("avoidable: ten that are left idle", left_idle, &[(10, Close::USUAL)]),
+    Scenario::of("avoidable: ten opened ahead", opened_ahead, &[(10, Close::USUAL)]),
+    Scenario {
+        name: "avoidable: refused, unused, then a burst",
+        act: unused_then_burst,
+        expected: Expected { failures: &[("ECONNREFUSED", 3)], closes: &[(3, Close::UNUSED), (10, Close::USUAL)] },
+    },
+    Scenario::of("avoidable: four addresses in turn", addresses, &[(40, Close::USUAL)]),
+    Scenario::of("avoidable: a process each", processes, &[(12, Close { cause: "process-exit", ..Close::USUAL })]),
+    Scenario::of("avoidable: sending ended, answer awaited", half_closed, &[(2, Close::USUAL)]),
+    Scenario::of(
+        "avoidable: reset by the client",
+        reset,
+        &[(3, Close { how: "rst", cause: "aborted", ..Close::USUAL })],
+    ),
+];
+
+pub(crate) const WATCHED_ALONE: &[Flood] = &[
+    Flood { name: "avoidable: two from before the watch", run: from_before },
+    Flood { name: "avoidable: loads at random, rows lost", run: at_random },
+];
+
+fn in_sequence() -> Result<Truth> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    (0..10).try_for_each(|_| ledger.ask_once(&peer))?;
+    truth(&peer, &ledger, (10, 1))
+}
+
+fn closed_by_peer() -> Result<Truth> {
+    let peer = Peer::new(|mut stream| Ok(serve_one(&mut stream).into()))?;
+    let mut ledger = Ledger::new();
+    for _ in 0..5 {
+        let mut client = ledger.connect(&peer)?;
+        ledger.ask(&mut client)?;
+        ledger.wait_for_end(client)?;
+    }
+    truth(&peer, &ledger, (5, 1))
+}
+
+fn burst() -> Result<Truth> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    let clients = ask_at_once(&peer, &mut ledger, Vec::new(), 10)?;
+    close_all(&mut ledger, clients);
+    truth(&peer, &ledger, (10, 10))
+}
+
+fn keeps_two() -> Result<Truth> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    let mut kept = Vec::new();
+    for _ in 0..5 {
+        kept = ask_at_once(&peer, &mut ledger, kept, 10)?;
+        let surplus = kept.split_off(2);
+        close_all(&mut ledger, surplus);
+    }
+    close_all(&mut ledger, kept);
+    truth(&peer, &ledger, (42, 10))
+}
+
+fn left_idle() -> Result<Truth> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        let mut client = ledger.connect(&peer)?;
+        ledger.ask(&mut client)?;
+        idle.push(client);
+    }
+    close_all(&mut ledger, idle);
+    truth(&peer, &ledger, (10, 10))
+}
+
+fn opened_ahead() -> Result<Truth> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    let mut pool = (0..10).map(|_| ledger.connect(&peer)).collect::<Result<Vec<_>>>()?;
+    pool.iter_mut().try_for_each(|client| ledger.ask(client))?;
+    close_all(&mut ledger, pool);
+    truth(&peer, &ledger, (10, 10))
+}
+
+fn unused_then_burst() -> Result<Truth> {
+    let closed = Closed::new()?;
+    for _ in 0..3 {
+        connect(socket()?, closed.address, Err(Errno::CONNREFUSED))?;
+    }
+    let (peer, mut ledger) = (Peer::on(closed.open(16)?, serve)?, Ledger::new());
+    for _ in 0..3 {
+        let unused = ledger.connect(&peer)?;
+        ledger.close(unused);
+    }
+    let clients = ask_at_once(&peer, &mut ledger, Vec::new(), 10)?;
+    close_all(&mut ledger, clients);
+    truth(&peer, &ledger, (10, 10))
+}
+
+/// One name that resolves to several addresses: a connection to one cannot stand in for one to another.
+fn addresses() -> Result<Truth> {
+    let peer = Peer::on(listener(Ipv4Addr::UNSPECIFIED.into())?, serve)?;
+    let mut ledgers = [const { Ledger::new() }; 4];
+    for _ in 0..10 {
+        for (ledger, last) in ledgers.iter_mut().zip(1..) {
+            let mut client = ledger.note(connected(SocketAddr::from(([127, 0, 0, last], peer.address.port())))?);
+            ledger.ask(&mut client)?;
+            ledger.close(client);
+        }
+    }
+    let mut sum = Pool::default();
+    for pool in ledgers.iter().map(Ledger::pool) {
+        sum.asked += pool.asked;
+        sum.needed += pool.needed;
+        sum.avoidable += pool.avoidable;
+    }
+    ensure!(sum == Pool { asked: 40, needed: 4, avoidable: 36 }, "the ledgers say {sum:?}");
+    Ok(Truth { pool: Some(sum), ..peer.truth(40)? })
+}
+
+/// Each has three, all of them at once.
+fn processes() -> Result<Truth> {
+    let peer = Peer::new(serve)?;
+    (0..4).try_for_each(|_| endings::run_child(peer.address))?;
+    Ok(Truth { pool: Some(Pool { asked: 12, needed: 12, avoidable: 0 }), ..peer.truth(12)? })
+}
+
+/// Whoever has only ended sending is still served.
+fn half_closed() -> Result<Truth> {
+    let both_have_asked = Barrier::new(2);
+    let peer = Peer::new(move |mut stream| {
+        let wanted = wanted(&mut stream).map_or(0, |bytes| bytes as usize);
+        both_have_asked.wait();
+        stream.write_all(&vec![b'.'; wanted])?;
+        Ok(1)
+    })?;
+    let mut ledger = Ledger::new();
+    let (mut first, mut second) = (ledger.connect(&peer)?, ledger.connect(&peer)?);
+    for client in [&mut first, &mut second] {
+        ledger.request(client)?;
+        client.stream.shutdown(Shutdown::Write)?;
+    }
+    for mut client in [first, second] {
+        ensure!(read_to_end(&mut client.stream)? == 100, "the answer is not whole");
+        ledger.close(client);
+    }
+    truth(&peer, &ledger, (2, 2))
+}
+
+fn reset() -> Result<Truth> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    for _ in 0..3 {
+        let mut client = ledger.connect(&peer)?;
+        ledger.ask(&mut client)?;
+        reset_on_close(&client.stream)?;
+        ledger.close(client);
+    }
+    truth(&peer, &ledger, (3, 1))
+}
+
+/// Two are kept from before the watch, five come in sequence beside them.
+fn from_before(_: &Machine, sight: &Sight) -> Result<Vec<String>> {
+    let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+    let kept = ask_at_once(&peer, &mut ledger, Vec::new(), 2)?;
+    let watch = Watch::start(&sight.set, &[])?;
+    (0..5).try_for_each(|_| ledger.ask_once(&peer))?;
+    close_all(&mut ledger, kept);
+    let truth = truth(&peer, &ledger, (7, 3))?;
+    let report = watch.end()?;
+    let mut all = Differences::default();
+    truth.compare_pool(&report, sight, &mut all);
+    Ok(all.0)
+}
+
+/// Connects, asks and closes in an order that only the seed knows, while rows find no room.
+fn at_random(_: &Machine, sight: &Sight) -> Result<Vec<String>> {
+    const STEPS: u32 = 400;
+    let watch = Watch::start(&sight.set, &["--ring-size", "4096"])?;
+    watch.pause()?;
+    let mut truths = Vec::new();
+    for seed in 1..=4 {
+        let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
+        let (mut random, mut open) = (Random(seed), Vec::<Client>::new());
+        for _ in 0..STEPS {
+            match random.below(5) {
+                0 | 1 if open.len() < 20 => open.push(ledger.connect(&peer)?),
+                2 if !open.is_empty() => {
+                    let chosen = random.below(open.len());
+                    ledger.close(open.swap_remove(chosen));
+                }
+                _ if !open.is_empty() => {
+                    let chosen = random.below(open.len());
+                    ledger.ask(&mut open[chosen])?;
+                }
+                _ => {}
+            }
+        }
+        close_all(&mut ledger, open);
+        truths.push(Truth { pool: Some(ledger.pool()), ..peer.truth(ledger.connections())? });
+    }
+    watch.go_on()?;
+    let report = watch.end()?;
+    let mut all = Differences::default();
+    all.check(report.total("events_lost") > 0, || "events_lost expected at least 1 got 0".into());
+    for truth in truths {
+        truth.compare_pool(&report, sight, &mut all);
+    }
+    Ok(all.0)
+}
+
+/// Every number is as likely (xorshift64, of Marsaglia).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or(0) % end
+    }
+}
+
+/// Asks on these connections and on as many new ones as make `all`, before any answer is read.
+fn ask_at_once(peer: &Peer, ledger: &mut Ledger, kept: Vec<Client>, all: usize) -> Result<Vec<Client>> {
+    let mut clients = kept;
+    while clients.len() < all {
+        clients.push(ledger.connect(peer)?);
+    }
+    clients.iter_mut().try_for_each(|client| ledger.request(client))?;
+    clients.iter_mut().try_for_each(Ledger::read)?;
+    Ok(clients)
+}
+
+fn close_all(ledger: &mut Ledger, clients: Vec<Client>) {
+    for client in clients {
+        ledger.close(client);
+    }
+}
+
+/// What the peer has counted and what the ledger says, which has to be what is written down here.
+fn truth(peer: &Peer, ledger: &Ledger, (asked, needed): (u64, u64)) -> Result<Truth> {
+    let pool = ledger.pool();
+    ensure!(pool == Pool { asked, needed, avoidable: asked - needed }, "the ledger says {pool:?}");
+    Ok(Truth { pool: Some(pool), ..peer.truth(ledger.connections())? })
+}
