@@ -31,6 +31,12 @@ const STATUS_BYTES: u32 = 12;
 /// The end of a body in chunks without trailers: the last chunk, which is empty.
 const LAST_CHUNK: &[u8; 5] = b"0\r\n\r\n";
 
+/// The line that it begins with.
+const LAST_SIZE: &[u8; 3] = b"0\r\n";
+
+/// The same behind the data of another chunk.
+const BEHIND_DATA: &[u8; 5] = b"\r\n0\r\n";
+
 /// Whether this begins a request, by a method that is common enough and what follows it: so sure that a connection
 /// can be called HTTP by it.
 #[inline(always)]
@@ -199,15 +205,22 @@ mod http {
     pub(super) const EXPECTS: u8 = 1 << 2;
 }
 
-/// Whether a body in chunks ends with this send; also where that cannot be seen.
+/// Whether a body in chunks ends with this send, of `len` bytes; also where that cannot be seen.
 #[inline(always)]
-fn may_end_chunks(message: &mut impl Message, len: u32) -> bool {
+fn may_end_chunks(message: &mut impl Message, head: Head, len: u32) -> bool {
+    if head.starts_with(LAST_SIZE) {
+        // Java's HttpURLConnection sends the empty line behind it by itself; trailers may come before that.
+        return true;
+    }
     if len < LAST_CHUNK.len() as u32 {
         return false;
     }
     let tail = message.head(len - LAST_CHUNK.len() as u32);
     // Java's HttpClient has its last line in a buffer of its own.
-    tail.len == 0 || tail.starts_with(LAST_CHUNK) || tail.len == 3 && tail.starts_with(b"0\r\n")
+    tail.len == 0
+        || tail.starts_with(LAST_CHUNK)
+        || tail.starts_with(BEHIND_DATA)
+        || tail.len == LAST_SIZE.len() as u32 && tail.starts_with(LAST_SIZE)
 }
 
 /// Goes through a head line by line, from an offset of what was taken of a message, which is `len` bytes.
@@ -375,7 +388,7 @@ impl Conversation {
             let are_open = self.has(http::CHUNKS_OPEN);
             if are_open
                 && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
-                && may_end_chunks(message, send.len)
+                && may_end_chunks(message, head, send.len)
             {
                 self.more &= !http::CHUNKS_OPEN;
             }
@@ -463,7 +476,7 @@ impl Conversation {
                 return Exact;
             }
             let tail = message.head(send.len.wrapping_sub(LAST_CHUNK.len() as u32));
-            if tail.len > 0 {
+            if tail.len > 0 && !tail.starts_with(BEHIND_DATA) {
                 self.more |= http::CHUNKS_OPEN;
             }
             if tail.starts_with(LAST_CHUNK) {

@@ -159,6 +159,27 @@ fn a_chunk_that_looks_like_a_request_behind_an_early_answer_is_marked() {
 }
 
 #[test]
+fn the_last_chunk_may_come_in_pieces() {
+    let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice();
+    let pieces: [&[&[u8]]; 4] = [
+        &[head, b"1\r\na\r\n", b"0\r\n", b"\r\n"],
+        &[head, b"1\r\na\r\n0\r\n", b"\r\n"],
+        &[head, b"1\r\na\r\n", b"0\r\nExpires: never\r\n\r\n"],
+        &[&[head, b"1\r\na\r\n0\r\n"].concat(), b"\r\n"],
+    ];
+    for sends in pieces {
+        let mut observed = Observed::new();
+        for _ in 0..2 {
+            for send in sends {
+                observed.send(send);
+            }
+            observed.answer(OK);
+        }
+        observed.assert_exact(2);
+    }
+}
+
+#[test]
 fn a_body_that_was_not_sent_hides_no_request() {
     let head = b"POST / HTTP/1.1\r\nContent-Length: 300\r\nExpect: 100-continue\r\n\r\n";
     let refused = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";

@@ -17,11 +17,13 @@ use crate::{
     support::{
         certificate::Certificate,
         dialogue::Dialogue,
+        eventually,
         go::Server,
         machine::Machine,
         programs::program,
         python::python,
         report::{Report, assert_fields},
+        sockets,
     },
 };
 
@@ -168,6 +170,7 @@ fn by_lines(mut client: Command, port: u16, [line, answer]: [&str; 2]) -> Report
     (0..3).for_each(|_| ask());
     client.end();
     // Its server may close later.
+    eventually("the client's socket is gone", || sockets::states(port).iter().all(|state| state == sockets::TIME_WAIT));
     let report = watch.end();
     assert_taken_over(&report);
     report.assert_totals(&json!({ "exchanges": 3, "reused": 3 }));

@@ -5,13 +5,12 @@ mod load;
 mod manners;
 mod outputs;
 
-use std::fs;
-
 use crate::support::{
     dashboard::{Dashboard, header},
     go::{self, Server, Truth},
     machine::Machine,
     programs::output_of,
+    sockets,
 };
 
 /// The server of the story.
@@ -24,16 +23,9 @@ fn fetch(server: &Server, options: &str) {
     output_of(&mut go::client(&format!("-url http://{} {options}", server.address())));
 }
 
-/// How many sockets wait in TIME_WAIT for this port, by the kernel's own list.
+/// How many sockets wait in TIME_WAIT for this port.
 fn time_wait(port: u16) -> usize {
-    const TIME_WAIT: &str = "06";
-    let table = fs::read_to_string("/proc/net/tcp").expect("the kernel lists sockets");
-    let remote = format!(":{port:04X}");
-    let waits = |line: &&str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        matches!(words[..], [_, _, to, TIME_WAIT, ..] if to.ends_with(&remote))
-    };
-    table.lines().filter(waits).count()
+    sockets::states(port).iter().filter(|state| *state == sockets::TIME_WAIT).count()
 }
 
 fn assert_row(dashboard: &Dashboard, port: u16, numbers: &[&str]) {

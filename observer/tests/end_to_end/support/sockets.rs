@@ -1,7 +1,7 @@
 //! What `std::net` cannot do with a socket: options, a chosen local address, a connect that is tried again.
 
 use std::{
-    io,
+    fs, io,
     net::{SocketAddr, TcpListener, TcpStream},
     os::fd::{AsFd, AsRawFd as _, OwnedFd},
     time::Duration,
@@ -94,4 +94,18 @@ pub(crate) fn turn_on(socket: impl AsFd, level: i32, option: i32) {
 /// Makes close send a reset.
 pub(crate) fn reset_on_close(socket: impl AsFd) {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("linger can be set");
+}
+
+/// As the kernel lists it.
+pub(crate) const TIME_WAIT: &str = "06";
+
+/// The states of all sockets over IPv4 whose remote port this is, by the kernel's own list.
+pub(crate) fn states(port: u16) -> Vec<String> {
+    let table = fs::read_to_string("/proc/net/tcp").expect("the kernel lists sockets");
+    let remote = format!(":{port:04X}");
+    let state = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words[..], [_, _, to, ..] if to.ends_with(&remote)).then(|| words[3].to_string())
+    };
+    table.lines().filter_map(state).collect()
 }
