@@ -37,6 +37,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "procps",
     "prometheus",
     "python3",
+    "python3-grpcio",
     "python3-pika",
     "python3-prometheus-client",
     "python3-psycopg2",
@@ -52,6 +53,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "slapd",
     "strace",
     "systemd",
+    "wrk",
 ];
 
 /// Loads and servers for `cargo xtask bench` and `soak`, and what people would look with instead.

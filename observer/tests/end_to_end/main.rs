@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod addresses;
+mod avoidable;
 mod before;
 mod before_start;
 mod blocked;

@@ -25,10 +25,10 @@ use crate::support::{
 
 /// How often a proxy says no before it lets anybody through.
 #[derive(Clone, Copy)]
-struct Refusals(u32);
+pub(crate) struct Refusals(pub(crate) u32);
 
 /// Lets the client through to the server that it asks for.
-fn tunnel(mut client: TcpStream, Refusals(refusals): Refusals) {
+pub(crate) fn tunnel(mut client: TcpStream, Refusals(refusals): Refusals) {
     for _ in 0..refusals {
         asked_for(&mut client);
         let authenticate = "Proxy-Authenticate: Basic realm=\"here\"\r\nContent-Length: 0\r\n\r\n";
@@ -139,7 +139,7 @@ fn a_tunnel_for_another_protocol() {
 }
 
 /// Two turns set a tunnel up, in a protocol of its own (RFC 1928).
-fn socks(mut client: TcpStream) {
+pub(crate) fn socks(mut client: TcpStream) {
     let read = |bytes: usize| {
         let mut buffer = vec![0; bytes];
         (&client).read_exact(&mut buffer).expect("the client goes on");

@@ -1,0 +1,226 @@
+//! How many connections a pool would have saved, whatever is spoken: real clients, of which it is known how they keep
+//! connections. The truth is what their servers count. See the scenarios for each case by itself, and the floods for many
+//! at a time.
+
+use std::{
+    io::{BufRead as _, Read as _},
+    process::Command,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::{
+    haproxy, nginx,
+    proxies::{self, Refusals},
+    support::{
+        dialogue::Dialogue,
+        go::{self, Server},
+        machine::Machine,
+        peer::Peer,
+        programs::{output_of, program},
+        python::python,
+        report::{Report, assert_fields},
+        sockets::Closed,
+        tool::Begun,
+    },
+};
+
+/// The numbers of a watch whose connections are all of one process and destination.
+#[track_caller]
+fn assert_pool(report: &Report, asked: u64, needed: u64, is_exact: bool) {
+    let expected =
+        json!({ "asked": asked, "needed": needed, "avoidable": asked - needed, "avoidable_exact": is_exact });
+    report.assert_totals(&expected);
+    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    assert_fields(group, &expected);
+    let avoidable = report.of_type("close").into_iter().filter(|close| close["avoidable"] == true).count();
+    assert_eq!(avoidable as u64, asked - needed, "rows of close");
+    assert!(report.of_type("open").iter().all(|open| open["avoidable"].is_null()), "nothing is known of them yet");
+}
+
+/// Ten requests of Go's client, of which each body is read to its end.
+#[test]
+fn a_client_that_keeps_its_connection() {
+    let machine = Machine::shared();
+    let server = Server::start("");
+    let watch = machine.watch(format!("-p {}", server.port));
+    output_of(&mut go::client(&format!("-url http://{} -read", server.address())));
+    assert_eq!(server.truth().connections, 1, "what the server counted");
+    assert_pool(&watch.end(), 1, 1, true);
+}
+
+/// Go closes a connection whose body was not read in the background, and may have opened the next one by then.
+#[test]
+fn a_client_that_leaves_bodies_unread() {
+    let machine = Machine::shared();
+    let server = Server::start("-body 1048576");
+    let watch = machine.watch(format!("-p {}", server.port));
+    output_of(&mut go::client(&format!("-url http://{}", server.address())));
+    assert_eq!(server.truth().connections, 10, "what the server counted");
+    let report = watch.end();
+    assert_eq!(report.total("asked"), 10, "{:#}", report.summary);
+    assert!((1..=2).contains(&report.total("needed")), "{:#}", report.summary);
+}
+
+/// Channels of gRPC; the server counts calls, and the kernel connections.
+fn grpc(channels: u64, calls: u64, order: &str) -> Report {
+    let machine = Machine::shared();
+    let mut server = Dialogue::start(&mut python("grpc_server.py"));
+    let port = server.hear();
+    let watch = machine.watch(format!("-p {port}"));
+    output_of(python("grpc_client.py").args([&port, &channels.to_string(), &calls.to_string(), order]));
+    let report = watch.end();
+    server.end();
+    assert_eq!(server.hear(), (channels * calls).to_string(), "what the server answered");
+    report.assert_totals(&json!({ "opened": channels }));
+    report
+}
+
+#[test]
+fn channels_of_grpc() {
+    assert_pool(&grpc(10, 2, "in_turn"), 10, 1, true);
+    assert_pool(&grpc(10, 2, "at_once"), 10, 10, true);
+    assert_pool(&grpc(1, 20, "in_turn"), 1, 1, true);
+}
+
+/// curl asks for these names at a server within TLS, by a connection for each request.
+fn names(urls: &[&str]) -> Report {
+    let machine = Machine::shared();
+    let server = Server::start("-tls 1.3");
+    let watch = machine.watch(format!("-p {}", server.port));
+    let mut curl = program("curl", "curl");
+    curl.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*", "-H", "Connection: close"]);
+    for name in ["a.example", "b.example"] {
+        curl.args(["--resolve", &format!("{name}:{}:127.0.0.1", server.port)]);
+    }
+    for name in urls {
+        curl.args(["--output", "/dev/null"]).arg(format!("https://{name}:{}/", server.port));
+    }
+    output_of(&mut curl);
+    assert_eq!(server.truth().connections, urls.len() as u64, "what the server counted");
+    watch.end()
+}
+
+/// Connections for different names cannot stand in for each other.
+#[test]
+fn server_names_within_tls() {
+    assert_pool(&names(&["a.example", "a.example", "a.example"]), 3, 1, true);
+    assert_pool(&names(&["127.0.0.1", "127.0.0.1"]), 2, 1, true);
+    assert_pool(&names(&["a.example", "A.EXAMPLE"]), 2, 1, true);
+    assert_pool(&names(&["a.example", "b.example", "a.example"]), 3, 1, false);
+    assert_pool(&names(&["a.example", "127.0.0.1"]), 2, 1, false);
+}
+
+/// Through a proxy that makes a tunnel for each of these servers.
+fn tunnels(servers: &[&Server], proxy: &Peer, option: &str) -> Report {
+    let machine = Machine::shared();
+    let watch = machine.watch(format!("-p {}", proxy.port()));
+    let mut curl = program("curl", "curl");
+    curl.args(["--silent", "--show-error", "--noproxy", "", "-H", "Connection: close"]);
+    curl.args(option.split_whitespace()).arg(proxy.address.to_string());
+    for server in servers {
+        curl.args(["--output", "/dev/null"]).arg(format!("http://{}/", server.address()));
+    }
+    output_of(&mut curl);
+    proxy.wait_for(servers.len() as u64);
+    watch.end()
+}
+
+#[test]
+fn targets_of_tunnels() {
+    let (one, other) = (Server::start(""), Server::start(""));
+    let proxy = || Peer::new(|stream| proxies::tunnel(stream, Refusals(0)));
+    const CONNECT: &str = "--proxytunnel --proxy";
+    assert_pool(&tunnels(&[&one, &one, &one], &proxy(), CONNECT), 3, 1, true);
+    assert_pool(&tunnels(&[&one, &other, &one], &proxy(), CONNECT), 3, 1, false);
+    // The target is said in a turn of its own, and not compared.
+    assert_pool(&tunnels(&[&one, &one], &Peer::new(proxies::socks), "--socks5"), 2, 1, false);
+}
+
+/// Whom a balancer connects for is not compared either.
+#[test]
+fn a_balancer_that_says_whom_it_connects_for() {
+    let machine = Machine::shared();
+    let (front, back) = (Closed::new(), Closed::new());
+    let (front_address, address) = (front.address, back.address);
+    let nginx = nginx::start(&format!("server {{ listen {address} proxy_protocol; return 200 hello; }}"), back);
+    let watch = machine.watch(format!("-p {}", address.port()));
+    let haproxy = haproxy::start("http-reuse always", "send-proxy", address, front);
+    nginx::curl(&format!("http://{front_address}/"), 3);
+    drop(haproxy);
+    nginx.wait_for_closes(address.port());
+    report_is_inexact(&watch.end());
+}
+
+fn report_is_inexact(report: &Report) {
+    assert_eq!(report.summary["totals"]["avoidable_exact"], json!(false), "{:#}", report.summary);
+}
+
+/// Requests of wrk, ten at a time: on connections that it keeps, and on one each.
+#[test]
+fn as_many_as_a_load_has() {
+    let machine = Machine::alone();
+    for (option, is_kept) in [("Accept: */*", true), ("Connection: close", false)] {
+        let server = Server::start("");
+        let watch = machine.watch(format!("-p {}", server.port));
+        let mut wrk = program("wrk", "wrk");
+        wrk.args(["-t", "2", "-c", "10", "-d", "1s", "-H", option]).arg(format!("http://{}/", server.address()));
+        output_of(&mut wrk);
+        let truth = server.truth();
+        let report = watch.end();
+        println!("{truth:?}: {}", report.summary["totals"]);
+        let (asked, needed) = (report.total("asked"), report.total("needed"));
+        // wrk tries the server with one that it does not use, and ends in the middle of what it does.
+        let served = if is_kept { truth.connections - 1 } else { truth.requests };
+        assert!((served..truth.connections).contains(&asked), "{asked} asked: {truth:?}");
+        assert_eq!(needed, 10, "{:#}", report.summary);
+        report.assert_totals(&json!({ "avoidable": asked - needed, "avoidable_exact": true }));
+    }
+}
+
+/// A connection of each process cannot stand in for another's.
+#[test]
+fn a_process_each() {
+    let machine = Machine::shared();
+    let server = Server::start("");
+    let watch = machine.watch(format!("-p {}", server.port));
+    for _ in 0..10 {
+        let mut curl: Command = program("curl", "curl");
+        output_of(curl.args(["--silent", "--noproxy", "*"]).arg(format!("http://{}/", server.address())));
+    }
+    assert_eq!(server.truth().connections, 10, "what the server counted");
+    let report = watch.end();
+    assert_fields(&report.groups()[0], &json!({ "processes": 10 }));
+    assert_pool(&report, 10, 10, true);
+}
+
+/// What is said at the end.
+#[test]
+fn lines_say_how_many_would_have_been_enough() {
+    let _machine = Machine::shared();
+    let server = Server::start("");
+    let Begun { mut tool, mut stdout, first: mut text } =
+        Begun::watch(&format!("--port {} --output lines", server.port));
+    let mut curl = program("curl", "curl");
+    curl.args(["--silent", "--noproxy", "*", "-H", "Connection: close"]);
+    for _ in 0..10 {
+        curl.args(["--output", "/dev/null"]).arg(format!("http://{}/", server.address()));
+    }
+    output_of(&mut curl);
+    while text.matches(" close ").count() < 10 && stdout.read_line(&mut text).expect("the output is UTF-8") > 0 {}
+    tool.signal(Signal::INT);
+    stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
+    let end = "10 on new connections, 0 reused; 1 connection would have been enough (9 avoidable)\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+/// Not even a hash of a name is in what is written.
+#[test]
+fn no_name_is_recorded() {
+    let report = names(&["a.example"]);
+    let text = Value::from(report.summary.clone()).to_string();
+    assert!(!text.contains("a.example") && !text.contains("target"), "{text}");
+}
