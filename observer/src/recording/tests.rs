@@ -2,6 +2,7 @@
 
 use std::{fs, net::Ipv4Addr, os::fd::AsRawFd as _, path::PathBuf};
 
+use tcp_reuse_watch_ebpf::pool;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -30,7 +31,6 @@ fn about() -> About {
 
 fn row(id: u64, kind: RowKind) -> Row {
     let connection = Connection {
-        avoidable: Some(true),
         pid: Some(7),
         process: Some("curl".into()),
         local: Some("[::1]:40000".parse().unwrap()),
@@ -54,6 +54,7 @@ fn row(id: u64, kind: RowKind) -> Row {
         protocol: Protocol::Http2,
         application: Application::Http2,
         exact: false,
+        avoidable: Some(true),
         failure: Failure::NetworkUnreachable,
         errno: 101,
     };
@@ -67,6 +68,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
     let mut counters = Group { opened: new, new, failures: [0, 2, 0, 0, 0, 0, 0, 1], ..Group::default() };
     counters.exchanges_per_connection[1] = new;
     (counters.marked, counters.application) = (new, Application::Postgresql as u64);
+    (counters.pool, counters.asked, counters.most_serving[0]) = (pool::COUNTED | pool::MIXED, new, 1);
     counters.comm[..4].copy_from_slice(b"curl");
     GroupSample {
         key,
@@ -235,6 +237,17 @@ fn applications_are_written_by_their_names() {
     assert_eq!(applications_read("\"redis\"", "\"redis\""), (Application::Redis as u64, Application::Redis));
     assert_eq!(applications_read("\"several\"", "null"), (255, Application::Unknown));
     assert_eq!(applications_read("\"gopher\"", "\"gopher\""), (0, Application::Unknown), "of a later version");
+}
+
+#[test]
+fn of_the_processors_the_highest_mark_is_written_and_of_a_name_nothing() {
+    let mut marked = group(1, 5);
+    (marked.counters.most_serving[3], marked.counters.target) = (4, 0x0123_4567_89ab_cdef);
+    let Written { lines, .. } = written(&[sample(vec![marked])], &[]);
+    let counters = &serde_json::from_str::<serde_json::Value>(&lines[1]).unwrap()["sample"]["groups"][0]["counters"];
+    assert_eq!(counters["needed"], 4, "{counters}");
+    assert_eq!(counters["pool"], serde_json::json!(["counted", "mixed"]), "{counters}");
+    assert!(counters.get("target").is_none() && !lines[1].contains(&0x0123_4567_89ab_cdef_u64.to_string()));
 }
 
 #[test]
