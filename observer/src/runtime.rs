@@ -1,15 +1,19 @@
 //! What a program is written for, as far as advice has to know: plain data, and how it is told from what /proc shows.
 //! Nothing here reads anything; `helper` does.
 
+mod dotnet;
 mod elf;
 mod go;
 mod mapped;
+mod names;
+mod rust;
 
 use std::fmt;
 
 pub(crate) use elf::Image;
 pub(crate) use go::GoVersion;
 pub(crate) use mapped::Libraries;
+use mapped::Library;
 
 /// A process, and no later one with its number, under the name that it had: another program that has taken it over
 /// has another one.
@@ -22,106 +26,105 @@ pub(crate) struct Process {
     pub(crate) comm: [u8; 16],
 }
 
-/// Whose APIs advice may name. The surest sign comes first: an executable that Go built is Go, whatever it has loaded.
+/// Whose APIs advice may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runtime {
     /// With its version, if the executable tells it.
     Go(Option<GoVersion>),
     Node,
     Python,
+    /// Python that has loaded pycurl. It may make its requests by that, or by another of its clients.
+    Pycurl,
     Java,
-    /// Nothing of the above, with libcurl in it.
+    Ruby,
+    Php,
+    DotNet,
+    Rust,
+    Erlang,
+    Perl,
+    /// None of the above, with libcurl in it.
     Libcurl,
     /// None of these: advice names no API.
     Unknown,
 }
 
 impl Runtime {
+    /// Each of them, Go without a version, and its name as it is displayed.
+    pub(crate) const ALL: [(Self, &str); 13] = [
+        (Self::Go(None), "Go"),
+        (Self::Node, "Node"),
+        (Self::Python, "Python"),
+        (Self::Pycurl, "Python with pycurl"),
+        (Self::Java, "Java"),
+        (Self::Ruby, "Ruby"),
+        (Self::Php, "PHP"),
+        (Self::DotNet, ".NET"),
+        (Self::Rust, "Rust"),
+        (Self::Erlang, "Erlang"),
+        (Self::Perl, "Perl"),
+        (Self::Libcurl, "libcurl"),
+        (Self::Unknown, "unknown"),
+    ];
+
     /// By its name, as it is displayed; unknown, if it is none.
     pub(crate) fn named(name: &str) -> Self {
-        match name {
-            "Go" => Self::Go(None),
-            "Node" => Self::Node,
-            "Python" => Self::Python,
-            "Java" => Self::Java,
-            "libcurl" => Self::Libcurl,
-            _ => name.strip_prefix("Go ").map_or(Self::Unknown, |version| Self::Go(GoVersion::named(version))),
+        if let Some(version) = name.strip_prefix("Go ") {
+            return Self::Go(GoVersion::named(version));
         }
+        Self::ALL.into_iter().find(|(_, other)| *other == name).map_or(Self::Unknown, |(runtime, _)| runtime)
     }
 
-    /// By an executable that Go built.
-    pub(crate) fn of_executable(image: &mut impl Image) -> Option<Self> {
-        go::built_by(image)
-    }
-
-    /// By the executable's name, without its folder, and by what is mapped; Go has been ruled out.
-    pub(crate) fn of_process(executable: &[u8], libraries: Libraries) -> Self {
-        match () {
-            () if matches!(executable, b"node" | b"nodejs") => Self::Node,
-            () if is_python(executable) => Self::Python,
-            () if libraries.node => Self::Node,
-            () if libraries.jvm => Self::Java,
-            () if libraries.python => Self::Python,
-            () if libraries.curl || executable == b"curl" => Self::Libcurl,
+    /// Of a process, by its executable's name, without the folder, by what that file holds, if it may be read, and by
+    /// what the process has mapped. None if that cannot be told.
+    ///
+    /// The surest sign comes first: an executable that Go built is Go, whatever it has loaded.
+    pub(crate) fn of(
+        executable: &[u8],
+        mut image: Option<&mut impl Image>,
+        libraries: impl FnOnce() -> Option<Libraries>,
+    ) -> Option<Self> {
+        if names::is_of_several(executable) {
+            return Some(Self::Unknown);
+        }
+        if let Some(go) = image.as_deref_mut().and_then(go::built_by) {
+            return Some(go);
+        }
+        let libraries = libraries()?;
+        if let Some(runtime) = Self::of_process(executable, libraries) {
+            return Some(runtime);
+        }
+        // The rest is certain only if the executable has shown that it is none of those that can be told by it.
+        let image = image?;
+        let has_curl = libraries.has(Library::Curl) || executable == b"curl";
+        Some(match () {
+            () if has_curl => Self::Libcurl,
+            () if dotnet::is_within(image) => Self::DotNet,
+            () if rust::has_built(image) => Self::Rust,
             () => Self::Unknown,
-        }
+        })
     }
-}
 
-/// `python`, `python3`, `python3.13t`, `pypy3.10`, but not `python-config`.
-fn is_python(executable: &[u8]) -> bool {
-    let version = executable.strip_prefix(b"python").or_else(|| executable.strip_prefix(b"pypy"));
-    version.is_some_and(|version| version.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'd' | b't')))
+    /// By the executable's name and by what is mapped; Go has been ruled out.
+    fn of_process(executable: &[u8], libraries: Libraries) -> Option<Self> {
+        let runtime = names::interpreter(executable)
+            .or_else(|| libraries.virtual_machine())
+            .or_else(|| libraries.interpreter(names::runs_scripts(executable)))?;
+        let has_pycurl = runtime == Self::Python && libraries.has(Library::Pycurl);
+        Some(if has_pycurl { Self::Pycurl } else { runtime })
+    }
 }
 
 impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Go(Some(version)) => write!(f, "Go {version}"),
-            Self::Go(None) => f.write_str("Go"),
-            Self::Node => f.write_str("Node"),
-            Self::Python => f.write_str("Python"),
-            Self::Java => f.write_str("Java"),
-            Self::Libcurl => f.write_str("libcurl"),
-            Self::Unknown => f.write_str("unknown"),
+        if let Self::Go(Some(version)) = self {
+            return write!(f, "Go {version}");
         }
+        let name = Self::ALL.into_iter().find(|(runtime, _)| runtime == self).map_or("unknown", |(_, name)| name);
+        f.write_str(name)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOTHING: Libraries = Libraries { node: false, python: false, jvm: false, curl: false };
-
-    #[test]
-    fn names_tell() {
-        let of = |name: &str| Runtime::of_process(name.as_bytes(), NOTHING);
-        for name in ["python", "python3", "python3.11", "python3.13t", "python3.12d", "pypy3.10"] {
-            assert_eq!(of(name), Runtime::Python, "{name}");
-        }
-        assert_eq!((of("node"), of("nodejs"), of("curl")), (Runtime::Node, Runtime::Node, Runtime::Libcurl));
-        for name in ["python-config", "pythonista", "nodename", "curlie", "java", "bash", ""] {
-            assert_eq!(of(name), Runtime::Unknown, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_surer_sign_decides() {
-        let all = Libraries { node: true, python: true, jvm: true, curl: true };
-        let of = |name: &str, libraries| Runtime::of_process(name.as_bytes(), libraries);
-        assert_eq!(of("python3", all), Runtime::Python, "with a JVM in it, as JPype does");
-        assert_eq!(of("server", all), Runtime::Node);
-        assert_eq!(of("server", Libraries { node: false, ..all }), Runtime::Java);
-        assert_eq!(of("uwsgi", Libraries { node: false, jvm: false, ..all }), Runtime::Python);
-        assert_eq!(of("git-remote-http", Libraries { curl: true, ..NOTHING }), Runtime::Libcurl);
-    }
-
-    #[test]
-    fn they_are_shown_by_name() {
-        let version = GoVersion { major: 1, minor: 19, patch: Some(8) };
-        assert_eq!(Runtime::Go(Some(version)).to_string(), "Go 1.19.8");
-        assert_eq!(Runtime::Go(None).to_string(), "Go");
-        assert_eq!(Runtime::Libcurl.to_string(), "libcurl");
-    }
-}
+mod fixture;
+#[cfg(test)]
+mod tests;

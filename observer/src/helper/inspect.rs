@@ -38,16 +38,11 @@ fn executable_of(process: Process) -> Option<PathBuf> {
 fn told_by(pid: u32, executable: &Path) -> Option<Runtime> {
     // The right to look into processes is none to read files: of an executable that only its owner may read, nothing
     // is told but what is mapped.
-    let file = File::open(format!("/proc/{pid}/exe"));
-    let is_readable = file.is_ok();
-    if let Some(runtime) = file.ok().and_then(|file| Runtime::of_executable(&mut Executable(file))) {
-        return Some(runtime);
-    }
+    let mut file = File::open(format!("/proc/{pid}/exe")).ok().map(Executable);
     let path = executable.as_os_str().as_bytes();
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    let runtime = Runtime::of_process(name, libraries_of(pid)?);
-    (is_readable || !matches!(runtime, Runtime::Libcurl | Runtime::Unknown)).then_some(runtime)
+    Runtime::of(name, file.as_mut(), || libraries_of(pid))
 }
 
 /// None if not all of it was seen.
@@ -79,11 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_none_of_them_and_another_of_its_number_is_not_there() {
+    fn this_process_is_told_and_another_of_its_number_is_not_there() {
         let pid = std::process::id();
         let start_ticks = start_ticks_of(pid).unwrap();
         let me = Process { pid, start_ticks, comm: comm_of(pid).unwrap() };
-        assert_eq!(runtime_of(me), Some(Runtime::Unknown));
+        assert_eq!(runtime_of(me), Some(Runtime::Rust));
         assert_eq!(runtime_of(Process { start_ticks: start_ticks + 1, ..me }), None);
         assert_eq!(runtime_of(Process { comm: *b"another program\0", ..me }), None);
     }

@@ -4,7 +4,7 @@ use crate::runtime::{GoVersion, Process, Runtime};
 
 /// When the process started, in two halves, its number, and its name, in four parts.
 type Question = [u32; 7];
-/// The question, then what kind of runtime it is, and three numbers of its version. The rest is 0.
+/// The question, then which runtime it is, how many numbers its version has, and these, three at most. The rest is 0.
 type Answer = [u32; 16];
 
 pub(super) const QUESTION: usize = size_of::<Question>();
@@ -29,36 +29,31 @@ fn process([high, low, pid, name @ ..]: Question) -> Process {
 
 /// None: no answer can be had.
 pub(super) fn answer(process: Process, runtime: Option<Runtime>) -> [u8; ANSWER] {
-    let (kind, [major, minor, patch]) = match runtime {
-        None => (0, [0; 3]),
-        Some(Runtime::Unknown) => (1, [0; 3]),
-        Some(Runtime::Node) => (2, [0; 3]),
-        Some(Runtime::Python) => (3, [0; 3]),
-        Some(Runtime::Java) => (4, [0; 3]),
-        Some(Runtime::Libcurl) => (5, [0; 3]),
-        Some(Runtime::Go(None)) => (6, [0; 3]),
-        Some(Runtime::Go(Some(GoVersion { major, minor, patch: None }))) => (7, [major, minor, 0]),
-        Some(Runtime::Go(Some(GoVersion { major, minor, patch: Some(patch) }))) => (8, [major, minor, patch]),
+    let (kind, version) = match runtime {
+        Some(Runtime::Go(version)) => (Some(Runtime::Go(None)), version),
+        other => (other, None),
     };
+    let number = Runtime::ALL.iter().position(|(runtime, _)| Some(*runtime) == kind).map_or(0, |at| at as u32 + 1);
+    let (numbers, version) = match version {
+        None => (0, [0; 3]),
+        Some(GoVersion { major, minor, patch: None }) => (2, [major, minor, 0]),
+        Some(GoVersion { major, minor, patch: Some(patch) }) => (3, [major, minor, patch]),
+    };
+    let [major, minor, patch] = version.map(u32::from);
     let mut answer: Answer = [0; 16];
     answer[..7].copy_from_slice(&words(process));
-    answer[7..11].copy_from_slice(&[kind, major.into(), minor.into(), patch.into()]);
+    answer[7..12].copy_from_slice(&[number, numbers, major, minor, patch]);
     bytemuck::cast(answer)
 }
 
 pub(super) fn parse_answer(bytes: [u8; ANSWER]) -> (Process, Option<Runtime>) {
-    let [high, low, pid, a, b, c, d, kind, major, minor, patch, ..]: Answer = bytemuck::cast(bytes);
+    let [high, low, pid, a, b, c, d, number, numbers, major, minor, patch, ..]: Answer = bytemuck::cast(bytes);
     let [major, minor, patch] = [major, minor, patch].map(|number| number as u16);
+    let version = (numbers >= 2).then_some(GoVersion { major, minor, patch: (numbers == 3).then_some(patch) });
+    let kind = (number as usize).checked_sub(1).and_then(|at| Runtime::ALL.get(at)).map(|(runtime, _)| *runtime);
     let runtime = match kind {
-        1 => Some(Runtime::Unknown),
-        2 => Some(Runtime::Node),
-        3 => Some(Runtime::Python),
-        4 => Some(Runtime::Java),
-        5 => Some(Runtime::Libcurl),
-        6 => Some(Runtime::Go(None)),
-        7 => Some(Runtime::Go(Some(GoVersion { major, minor, patch: None }))),
-        8 => Some(Runtime::Go(Some(GoVersion { major, minor, patch: Some(patch) }))),
-        _ => None,
+        Some(Runtime::Go(_)) => Some(Runtime::Go(version)),
+        other => other,
     };
     (process([high, low, pid, a, b, c, d]), runtime)
 }
@@ -72,9 +67,9 @@ mod tests {
         let process = Process { pid: 4_194_304, start_ticks: u64::MAX - 7, comm: *b"fifteen-letters\0" };
         assert_eq!(parse_question(question(process)), process);
         let go = |patch| Some(Runtime::Go(Some(GoVersion { major: 1, minor: 19, patch })));
-        let kinds = [Runtime::Unknown, Runtime::Node, Runtime::Python, Runtime::Java, Runtime::Libcurl];
-        let others = [None, Some(Runtime::Go(None)), go(None), go(Some(0)), go(Some(8))];
-        for runtime in kinds.map(Some).into_iter().chain(others) {
+        let kinds = Runtime::ALL.map(|(runtime, _)| Some(runtime));
+        let others = [None, go(None), go(Some(0)), go(Some(8))];
+        for runtime in kinds.into_iter().chain(others) {
             assert_eq!(parse_answer(answer(process, runtime)), (process, runtime));
         }
     }

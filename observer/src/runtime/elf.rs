@@ -32,8 +32,14 @@ struct Segment {
 /// What the headers say of a file.
 pub(super) struct Elf {
     segments: Vec<Segment>,
-    /// Where the section that was looked for lies in the file.
-    section: Option<u64>,
+    section: Option<Section>,
+}
+
+/// Where the section that was looked for lies in the file, by its own word.
+#[derive(Clone, Copy)]
+pub(super) struct Section {
+    pub(super) offset: u64,
+    pub(super) len: u64,
 }
 
 impl Elf {
@@ -62,12 +68,17 @@ impl Elf {
             len: program.p_filesz(endian).into(),
             is_data: program.p_flags(endian) & (PF_W | PF_X) == PF_W,
         });
-        Some(Self { segments: segments.collect(), section: section_offset(header, endian, image, section) })
+        Some(Self { segments: segments.collect(), section: section_named(header, endian, image, section) })
+    }
+
+    pub(super) fn section(&self) -> Option<Section> {
+        self.section
     }
 
     /// Where the section begins in the file, else where the first data segment does.
     pub(super) fn section_or_data(&self) -> Option<u64> {
-        self.section.or_else(|| Some(self.segments.iter().find(|segment| segment.is_data)?.offset))
+        let section = self.section.map(|section| section.offset);
+        section.or_else(|| Some(self.segments.iter().find(|segment| segment.is_data)?.offset))
     }
 
     /// Where in the file an address of the running program comes from.
@@ -80,12 +91,12 @@ impl Elf {
     }
 }
 
-fn section_offset<H: FileHeader<Endian = Endianness>>(
+fn section_named<H: FileHeader<Endian = Endianness>>(
     header: &H,
     endian: Endianness,
     image: &mut impl Image,
     wanted: &[u8],
-) -> Option<u64> {
+) -> Option<Section> {
     let (offset, size) = (header.e_shoff(endian).into(), header.e_shentsize(endian));
     let sections = table::<H::SectionHeader>(image, offset, size, header.e_shnum(endian));
     let names = sections.get(usize::from(header.e_shstrndx(endian)))?;
@@ -94,7 +105,8 @@ fn section_offset<H: FileHeader<Endian = Endianness>>(
         let name = names.get(section.sh_name(endian) as usize..).unwrap_or_default();
         name.strip_prefix(wanted).is_some_and(|rest| rest.first() == Some(&0))
     };
-    Some(sections.iter().find(is_wanted)?.sh_offset(endian).into())
+    let section = sections.iter().find(is_wanted)?;
+    Some(Section { offset: section.sh_offset(endian).into(), len: section.sh_size(endian).into() })
 }
 
 /// A table of headers, cut after [`MOST_HEADERS`]; empty if it is not as it should be.

@@ -70,10 +70,10 @@ fn read_it(runtime: Runtime) -> &'static str {
         }
         Runtime::Go(_) => ": io.Copy(io.Discard, res.Body)",
         Runtime::Node => ": res.resume(), or await response.arrayBuffer() with fetch",
-        Runtime::Python => ": take response.content, or use 'with' and read the stream",
+        Runtime::Python | Runtime::Pycurl => ": take response.content, or use 'with' and read the stream",
         Runtime::Java => ": InputStream.readAllBytes()",
         Runtime::Libcurl => ": do not stop in the write callback",
-        Runtime::Unknown => "",
+        _ => "",
     }
 }
 
@@ -88,14 +88,14 @@ fn candidates(runtime: Runtime) -> &'static str {
         Runtime::Node => {
             "an http.Agent without keepAlive: true; 'Connection: close' among the headers; res.destroy() before the end of the response"
         }
-        Runtime::Python => {
+        Runtime::Python | Runtime::Pycurl => {
             "requests.get() and its like, which make a Session for each call; a response with stream=True that is closed unread; a pool that is full (pool_maxsize)"
         }
         Runtime::Java => "HttpURLConnection.disconnect(); a body that is closed unread; http.keepAlive=false",
         Runtime::Libcurl => {
             "a handle for each request instead of one that is kept; CURLOPT_FORBID_REUSE; a single URL for each command"
         }
-        Runtime::Unknown => {
+        _ => {
             "a response that is not read to its end; a client or session for each request; keep-alive switched off; a pool that is full"
         }
     }
@@ -105,10 +105,12 @@ fn pool_size(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::Go(_) => "Transport.MaxIdleConnsPerHost (2 unless set)",
         Runtime::Node => "the agent's maxFreeSockets",
-        Runtime::Python => "the adapter's pool_maxsize (10 with requests, 1 with urllib3, unless set)",
+        Runtime::Python | Runtime::Pycurl => {
+            "the adapter's pool_maxsize (10 with requests, 1 with urllib3, unless set)"
+        }
         Runtime::Java => "the pool's size (http.maxConnections for HttpURLConnection, 5 unless set)",
         Runtime::Libcurl => "CURLMOPT_MAXCONNECTS",
-        Runtime::Unknown => "the number of idle connections that it keeps",
+        _ => "the number of idle connections that it keeps",
     }
 }
 
@@ -116,10 +118,10 @@ fn shared_client(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::Go(_) => ": an http.Client and its Transport are made to be shared",
         Runtime::Node => ": one http.Agent with keepAlive: true",
-        Runtime::Python => ": one requests.Session or its like",
+        Runtime::Python | Runtime::Pycurl => ": one requests.Session or its like",
         Runtime::Java => ": an HttpClient is made to be shared",
         Runtime::Libcurl => ": keep the handle, or share its connections (CURLSH)",
-        Runtime::Unknown => "",
+        _ => "",
     }
 }
 
@@ -136,7 +138,7 @@ fn idle_timeout(runtime: Runtime) -> &'static str {
         Runtime::Node => " (the agent's timeout)",
         Runtime::Java => " (jdk.httpclient.keepalive.timeout)",
         Runtime::Libcurl => " (CURLOPT_MAXAGE_CONN)",
-        Runtime::Python | Runtime::Unknown => "",
+        _ => "",
     }
 }
 

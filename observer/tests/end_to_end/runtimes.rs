@@ -114,6 +114,40 @@ fn python(port: u16) -> Command {
     command
 }
 
+/// That has loaded pycurl, whatever it connects by.
+fn pycurl(port: u16) -> Command {
+    let mut command = program("/usr/bin/python3", "python3-pycurl");
+    let connect = "import pycurl, socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)";
+    command.args(["-I", "-c", connect, &port.to_string()]);
+    command
+}
+
+fn ruby(port: u16) -> Command {
+    let mut command = program("ruby", "ruby");
+    command.args(["-rsocket", "-e", &format!("TCPSocket.new('127.0.0.1', {port}).read")]);
+    command
+}
+
+fn php(port: u16) -> Command {
+    let mut command = program("php", "php-cli");
+    command.args(["-r", &format!("fgets(fsockopen('127.0.0.1', {port}));")]);
+    command
+}
+
+fn perl(port: u16) -> Command {
+    let mut command = program("perl", "perl-base");
+    command.args(["-MIO::Socket::INET", "-e", &format!("IO::Socket::INET->new('127.0.0.1:{port}')->getline")]);
+    command
+}
+
+fn erlang(port: u16) -> Command {
+    let mut command = program("erl", "erlang-base");
+    let connect =
+        format!("{{ok, S}} = gen_tcp:connect(\"127.0.0.1\", {port}, [{{active, false}}]), gen_tcp:recv(S, 0).");
+    command.args(["-noinput", "-eval", &connect]);
+    command
+}
+
 fn node(port: u16) -> Command {
     let mut command = program("node", "nodejs");
     command.args(["-e", &format!("require('net').connect({port}, '127.0.0.1')")]);
@@ -168,6 +202,11 @@ fn each_runtime_is_told_of_every_user() {
         (node(port), "Node".into()),
         (python(port), "Python".into()),
         (java(port), "Java".into()),
+        (pycurl(port), "Python with pycurl".into()),
+        (ruby(port), "Ruby".into()),
+        (php(port), "PHP".into()),
+        (perl(port), "Perl".into()),
+        (erlang(port), "Erlang".into()),
         (curl(&silence), "libcurl".into()),
         (bash(port), "unknown".into()),
         (as_nobody(&python(port)), "Python".into()),
@@ -181,7 +220,8 @@ fn each_runtime_is_told_of_every_user() {
             (quiet(command), name, expected)
         })
         .collect();
-    eventually("all have connected", || silence.clients() == clients.len());
+    let this = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    eventually("all have connected", || silence.clients() == clients.len() + 1);
     let wrong: Vec<String> = clients
         .iter()
         .map(|(process, name, expected)| (logged.runtime_of(process), name, expected))
@@ -189,8 +229,12 @@ fn each_runtime_is_told_of_every_user() {
         .map(|(told, name, expected)| format!("{name} is {expected}, not {told}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let count = clients.len();
-    drop(clients);
+    let count = clients.len() + 1;
+    eventually("the log tells what this test is", || {
+        let told = runtimes_in(&logged.log, std::process::id());
+        told.iter().any(|told| told.ends_with(": Rust"))
+    });
+    drop((this, clients));
     logged.watch.end().assert_totals(&json!({ "opened": count }));
 }
 
