@@ -6,7 +6,7 @@ use crate::{
     runtime::Runtime,
     tracker::{
         Counts, Evidence, Spoken,
-        advice::advice,
+        advice::{advice, most_likely},
         evidence::{Ended, Spread},
     },
 };
@@ -126,7 +126,8 @@ impl Patient<'_> {
         values: Vec<(&'static str, u64)>,
         evidence: String,
     ) -> Diagnosis {
-        let advice = advice(finding, confidence, self.runtime, &values);
+        let application = most_likely(self.spoken, self.counts.is_exact());
+        let advice = advice(finding, confidence, application, self.runtime, &values);
         let healthy = matches!(finding, Finding::RequestCap | Finding::MaxLifetime);
         Diagnosis { finding, confidence, healthy, connections, values, evidence, advice }
     }
