@@ -6,7 +6,7 @@ use super::elf::{Elf, Image};
 /// The names of exported and imported symbols.
 const SECTION: &[u8] = b".dynstr";
 
-/// More than such a program has: 8 KiB in one of .NET 9, 100 MB large.
+/// More than such a program has: 8 KiB in one of .NET 10, which is 142 MB large.
 const SEARCHED: usize = 1 << 16;
 
 /// src/coreclr/debug/runtimeinfo/runtimeinfo.cpp, and src/coreclr/nativeaot/Runtime/DebugHeader.cpp.

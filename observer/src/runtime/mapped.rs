@@ -152,20 +152,22 @@ mod tests {
         }
     }
 
-    /// Lines as they are for `dotnet app.dll` of .NET 8 in Microsoft's container image, and for a program with an executable
-    /// of its own that brings its runtime (`--self-contained`).
+    /// The lines are of `dotnet app.dll` with .NET Core 3.1.23.
     #[test]
     fn dotnet_is_told_by_its_runtime() {
-        for line in [
-            "7f6b2a600000-7f6b2ab5d000 r-xp 0018f000 00:3c 794512    /usr/share/dotnet/shared/Microsoft.NETCore.App/8.0.11/libcoreclr.so",
-            "7f13dc8d1000-7f13dce2e000 r-xp 0018f000 fe:00 1839120   /srv/orders/libcoreclr.so",
-        ] {
+        let of = |lines: &[&str]| {
             let mut libraries = Libraries::default();
-            libraries.look_at(line.as_bytes());
-            assert_eq!(libraries.virtual_machine(), Some(Runtime::DotNet), "{line}");
-        }
-        // Whoever only asks which versions are installed loads this one.
-        assert_eq!(found("/usr/share/dotnet/host/fxr/8.0.11/libhostfxr.so").virtual_machine(), None);
+            for line in lines {
+                libraries.look_at(line.as_bytes());
+            }
+            libraries.virtual_machine()
+        };
+        let host = "7f8d68000000-7f8d6805a000 r-xp 00000000 fe:00 10628792                   /usr/share/dotnet/host/fxr/3.1.23/libhostfxr.so";
+        let policy = "7f8d67c00000-7f8d67c4f000 r-xp 00000000 fe:00 10627507                   /usr/share/dotnet/shared/Microsoft.NETCore.App/3.1.23/libhostpolicy.so";
+        let runtime = "7f8d6764f000-7f8d6793e000 r-xp 0024f000 fe:00 10629629                   /usr/share/dotnet/shared/Microsoft.NETCore.App/3.1.23/libcoreclr.so";
+        assert_eq!(of(&[host, policy, runtime]), Some(Runtime::DotNet));
+        assert_eq!(of(&[host, policy]), None, "it only asks which versions are installed");
+        assert_eq!(found("/srv/orders/libcoreclr.so").virtual_machine(), Some(Runtime::DotNet), "brought along");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::elf::{Elf, Image};
 
 const SECTION: &[u8] = b".rodata";
 
-/// `reset_sigpipe()` in library/std/src/sys/pal/unix/mod.rs: an assertion's text, since Rust 1.0 but for what follows.
+/// `reset_sigpipe()` in library/std/src/sys/pal/unix/mod.rs, once src/libstd/sys/unix/mod.rs: the text of an assertion, which
+/// goes on with `libc::SIG_IGN)` or, in newer releases, `handler)`.
 const SIGN: &[u8] = b"assertion failed: signal(libc::SIGPIPE, ";
 
 /// The constants are read piece by piece, and not past a bound: among the 3.4 MB of one of the large programs (ruff) the
