@@ -8,6 +8,7 @@ const ANY: Client = Client {
     ask: "send",
     asked: "messages",
     answer: "message",
+    read: Some("end the subscription first, and take what has been delivered"),
     causes: "a connection for each message or task; a client for each task that is closed",
     shared: "connection",
     batch: "send several at once, or keep a client running",

@@ -32,6 +32,7 @@ pub(super) fn ldap(runtime: Runtime) -> Client {
         Runtime::Java => Client {
             causes: "an InitialDirContext for each search without com.sun.jndi.ldap.connect.pool; a pool that is full",
             pool_size: "com.sun.jndi.ldap.connect.pool.prefsize and .maxsize",
+            shared: "pool",
             share: Some("com.sun.jndi.ldap.connect.pool=true, or one LDAPConnectionPool"),
             idle: Idle::Dropped(Some("com.sun.jndi.ldap.connect.pool.timeout")),
             ..any
@@ -172,7 +173,7 @@ pub(super) fn ssh(runtime: Runtime) -> Client {
     let any = Client {
         ask: "run",
         asked: "commands",
-        answer: "output",
+        answer: "response",
         causes: "a connection for each command or file; a client for each task that disconnects",
         shared: "connection",
         batch: "run several in one session",

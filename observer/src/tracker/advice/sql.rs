@@ -142,7 +142,8 @@ const RUBY: Client = Client {
 };
 
 /// It has no pools: a worker keeps a connection from script to script.
-const PHP: Client = Client { shared: "connection", ..ANY };
+const PHP: Client =
+    Client { shared: "connection", batch: "batch the queries, or run the scripts in a worker that stays", ..ANY };
 
 const ERLANG: Client = Client {
     pool_size: "pool_size of the Ecto repository (10 unless set)",

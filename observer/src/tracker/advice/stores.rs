@@ -151,7 +151,7 @@ pub(super) fn mongodb(runtime: Runtime) -> Client {
             ..any
         },
         Runtime::Php => Client {
-            causes: "a MongoDB\\Client with options of its own for each script; a worker for each",
+            causes: "a MongoDB\\Client with options of its own in each script; a process for each script",
             share: Some("a MongoDB\\Client of the same URI and options, whose connections the worker keeps"),
             ..any
         },
