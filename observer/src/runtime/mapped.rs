@@ -9,6 +9,8 @@ pub(super) enum Library {
     Jvm,
     Coreclr,
     Python,
+    /// The same, and not in a folder of the system: a program has brought it along.
+    BundledPython,
     Pycurl,
     Php,
     Ruby,
@@ -33,6 +35,9 @@ const FILES: [(Library, &[u8], Middle); 9] = [
     // libcurl-gnutls.so.4
     (Library::Curl, b"libcurl", Middle::Part(b'-')),
 ];
+
+/// Where distributions keep libraries that any program may load.
+const SYSTEM_FOLDERS: [&[u8]; 5] = [b"/usr/lib/", b"/usr/lib64/", b"/usr/local/lib/", b"/lib/", b"/lib64/"];
 
 #[derive(Clone, Copy)]
 enum Middle {
@@ -63,10 +68,18 @@ impl Libraries {
     pub(crate) fn look_at(&mut self, line: &[u8]) {
         let mut fields = line.splitn(3, |byte| *byte == b' ');
         let is_code = fields.nth(1).is_some_and(|permissions| permissions.get(2) == Some(&b'x'));
-        let Some(slash) = line.iter().rposition(|byte| *byte == b'/') else { return };
-        if is_code && let Some(library) = called(&line[slash + 1..]) {
-            self.0 |= 1 << library as u16;
+        let Some(start) = line.iter().position(|byte| *byte == b'/') else { return };
+        let path = &line[start..];
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let Some(library) = called(name).filter(|_| is_code) else { return };
+        self.add(library);
+        if library == Library::Python && !SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+            self.add(Library::BundledPython);
         }
+    }
+
+    fn add(&mut self, library: Library) {
+        self.0 |= 1 << library as u16;
     }
 
     pub(super) fn has(self, library: Library) -> bool {
@@ -80,10 +93,9 @@ impl Libraries {
         machines.into_iter().find(|(library, _)| self.has(*library)).map(|(_, runtime)| runtime)
     }
 
-    /// The language of scripts that a process runs within itself. Editors load several, to run plugins in: whose the
-    /// connections are is then unknown. Programs in Python are bundled under names of their own. The others' libraries
-    /// are also loaded by what only has a plugin in that language (snmpd, PostgreSQL), so they tell nothing but of a
-    /// server that `runs_scripts`.
+    /// The language of scripts that a process runs within itself, if it is a server that `runs_scripts`. Others load these
+    /// libraries too, for plugins (snmpd, unbound, gdb, PostgreSQL), and editors load several. Only programs in Python are
+    /// bundled under names of their own, with the library.
     pub(super) fn interpreter(self, runs_scripts: bool) -> Option<Runtime> {
         let languages = [
             (Library::Python, Runtime::Python),
@@ -94,7 +106,7 @@ impl Libraries {
         let mut loaded = languages.into_iter().filter(|(library, _)| self.has(*library)).map(|(_, runtime)| runtime);
         match (loaded.next()?, loaded.next()) {
             (_, Some(_)) => Some(Runtime::Unknown),
-            (runtime, None) => (runs_scripts || runtime == Runtime::Python).then_some(runtime),
+            (runtime, None) => (runs_scripts || self.has(Library::BundledPython)).then_some(runtime),
         }
     }
 }
@@ -124,7 +136,7 @@ mod tests {
             ("/usr/lib/libnode.so.108", Library::Node),
             ("/usr/lib/jvm/java 17/lib/server/libjvm.so", Library::Jvm),
             ("/usr/lib/libpython3.11.so.1.0 (deleted)", Library::Python),
-            ("/opt/python/lib/libpython3.13t.so.1.0", Library::Python),
+            ("/usr/local/lib/libpython3.13t.so.1.0", Library::Python),
             ("/usr/lib/python3/dist-packages/pycurl.cpython-311-x86_64-linux-gnu.so", Library::Pycurl),
             ("/usr/lib/libphp8.2.so", Library::Php),
             ("/usr/lib/apache2/modules/libphp.so", Library::Php),
@@ -184,8 +196,11 @@ mod tests {
     fn a_library_with_a_plugin_in_it_makes_no_runtime() {
         let perl = found("/usr/lib/libperl.so.5.36");
         assert_eq!((perl.interpreter(false), perl.interpreter(true)), (None, Some(Runtime::Perl)));
-        let python = found("/usr/lib/libpython3.11.so.1.0");
-        assert_eq!(python.interpreter(false), Some(Runtime::Python));
+        let python = found("/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0");
+        assert_eq!((python.interpreter(false), python.interpreter(true)), (None, Some(Runtime::Python)));
+        for bundled in ["/tmp/_MEIx4bR2c/libpython3.11.so.1.0", "/opt/orders/_internal/libpython3.13.so.1.0"] {
+            assert_eq!(found(bundled).interpreter(false), Some(Runtime::Python), "{bundled}");
+        }
         let editor = Libraries(perl.0 | python.0);
         assert_eq!(
             (editor.interpreter(false), editor.interpreter(true)),

@@ -9,7 +9,8 @@ use super::{
 fn mapped(files: &[&str]) -> Libraries {
     let mut libraries = Libraries::default();
     for file in files {
-        libraries.look_at(format!("0-1 r-xp 0 00:00 0 /{file}").as_bytes());
+        let folder = if file.starts_with('/') { "" } else { "/usr/lib/" };
+        libraries.look_at(format!("0-1 r-xp 0 00:00 0 {folder}{file}").as_bytes());
     }
     libraries
 }
@@ -58,7 +59,8 @@ fn the_surer_sign_decides() {
     assert_eq!(plain("server", &ALL), Some(Runtime::Node));
     assert_eq!(plain("server", &ALL[1..]), Some(Runtime::Java));
     assert_eq!(plain("pwsh", &ALL[2..]), Some(Runtime::DotNet));
-    assert_eq!(built("server", &rust(), &["libpython3.11.so"]), Some(Runtime::Python), "that Rust has embedded");
+    let embedded = "/opt/server/libpython3.11.so.1.0";
+    assert_eq!(built("server", &rust(), &[embedded]), Some(Runtime::Python), "that Rust has embedded");
 }
 
 #[test]
@@ -81,6 +83,12 @@ fn python_with_pycurl_may_speak_by_either() {
 #[test]
 fn a_library_that_is_there_for_plugins_makes_no_runtime() {
     assert_eq!(plain("snmpd", &["libperl.so.5.36"]), Some(Runtime::Unknown));
+    assert_eq!(plain("unbound", &["libpython3.11.so.1.0"]), Some(Runtime::Unknown));
+    assert_eq!(
+        plain("gdb", &["libpython3.11.so.1.0", "libcurl.so.4"]),
+        Some(Runtime::Libcurl),
+        "which it asks debuginfod by"
+    );
     assert_eq!(
         plain("vim.nox", &["libpython3.11.so", "libruby-3.1.so.3.1", "libperl.so.5.36"]),
         Some(Runtime::Unknown)
