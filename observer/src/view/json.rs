@@ -293,6 +293,7 @@ impl View for JsonView {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use tcp_reuse_watch_ebpf::pool;
 
     use super::*;
     use crate::{
@@ -313,6 +314,29 @@ mod tests {
         });
         tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
         serde_json::from_str(&JsonView.summary(&About::default(), &tracker.snapshot(0))).unwrap()
+    }
+
+    #[test]
+    fn avoidable_connections_are_null_where_they_were_not_counted() {
+        let numbers =
+            |object: &Value| ["asked", "needed", "avoidable", "avoidable_exact"].map(|name| object[name].clone());
+        let counted = |bits| {
+            let mut counters = crate::event::Group {
+                opened: 5,
+                asked: 4,
+                pool: pool::COUNTED | bits,
+                ..crate::event::Group::default()
+            };
+            counters.most_serving[1] = 3;
+            counters
+        };
+        let old = crate::event::Group { opened: 5, ..crate::event::Group::default() };
+        assert_eq!(numbers(&summary(&[old])["totals"]), [json!(null), json!(null), json!(null), json!(null)]);
+        assert_eq!(numbers(&summary(&[counted(0)])["totals"]), [json!(4), json!(3), json!(1), json!(true)]);
+        let mixed = summary(&[counted(pool::MIXED), counted(0)]);
+        assert_eq!(numbers(&mixed["totals"]), [json!(8), json!(6), json!(2), json!(false)]);
+        let exact = mixed["groups"].as_array().unwrap().iter().filter(|group| group["avoidable_exact"] == true);
+        assert_eq!(exact.count(), 1);
     }
 
     #[test]
