@@ -134,7 +134,8 @@ impl Exactness {
 /// Who hears a send: see [`Conversation::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Untold,
+    /// Nothing is known of what is spoken, or nothing has to be.
+    Unknown,
     Tls,
     Http1,
     Other,
@@ -145,7 +146,7 @@ impl Kind {
     #[inline(always)]
     #[must_use]
     pub fn begins(self) -> bool {
-        matches!(self, Self::Untold | Self::Other)
+        matches!(self, Self::Unknown | Self::Other)
     }
 }
 
@@ -273,7 +274,7 @@ impl Conversation {
         let _ = message.head(0);
         let begun = if self.kind().begins() { self.begin(message, &mut send) } else { Exact };
         begun.and(match self.kind() {
-            Kind::Untold => Exact,
+            Kind::Unknown => Exact,
             Kind::Tls => self.hear_tls(message, send),
             Kind::Http1 => self.hear_http1(message, send),
             Kind::Other => self.hear_other(message, send),
@@ -287,7 +288,7 @@ impl Conversation {
         if self.protocol == Protocol::Tls as u8 {
             Kind::Tls
         } else if self.protocol != Protocol::Plain as u8 {
-            Kind::Untold
+            Kind::Unknown
         } else if self.application == Application::Http1 as u8 {
             Kind::Http1
         } else {

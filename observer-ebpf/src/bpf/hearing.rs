@@ -143,7 +143,7 @@ pub(super) fn hear_send(entry: &mut Connection, buffers: impl FnOnce() -> Option
     }
     let begun = if kind.begins() { hear_beginning() } else { EXACT };
     let heard = match heard_as() {
-        Some(Kind::Untold) => EXACT,
+        Some(Kind::Unknown) => EXACT,
         Some(Kind::Tls) => hear_tls(),
         Some(Kind::Http1) => hear_http1(),
         Some(Kind::Other) => hear_other(),
@@ -177,7 +177,7 @@ fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) 
     let begun = hear_beginning();
     let heard = match heard_as() {
         Some(Kind::Tls) => hear_tls(),
-        Some(Kind::Http1 | Kind::Untold) => EXACT,
+        Some(Kind::Http1 | Kind::Unknown) => EXACT,
         Some(Kind::Other) | None => INEXACT,
     };
     let is_kept = keep(entry);
