@@ -150,6 +150,66 @@ impl Kind {
     }
 }
 
+/// The steps in which a send is heard. The kernel side has each of them verified by itself: together they would be walked
+/// through once for each way through all of them.
+pub trait Steps {
+    /// Who hears the send, as far as it is known by now.
+    fn kind(&self) -> Kind;
+
+    /// See [`Conversation::begin`].
+    fn begin(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_tls`].
+    fn hear_tls(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_http1`].
+    fn hear_http1(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_other`].
+    fn hear_other(&mut self) -> Exactness;
+}
+
+/// Hears a send whose head was taken.
+#[inline(always)]
+pub fn hear(steps: &mut impl Steps) -> Exactness {
+    let begun = if steps.kind().begins() { steps.begin() } else { Exact };
+    begun.and(match steps.kind() {
+        Kind::Unknown => Exact,
+        Kind::Tls => steps.hear_tls(),
+        Kind::Http1 => steps.hear_http1(),
+        Kind::Other => steps.hear_other(),
+    })
+}
+
+/// All steps at once.
+struct Whole<'a, M> {
+    conversation: &'a mut Conversation,
+    message: &'a mut M,
+    send: Send,
+}
+
+impl<M: Message> Steps for Whole<'_, M> {
+    fn kind(&self) -> Kind {
+        self.conversation.kind()
+    }
+
+    fn begin(&mut self) -> Exactness {
+        self.conversation.begin(self.message, &mut self.send)
+    }
+
+    fn hear_tls(&mut self) -> Exactness {
+        self.conversation.hear_tls(self.message, self.send)
+    }
+
+    fn hear_http1(&mut self) -> Exactness {
+        self.conversation.hear_http1(self.message, self.send)
+    }
+
+    fn hear_other(&mut self) -> Exactness {
+        self.conversation.hear_other(self.message, self.send)
+    }
+}
+
 /// Turns of a connection that is not recognised whose sends are looked at: TLS may begin behind a few (StartTLS).
 const MAX_LOOKS: u8 = 8;
 
@@ -265,20 +325,10 @@ impl Conversation {
     }
 
     /// A send begins. What was answered before it has been counted by then.
-    ///
-    /// The steps are public for the kernel side, which has each of them verified by itself: together they would be walked
-    /// through once for each way through all of them.
     #[inline(always)]
     pub fn hear(&mut self, message: &mut impl Message, send: Send) -> Exactness {
-        let mut send = send;
         let _ = message.head(0);
-        let begun = if self.kind().begins() { self.begin(message, &mut send) } else { Exact };
-        begun.and(match self.kind() {
-            Kind::Unknown => Exact,
-            Kind::Tls => self.hear_tls(message, send),
-            Kind::Http1 => self.hear_http1(message, send),
-            Kind::Other => self.hear_other(message, send),
-        })
+        hear(&mut Whole { conversation: self, message, send })
     }
 
     /// Who hears a send.

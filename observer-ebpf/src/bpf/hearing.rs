@@ -9,7 +9,9 @@
 //! Then the owner is another one: what was heard is dropped, and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Framing, Kind, Line, Message as _, RequestLine, Send};
+use tcp_reuse_watch_ebpf::{
+    Connection, Conversation, Exactness, Framing, Kind, Line, Message as _, RequestLine, Send, Steps, hear,
+};
 
 use super::{
     entry,
@@ -41,6 +43,12 @@ fn hearing() -> Option<&'static mut Hearing> {
 /// What a step returns.
 const EXACT: u32 = Exactness::Exact as u32;
 const INEXACT: u32 = Exactness::Inexact as u32;
+
+/// What a step has returned.
+#[inline(always)]
+fn exactness(returned: u32) -> Exactness {
+    if returned == EXACT { Exactness::Exact } else { Exactness::Inexact }
+}
 
 /// Defines a step: a function that is verified by itself.
 macro_rules! step {
@@ -135,21 +143,13 @@ pub(super) fn hear_send(entry: &mut Connection, buffers: impl FnOnce() -> Option
     let Some(hearing) = claim(entry) else { return false };
     hearing.send = send;
     let Some(message) = buffers() else { return false };
-    let kind = entry.conversation.kind();
-    if kind == Kind::Http1 {
+    if entry.conversation.kind() == Kind::Http1 {
         message::take_beginning();
     } else {
         let _ = message.head(0);
     }
-    let begun = if kind.begins() { hear_beginning() } else { EXACT };
-    let heard = match heard_as() {
-        Some(Kind::Unknown) => EXACT,
-        Some(Kind::Tls) => hear_tls(),
-        Some(Kind::Http1) => hear_http1(),
-        Some(Kind::Other) => hear_other(),
-        None => INEXACT,
-    };
-    keep(entry) && begun | heard == EXACT
+    let heard = hear(&mut Apart::<false>);
+    keep(entry) && heard == Exactness::Exact
 }
 
 /// What goes out with the SYN of a socket. Of requests of HTTP/1 the end is not looked for, and what other applications mean
@@ -174,15 +174,10 @@ fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) 
     hearing.send = send;
     let Some(message) = message.buffers() else { return false };
     let _ = message.head(0);
-    let begun = hear_beginning();
-    let heard = match heard_as() {
-        Some(Kind::Tls) => hear_tls(),
-        Some(Kind::Http1 | Kind::Unknown) => EXACT,
-        Some(Kind::Other) | None => INEXACT,
-    };
+    let heard = hear(&mut Apart::<true>);
     let is_kept = keep(entry);
     entry.conversation.leave_open();
-    is_kept && begun | heard == EXACT
+    is_kept && heard == Exactness::Exact
 }
 
 /// `read` bytes were read. Whether all that their beginning means is known; None if they cannot be seen.
@@ -195,10 +190,35 @@ pub(super) fn hear_read(entry: &mut Connection, written: u64, read: u32) -> Opti
     Some(keep(entry) && heard == EXACT)
 }
 
-/// What the conversation has become by the last step.
-#[inline(always)]
-fn heard_as() -> Option<Kind> {
-    hearing().map(|hearing| hearing.conversation.kind())
+/// The steps of a send, each verified by itself. `IS_SYN`: as [`hear_syn`] does it.
+struct Apart<const IS_SYN: bool>;
+
+impl<const IS_SYN: bool> Steps for Apart<IS_SYN> {
+    #[inline(always)]
+    fn kind(&self) -> Kind {
+        // Without what is heard no step finds it either, and says that it is inexact.
+        hearing().map_or(Kind::Other, |hearing| hearing.conversation.kind())
+    }
+
+    #[inline(always)]
+    fn begin(&mut self) -> Exactness {
+        exactness(hear_beginning())
+    }
+
+    #[inline(always)]
+    fn hear_tls(&mut self) -> Exactness {
+        exactness(hear_tls())
+    }
+
+    #[inline(always)]
+    fn hear_http1(&mut self) -> Exactness {
+        if IS_SYN { Exactness::Exact } else { exactness(hear_http1()) }
+    }
+
+    #[inline(always)]
+    fn hear_other(&mut self) -> Exactness {
+        if IS_SYN { Exactness::Inexact } else { exactness(hear_other()) }
+    }
 }
 
 /// Keeps what was heard, if nobody has heard something else meanwhile.
