@@ -17,6 +17,7 @@ mod memory;
 mod message;
 mod process;
 mod socket;
+mod steps;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

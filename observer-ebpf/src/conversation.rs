@@ -33,9 +33,21 @@ mod tls;
 mod fixture;
 
 use crate::Turn;
+use application::known;
 pub use application::{Application, SEVERAL_APPLICATIONS};
-pub use http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line};
-pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
+pub use http1::{Framing, RequestLine};
+pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
+
+/// The steps through a message that the kernel side has verified by themselves: what [`Message`] has of them.
+pub mod step {
+    pub use super::{
+        application::recognise,
+        http1::{framing, line_feed, near_line_feed, next_line, read_line, request_line},
+        postgresql::next_message as postgresql_message,
+        redis::next_word as redis_word,
+        sql::is_setting,
+    };
+}
 
 /// How a connection's payload is wrapped, as far as its sends tell.
 #[repr(u8)]
@@ -401,18 +413,20 @@ impl Conversation {
         // Perhaps behind a header of the PROXY protocol.
         let is_server_first = send.at == self.frame_end && send.server_spoke() && !self.is(is::TUNNEL | is::SOCKS);
         self.frame_end = 0;
-        let application = if http1::is_request(head) {
-            Application::Http1
-        } else if postgresql::is_start(head, send.len) || !send.is_first() && postgresql::is_query(head, send.len) {
-            Application::Postgresql
-        } else if redis::begins(head) {
-            Application::Redis
-        } else if is_server_first && mysql::is_login(head, send) {
-            Application::Mysql
-        } else {
-            application::recognise(head, Send { greeted: is_server_first && self.is(is::GREETED), ..send })
-        };
-        self.application = message.opaque(application as u32) as u8;
+        let mut known = 0;
+        if send.is_first() {
+            known |= known::FIRST;
+        }
+        if send.server_spoke() {
+            known |= known::SERVER_SPOKE;
+        }
+        if is_server_first {
+            known |= known::SERVER_FIRST;
+            if self.is(is::GREETED) {
+                known |= known::GREETED;
+            }
+        }
+        self.application = message.recognise(send.len, known);
         if self.application != Application::Unknown as u8 {
             return if application::has_exact_turns(self.application) { Exact } else { Inexact };
         }
@@ -426,10 +440,10 @@ impl Conversation {
             // If it is answered so.
             self.application = Application::Http1 as u8;
         }
-        if memcached::may_be_command(head) {
+        if memcached::may_be_command(message.last_head()) {
             self.traits |= is::MAY_BE_MEMCACHED;
         }
-        if !send.is_first() && mysql::may_be_command(head, send.len) {
+        if !send.is_first() && mysql::may_be_command(message.last_head(), send.len) {
             self.traits |= is::MAY_BE_MYSQL;
         }
         Exact

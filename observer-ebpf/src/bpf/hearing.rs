@@ -9,9 +9,7 @@
 //! Then the owner is another one: what was heard is dropped, and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{
-    Connection, Conversation, Exactness, Framing, Kind, Line, Message as _, RequestLine, Send, Steps, hear,
-};
+use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Kind, Message as _, Send, Steps, hear};
 
 use super::{
     entry,
@@ -93,39 +91,12 @@ step!(
     }
 );
 
-/// Goes through a head of HTTP/1: see [`tcp_reuse_watch_ebpf::framing`]. What it says of the body is in the message.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn frame_head(from: u32, len: u32) -> u32 {
-    let Some(message) = scratch() else { return 0 };
-    let Framing { body, end, says } = tcp_reuse_watch_ebpf::framing(message, from, len);
-    message.number = body;
-    message.says = says;
-    end
-}
-
-/// Looks at the head that was read last: see [`tcp_reuse_watch_ebpf::request_line`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn read_request_line() -> u32 {
-    scratch().map_or(RequestLine::Other, |message| tcp_reuse_watch_ebpf::request_line(message)) as u32
-}
-
-/// Finds the end of a line: see [`tcp_reuse_watch_ebpf::line_feed`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn find_line_feed(at: u32, len: u32) -> u32 {
-    scratch().map_or(len, |message| tcp_reuse_watch_ebpf::line_feed(message, at, len))
-}
-
-/// Reads a line of a head: see [`tcp_reuse_watch_ebpf::line`]. Its number is in the message.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn read_line(at: u32) -> u32 {
-    let Some(message) = scratch() else { return 0 };
-    let Line { number, says } = tcp_reuse_watch_ebpf::line(message, at);
-    message.number = number;
-    says
+/// Copies a conversation, word by word. (Of an assignment the compiler makes a call of `memmove()`, which copies each byte by
+/// itself.)
+#[inline(always)]
+fn copy(from: &Conversation, to: &mut Conversation) {
+    // SAFETY: both are references, and what one of them can write to overlaps with nothing.
+    unsafe { core::ptr::copy_nonoverlapping(from, to, 1) };
 }
 
 /// Begins to hear something of a connection. Before the message is taken: what is taken then is this connection's.
@@ -133,7 +104,7 @@ pub(super) extern "C" fn read_line(at: u32) -> u32 {
 fn claim(entry: &Connection) -> Option<&'static mut Hearing> {
     let hearing = hearing()?;
     hearing.owner = entry.socket;
-    hearing.conversation = entry.conversation;
+    copy(&entry.conversation, &mut hearing.conversation);
     Some(hearing)
 }
 
@@ -230,6 +201,6 @@ fn keep(entry: &mut Connection) -> bool {
         hearing.owner = 0;
         return false;
     }
-    entry.conversation = hearing.conversation;
+    copy(&hearing.conversation, &mut entry.conversation);
     true
 }

@@ -1,16 +1,17 @@
 //! What the tests of the protocols stand on: sends as bytes.
 
-use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
+use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
 
 /// A send in one buffer.
 pub(super) struct Sent<'a> {
     bytes: &'a [u8],
     last: Head,
+    walk: Walk,
 }
 
 impl<'a> Sent<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: Head::NONE }
+        Self { bytes, last: Head::NONE, walk: Walk::default() }
     }
 }
 
@@ -49,6 +50,14 @@ impl Message for Sent<'_> {
     fn begins(&mut self, offset: u32) -> u64 {
         let start = offset as usize & (BEGINNING_BYTES - 1);
         head_of(self.bytes.get(start..).unwrap_or_default()).words[0]
+    }
+
+    fn walk(&mut self) -> Walk {
+        self.walk
+    }
+
+    fn set_walk(&mut self, walk: Walk) {
+        self.walk = walk;
     }
 
     fn skip(&mut self, bytes: u32) {

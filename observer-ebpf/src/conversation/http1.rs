@@ -8,7 +8,7 @@
 //! `101 Switching Protocols` no more requests come.
 
 use super::{
-    Application, Conversation, Exactness, Head, Message, Send, is,
+    Application, Conversation, Exactness, Head, Message, Send, Walk, is,
     message::{
         BEGINNING_BYTES, HEAD_BYTES, HIGH_BITS, WORD_BYTES, bytes_equal, bytes_within, digits, first_set, starts_with,
         starts_with_any_case,
@@ -19,8 +19,12 @@ use Exactness::{Exact, Inexact};
 /// Lines of a head that are looked at. Browsers send some 20, and proxies add some.
 const MAX_LINES: u32 = 64;
 
-/// Words of what is taken of a message.
+/// Words of what is taken of a message, and those of them in which most lines end.
 const MAX_WORDS: u32 = (BEGINNING_BYTES / WORD_BYTES) as u32;
+const NEAR_WORDS: u32 = 16;
+
+/// Bit of an offset: the line does not end before it.
+const GOES_ON: u32 = 1 << 31;
 
 /// Preliminary answers that may come together. Nobody is known to send more than two.
 const MAX_INTERIM: u32 = 3;
@@ -171,13 +175,6 @@ pub struct Framing {
     pub says: u32,
 }
 
-/// What a line of a head says of it. Bits of [`says`], and the number, if it is a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
-    pub number: u64,
-    pub says: u32,
-}
-
 /// Bits of [`Framing::says`].
 mod says {
     pub(super) const LENGTH: u32 = 1;
@@ -213,28 +210,39 @@ fn may_end_chunks(message: &mut impl Message, len: u32) -> bool {
 /// Goes through a head line by line, from an offset of what was taken of a message, which is `len` bytes.
 #[inline(always)]
 pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
-    let mut framing = Framing { body: 0, end: 0, says: 0 };
+    message.set_walk(Walk::default());
     let mut at = from;
     for _ in 0..MAX_LINES {
-        let feed = message.line_feed(at, len);
-        if feed >= len {
+        at = message.next_line(at, len);
+        if at == 0 {
             break;
         }
-        if feed <= at + 1 {
-            // An empty line, with or without a carriage return.
-            framing.end = feed + 1;
-            break;
-        }
-        if may_say_something(message.begins(at)) {
-            let Line { number, says } = message.line(at);
-            if says & says::LENGTH != 0 {
-                framing.body = number;
-            }
-            framing.says = message.opaque(framing.says | says);
-        }
-        at = message.opaque(feed + 1);
     }
-    framing
+    let Walk { number: body, at: end, found: says, .. } = message.walk();
+    Framing { body, end, says }
+}
+
+/// Goes through the line of a head that begins at an offset of what was taken of a message, which is `len` bytes: where the
+/// next one begins; 0 if it is the last one, behind which the walk is then, or goes on.
+#[inline(always)]
+pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
+    let mut feed = near_line_feed(message, at, len);
+    if feed & GOES_ON != 0 {
+        feed = message.line_feed(feed & !GOES_ON, len);
+    }
+    if feed >= len {
+        return 0;
+    }
+    if feed <= at + 1 {
+        // An empty line, with or without a carriage return.
+        let walk = message.walk();
+        message.set_walk(Walk { at: feed + 1, ..walk });
+        return 0;
+    }
+    if may_say_something(message.begins(at)) {
+        message.read_line(at);
+    }
+    feed + 1
 }
 
 /// Whether a line that begins so has to be looked at: most do not.
@@ -251,26 +259,44 @@ fn may_say_something(name: u64) -> bool {
 #[inline(always)]
 pub fn line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
     let mut at = from;
-    for _ in 0..MAX_WORDS {
-        if at >= len {
-            break;
+    for _ in 0..MAX_WORDS / NEAR_WORDS {
+        let feed = message.near_line_feed(at, len);
+        if feed & GOES_ON == 0 {
+            return feed;
         }
-        let begin = at & !7;
-        let feeds = bytes_equal(message.word(at / 8), b'\n') & (u64::MAX >> (8 * (at - begin)));
-        if feeds != 0 {
-            return begin + first_set(feeds);
-        }
-        at = begin + 8;
+        at = feed & !GOES_ON;
     }
     len
 }
 
-/// What the line says that begins at an offset of what was taken of a message.
+/// The same within a few words: if it ends in none of them, where they end, with [`GOES_ON`].
 #[inline(always)]
-pub fn line(message: &mut impl Message, at: u32) -> Line {
+pub fn near_line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
+    let (mut at, mut feeds) = (from, 0);
+    for _ in 0..NEAR_WORDS {
+        if at >= len {
+            return len;
+        }
+        let begin = at & !7;
+        feeds = bytes_equal(message.word(at / 8), b'\n') & (u64::MAX >> (8 * (at - begin)));
+        at = begin;
+        if feeds != 0 {
+            break;
+        }
+        at += 8;
+    }
+    if feeds == 0 { at | GOES_ON } else { at + first_set(feeds) }
+}
+
+/// Notes what the line says that begins at an offset of what was taken of a message.
+#[inline(always)]
+pub fn read_line(message: &mut impl Message, at: u32) {
     let name = message.begins(at);
     if starts_with_any_case(name, b"content-") && starts_with_any_case(message.begins(at + 8), b"length:") {
-        return Line { number: number(message, at + 15), says: says::LENGTH };
+        let number = number(message, at + 15);
+        let walk = message.walk();
+        message.set_walk(Walk { number, found: walk.found | says::LENGTH, ..walk });
+        return;
     }
     let says = if starts_with_any_case(name, b"transfer") && starts_with_any_case(message.begins(at + 8), b"-encod") {
         says::CHUNKED
@@ -284,7 +310,8 @@ pub fn line(message: &mut impl Message, at: u32) -> Line {
     } else {
         0
     };
-    Line { number: 0, says }
+    let walk = message.walk();
+    message.set_walk(Walk { found: walk.found | says, ..walk });
 }
 
 /// The number that stands there, behind spaces: up to 16 digits, which are more than anybody sends.

@@ -1,6 +1,9 @@
 //! A send, or a read, as far as its bytes can be seen: its first bytes at any offset, and its beginning in one piece.
 
-use super::http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line};
+use super::{
+    http1::{Framing, RequestLine},
+    step,
+};
 
 /// How many bytes are read at a time. 32 cost what 8 cost: what is paid for is the call.
 pub const HEAD_BYTES: usize = 32;
@@ -38,36 +41,89 @@ pub trait Message {
     /// From here on offsets count from this one.
     fn skip(&mut self, bytes: u32);
 
-    /// Where a line ends that begins at an offset of what was taken, which is `len` bytes; at `len` if it goes on.
-    fn line_feed(&mut self, at: u32, len: u32) -> u32
-    where
-        Self: Sized,
-    {
-        line_feed(self, at, len)
-    }
+    /// How far a loop has come over what was taken.
+    fn walk(&mut self) -> Walk;
 
-    /// Whether the first line of a request of HTTP/1 begins with [`Self::last_head`].
-    fn request_line(&mut self) -> RequestLine
-    where
-        Self: Sized,
-    {
-        request_line(self)
-    }
+    fn set_walk(&mut self, walk: Walk);
 
-    /// What a line of a head of HTTP/1 says that begins at an offset of what was taken.
-    fn line(&mut self, at: u32) -> Line
-    where
-        Self: Sized,
-    {
-        line(self, at)
-    }
-
-    /// What a head of HTTP/1 says that begins at an offset of what was taken, which is `len` bytes.
+    /// See [`step::framing`]. This and what follows are steps, each of which the kernel side has verified by itself.
     fn framing(&mut self, from: u32, len: u32) -> Framing
     where
         Self: Sized,
     {
-        framing(self, from, len)
+        step::framing(self, from, len)
+    }
+
+    /// See [`step::next_line`].
+    fn next_line(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::next_line(self, at, len)
+    }
+
+    /// See [`step::line_feed`].
+    fn line_feed(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::line_feed(self, at, len)
+    }
+
+    /// See [`step::near_line_feed`].
+    fn near_line_feed(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::near_line_feed(self, at, len)
+    }
+
+    /// See [`step::read_line`].
+    fn read_line(&mut self, at: u32)
+    where
+        Self: Sized,
+    {
+        step::read_line(self, at);
+    }
+
+    /// See [`step::request_line`].
+    fn request_line(&mut self) -> RequestLine
+    where
+        Self: Sized,
+    {
+        step::request_line(self)
+    }
+
+    /// See [`step::recognise`].
+    fn recognise(&mut self, len: u32, known: u32) -> u8
+    where
+        Self: Sized,
+    {
+        step::recognise(self, len, known) as u8
+    }
+
+    /// See [`step::is_setting`].
+    fn is_setting(&mut self, from: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::is_setting(self, from, len)
+    }
+
+    /// See [`step::redis_word`].
+    fn redis_word(&mut self, taken: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::redis_word(self, taken, len)
+    }
+
+    /// See [`step::postgresql_message`].
+    fn postgresql_message(&mut self, taken: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::postgresql_message(self, taken, len)
     }
 
     /// The number itself. The kernel's verifier forgets here what it knows of it, and so takes each turn of a loop for
@@ -79,6 +135,21 @@ pub trait Message {
     fn opaque_long(&mut self, number: u64) -> u64 {
         number
     }
+}
+
+/// How far a loop over a message has come, and what it has found. It is kept with the message and not in variables: the
+/// kernel's verifier follows those, and would go through each turn of the loop once for each way through the one before.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Where it goes on: an offset of what was taken.
+    pub at: u32,
+    /// Bits that each protocol has of its own.
+    pub found: u32,
+    /// A length that was found.
+    pub number: u64,
+    pub count: u32,
+    pub last: u32,
 }
 
 /// The first bytes of something. (No Option of it: the verifier would see the bytes of None.)

@@ -11,27 +11,31 @@ const MAX_WORDS: u32 = 40;
 /// Whether a statement of SET, and nothing else, begins at an offset of what was taken of a message of `len` bytes. It ends
 /// with the message, or with a NUL.
 #[inline(always)]
-pub(super) fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
+pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
     // Behind the end of the message something else may lie.
     if from + 4 > len || !starts_with_any_case(message.begins(from), b"set ") {
         return false;
     }
-    let mut at = from;
+    let (mut at, mut ends) = (from, 0);
     for _ in 0..MAX_WORDS {
         if at >= len {
             return true;
         }
         let begin = at & !7;
         let word = message.word(at / 8);
-        let ends = (bytes_equal(word, b';') | bytes_equal(word, 0)) & (u64::MAX >> (8 * (at - begin))) & HIGH_BITS;
+        ends = (bytes_equal(word, b';') | bytes_equal(word, 0)) & (u64::MAX >> (8 * (at - begin))) & HIGH_BITS;
+        at = begin;
         if ends != 0 {
-            let end = message.opaque(begin + first_set(ends));
-            let is_last = byte(message.begins(end), 0) == 0 || byte(message.begins(end), 1) == 0;
-            return end + 1 >= len || is_last;
+            break;
         }
-        at = message.opaque(begin + 8);
+        at += 8;
     }
-    false
+    if ends == 0 {
+        return false;
+    }
+    let end = message.opaque(at + first_set(ends));
+    let is_last = byte(message.begins(end), 0) == 0 || byte(message.begins(end), 1) == 0;
+    end + 1 >= len || is_last
 }
 
 #[cfg(test)]
