@@ -182,12 +182,20 @@ impl Scratch {
         self.next += IOVEC_BYTES;
     }
 
-    /// Goes to the buffer that holds an offset. How many bytes there are from there on in it.
+    /// Goes to the buffer that holds an offset: mostly that at hand. How many bytes there are from there on in it.
     #[inline(always)]
     fn find(&mut self, offset: u32) -> u32 {
         if self.kind == ABSENT {
             return 0;
         }
+        // Beyond its end, or before its beginning, there are none.
+        let within = offset.wrapping_sub(self.begin);
+        if within < self.len { self.len - within } else { find_further(offset) }
+    }
+
+    /// The same, where it is another one.
+    #[inline(always)]
+    fn look_for(&mut self, offset: u32) -> u32 {
         if offset < self.begin {
             (self.address, self.next, self.len) = self.first;
             self.begin = 0;
@@ -229,6 +237,13 @@ fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
     // SAFETY: all of them were set. What the helper cannot read it leaves zero.
     scratch.head = unsafe { words.assume_init() };
     if result == 0 { len } else { 0 }
+}
+
+/// Goes to another buffer: [`Scratch::look_for`]. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_further(offset: u32) -> u32 {
+    scratch().map_or(0, |scratch| scratch.look_for(offset))
 }
 
 /// Reads the head at an offset. A step of its own, as in `hearing.rs`.
