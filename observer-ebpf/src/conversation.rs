@@ -45,7 +45,8 @@ pub mod step {
         http1::{framing, line_feed, near_line_feed, next_line, read_line, request_line},
         postgresql::next_message as postgresql_message,
         redis::next_word as redis_word,
-        sql::is_setting,
+        sql::{is_setting, statement_end},
+        tls::{next_extension as tls_extension, next_name as tls_name},
     };
 }
 
@@ -148,6 +149,9 @@ impl Exactness {
 pub enum Kind {
     /// Nothing is known of what is spoken, or nothing has to be.
     Unknown,
+    /// The handshake of TLS.
+    Handshake,
+    /// What comes behind it.
     Tls,
     Http1,
     Other,
@@ -171,6 +175,9 @@ pub trait Steps {
     /// See [`Conversation::begin`].
     fn begin(&mut self) -> Exactness;
 
+    /// See [`Conversation::hear_handshake`].
+    fn hear_handshake(&mut self) -> Exactness;
+
     /// See [`Conversation::hear_tls`].
     fn hear_tls(&mut self) -> Exactness;
 
@@ -184,9 +191,17 @@ pub trait Steps {
 /// Hears a send whose head was taken.
 #[inline(always)]
 pub fn hear(steps: &mut impl Steps) -> Exactness {
-    let begun = if steps.kind().begins() { steps.begin() } else { Exact };
-    begun.and(match steps.kind() {
-        Kind::Unknown => Exact,
+    let (mut kind, mut begun) = (steps.kind(), Exact);
+    if kind.begins() {
+        begun = steps.begin();
+        kind = steps.kind();
+    }
+    if kind == Kind::Handshake {
+        begun = begun.and(steps.hear_handshake());
+        kind = steps.kind();
+    }
+    begun.and(match kind {
+        Kind::Unknown | Kind::Handshake => Exact,
         Kind::Tls => steps.hear_tls(),
         Kind::Http1 => steps.hear_http1(),
         Kind::Other => steps.hear_other(),
@@ -207,6 +222,10 @@ impl<M: Message> Steps for Whole<'_, M> {
 
     fn begin(&mut self) -> Exactness {
         self.conversation.begin(self.message, &mut self.send)
+    }
+
+    fn hear_handshake(&mut self) -> Exactness {
+        self.conversation.hear_handshake(self.message, &mut self.send)
     }
 
     fn hear_tls(&mut self) -> Exactness {
@@ -348,7 +367,7 @@ impl Conversation {
     #[must_use]
     pub fn kind(&self) -> Kind {
         if self.protocol == Protocol::Tls as u8 {
-            Kind::Tls
+            if self.is(is::FINISHED) { Kind::Tls } else { Kind::Handshake }
         } else if self.protocol != Protocol::Plain as u8 {
             Kind::Unknown
         } else if self.application == Application::Http1 as u8 {

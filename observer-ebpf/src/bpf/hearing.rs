@@ -68,7 +68,12 @@ step!(
     |hearing, message| hearing.conversation.begin(message, &mut hearing.send)
 );
 step!(
-    /// A send of TLS.
+    /// A send within the handshake of TLS.
+    hear_handshake,
+    |hearing, message| hearing.conversation.hear_handshake(message, &mut hearing.send)
+);
+step!(
+    /// What is behind it.
     hear_tls,
     |hearing, message| hearing.conversation.hear_tls(message, hearing.send)
 );
@@ -174,6 +179,11 @@ impl<const IS_SYN: bool> Steps for Apart<IS_SYN> {
     #[inline(always)]
     fn begin(&mut self) -> Exactness {
         exactness(hear_beginning())
+    }
+
+    #[inline(always)]
+    fn hear_handshake(&mut self) -> Exactness {
+        exactness(hear_handshake())
     }
 
     #[inline(always)]

@@ -413,6 +413,21 @@ impl Message for Scratch {
     }
 
     #[inline(always)]
+    fn statement_end(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_statement_end(at, len)
+    }
+
+    #[inline(always)]
+    fn tls_extension(&mut self, end: u32) -> bool {
+        steps::next_tls_extension(end) != 0
+    }
+
+    #[inline(always)]
+    fn tls_name(&mut self, end: u32) -> bool {
+        steps::next_tls_name(end) != 0
+    }
+
+    #[inline(always)]
     fn redis_word(&mut self, taken: u32, len: u32) -> bool {
         steps::next_redis_word(taken, len) != 0
     }

@@ -71,6 +71,24 @@ step!(
     |message| step::is_setting(message, from, len).into()
 );
 step!(
+    /// Finds where a statement may end: [`step::statement_end`].
+    find_statement_end(at, len),
+    len,
+    |message| step::statement_end(message, at, len)
+);
+step!(
+    /// Goes through an extension of a hello: [`step::tls_extension`].
+    next_tls_extension(end),
+    0,
+    |message| step::tls_extension(message, end).into()
+);
+step!(
+    /// Goes through the name of a protocol that it offers: [`step::tls_name`].
+    next_tls_name(end),
+    0,
+    |message| step::tls_name(message, end).into()
+);
+step!(
     /// Goes through a word of Redis: [`step::redis_word`].
     next_redis_word(taken, len),
     0,

@@ -110,6 +110,30 @@ pub trait Message {
         step::is_setting(self, from, len)
     }
 
+    /// See [`step::statement_end`].
+    fn statement_end(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::statement_end(self, at, len)
+    }
+
+    /// See [`step::tls_extension`].
+    fn tls_extension(&mut self, end: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::tls_extension(self, end)
+    }
+
+    /// See [`step::tls_name`].
+    fn tls_name(&mut self, end: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::tls_name(self, end)
+    }
+
     /// See [`step::redis_word`].
     fn redis_word(&mut self, taken: u32, len: u32) -> bool
     where
