@@ -67,8 +67,8 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
 /// Whose FIN came first, as far as the change tells. Where it was seen late, the state before it does.
 #[inline(always)]
 fn ender(entry: &Connection) -> Option<Ender> {
-    let old = change(entry)[0];
-    match new_state(entry) {
+    let [old, new] = entry::anew(&entry.change);
+    match new {
         state::FIN_WAIT1 => Some(Ender::Local),
         state::CLOSE_WAIT => Some(Ender::Peer),
         state::CLOSE => match old {
@@ -82,15 +82,7 @@ fn ender(entry: &Connection) -> Option<Ender> {
 
 #[inline(always)]
 fn new_state(entry: &Connection) -> u8 {
-    change(entry)[1]
-}
-
-/// The change of state, of which the verifier knows nothing any more: it would walk through all that follows once for each
-/// state.
-#[inline(always)]
-fn change(entry: &Connection) -> [u8; 2] {
-    // SAFETY: the pointer is that of a reference. Volatile, or the compiler would take what it has in a register.
-    unsafe { (&raw const entry.change).read_volatile() }
+    entry::anew(&entry.change)[1]
 }
 
 /// Whether our FIN is sent, or about to be, in a state.
