@@ -196,6 +196,22 @@ mod http {
     pub(super) const EXPECTS: u8 = 1 << 2;
 }
 
+/// What begins with a send: a request, or nothing.
+#[derive(Clone, Copy)]
+enum Heard {
+    Request(Exactness),
+    Nothing(Exactness),
+}
+
+impl Heard {
+    #[inline(always)]
+    fn exactness(self) -> Exactness {
+        match self {
+            Self::Request(exactness) | Self::Nothing(exactness) => exactness,
+        }
+    }
+}
+
 /// Whether a body in chunks ends with this send; also where that cannot be seen.
 #[inline(always)]
 fn may_end_chunks(message: &mut impl Message, len: u32) -> bool {
@@ -357,19 +373,7 @@ impl Conversation {
         }
         let mut exactness = Exact;
         if self.has(http::EXPECTS) && send.at < self.frame_end {
-            self.more &= !http::EXPECTS;
-            if send.after_unseen {
-                exactness = Inexact;
-            }
-            let line = message.request_line();
-            // Capitals that go on are no method: they are a body.
-            let may_be_request =
-                line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
-            if !self.turn.asked(send.at) && may_be_request {
-                // Answered without its body: the next one, or a body that looks so.
-                exactness = Inexact;
-                self.frame_end = send.at;
-            }
+            exactness = self.hear_awaited_body(message, head, send);
         }
         if send.at < self.frame_end {
             // The rest of a body, and something behind it.
@@ -394,52 +398,78 @@ impl Conversation {
             let is_body = self.is(is::OPEN_END) && self.turn.asked(send.at);
             return if is_body { exactness } else { Inexact };
         }
-        let is_asked = self.turn.asked(send.at);
-        // Where one has to begin, a common method is enough.
-        let is_common = !self.is(is::OPEN_END) && is_request(head);
-        let line = if is_common { RequestLine::Request } else { message.request_line() };
-        if self.is(is::OPEN_END) {
-            let are_open = self.has(http::CHUNKS_OPEN);
-            if are_open
-                && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
-                && may_end_chunks(message, send.len)
-            {
-                self.more &= !http::CHUNKS_OPEN;
-            }
-            if is_asked && self.is(is::CONTINUED) {
-                return exactness;
-            }
-            if line == RequestLine::Unclear && !is_asked {
-                // A method, written by itself, or capitals of a body.
-                return Inexact;
-            }
-            if line != RequestLine::Request {
-                self.turn.excuse(send.at, send.len);
-                return exactness;
-            }
-            if is_asked || are_open {
-                // Pipelined, or within a body.
-                exactness = Inexact;
-            }
-        } else if line == RequestLine::Other {
-            if is_preface(head) {
-                return self.begin_http2();
-            }
-            // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
-            self.turn.excuse(send.at, send.len);
-            self.traits |= is::OPEN_END | is::HIJACKED;
-            return exactness;
-        } else if is_asked || line == RequestLine::Unclear {
-            // Pipelined; or perhaps not HTTP any more.
-            exactness = Inexact;
-        }
+        let begins =
+            if self.is(is::OPEN_END) { self.hear_open_end(message, send) } else { self.hear_next(message, head, send) };
+        let Heard::Request(begun) = begins else { return exactness.and(begins.exactness()) };
         if is_preface(head) {
             return self.begin_http2();
         }
         if self.is(is::HIJACKED) {
             exactness = Inexact;
         }
-        exactness.and(self.begin_request(message, send))
+        exactness.and(begun).and(self.begin_request(message, send))
+    }
+
+    /// A body was announced, and its request waits for `100 Continue`: what comes may be that, or the next request.
+    #[inline(always)]
+    fn hear_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        self.more &= !http::EXPECTS;
+        let line = message.request_line();
+        // Capitals that go on are no method: they are a body.
+        let may_be_request =
+            line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
+        if !self.turn.asked(send.at) && may_be_request {
+            // Answered without its body: the next one, or a body that looks so.
+            self.frame_end = send.at;
+            return Inexact;
+        }
+        if send.after_unseen { Inexact } else { Exact }
+    }
+
+    /// A send where it is not known where the request before it ends: what looks like one begins one.
+    #[inline(always)]
+    fn hear_open_end(&mut self, message: &mut impl Message, send: Send) -> Heard {
+        let is_asked = self.turn.asked(send.at);
+        let are_open = self.has(http::CHUNKS_OPEN);
+        let line = message.request_line();
+        if are_open
+            && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
+            && may_end_chunks(message, send.len)
+        {
+            self.more &= !http::CHUNKS_OPEN;
+        }
+        if is_asked && self.is(is::CONTINUED) {
+            return Heard::Nothing(Exact);
+        }
+        if line == RequestLine::Unclear && !is_asked {
+            // A method, written by itself, or capitals of a body.
+            return Heard::Nothing(Inexact);
+        }
+        if line != RequestLine::Request {
+            self.turn.excuse(send.at, send.len);
+            return Heard::Nothing(Exact);
+        }
+        // Pipelined, or within a body.
+        Heard::Request(if is_asked || are_open { Inexact } else { Exact })
+    }
+
+    /// A send where a request has to begin.
+    #[inline(always)]
+    fn hear_next(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
+        // A common method is enough.
+        let line = if is_request(head) { RequestLine::Request } else { message.request_line() };
+        if line == RequestLine::Other {
+            if is_preface(head) {
+                return Heard::Nothing(self.begin_http2());
+            }
+            // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
+            self.turn.excuse(send.at, send.len);
+            self.traits |= is::OPEN_END | is::HIJACKED;
+            return Heard::Nothing(Exact);
+        }
+        // Pipelined; or perhaps not HTTP any more.
+        let is_pipelined = self.turn.asked(send.at) || line == RequestLine::Unclear;
+        Heard::Request(if is_pipelined { Inexact } else { Exact })
     }
 
     /// A request of HTTP/1 whose head is not looked at may go on.

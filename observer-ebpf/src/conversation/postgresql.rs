@@ -161,6 +161,14 @@ impl Conversation {
             // Whether this belongs to it, or is another one, cannot be told. That is marked already.
             return Exact;
         }
+        self.hear_batch(message, head, send)
+    }
+
+    /// Messages that ask something, or prepare for it.
+    #[inline(always)]
+    fn hear_batch(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        let kind = head.byte(0);
+        let is_asked = self.turn.asked(send.at);
         self.more &= !CUT;
         let batch = batch(message, send.len);
         if batch.is_cut {
