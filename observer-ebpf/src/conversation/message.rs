@@ -41,9 +41,10 @@ pub trait Message {
     /// From here on offsets count from this one.
     fn skip(&mut self, bytes: u32);
 
-    /// How far a loop has come over what was taken.
+    /// How far a loop has come over what was taken, and what it has found.
     fn walk(&mut self) -> Walk;
 
+    /// Keeps that.
     fn set_walk(&mut self, walk: Walk);
 
     /// See [`step::framing`]. This and what follows are steps, each of which the kernel side has verified by itself.
@@ -172,7 +173,9 @@ pub struct Walk {
     pub found: u32,
     /// A length that was found.
     pub number: u64,
+    /// How many there are, or are still to come.
     pub count: u32,
+    /// What was found last: where it is, or its type.
     pub last: u32,
 }
 
