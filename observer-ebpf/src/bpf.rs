@@ -18,6 +18,7 @@ mod message;
 mod pool;
 mod process;
 mod socket;
+mod steps;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -185,7 +185,8 @@ pub struct Connection {
     pub replaced_cause: u8,
     /// A [`Cause`], once it is closed.
     pub cause: u8,
-    pub reserved: [u8; 2],
+    /// The change of state that is being looked at: from which, and to which.
+    pub change: [u8; 2],
 }
 
 impl Connection {
@@ -222,7 +223,7 @@ impl Connection {
         why: 0,
         replaced_cause: 0,
         cause: 0,
-        reserved: [0; 2],
+        change: [0; 2],
     };
 }
 

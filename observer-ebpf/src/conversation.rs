@@ -34,10 +34,24 @@ mod tls;
 mod fixture;
 
 use crate::Turn;
+use application::known;
 pub use application::{Application, SEVERAL_APPLICATIONS};
-pub use http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line};
-pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
-pub use target::{TARGET_UNCLEAR, hash_target};
+pub use http1::{Framing, RequestLine};
+pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
+pub use target::TARGET_UNCLEAR;
+
+/// The steps through a message that the kernel side has verified by themselves: what [`Message`] has of them.
+pub mod step {
+    pub use super::{
+        application::recognise,
+        http1::{framing, line_feed, near_line_feed, next_line, read_line, request_line},
+        postgresql::next_message as postgresql_message,
+        redis::next_word as redis_word,
+        sql::{is_setting, statement_end},
+        target::{goes_on as target_goes_on, next_word as target_word},
+        tls::{next_extension as tls_extension, next_name as tls_name},
+    };
+}
 
 /// How a connection's payload is wrapped, as far as its sends tell.
 #[repr(u8)]
@@ -136,7 +150,11 @@ impl Exactness {
 /// Who hears a send: see [`Conversation::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Untold,
+    /// Nothing is known of what is spoken, or nothing has to be.
+    Unknown,
+    /// The handshake of TLS.
+    Handshake,
+    /// What comes behind it.
     Tls,
     Http1,
     Other,
@@ -147,7 +165,82 @@ impl Kind {
     #[inline(always)]
     #[must_use]
     pub fn begins(self) -> bool {
-        matches!(self, Self::Untold | Self::Other)
+        matches!(self, Self::Unknown | Self::Other)
+    }
+}
+
+/// The steps in which a send is heard. The kernel side has each of them verified by itself: together they would be walked
+/// through once for each way through all of them.
+pub trait Steps {
+    /// Who hears the send, as far as it is known by now.
+    fn kind(&self) -> Kind;
+
+    /// See [`Conversation::begin`].
+    fn begin(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_handshake`].
+    fn hear_handshake(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_tls`].
+    fn hear_tls(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_http1`].
+    fn hear_http1(&mut self) -> Exactness;
+
+    /// See [`Conversation::hear_other`].
+    fn hear_other(&mut self) -> Exactness;
+}
+
+/// Hears a send whose head was taken.
+#[inline(always)]
+pub fn hear(steps: &mut impl Steps) -> Exactness {
+    let (mut kind, mut begun) = (steps.kind(), Exact);
+    if kind.begins() {
+        begun = steps.begin();
+        kind = steps.kind();
+    }
+    if kind == Kind::Handshake {
+        begun = begun.and(steps.hear_handshake());
+        kind = steps.kind();
+    }
+    begun.and(match kind {
+        Kind::Unknown | Kind::Handshake => Exact,
+        Kind::Tls => steps.hear_tls(),
+        Kind::Http1 => steps.hear_http1(),
+        Kind::Other => steps.hear_other(),
+    })
+}
+
+/// All steps at once.
+struct Whole<'a, M> {
+    conversation: &'a mut Conversation,
+    message: &'a mut M,
+    send: Send,
+}
+
+impl<M: Message> Steps for Whole<'_, M> {
+    fn kind(&self) -> Kind {
+        self.conversation.kind()
+    }
+
+    fn begin(&mut self) -> Exactness {
+        self.conversation.begin(self.message, &mut self.send)
+    }
+
+    fn hear_handshake(&mut self) -> Exactness {
+        self.conversation.hear_handshake(self.message, &mut self.send)
+    }
+
+    fn hear_tls(&mut self) -> Exactness {
+        self.conversation.hear_tls(self.message, self.send)
+    }
+
+    fn hear_http1(&mut self) -> Exactness {
+        self.conversation.hear_http1(self.message, self.send)
+    }
+
+    fn hear_other(&mut self) -> Exactness {
+        self.conversation.hear_other(self.message, self.send)
     }
 }
 
@@ -266,20 +359,10 @@ impl Conversation {
     }
 
     /// A send begins. What was answered before it has been counted by then.
-    ///
-    /// The steps are public for the kernel side, which has each of them verified by itself: together they would be walked
-    /// through once for each way through all of them.
     #[inline(always)]
     pub fn hear(&mut self, message: &mut impl Message, send: Send) -> Exactness {
-        let mut send = send;
         let _ = message.head(0);
-        let begun = if self.kind().begins() { self.begin(message, &mut send) } else { Exact };
-        begun.and(match self.kind() {
-            Kind::Untold => Exact,
-            Kind::Tls => self.hear_tls(message, send),
-            Kind::Http1 => self.hear_http1(message, send),
-            Kind::Other => self.hear_other(message, send),
-        })
+        hear(&mut Whole { conversation: self, message, send })
     }
 
     /// Who hears a send.
@@ -287,9 +370,9 @@ impl Conversation {
     #[must_use]
     pub fn kind(&self) -> Kind {
         if self.protocol == Protocol::Tls as u8 {
-            Kind::Tls
+            if self.is(is::FINISHED) { Kind::Tls } else { Kind::Handshake }
         } else if self.protocol != Protocol::Plain as u8 {
-            Kind::Untold
+            Kind::Unknown
         } else if self.application == Application::Http1 as u8 {
             Kind::Http1
         } else {
@@ -354,18 +437,20 @@ impl Conversation {
         // Perhaps behind a header of the PROXY protocol.
         let is_server_first = send.at == self.frame_end && send.server_spoke() && !self.is(is::TUNNEL | is::SOCKS);
         self.frame_end = 0;
-        let application = if http1::is_request(head) {
-            Application::Http1
-        } else if postgresql::is_start(head, send.len) || !send.is_first() && postgresql::is_query(head, send.len) {
-            Application::Postgresql
-        } else if redis::begins(head) {
-            Application::Redis
-        } else if is_server_first && mysql::is_login(head, send) {
-            Application::Mysql
-        } else {
-            application::recognise(head, Send { greeted: is_server_first && self.is(is::GREETED), ..send })
-        };
-        self.application = message.opaque(application as u32) as u8;
+        let mut known = 0;
+        if send.is_first() {
+            known |= known::FIRST;
+        }
+        if send.server_spoke() {
+            known |= known::SERVER_SPOKE;
+        }
+        if is_server_first {
+            known |= known::SERVER_FIRST;
+            if self.is(is::GREETED) {
+                known |= known::GREETED;
+            }
+        }
+        self.application = message.recognise(send.len, known);
         if self.application != Application::Unknown as u8 {
             return if application::has_exact_turns(self.application) { Exact } else { Inexact };
         }
@@ -379,10 +464,10 @@ impl Conversation {
             // If it is answered so.
             self.application = Application::Http1 as u8;
         }
-        if memcached::may_be_command(head) {
+        if memcached::may_be_command(message.last_head()) {
             self.traits |= is::MAY_BE_MEMCACHED;
         }
-        if !send.is_first() && mysql::may_be_command(head, send.len) {
+        if !send.is_first() && mysql::may_be_command(message.last_head(), send.len) {
             self.traits |= is::MAY_BE_MYSQL;
         }
         Exact

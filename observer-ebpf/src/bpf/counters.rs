@@ -78,7 +78,7 @@ impl Counters {
     }
 
     #[inline(always)]
-    fn at(slot: u32) -> Option<Self> {
+    pub(super) fn at(slot: u32) -> Option<Self> {
         let group = COUNTERS.get_ptr_mut(slot);
         if group.is_none() {
             lost(Loss::CountsLost);

@@ -477,17 +477,25 @@ fn count_closed(entry: &mut Connection) {
         if entry.established_ns > 0 {
             counters.count_lifetime((entry.ended_ns / 1000).saturating_sub(entry.established_ns / 1000));
         }
-        entry.cause = count_cause(counters, cause(entry));
+        entry.cause = cause(entry) as u8;
+        count_cause(entry, counters);
     }
 }
 
 #[inline(always)]
-fn count_cause(counters: Counters, cause: Cause) -> u8 {
+fn count_cause(entry: &Connection, counters: Counters) {
+    let cause = anew(&entry.cause);
     // SAFETY: only an address inside the map value is computed.
-    add_at(unsafe { &raw mut (*counters.0).closes }, cause as u8, 1);
+    add_at(unsafe { &raw mut (*counters.0).closes }, cause, 1);
     // SAFETY: a pointer into a map value, checked for null. Of two that close at once, either is the last.
-    unsafe { (*counters.0).last_cause = cause as u64 };
-    cause as u8
+    unsafe { (*counters.0).last_cause = cause.into() };
+}
+
+/// Reads a field anew, of which the verifier forgets what it was: it would walk through what follows once for each value.
+#[inline(always)]
+pub(super) fn anew<T: Copy>(field: &T) -> T {
+    // SAFETY: the pointer is that of a reference. Volatile, or the compiler would take what it has in a register.
+    unsafe { core::ptr::from_ref(field).read_volatile() }
 }
 
 /// What is read after CLOSE, or never, may change what it ended by.
@@ -497,13 +505,14 @@ pub(super) fn settle_cause(entry: &mut Connection) {
         // It is not counted yet, as at every exchange of an open one; or its end was not seen, which nothing changes.
         return;
     }
-    let cause = cause(entry);
-    if cause as u8 != entry.cause
+    let before = entry.cause;
+    entry.cause = cause(entry) as u8;
+    if anew(&entry.cause) != before
         && let Some(counters) = Counters::of(entry)
     {
         // SAFETY: only an address inside the map value is computed.
-        add_at(unsafe { &raw mut (*counters.0).closes }, entry.cause, u64::MAX);
-        entry.cause = count_cause(counters, cause);
+        add_at(unsafe { &raw mut (*counters.0).closes }, before, u64::MAX);
+        count_cause(entry, counters);
     }
 }
 
@@ -565,7 +574,8 @@ pub(super) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, s
     };
     entry.failure = failure as u8;
     if let Some(counters) = Counters::of(entry) {
-        count!(counters, failures[failure as usize]);
+        // SAFETY: only an address inside the map value is computed.
+        add_at(unsafe { &raw mut (*counters.0).failures }, anew(&entry.failure), 1);
     }
     row(ctx, entry, RowKind::Failed);
 }

@@ -9,9 +9,7 @@
 //! Then the owner is another one: what was heard is dropped, and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{
-    Connection, Conversation, Exactness, Framing, Kind, Line, Message as _, RequestLine, Send, TARGET_UNCLEAR,
-};
+use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Kind, Message as _, Send, Steps, hear};
 
 use super::{
     entry,
@@ -45,6 +43,12 @@ fn hearing() -> Option<&'static mut Hearing> {
 const EXACT: u32 = Exactness::Exact as u32;
 const INEXACT: u32 = Exactness::Inexact as u32;
 
+/// What a step has returned.
+#[inline(always)]
+fn exactness(returned: u32) -> Exactness {
+    if returned == EXACT { Exactness::Exact } else { Exactness::Inexact }
+}
+
 /// Defines a step: a function that is verified by itself.
 macro_rules! step {
     ($(#[$doc:meta])* $name:ident, |$hearing:ident, $message:ident| $hear:expr) => {
@@ -65,7 +69,12 @@ step!(
     |hearing, message| hearing.conversation.begin(message, &mut hearing.send)
 );
 step!(
-    /// A send of TLS.
+    /// A send within the handshake of TLS.
+    hear_handshake,
+    |hearing, message| hearing.conversation.hear_handshake(message, &mut hearing.send)
+);
+step!(
+    /// What is behind it.
     hear_tls,
     |hearing, message| hearing.conversation.hear_tls(message, hearing.send)
 );
@@ -88,46 +97,12 @@ step!(
     }
 );
 
-/// Goes through a head of HTTP/1: see [`tcp_reuse_watch_ebpf::framing`]. What it says of the body is in the message.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn frame_head(from: u32, len: u32) -> u32 {
-    let Some(message) = scratch() else { return 0 };
-    let Framing { body, end, says } = tcp_reuse_watch_ebpf::framing(message, from, len);
-    message.number = body;
-    message.says = says;
-    end
-}
-
-/// Looks at the head that was read last: see [`tcp_reuse_watch_ebpf::request_line`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn read_request_line() -> u32 {
-    scratch().map_or(RequestLine::Other, |message| tcp_reuse_watch_ebpf::request_line(message)) as u32
-}
-
-/// Finds the end of a line: see [`tcp_reuse_watch_ebpf::line_feed`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn find_line_feed(at: u32, len: u32) -> u32 {
-    scratch().map_or(len, |message| tcp_reuse_watch_ebpf::line_feed(message, at, len))
-}
-
-/// Reads a line of a head: see [`tcp_reuse_watch_ebpf::line`]. Its number is in the message.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn read_line(at: u32) -> u32 {
-    let Some(message) = scratch() else { return 0 };
-    let Line { number, says } = tcp_reuse_watch_ebpf::line(message, at);
-    message.number = number;
-    says
-}
-
-/// Hashes whom a connection is for: see [`tcp_reuse_watch_ebpf::hash_target`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(super) extern "C" fn hash_name(from: u32, len: u32) -> u64 {
-    scratch().map_or(TARGET_UNCLEAR, |message| tcp_reuse_watch_ebpf::hash_target(message, from, len))
+/// Copies a conversation, word by word. (Of an assignment the compiler makes a call of `memmove()`, which copies each byte by
+/// itself.)
+#[inline(always)]
+fn copy(from: &Conversation, to: &mut Conversation) {
+    // SAFETY: both are references, and what one of them can write to overlaps with nothing.
+    unsafe { core::ptr::copy_nonoverlapping(from, to, 1) };
 }
 
 /// Begins to hear something of a connection. Before the message is taken: what is taken then is this connection's.
@@ -135,7 +110,7 @@ pub(super) extern "C" fn hash_name(from: u32, len: u32) -> u64 {
 fn claim(entry: &Connection) -> Option<&'static mut Hearing> {
     let hearing = hearing()?;
     hearing.owner = entry.socket;
-    hearing.conversation = entry.conversation;
+    copy(&entry.conversation, &mut hearing.conversation);
     Some(hearing)
 }
 
@@ -146,21 +121,13 @@ pub(super) fn hear_send(entry: &mut Connection, buffers: impl FnOnce() -> Option
     hearing.send = send;
     let Some(message) = buffers() else { return false };
     let _ = message.take_target();
-    let kind = entry.conversation.kind();
-    if kind == Kind::Http1 {
+    if entry.conversation.kind() == Kind::Http1 {
         message::take_beginning();
     } else {
         let _ = message.head(0);
     }
-    let begun = if kind.begins() { hear_beginning() } else { EXACT };
-    let heard = match heard_as() {
-        Some(Kind::Untold) => EXACT,
-        Some(Kind::Tls) => hear_tls(),
-        Some(Kind::Http1) => hear_http1(),
-        Some(Kind::Other) => hear_other(),
-        None => INEXACT,
-    };
-    keep_with_target(entry) && begun | heard == EXACT
+    let heard = hear(&mut Apart::<false>);
+    keep_with_target(entry) && heard == Exactness::Exact
 }
 
 /// What goes out with the SYN of a socket. Of requests of HTTP/1 the end is not looked for, and what other applications mean
@@ -186,15 +153,10 @@ fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) 
     let Some(message) = message.buffers() else { return false };
     let _ = message.take_target();
     let _ = message.head(0);
-    let begun = hear_beginning();
-    let heard = match heard_as() {
-        Some(Kind::Tls) => hear_tls(),
-        Some(Kind::Http1 | Kind::Untold) => EXACT,
-        Some(Kind::Other) | None => INEXACT,
-    };
+    let heard = hear(&mut Apart::<true>);
     let is_kept = keep_with_target(entry);
     entry.conversation.leave_open();
-    is_kept && begun | heard == EXACT
+    is_kept && heard == Exactness::Exact
 }
 
 /// `read` bytes were read. Whether all that their beginning means is known; None if they cannot be seen.
@@ -207,10 +169,40 @@ pub(super) fn hear_read(entry: &mut Connection, written: u64, read: u32) -> Opti
     Some(keep(entry) && heard == EXACT)
 }
 
-/// What the conversation has become by the last step.
-#[inline(always)]
-fn heard_as() -> Option<Kind> {
-    hearing().map(|hearing| hearing.conversation.kind())
+/// The steps of a send, each verified by itself. `IS_SYN`: as [`hear_syn`] does it.
+struct Apart<const IS_SYN: bool>;
+
+impl<const IS_SYN: bool> Steps for Apart<IS_SYN> {
+    #[inline(always)]
+    fn kind(&self) -> Kind {
+        // Without what is heard no step finds it either, and says that it is inexact.
+        hearing().map_or(Kind::Other, |hearing| hearing.conversation.kind())
+    }
+
+    #[inline(always)]
+    fn begin(&mut self) -> Exactness {
+        exactness(hear_beginning())
+    }
+
+    #[inline(always)]
+    fn hear_handshake(&mut self) -> Exactness {
+        exactness(hear_handshake())
+    }
+
+    #[inline(always)]
+    fn hear_tls(&mut self) -> Exactness {
+        exactness(hear_tls())
+    }
+
+    #[inline(always)]
+    fn hear_http1(&mut self) -> Exactness {
+        if IS_SYN { Exactness::Exact } else { exactness(hear_http1()) }
+    }
+
+    #[inline(always)]
+    fn hear_other(&mut self) -> Exactness {
+        if IS_SYN { Exactness::Inexact } else { exactness(hear_other()) }
+    }
 }
 
 /// The same, and whom the connection is for.
@@ -233,6 +225,6 @@ fn keep(entry: &mut Connection) -> bool {
         hearing.owner = 0;
         return false;
     }
-    entry.conversation = hearing.conversation;
+    copy(&hearing.conversation, &mut entry.conversation);
     true
 }

@@ -1,7 +1,7 @@
 //! The first bytes of what a program sends, and the heads of TLS records in it, to tell a request from what sets a
 //! connection up; and of what it reads, where the answer has to tell. None of it is kept, and none leaves the kernel.
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, mem::MaybeUninit};
 
 use aya_ebpf::{
     helpers::generated::{bpf_probe_read_kernel as probe_read_kernel, bpf_probe_read_user as probe_read_user},
@@ -9,15 +9,15 @@ use aya_ebpf::{
     maps::PerCpuArray,
 };
 use tcp_reuse_watch_ebpf::{
-    ABSENT, BEGINNING_BYTES, Beginning, Framing, HEAD_BYTES, Head, Line, Message, RequestLine, WORD_BYTES,
+    ABSENT, BEGINNING_BYTES, Beginning, Framing, HEAD_BYTES, Head, Message, RequestLine, WORD_BYTES, Walk,
 };
 
 use super::{
     frozen::frozen,
-    hearing::{find_line_feed, frame_head, hash_name, read_line, read_request_line},
     memory::{Memory, Probed},
     process,
     socket::load,
+    steps,
 };
 
 /// How many buffers further on what is looked for may be. Some clients (rustls) write each record from its own.
@@ -137,11 +137,10 @@ pub(super) struct Scratch {
     /// Where the beginning was taken that is there, and how much of it; 0 if there is none.
     taken_at: u32,
     taken: u32,
-    pub(super) number: u64,
+    number: u64,
     /// Whom the connection is for, as far as this message says it.
     target: u64,
-    /// What the head says that was gone through last, as in [`Framing`].
-    pub(super) says: u32,
+    walk: Walk,
     head_len: u32,
     /// Address, next and length of the buffer that comes first.
     first: (u64, u64, u32),
@@ -197,12 +196,20 @@ impl Scratch {
         self.next += IOVEC_BYTES;
     }
 
-    /// Goes to the buffer that holds an offset. How many bytes there are from there on in it.
+    /// Goes to the buffer that holds an offset: mostly that at hand. How many bytes there are from there on in it.
     #[inline(always)]
     fn find(&mut self, offset: u32) -> u32 {
         if self.kind == ABSENT {
             return 0;
         }
+        // Beyond its end, or before its beginning, there are none.
+        let within = offset.wrapping_sub(self.begin);
+        if within < self.len { self.len - within } else { find_further(offset) }
+    }
+
+    /// The same, where it is another one.
+    #[inline(always)]
+    fn look_for(&mut self, offset: u32) -> u32 {
         if offset < self.begin {
             (self.address, self.next, self.len) = self.first;
             self.begin = 0;
@@ -230,15 +237,27 @@ impl Scratch {
 /// (`BPF_PRIV_STACK_MIN_SIZE`, kernel/bpf/verifier.c, since 6.13).
 #[inline(never)]
 fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
-    let mut words = [0u64; HEAD_BYTES / WORD_BYTES];
-    let (to, from) = ((&raw mut words).cast(), scratch.address_of(offset));
+    let mut words = MaybeUninit::<[u64; HEAD_BYTES / WORD_BYTES]>::uninit();
+    for index in 0..HEAD_BYTES / WORD_BYTES {
+        // SAFETY: the word is one of them. Volatile, or the compiler would make a call of `memset()` of it, which sets each
+        // byte by itself.
+        unsafe { words.as_mut_ptr().cast::<u64>().add(index).write_volatile(0) };
+    }
+    let (to, from) = (words.as_mut_ptr().cast(), scratch.address_of(offset));
     let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
     let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
     // SAFETY: `to` has room for HEAD_BYTES, and `len` is no more; a bad `from` makes the helper fail.
     let result = unsafe { if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) } };
-    // What the helper cannot read it leaves zero.
-    scratch.head = words;
+    // SAFETY: all of them were set. What the helper cannot read it leaves zero.
+    scratch.head = unsafe { words.assume_init() };
     if result == 0 { len } else { 0 }
+}
+
+/// Goes to another buffer: [`Scratch::look_for`]. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_further(offset: u32) -> u32 {
+    scratch().map_or(0, |scratch| scratch.look_for(offset))
 }
 
 /// Reads the head at an offset. A step of its own, as in `hearing.rs`.
@@ -363,16 +382,34 @@ impl Message for Scratch {
 
     #[inline(always)]
     fn framing(&mut self, from: u32, len: u32) -> Framing {
-        let end = frame_head(from, len);
-        // SAFETY: the pointers are those of references. Volatile, because the function has written there.
-        let (body, says) =
-            unsafe { ((&raw const self.number).read_volatile(), (&raw const self.says).read_volatile()) };
+        let end = steps::frame_head(from, len);
+        let Walk { number: body, found: says, .. } = self.walk();
         Framing { body, end, says }
     }
 
     #[inline(always)]
+    fn next_line(&mut self, at: u32, len: u32) -> u32 {
+        steps::next_line(at, len)
+    }
+
+    #[inline(always)]
+    fn line_feed(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_line_feed(at, len)
+    }
+
+    #[inline(always)]
+    fn near_line_feed(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_near_line_feed(at, len)
+    }
+
+    #[inline(always)]
+    fn read_line(&mut self, at: u32) {
+        steps::read_line(at);
+    }
+
+    #[inline(always)]
     fn request_line(&mut self) -> RequestLine {
-        match read_request_line() {
+        match steps::read_request_line() {
             line if line == RequestLine::Request as u32 => RequestLine::Request,
             line if line == RequestLine::Unclear as u32 => RequestLine::Unclear,
             _ => RequestLine::Other,
@@ -380,20 +417,60 @@ impl Message for Scratch {
     }
 
     #[inline(always)]
-    fn line_feed(&mut self, at: u32, len: u32) -> u32 {
-        find_line_feed(at, len)
+    fn recognise(&mut self, len: u32, known: u32) -> u8 {
+        steps::recognise(len, known) as u8
     }
 
     #[inline(always)]
-    fn line(&mut self, at: u32) -> Line {
-        let says = read_line(at);
-        // SAFETY: the pointer is that of a reference. Volatile, because the function has written there.
-        Line { number: unsafe { (&raw const self.number).read_volatile() }, says }
+    fn is_setting(&mut self, from: u32, len: u32) -> bool {
+        steps::find_setting(from, len) != 0
     }
 
     #[inline(always)]
-    fn hash_target(&mut self, from: u32, len: u32) -> u64 {
-        hash_name(from, len)
+    fn statement_end(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_statement_end(at, len)
+    }
+
+    #[inline(always)]
+    fn tls_extension(&mut self, end: u32) -> bool {
+        steps::next_tls_extension(end) != 0
+    }
+
+    #[inline(always)]
+    fn tls_name(&mut self, end: u32) -> bool {
+        steps::next_tls_name(end) != 0
+    }
+
+    #[inline(always)]
+    fn redis_word(&mut self, taken: u32, len: u32) -> bool {
+        steps::next_redis_word(taken, len) != 0
+    }
+
+    #[inline(always)]
+    fn postgresql_message(&mut self, taken: u32, len: u32) -> bool {
+        steps::next_postgresql_message(taken, len) != 0
+    }
+
+    #[inline(always)]
+    fn walk(&mut self) -> Walk {
+        // SAFETY: the pointer is that of a reference. Volatile, because another function may have written there.
+        unsafe { (&raw const self.walk).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_walk(&mut self, walk: Walk) {
+        // SAFETY: the pointer is that of a reference. Volatile, because another function may read there.
+        unsafe { (&raw mut self.walk).write_volatile(walk) }
+    }
+
+    #[inline(always)]
+    fn target_word(&mut self, from: u32, len: u32) -> bool {
+        steps::next_target_word(from, len) != 0
+    }
+
+    #[inline(always)]
+    fn target_goes_on(&mut self) -> bool {
+        steps::find_target_end() != 0
     }
 
     #[inline(always)]

@@ -40,18 +40,26 @@ pub(super) fn ask(entry: &mut Connection) {
         return;
     }
     entry.flags |= flag::ASKED | flag::SERVING;
-    if let Some(counters) = Counters::of(entry) {
-        count!(counters, serving);
-        if !raise(counters) {
-            entry.flags |= flag::AVOIDABLE;
-        }
-        // Last: whoever reads in between does not take it for avoidable.
-        count!(counters, asked);
+    if count_ask(entry.slot) != 0 {
+        entry.flags |= flag::AVOIDABLE;
     }
     if entry.ended_ns != 0 {
         // The peer had closed it before.
         stop_serving(entry);
     }
+}
+
+/// A connection of the group with these counters asks. 1 if it was avoidable. A step that is verified by itself, as in
+/// `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_ask(slot: u32) -> u32 {
+    let Some(counters) = Counters::at(slot) else { return 0 };
+    count!(counters, serving);
+    let is_most = raise(counters);
+    // Last: whoever reads in between does not take it for avoidable.
+    count!(counters, asked);
+    u32::from(!is_most)
 }
 
 /// It cannot serve any more: the peer has closed it, or we have, in both directions.

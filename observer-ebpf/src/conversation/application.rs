@@ -3,7 +3,9 @@
 //! Exactness is earned here: only where a turn is known to be a request are exchanges exact. Everything else is counted as
 //! turns, which say so.
 
-use super::{Head, Message, Send, amqp, dns, ftp, kafka, ldap, mongodb, mqtt, nats, smtp, ssh};
+use super::{
+    Head, Message, Send, amqp, dns, ftp, http1, kafka, ldap, mongodb, mqtt, mysql, nats, postgresql, redis, smtp, ssh,
+};
 
 macro_rules! applications {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)+) => {
@@ -76,15 +78,55 @@ pub(super) fn has_exact_turns(application: u8) -> bool {
     EXACT >> (application & 31) & 1 == 1
 }
 
+/// Bits of what is known of the send that tells what is spoken.
+pub(super) mod known {
+    /// Nothing was sent before it.
+    pub(in crate::conversation) const FIRST: u32 = 1;
+    /// The server has said something before it, or has begun to speak, or has greeted with a number.
+    pub(in crate::conversation) const SERVER_SPOKE: u32 = 1 << 1;
+    pub(in crate::conversation) const SERVER_FIRST: u32 = 1 << 2;
+    pub(in crate::conversation) const GREETED: u32 = 1 << 3;
+}
+
+/// What a connection speaks whose first send, of `len` bytes, begins with [`Message::last_head`]. That is taken again for each
+/// protocol, so that the kernel's verifier forgets what it was not.
+#[inline(always)]
+pub fn recognise(message: &mut impl Message, len: u32, known: u32) -> Application {
+    let is = |bit: u32| known & bit != 0;
+    let send = Send {
+        at: u64::from(!is(known::FIRST)),
+        received: u64::from(is(known::SERVER_SPOKE)),
+        consumed: 0,
+        len,
+        after_unseen: false,
+        greeted: is(known::GREETED),
+    };
+    if http1::is_request(message.last_head()) {
+        return Application::Http1;
+    }
+    if postgresql::is_start(message.last_head(), len)
+        || !send.is_first() && postgresql::is_query(message.last_head(), len)
+    {
+        return Application::Postgresql;
+    }
+    if redis::begins(message.last_head()) {
+        return Application::Redis;
+    }
+    if is(known::SERVER_FIRST) && mysql::is_login(message.last_head(), send) {
+        return Application::Mysql;
+    }
+    recognise_turns(message, send)
+}
+
 /// Makes of a table of protocols whose turns are not exact the functions that ask it: each protocol is a file, which says
 /// how a connection of it begins, and which of its sends set it up. (Branches and no table of functions: a BPF program
 /// has no indirect calls.)
 macro_rules! turns {
     ($($application:ident: $module:ident,)+) => {
-        /// What a connection speaks whose first send begins so.
+        /// Which of these a connection speaks whose first send begins with [`Message::last_head`].
         #[inline(always)]
-        pub(super) fn recognise(head: Head, send: Send) -> Application {
-            $(if $module::begins(head, send) {
+        fn recognise_turns(message: &mut impl Message, send: Send) -> Application {
+            $(if $module::begins(message.last_head(), send) {
                 return Application::$application;
             })+
             Application::Unknown

@@ -1,6 +1,6 @@
 //! What the tests of the protocols stand on: sends as bytes.
 
-use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES};
+use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
 
 /// A send in one buffer.
 pub(super) struct Sent<'a> {
@@ -8,11 +8,12 @@ pub(super) struct Sent<'a> {
     last: Head,
     /// As it was noted last.
     pub(super) target: u64,
+    walk: Walk,
 }
 
 impl<'a> Sent<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: Head::NONE, target: 0 }
+        Self { bytes, last: Head::NONE, target: 0, walk: Walk::default() }
     }
 }
 
@@ -55,6 +56,14 @@ impl Message for Sent<'_> {
 
     fn note_target(&mut self, target: u64) {
         self.target = target;
+    }
+
+    fn walk(&mut self) -> Walk {
+        self.walk
+    }
+
+    fn set_walk(&mut self, walk: Walk) {
+        self.walk = walk;
     }
 
     fn skip(&mut self, bytes: u32) {

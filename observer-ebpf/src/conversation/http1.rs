@@ -8,7 +8,7 @@
 //! `101 Switching Protocols` no more requests come.
 
 use super::{
-    Application, Conversation, Exactness, Head, Message, Send, is,
+    Application, Conversation, Exactness, Head, Message, Send, Walk, is,
     message::{
         BEGINNING_BYTES, HEAD_BYTES, HIGH_BITS, WORD_BYTES, bytes_equal, bytes_within, digits, first_set, starts_with,
         starts_with_any_case,
@@ -19,8 +19,12 @@ use Exactness::{Exact, Inexact};
 /// Lines of a head that are looked at. Browsers send some 20, and proxies add some.
 const MAX_LINES: u32 = 64;
 
-/// Words of what is taken of a message.
+/// Words of what is taken of a message, and those of them in which most lines end.
 const MAX_WORDS: u32 = (BEGINNING_BYTES / WORD_BYTES) as u32;
+const NEAR_WORDS: u32 = 16;
+
+/// Bit of an offset: the line does not end before it.
+const GOES_ON: u32 = 1 << 31;
 
 /// Preliminary answers that may come together. Nobody is known to send more than two.
 const MAX_INTERIM: u32 = 3;
@@ -177,13 +181,6 @@ pub struct Framing {
     pub says: u32,
 }
 
-/// What a line of a head says of it. Bits of [`says`], and the number, if it is a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
-    pub number: u64,
-    pub says: u32,
-}
-
 /// Bits of [`Framing::says`].
 mod says {
     pub(super) const LENGTH: u32 = 1;
@@ -203,6 +200,22 @@ mod http {
     pub(super) const CHUNKS_OPEN: u8 = 1 << 1;
     /// It has `Expect`, and neither `100 Continue` nor its body was seen.
     pub(super) const EXPECTS: u8 = 1 << 2;
+}
+
+/// What begins with a send: a request, or nothing.
+#[derive(Clone, Copy)]
+enum Heard {
+    Request(Exactness),
+    Nothing(Exactness),
+}
+
+impl Heard {
+    #[inline(always)]
+    fn exactness(self) -> Exactness {
+        match self {
+            Self::Request(exactness) | Self::Nothing(exactness) => exactness,
+        }
+    }
 }
 
 /// Whether a body in chunks ends with this send, of `len` bytes; also where that cannot be seen.
@@ -226,28 +239,39 @@ fn may_end_chunks(message: &mut impl Message, head: Head, len: u32) -> bool {
 /// Goes through a head line by line, from an offset of what was taken of a message, which is `len` bytes.
 #[inline(always)]
 pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
-    let mut framing = Framing { body: 0, end: 0, says: 0 };
+    message.set_walk(Walk::default());
     let mut at = from;
     for _ in 0..MAX_LINES {
-        let feed = message.line_feed(at, len);
-        if feed >= len {
+        at = message.next_line(at, len);
+        if at == 0 {
             break;
         }
-        if feed <= at + 1 {
-            // An empty line, with or without a carriage return.
-            framing.end = feed + 1;
-            break;
-        }
-        if may_say_something(message.begins(at)) {
-            let Line { number, says } = message.line(at);
-            if says & says::LENGTH != 0 {
-                framing.body = number;
-            }
-            framing.says = message.opaque(framing.says | says);
-        }
-        at = message.opaque(feed + 1);
     }
-    framing
+    let Walk { number: body, at: end, found: says, .. } = message.walk();
+    Framing { body, end, says }
+}
+
+/// Goes through the line of a head that begins at an offset of what was taken of a message, which is `len` bytes: where the
+/// next one begins; 0 if it is the last one, behind which the walk is then, or goes on.
+#[inline(always)]
+pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
+    let mut feed = near_line_feed(message, at, len);
+    if feed & GOES_ON != 0 {
+        feed = message.line_feed(feed & !GOES_ON, len);
+    }
+    if feed >= len {
+        return 0;
+    }
+    if feed <= at + 1 {
+        // An empty line, with or without a carriage return.
+        let walk = message.walk();
+        message.set_walk(Walk { at: feed + 1, ..walk });
+        return 0;
+    }
+    if may_say_something(message.begins(at)) {
+        message.read_line(at);
+    }
+    feed + 1
 }
 
 /// Whether a line that begins so has to be looked at: most do not.
@@ -264,26 +288,44 @@ fn may_say_something(name: u64) -> bool {
 #[inline(always)]
 pub fn line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
     let mut at = from;
-    for _ in 0..MAX_WORDS {
-        if at >= len {
-            break;
+    for _ in 0..MAX_WORDS / NEAR_WORDS {
+        let feed = message.near_line_feed(at, len);
+        if feed & GOES_ON == 0 {
+            return feed;
         }
-        let begin = at & !7;
-        let feeds = bytes_equal(message.word(at / 8), b'\n') & (u64::MAX >> (8 * (at - begin)));
-        if feeds != 0 {
-            return begin + first_set(feeds);
-        }
-        at = begin + 8;
+        at = feed & !GOES_ON;
     }
     len
 }
 
-/// What the line says that begins at an offset of what was taken of a message.
+/// The same within a few words: if it ends in none of them, where they end, with [`GOES_ON`].
 #[inline(always)]
-pub fn line(message: &mut impl Message, at: u32) -> Line {
+pub fn near_line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
+    let (mut at, mut feeds) = (from, 0);
+    for _ in 0..NEAR_WORDS {
+        if at >= len {
+            return len;
+        }
+        let begin = at & !7;
+        feeds = bytes_equal(message.word(at / 8), b'\n') & (u64::MAX >> (8 * (at - begin)));
+        at = begin;
+        if feeds != 0 {
+            break;
+        }
+        at += 8;
+    }
+    if feeds == 0 { at | GOES_ON } else { at + first_set(feeds) }
+}
+
+/// Notes what the line says that begins at an offset of what was taken of a message.
+#[inline(always)]
+pub fn read_line(message: &mut impl Message, at: u32) {
     let name = message.begins(at);
     if starts_with_any_case(name, b"content-") && starts_with_any_case(message.begins(at + 8), b"length:") {
-        return Line { number: number(message, at + 15), says: says::LENGTH };
+        let number = number(message, at + 15);
+        let walk = message.walk();
+        message.set_walk(Walk { number, found: walk.found | says::LENGTH, ..walk });
+        return;
     }
     let says = if starts_with_any_case(name, b"transfer") && starts_with_any_case(message.begins(at + 8), b"-encod") {
         says::CHUNKED
@@ -297,7 +339,8 @@ pub fn line(message: &mut impl Message, at: u32) -> Line {
     } else {
         0
     };
-    Line { number: 0, says }
+    let walk = message.walk();
+    message.set_walk(Walk { found: walk.found | says, ..walk });
 }
 
 /// The number that stands there, behind spaces: up to 16 digits, which are more than anybody sends.
@@ -343,19 +386,7 @@ impl Conversation {
         }
         let mut exactness = Exact;
         if self.has(http::EXPECTS) && send.at < self.frame_end {
-            self.more &= !http::EXPECTS;
-            if send.after_unseen {
-                exactness = Inexact;
-            }
-            let line = message.request_line();
-            // Capitals that go on are no method: they are a body.
-            let may_be_request =
-                line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
-            if !self.turn.asked(send.at) && may_be_request {
-                // Answered without its body: the next one, or a body that looks so.
-                exactness = Inexact;
-                self.frame_end = send.at;
-            }
+            exactness = self.hear_awaited_body(message, head, send);
         }
         if send.at < self.frame_end {
             // The rest of a body, and something behind it.
@@ -380,52 +411,81 @@ impl Conversation {
             let is_body = self.is(is::OPEN_END) && self.turn.asked(send.at);
             return if is_body { exactness } else { Inexact };
         }
-        let is_asked = self.turn.asked(send.at);
-        // Where one has to begin, a common method is enough.
-        let is_common = !self.is(is::OPEN_END) && is_request(head);
-        let line = if is_common { RequestLine::Request } else { message.request_line() };
-        if self.is(is::OPEN_END) {
-            let are_open = self.has(http::CHUNKS_OPEN);
-            if are_open
-                && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
-                && may_end_chunks(message, head, send.len)
-            {
-                self.more &= !http::CHUNKS_OPEN;
-            }
-            if is_asked && self.is(is::CONTINUED) {
-                return exactness;
-            }
-            if line == RequestLine::Unclear && !is_asked {
-                // A method, written by itself, or capitals of a body.
-                return Inexact;
-            }
-            if line != RequestLine::Request {
-                self.turn.excuse(send.at, send.len);
-                return exactness;
-            }
-            if is_asked || are_open {
-                // Pipelined, or within a body.
-                exactness = Inexact;
-            }
-        } else if line == RequestLine::Other {
-            if is_preface(head) {
-                return self.begin_http2();
-            }
-            // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
-            self.turn.excuse(send.at, send.len);
-            self.traits |= is::OPEN_END | is::HIJACKED;
-            return exactness;
-        } else if is_asked || line == RequestLine::Unclear {
-            // Pipelined; or perhaps not HTTP any more.
-            exactness = Inexact;
-        }
+        let begins = if self.is(is::OPEN_END) {
+            self.hear_open_end(message, head, send)
+        } else {
+            self.hear_next(message, head, send)
+        };
+        let Heard::Request(begun) = begins else { return exactness.and(begins.exactness()) };
         if is_preface(head) {
             return self.begin_http2();
         }
         if self.is(is::HIJACKED) {
             exactness = Inexact;
         }
-        exactness.and(self.begin_request(message, send))
+        exactness.and(begun).and(self.begin_request(message, send))
+    }
+
+    /// A body was announced, and its request waits for `100 Continue`: what comes may be that, or the next request.
+    #[inline(always)]
+    fn hear_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        self.more &= !http::EXPECTS;
+        let line = message.request_line();
+        // Capitals that go on are no method: they are a body.
+        let may_be_request =
+            line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
+        if !self.turn.asked(send.at) && may_be_request {
+            // Answered without its body: the next one, or a body that looks so.
+            self.frame_end = send.at;
+            return Inexact;
+        }
+        if send.after_unseen { Inexact } else { Exact }
+    }
+
+    /// A send where it is not known where the request before it ends: what looks like one begins one.
+    #[inline(always)]
+    fn hear_open_end(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
+        let is_asked = self.turn.asked(send.at);
+        let are_open = self.has(http::CHUNKS_OPEN);
+        let line = message.request_line();
+        if are_open
+            && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
+            && may_end_chunks(message, head, send.len)
+        {
+            self.more &= !http::CHUNKS_OPEN;
+        }
+        if is_asked && self.is(is::CONTINUED) {
+            return Heard::Nothing(Exact);
+        }
+        if line == RequestLine::Unclear && !is_asked {
+            // A method, written by itself, or capitals of a body.
+            return Heard::Nothing(Inexact);
+        }
+        if line != RequestLine::Request {
+            self.turn.excuse(send.at, send.len);
+            return Heard::Nothing(Exact);
+        }
+        // Pipelined, or within a body.
+        Heard::Request(if is_asked || are_open { Inexact } else { Exact })
+    }
+
+    /// A send where a request has to begin.
+    #[inline(always)]
+    fn hear_next(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
+        // A common method is enough.
+        let line = if is_request(head) { RequestLine::Request } else { message.request_line() };
+        if line == RequestLine::Other {
+            if is_preface(head) {
+                return Heard::Nothing(self.begin_http2());
+            }
+            // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
+            self.turn.excuse(send.at, send.len);
+            self.traits |= is::OPEN_END | is::HIJACKED;
+            return Heard::Nothing(Exact);
+        }
+        // Pipelined; or perhaps not HTTP any more.
+        let is_pipelined = self.turn.asked(send.at) || line == RequestLine::Unclear;
+        Heard::Request(if is_pipelined { Inexact } else { Exact })
     }
 
     /// A request of HTTP/1 whose head is not looked at may go on.

@@ -1,8 +1,8 @@
 //! A send, or a read, as far as its bytes can be seen: its first bytes at any offset, and its beginning in one piece.
 
 use super::{
-    http1::{Framing, Line, RequestLine, framing, line, line_feed, request_line},
-    target::hash_target,
+    http1::{Framing, RequestLine},
+    step,
 };
 
 /// How many bytes are read at a time. 32 cost what 8 cost: what is paid for is the call.
@@ -41,44 +41,130 @@ pub trait Message {
     /// From here on offsets count from this one.
     fn skip(&mut self, bytes: u32);
 
-    /// Where a line ends that begins at an offset of what was taken, which is `len` bytes; at `len` if it goes on.
-    fn line_feed(&mut self, at: u32, len: u32) -> u32
-    where
-        Self: Sized,
-    {
-        line_feed(self, at, len)
-    }
+    /// How far a loop has come over what was taken, and what it has found.
+    fn walk(&mut self) -> Walk;
 
-    /// Whether the first line of a request of HTTP/1 begins with [`Self::last_head`].
-    fn request_line(&mut self) -> RequestLine
-    where
-        Self: Sized,
-    {
-        request_line(self)
-    }
+    /// Keeps that.
+    fn set_walk(&mut self, walk: Walk);
 
-    /// What a line of a head of HTTP/1 says that begins at an offset of what was taken.
-    fn line(&mut self, at: u32) -> Line
-    where
-        Self: Sized,
-    {
-        line(self, at)
-    }
-
-    /// What a head of HTTP/1 says that begins at an offset of what was taken, which is `len` bytes.
+    /// See [`step::framing`]. This and what follows are steps, each of which the kernel side has verified by itself.
     fn framing(&mut self, from: u32, len: u32) -> Framing
     where
         Self: Sized,
     {
-        framing(self, from, len)
+        step::framing(self, from, len)
     }
 
-    /// See [`hash_target`].
-    fn hash_target(&mut self, from: u32, len: u32) -> u64
+    /// See [`step::next_line`].
+    fn next_line(&mut self, at: u32, len: u32) -> u32
     where
         Self: Sized,
     {
-        hash_target(self, from, len)
+        step::next_line(self, at, len)
+    }
+
+    /// See [`step::line_feed`].
+    fn line_feed(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::line_feed(self, at, len)
+    }
+
+    /// See [`step::near_line_feed`].
+    fn near_line_feed(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::near_line_feed(self, at, len)
+    }
+
+    /// See [`step::read_line`].
+    fn read_line(&mut self, at: u32)
+    where
+        Self: Sized,
+    {
+        step::read_line(self, at);
+    }
+
+    /// See [`step::request_line`].
+    fn request_line(&mut self) -> RequestLine
+    where
+        Self: Sized,
+    {
+        step::request_line(self)
+    }
+
+    /// See [`step::recognise`].
+    fn recognise(&mut self, len: u32, known: u32) -> u8
+    where
+        Self: Sized,
+    {
+        step::recognise(self, len, known) as u8
+    }
+
+    /// See [`step::is_setting`].
+    fn is_setting(&mut self, from: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::is_setting(self, from, len)
+    }
+
+    /// See [`step::statement_end`].
+    fn statement_end(&mut self, at: u32, len: u32) -> u32
+    where
+        Self: Sized,
+    {
+        step::statement_end(self, at, len)
+    }
+
+    /// See [`step::tls_extension`].
+    fn tls_extension(&mut self, end: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::tls_extension(self, end)
+    }
+
+    /// See [`step::tls_name`].
+    fn tls_name(&mut self, end: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::tls_name(self, end)
+    }
+
+    /// See [`step::redis_word`].
+    fn redis_word(&mut self, taken: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::redis_word(self, taken, len)
+    }
+
+    /// See [`step::postgresql_message`].
+    fn postgresql_message(&mut self, taken: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::postgresql_message(self, taken, len)
+    }
+
+    /// See [`step::target_word`].
+    fn target_word(&mut self, from: u32, len: u32) -> bool
+    where
+        Self: Sized,
+    {
+        step::target_word(self, from, len)
+    }
+
+    /// See [`step::target_goes_on`].
+    fn target_goes_on(&mut self) -> bool
+    where
+        Self: Sized,
+    {
+        step::target_goes_on(self)
     }
 
     /// The connection is for this target: a hash, or [`super::TARGET_UNCLEAR`].
@@ -93,6 +179,23 @@ pub trait Message {
     fn opaque_long(&mut self, number: u64) -> u64 {
         number
     }
+}
+
+/// How far a loop over a message has come, and what it has found. It is kept with the message and not in variables: the
+/// kernel's verifier follows those, and would go through each turn of the loop once for each way through the one before.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Where it goes on: an offset of what was taken.
+    pub at: u32,
+    /// Bits that each protocol has of its own.
+    pub found: u32,
+    /// A length that was found, or a place.
+    pub number: u64,
+    /// How many there are, or are still to come.
+    pub count: u32,
+    /// What was found last: where it is, or its type.
+    pub last: u32,
 }
 
 /// The first bytes of something. (No Option of it: the verifier would see the bytes of None.)

@@ -3,7 +3,7 @@
 //!
 //! A packet is its length, three bytes with the lowest first, its number, and its payload.
 
-use super::{Conversation, Exactness, Head, Message, Send, is, sql};
+use super::{Conversation, Exactness, Head, Message, Send, is};
 use Exactness::{Exact, Inexact};
 
 const HEADER_BYTES: u32 = 4;
@@ -120,7 +120,7 @@ impl Conversation {
 #[inline(always)]
 fn sets(message: &mut impl Message, len: u32) -> bool {
     let _ = message.beginning();
-    sql::is_setting(message, HEADER_BYTES + 1, len)
+    message.is_setting(HEADER_BYTES + 1, len)
 }
 
 #[cfg(test)]

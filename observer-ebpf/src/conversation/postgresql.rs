@@ -4,7 +4,7 @@
 //! An exchange is a query that is executed. To prepare one (Parse, Describe, Sync) is none, nor is what an application
 //! uploads in answer to COPY.
 
-use super::{Conversation, Exactness, Head, Message, Send, is, message::byte, sql};
+use super::{Conversation, Exactness, Head, Message, Send, Walk, is, message::byte};
 use Exactness::{Exact, Inexact};
 
 /// Protocol 3.0, and the codes that stand in its place.
@@ -56,35 +56,24 @@ struct Batch {
     is_cut: bool,
 }
 
+/// Bits of [`Walk::found`].
+mod found {
+    pub(super) const EXECUTES: u32 = 1;
+    pub(super) const CUT: u32 = 1 << 1;
+}
+
 /// Goes through the messages of a send by their lengths.
 #[inline(always)]
 fn batch(message: &mut impl Message, len: u32) -> Batch {
     let taken = message.beginning().unwrap_or(0);
-    let (mut at, mut executes, mut last, mut is_cut, mut statements) = (0, 0, 0, 0, 0);
+    message.set_walk(Walk::default());
     for _ in 0..MAX_MESSAGES {
-        if at >= len {
+        if !message.postgresql_message(taken, len) {
             break;
         }
-        if at + TYPE_AND_LENGTH_BYTES > len {
-            is_cut = 1;
-            break;
-        }
-        let word = if at + TYPE_AND_LENGTH_BYTES > taken { message.head(at).words[0] } else { message.begins(at) };
-        if word == 0 {
-            // It cannot be seen.
-            is_cut = 1;
-            break;
-        }
-        let kind = message.opaque(u32::from(byte(word, 0))) as u8;
-        if matches!(kind, b'Q' | b'E' | b'B' | b'F') {
-            executes = 1;
-        }
-        executes = message.opaque(executes);
-        statements = message.opaque(statements + u32::from(matches!(kind, b'Q' | b'P')));
-        last = message.opaque(u32::from(kind));
-        at = message.opaque(at.wrapping_add(1).wrapping_add((word >> 24) as u32));
     }
-    let mut is_cut = is_cut != 0;
+    let Walk { mut at, found, count: statements, mut last, .. } = message.walk();
+    let mut is_cut = found & found::CUT != 0;
     if at < len && !is_cut {
         // More of them than are looked at: the last one is most likely Sync.
         let tail = message.head(len - TYPE_AND_LENGTH_BYTES);
@@ -93,7 +82,36 @@ fn batch(message: &mut impl Message, len: u32) -> Batch {
         at = message.opaque(len);
     }
     let ends = last == u32::from(b'Q') || last == u32::from(b'S') || last == u32::from(b'H') || last == u32::from(b'F');
-    Batch { executes: executes != 0, has_several: statements > 1, is_complete: ends && !is_cut, end: at, is_cut }
+    let executes = found & found::EXECUTES != 0;
+    Batch { executes, has_several: statements > 1, is_complete: ends && !is_cut, end: at, is_cut }
+}
+
+/// Goes through the next message of a send of `len` bytes, of which so many were taken: whether another may follow.
+#[inline(always)]
+pub fn next_message(message: &mut impl Message, taken: u32, len: u32) -> bool {
+    let walk = message.walk();
+    if walk.at >= len {
+        return false;
+    }
+    let end = walk.at + TYPE_AND_LENGTH_BYTES;
+    let word = if end > len {
+        0
+    } else if end > taken {
+        message.head(walk.at).words[0]
+    } else {
+        message.begins(walk.at)
+    };
+    if word == 0 {
+        // Cut within its head, or not to be seen.
+        message.set_walk(Walk { found: walk.found | found::CUT, ..walk });
+        return false;
+    }
+    let kind = byte(word, 0);
+    let executes = if matches!(kind, b'Q' | b'E' | b'B' | b'F') { found::EXECUTES } else { 0 };
+    let statements = walk.count + u32::from(matches!(kind, b'Q' | b'P'));
+    let at = walk.at.wrapping_add(1).wrapping_add((word >> 24) as u32);
+    message.set_walk(Walk { at, found: walk.found | executes, count: statements, last: kind.into(), ..walk });
+    true
 }
 
 impl Conversation {
@@ -143,6 +161,14 @@ impl Conversation {
             // Whether this belongs to it, or is another one, cannot be told. That is marked already.
             return Exact;
         }
+        self.hear_batch(message, head, send)
+    }
+
+    /// Messages that ask something, or prepare for it.
+    #[inline(always)]
+    fn hear_batch(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        let kind = head.byte(0);
+        let is_asked = self.turn.asked(send.at);
         self.more &= !CUT;
         let batch = batch(message, send.len);
         if batch.is_cut {
@@ -191,8 +217,7 @@ fn sets(message: &mut impl Message, head: Head, len: u32) -> bool {
         b'P' if head.byte(5) == 0 => TYPE_AND_LENGTH_BYTES + 1,
         _ => return false,
     };
-    let offset = message.opaque(offset);
-    sql::is_setting(message, offset, len)
+    message.is_setting(offset, len)
 }
 
 #[cfg(test)]

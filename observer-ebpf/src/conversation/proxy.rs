@@ -1,9 +1,6 @@
 //! The PROXY protocol: who a balancer connects for, before anything else is said. HAProxy's doc/proxy-protocol.txt.
 
-use super::{
-    Head, Message,
-    message::{bytes_equal, first_set},
-};
+use super::{Head, Message};
 
 /// What a version 2 begins with, and how long its header is before its addresses.
 const SIGNATURE: &[u8; 8] = b"\r\n\r\n\0\r\nQ";
@@ -29,16 +26,8 @@ pub(super) fn header_bytes(message: &mut impl Message, head: Head) -> u32 {
 #[inline(always)]
 fn line_bytes(message: &mut impl Message) -> u32 {
     let taken = message.beginning().unwrap_or(0);
-    let mut index = 0;
-    for _ in 0..MAX_LINE_BYTES.div_ceil(8) {
-        let feeds = bytes_equal(message.word(index), b'\n');
-        if feeds != 0 {
-            let bytes = index * 8 + first_set(feeds) + 1;
-            return if bytes <= taken { bytes } else { 0 };
-        }
-        index = message.opaque(index + 1);
-    }
-    0
+    let feed = message.near_line_feed(0, taken);
+    if feed < taken && feed < MAX_LINE_BYTES { feed + 1 } else { 0 }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! SELECT, each in a turn, or all in one send. Redis' documentation, "RESP protocol spec".
 
 use super::{
-    Conversation, Exactness, Head, Message, Send, is,
+    Conversation, Exactness, Head, Message, Send, Walk, is,
     message::{byte, digits, lower, starts_with},
 };
 use Exactness::{Exact, Inexact};
@@ -46,28 +46,13 @@ enum Commands {
 #[inline(always)]
 fn commands(message: &mut impl Message, len: u32) -> Commands {
     let Some(taken) = message.beginning() else { return Commands::Unclear };
-    let (mut at, mut words, mut asks) = (0, 0, 0);
+    message.set_walk(Walk::default());
     for _ in 0..MAX_STEPS {
-        if at >= taken {
+        if !message.redis_word(taken, len) {
             break;
         }
-        let word = message.begins(at);
-        let (number, line_bytes) = line(word);
-        let (number, line_bytes) = (message.opaque(number), message.opaque(line_bytes));
-        // A command begins, with its name; or a word of it.
-        let begins = words == 0;
-        let name = message.begins(at + line_bytes + 4);
-        let goes_on = if begins { byte(word, 0) == b'*' && prepares(name) } else { byte(word, 0) == b'$' };
-        let goes_on = message.opaque(u32::from(goes_on));
-        if line_bytes == 0 || goes_on == 0 {
-            // Behind what is taken nothing is known.
-            asks = u32::from(at + line_bytes + 12 <= taken || taken == len);
-            break;
-        }
-        words = message.opaque(if begins { number } else { words - 1 });
-        at = message.opaque(at + line_bytes + if begins { 0 } else { number + 2 });
-        asks = message.opaque(asks);
     }
+    let Walk { at, count: words, found: asks, .. } = message.walk();
     if at == len && words == 0 {
         Commands::Preparing
     } else if asks != 0 {
@@ -75,6 +60,35 @@ fn commands(message: &mut impl Message, len: u32) -> Commands {
     } else {
         Commands::Unclear
     }
+}
+
+/// Goes through the beginning of the next command of a send of `len` bytes, of which so many were taken, and its name; or
+/// through the next word of one. Whether another may follow.
+#[inline(always)]
+pub fn next_word(message: &mut impl Message, taken: u32, len: u32) -> bool {
+    let walk = message.walk();
+    let Walk { at, count: words, .. } = walk;
+    if at >= taken {
+        return false;
+    }
+    let word = message.begins(at);
+    let (number, line_bytes) = line(word);
+    let begins = words == 0;
+    let name = message.begins(at + line_bytes + 4);
+    let goes_on = if begins { byte(word, 0) == b'*' && prepares(name) } else { byte(word, 0) == b'$' };
+    if line_bytes == 0 || !goes_on {
+        // Behind what is taken nothing is known.
+        let asks = at + line_bytes + 12 <= taken || taken == len;
+        message.set_walk(Walk { found: asks.into(), ..walk });
+        return false;
+    }
+    let behind = at + line_bytes;
+    message.set_walk(if begins {
+        Walk { at: behind, count: number, ..walk }
+    } else {
+        Walk { at: behind + number + 2, count: words - 1, ..walk }
+    });
+    true
 }
 
 impl Conversation {

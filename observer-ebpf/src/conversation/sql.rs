@@ -5,33 +5,54 @@ use super::{
     message::{HIGH_BITS, byte, bytes_equal, first_set, starts_with_any_case},
 };
 
-/// Words of a statement that are looked at. Drivers' own are shorter.
+/// Words of a statement that are looked at, and how many at a time. Drivers' own are shorter.
 const MAX_WORDS: u32 = 40;
+const NEAR_WORDS: u32 = 8;
+
+/// Bit of an offset: the statement does not end before it.
+const GOES_ON: u32 = 1 << 31;
 
 /// Whether a statement of SET, and nothing else, begins at an offset of what was taken of a message of `len` bytes. It ends
 /// with the message, or with a NUL.
 #[inline(always)]
-pub(super) fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
+pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
     // Behind the end of the message something else may lie.
     if from + 4 > len || !starts_with_any_case(message.begins(from), b"set ") {
         return false;
     }
-    let mut at = from;
-    for _ in 0..MAX_WORDS {
+    let mut end = from | GOES_ON;
+    for _ in 0..MAX_WORDS / NEAR_WORDS {
+        end = message.statement_end(end & !GOES_ON, len);
+        if end & GOES_ON == 0 {
+            break;
+        }
+    }
+    if end & GOES_ON != 0 {
+        return false;
+    }
+    let is_last = byte(message.begins(end), 0) == 0 || byte(message.begins(end), 1) == 0;
+    end + 1 >= len || is_last
+}
+
+/// Where a statement may end that goes on at an offset of what was taken of a message of `len` bytes: with a semicolon, a
+/// NUL, or the message. If it does not within a few words, where they end, with [`GOES_ON`].
+#[inline(always)]
+pub fn statement_end(message: &mut impl Message, from: u32, len: u32) -> u32 {
+    let (mut at, mut ends) = (from, 0);
+    for _ in 0..NEAR_WORDS {
         if at >= len {
-            return true;
+            return len;
         }
         let begin = at & !7;
         let word = message.word(at / 8);
-        let ends = (bytes_equal(word, b';') | bytes_equal(word, 0)) & (u64::MAX >> (8 * (at - begin))) & HIGH_BITS;
+        ends = (bytes_equal(word, b';') | bytes_equal(word, 0)) & (u64::MAX >> (8 * (at - begin))) & HIGH_BITS;
+        at = begin;
         if ends != 0 {
-            let end = message.opaque(begin + first_set(ends));
-            let is_last = byte(message.begins(end), 0) == 0 || byte(message.begins(end), 1) == 0;
-            return end + 1 >= len || is_last;
+            break;
         }
-        at = message.opaque(begin + 8);
+        at += 8;
     }
-    false
+    if ends == 0 { at | GOES_ON } else { at + first_set(ends) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! compared by a hash: no name leaves the kernel.
 
 use super::{
-    Message, WORD_BYTES,
+    Message, WORD_BYTES, Walk,
     message::{bytes_equal, first_set, lower},
 };
 
@@ -15,6 +15,7 @@ pub(super) const NAMELESS: u64 = 2;
 
 /// The longest host name has 253 bytes; `CONNECT` puts a port behind it. Of what is longer, the beginning is compared.
 const MAX_BYTES: u32 = 264;
+const MAX_WORDS: u32 = MAX_BYTES / WORD_BYTES as u32;
 
 /// `CONNECT` and a space.
 const METHOD_BYTES: u32 = 8;
@@ -25,40 +26,61 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// A hash of `len` bytes at an offset of what was taken, in which upper and lower case are the same. Never 0.
 #[inline(always)]
-pub fn hash_target(message: &mut impl Message, from: u32, len: u32) -> u64 {
+pub(super) fn hash(message: &mut impl Message, from: u32, len: u32) -> u64 {
     let len = if len > MAX_BYTES { MAX_BYTES } else { len };
-    let mut hash = message.opaque_long(OFFSET ^ u64::from(len));
-    let mut at = message.opaque(0);
-    for _ in 0..MAX_BYTES / WORD_BYTES as u32 {
-        if at >= len {
+    message.set_walk(Walk { number: OFFSET ^ u64::from(len), ..Walk::default() });
+    for _ in 0..MAX_WORDS {
+        if !message.target_word(from, len) {
             break;
         }
-        let left = len - at;
-        let behind = if left < WORD_BYTES as u32 { 64 - 8 * left } else { 0 };
-        let word = lower(message.begins(from.wrapping_add(at))) >> behind;
-        // The rotation brings what the multiplication has mixed into high bits back to the low ones.
-        hash = message.opaque_long((hash ^ word).wrapping_mul(PRIME).rotate_left(23));
-        at = message.opaque(at + WORD_BYTES as u32);
     }
     // Odd: neither 0 nor NAMELESS.
-    let hash = hash | 1;
+    let hash = message.walk().number | 1;
     if hash == TARGET_UNCLEAR { 1 } else { hash }
+}
+
+/// Hashes the next word of a target of `len` bytes at an offset of what was taken: whether another may follow. The hash is
+/// the walk's number.
+#[inline(always)]
+pub fn next_word(message: &mut impl Message, from: u32, len: u32) -> bool {
+    let mut walk = message.walk();
+    if walk.at >= len {
+        return false;
+    }
+    let left = len - walk.at;
+    let behind = if left < WORD_BYTES as u32 { 64 - 8 * left } else { 0 };
+    let word = lower(message.begins(from.wrapping_add(walk.at))) >> behind;
+    // The rotation brings what the multiplication has mixed into high bits back to the low ones.
+    walk.number = (walk.number ^ word).wrapping_mul(PRIME).rotate_left(23);
+    walk.at += WORD_BYTES as u32;
+    message.set_walk(walk);
+    true
 }
 
 /// The target of a `CONNECT`, whose request begins the message.
 #[inline(always)]
 pub(super) fn of_connect(message: &mut impl Message) -> u64 {
     let taken = message.beginning().unwrap_or(0);
-    let mut at = message.opaque(METHOD_BYTES);
-    for _ in 0..MAX_BYTES / WORD_BYTES as u32 {
-        let spaces = bytes_equal(message.begins(at), b' ');
-        if spaces != 0 {
-            let end = message.opaque(at + first_set(spaces));
-            return if end < taken { message.hash_target(METHOD_BYTES, end - METHOD_BYTES) } else { TARGET_UNCLEAR };
+    message.set_walk(Walk { at: METHOD_BYTES, ..Walk::default() });
+    for _ in 0..MAX_WORDS {
+        if !message.target_goes_on() {
+            break;
         }
-        at = message.opaque(at + WORD_BYTES as u32);
     }
-    TARGET_UNCLEAR
+    let Walk { at: end, found, .. } = message.walk();
+    let end = message.opaque(end);
+    if found == 0 || end >= taken { TARGET_UNCLEAR } else { hash(message, METHOD_BYTES, end - METHOD_BYTES) }
+}
+
+/// Whether a target goes on beyond the next word; where it ends, the walk goes to, and has found something.
+#[inline(always)]
+pub fn goes_on(message: &mut impl Message) -> bool {
+    let mut walk = message.walk();
+    let spaces = bytes_equal(message.begins(walk.at), b' ');
+    walk.found = u32::from(spaces != 0);
+    walk.at += first_set(spaces);
+    message.set_walk(walk);
+    spaces == 0
 }
 
 #[cfg(test)]
@@ -66,8 +88,8 @@ mod tests {
     use super::*;
     use crate::conversation::fixture::Sent;
 
-    fn hash(name: &str) -> u64 {
-        hash_target(&mut Sent::new(name.as_bytes()), 0, name.len() as u32)
+    fn hash_of(name: &str) -> u64 {
+        hash(&mut Sent::new(name.as_bytes()), 0, name.len() as u32)
     }
 
     fn connect(request: &str) -> u64 {
@@ -79,12 +101,12 @@ mod tests {
         let names =
             ["", "a", "b", "ab", "ba", "a.example", "b.example", "example.com", "example.org", "www.example.com"];
         for (index, name) in names.iter().enumerate() {
-            assert!(names[..index].iter().all(|other| hash(other) != hash(name)), "{name}");
-            assert_eq!(hash(name), hash(&name.to_uppercase()));
-            assert!(![0, NAMELESS, TARGET_UNCLEAR].contains(&hash(name)));
+            assert!(names[..index].iter().all(|other| hash_of(other) != hash_of(name)), "{name}");
+            assert_eq!(hash_of(name), hash_of(&name.to_uppercase()));
+            assert!(![0, NAMELESS, TARGET_UNCLEAR].contains(&hash_of(name)));
         }
         let long = "a".repeat(300);
-        assert_ne!(hash(&long), hash(&long[..200]));
+        assert_ne!(hash_of(&long), hash_of(&long[..200]));
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! What is asked by the data itself, its size has to tell, and only where HTTP was offered.
 
 use super::{
-    Application, Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, TARGET_UNCLEAR, is,
+    Application, Conversation, Exact, Exactness, Head, Inexact, Message, Protocol, Send, TARGET_UNCLEAR, Walk, is,
     message::{byte, u16_of},
-    target::NAMELESS,
+    target::{self, NAMELESS},
 };
 use crate::turn::TLS_HEADER_BYTES;
 
@@ -110,35 +110,30 @@ impl Conversation {
         }
     }
 
+    /// A send before the handshake is over; `send` becomes what is behind it.
     #[inline(always)]
-    pub fn hear_tls(&mut self, message: &mut impl Message, send: Send) -> Exactness {
-        let head = message.last_head();
+    pub fn hear_handshake(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
         // What was not seen may have been no data.
-        let mut exactness = if send.after_unseen { Inexact } else { Exact };
-        let (mut head, mut data) = (head, send);
-        if !self.is(is::FINISHED) {
-            if is_hello(head) && !self.is(is::HELLO_SEEN) {
-                self.hear_hello(message);
-            }
-            exactness = exactness.and(self.walk(message, &mut head, &mut data));
-            if self.is(is::FINISHED) {
-                self.turn.await_answer();
-            }
-            if self.is(is::FINISHED) && self.is(is::HTTP2_OFFERED) && !self.is(is::HTTP) {
+        let seen = if send.after_unseen { Inexact } else { Exact };
+        if is_hello(message.last_head()) && !self.is(is::HELLO_SEEN) {
+            self.hear_hello(message);
+        }
+        let exactness = seen.and(self.walk(message, send));
+        if self.is(is::FINISHED) {
+            self.turn.await_answer();
+            if self.is(is::HTTP2_OFFERED) && !self.is(is::HTTP) {
                 // Nothing else was offered (gRPC).
+                send.len = 0;
                 return self.begin_http2();
             }
-            if data.len == 0 {
-                return exactness;
-            }
         }
-        exactness.and(self.hear_record(head, data))
+        exactness
     }
 
-    /// The handshake: record by record, wherever sends begin and end. `data` becomes what is behind it, and `head` the
-    /// beginning of that.
+    /// Goes through the handshake record by record, wherever sends begin and end. `data` becomes what is behind it, the last
+    /// head the beginning of that.
     #[inline(always)]
-    fn walk(&mut self, message: &mut impl Message, head: &mut Head, data: &mut Send) -> Exactness {
+    fn walk(&mut self, message: &mut impl Message, data: &mut Send) -> Exactness {
         let send = *data;
         let mut is_inexact = 0;
         let mut asks = 0;
@@ -148,44 +143,29 @@ impl Conversation {
             if offset >= send.len {
                 break;
             }
-            *head = message.head(offset);
+            let head = message.head(offset);
             if self.is(is::FINISHED) {
                 break;
             }
-            if !is_record(*head) {
+            if !is_record(head) {
                 // Not what it seemed to be.
                 self.traits |= is::FINISHED;
                 is_inexact = 1;
                 break;
             }
-            let record = Record::of(*head);
+            let record = Record::of(head);
             if record.kind == APPLICATION_DATA && self.is(is::TLS12) {
                 // Its Finished was not seen. This is data.
                 self.traits |= is::FINISHED;
                 break;
             }
-            match record.kind {
-                CHANGE_CIPHER_SPEC => {
-                    let is_alone = send.len == CHANGE_CIPHER_SPEC_BYTES;
-                    self.traits |= is::CIPHER_CHANGED | if is_alone { is::PADDED } else { 0 };
-                }
-                // After a retry, before which Go sends its change cipher spec alone, too.
-                HANDSHAKE if record.is_hello() => self.traits &= !is::PADDED,
-                // Behind the change of the cipher it is TLS 1.2's Finished.
-                HANDSHAKE if self.is(is::CIPHER_CHANGED) => {
-                    let is_chacha = record.len == CHACHA_FINISHED_BYTES;
-                    self.traits |= is::TLS12 | is::FINISHED | if is_chacha { is::CHACHA } else { 0 };
-                }
-                HANDSHAKE => self.traits |= is::TLS12,
-                APPLICATION_DATA if self.turn.answer_bytes() == 0 => {
-                    // Early data (0-RTT): if the server refuses it, it is sent again.
-                    self.turn.excuse(send.at, offset);
-                    asks = 1;
-                    is_inexact = 1;
-                }
-                APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= is::FINISHED,
-                // TLS 1.3: the client's certificate, encrypted. Or an alert.
-                _ => {}
+            if record.kind == APPLICATION_DATA && self.turn.answer_bytes() == 0 {
+                // Early data (0-RTT): if the server refuses it, it is sent again.
+                self.turn.excuse(send.at, offset);
+                asks = 1;
+                is_inexact = 1;
+            } else {
+                self.hear_handshake_record(record, send.len);
             }
             offset = message.opaque(offset.wrapping_add(TLS_HEADER_BYTES + record.len));
             is_inexact = message.opaque(is_inexact);
@@ -193,12 +173,13 @@ impl Conversation {
         }
         self.frame_end = send.at + u64::from(offset);
         if offset < send.len {
+            data.skip(offset);
             if !self.is(is::FINISHED) {
                 // More records than any handshake has.
                 self.traits |= is::FINISHED;
-                *head = Head::NONE;
+                data.len = 0;
+                is_inexact = 1;
             }
-            data.skip(offset);
         } else {
             offset = send.len;
             data.len = 0;
@@ -209,7 +190,39 @@ impl Conversation {
         if is_inexact == 0 { Exact } else { Inexact }
     }
 
-    /// A record behind the handshake begins a send.
+    /// A record of the handshake, in a send of `len` bytes: how far it has come by that.
+    #[inline(always)]
+    fn hear_handshake_record(&mut self, record: Record, len: u32) {
+        match record.kind {
+            CHANGE_CIPHER_SPEC => {
+                let is_alone = len == CHANGE_CIPHER_SPEC_BYTES;
+                self.traits |= is::CIPHER_CHANGED | if is_alone { is::PADDED } else { 0 };
+            }
+            // After a retry, before which Go sends its change cipher spec alone, too.
+            HANDSHAKE if record.is_hello() => self.traits &= !is::PADDED,
+            // Behind the change of the cipher it is TLS 1.2's Finished.
+            HANDSHAKE if self.is(is::CIPHER_CHANGED) => {
+                let is_chacha = record.len == CHACHA_FINISHED_BYTES;
+                self.traits |= is::TLS12 | is::FINISHED | if is_chacha { is::CHACHA } else { 0 };
+            }
+            HANDSHAKE => self.traits |= is::TLS12,
+            APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= is::FINISHED,
+            // TLS 1.3: the client's certificate, encrypted. Or an alert.
+            _ => {}
+        }
+    }
+
+    /// A send behind the handshake, or what is left of one behind it: the record that it begins with tells.
+    #[inline(always)]
+    pub fn hear_tls(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+        if send.len == 0 {
+            return Exact;
+        }
+        // What was not seen may have been no data.
+        let seen = if send.after_unseen { Inexact } else { Exact };
+        seen.and(self.hear_record(message.last_head(), send))
+    }
+
     #[inline(always)]
     fn hear_record(&mut self, head: Head, send: Send) -> Exactness {
         if !is_record(head) {
@@ -345,6 +358,10 @@ impl Conversation {
     /// Looks for whom the hello that begins the message is for, and for what it offers to speak.
     #[inline(always)]
     fn hear_hello(&mut self, message: &mut impl Message) {
+        if !self.is(is::TUNNEL | is::SOCKS) {
+            // Unless its end is found. Through a tunnel it is for whom the proxy was asked.
+            message.note_target(TARGET_UNCLEAR);
+        }
         let Some(len) = message.beginning() else { return };
         // Message header 4, version 2, random 32; then a session's id, the ciphers and the compressions.
         let mut at = TLS_HEADER_BYTES + 38;
@@ -357,35 +374,20 @@ impl Conversation {
         if end > len {
             return;
         }
-        let (mut names, mut server) = (0, 0);
+        message.set_walk(Walk { at, ..Walk::default() });
         for _ in 0..MAX_EXTENSIONS {
-            if at >= end {
+            if !message.tls_extension(end) {
                 break;
             }
-            let extension = message.begins(at);
-            let kind = u16_of(extension, 0);
-            if kind == ALPN {
-                names = at;
-            }
-            if kind == SERVER_NAME {
-                server = at;
-            }
-            if kind == PSK_KEY_EXCHANGE_MODES {
-                // Without it no ticket comes (RFC 8446 section 4.2.9).
-                self.traits |= is::TICKETS_DUE;
-            }
-            names = message.opaque(names);
-            server = message.opaque(server);
-            at = message.opaque(at.wrapping_add(4 + u16_of(extension, 2)));
         }
+        let Walk { at, found, last: names, number: server, .. } = message.walk();
+        self.traits |= found;
         if at == end {
             self.traits |= is::HELLO_SEEN;
-        }
-        if !self.is(is::TUNNEL | is::SOCKS) {
-            // Through a tunnel it is for whom the proxy was asked.
-            let is_whole = at == end;
-            let target = if is_whole { server_name(message, server) } else { TARGET_UNCLEAR };
-            message.note_target(target);
+            if !self.is(is::TUNNEL | is::SOCKS) {
+                let target = server_name(message, server as u32);
+                message.note_target(target);
+            }
         }
         if names == 0 {
             return;
@@ -393,24 +395,13 @@ impl Conversation {
         // Behind the extension's header the length of the list, and then the names, each behind its own.
         let list = u16_of(message.begins(names.wrapping_add(2)), 0);
         let end = message.opaque(names.wrapping_add(4 + list));
-        let mut at = message.opaque(names.wrapping_add(6));
+        message.set_walk(Walk { at: names.wrapping_add(6), ..Walk::default() });
         for _ in 0..MAX_NAMES {
-            if at >= end {
+            if !message.tls_name(end) {
                 break;
             }
-            let name = message.begins(at);
-            // Each behind its length. The eighth letter is the minor version.
-            // HTTP/2, or a draft of it (`h2-14`).
-            let is_draft = name >> 32 & 0x00ff_ffff == u64::from_be_bytes(*b"\0\0\0\0\0h2-");
-            if is_draft || name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
-                self.traits |= is::HTTP2_OFFERED;
-            } else if name == u64::from_be_bytes(*b"\x08http/1.") {
-                self.traits |= is::HTTP;
-            } else {
-                self.traits |= is::OTHER_OFFERED;
-            }
-            at = message.opaque(at.wrapping_add(1 + u32::from(byte(name, 0))));
         }
+        self.traits |= message.walk().found;
     }
 }
 
@@ -422,5 +413,54 @@ fn server_name(message: &mut impl Message, extension: u32) -> u64 {
     }
     // Header of the extension 4, length of the list 2, type of the name 1, length of the name 2.
     let len = u16_of(message.begins(extension.wrapping_add(7)), 0);
-    message.hash_target(extension.wrapping_add(9), len)
+    target::hash(message, extension.wrapping_add(9), len)
+}
+
+/// Goes through the next extension of a hello, of those that end at an offset of what was taken: whether another may follow.
+/// What it tells of the connection becomes of the walk's bits; where the names of protocols are, its last; where the server's
+/// name is, its number.
+#[inline(always)]
+pub fn next_extension(message: &mut impl Message, end: u32) -> bool {
+    let mut walk = message.walk();
+    if walk.at >= end {
+        return false;
+    }
+    let extension = message.begins(walk.at);
+    let kind = u16_of(extension, 0);
+    if kind == ALPN {
+        walk.last = walk.at;
+    }
+    if kind == SERVER_NAME {
+        walk.number = walk.at.into();
+    }
+    if kind == PSK_KEY_EXCHANGE_MODES {
+        // Without it no ticket comes (RFC 8446 section 4.2.9).
+        walk.found |= is::TICKETS_DUE;
+    }
+    walk.at = walk.at.wrapping_add(4 + u16_of(extension, 2));
+    message.set_walk(walk);
+    true
+}
+
+/// The same of the next name of a protocol that is offered.
+#[inline(always)]
+pub fn next_name(message: &mut impl Message, end: u32) -> bool {
+    let mut walk = message.walk();
+    if walk.at >= end {
+        return false;
+    }
+    let name = message.begins(walk.at);
+    // Each behind its length. The eighth letter is the minor version.
+    // HTTP/2, or a draft of it (`h2-14`).
+    let is_draft = name >> 32 & 0x00ff_ffff == u64::from_be_bytes(*b"\0\0\0\0\0h2-");
+    walk.found |= if is_draft || name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
+        is::HTTP2_OFFERED
+    } else if name == u64::from_be_bytes(*b"\x08http/1.") {
+        is::HTTP
+    } else {
+        is::OTHER_OFFERED
+    };
+    walk.at = walk.at.wrapping_add(1 + u32::from(byte(name, 0)));
+    message.set_walk(walk);
+    true
 }

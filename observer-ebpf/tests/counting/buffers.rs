@@ -1,6 +1,6 @@
 //! A send or a read as the kernel side sees it: `bpf/message.rs`, for the host.
 
-use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, WORD_BYTES};
+use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, WORD_BYTES, Walk};
 
 /// How many buffers further on the kernel side looks, each time, and how many it puts together.
 const MAX_STEPS: u32 = 2;
@@ -26,6 +26,7 @@ pub(crate) struct Buffers<'a> {
     next: usize,
     skipped: u32,
     last: Head,
+    walk: Walk,
     /// The processor's own, in which something else was taken before.
     taken: &'a mut Beginning,
 }
@@ -34,7 +35,18 @@ impl<'a> Buffers<'a> {
     pub(crate) fn new(pieces: &'a [&'a [u8]], sight: Sight, taken: &'a mut Beginning) -> Self {
         let at_hand = pieces.first().copied().unwrap_or_default();
         let total = pieces.iter().map(|piece| piece.len() as u32).sum();
-        Self { pieces, sight, total, at_hand, begin: 0, next: 1, skipped: 0, last: Head::NONE, taken }
+        Self {
+            pieces,
+            sight,
+            total,
+            at_hand,
+            begin: 0,
+            next: 1,
+            skipped: 0,
+            last: Head::NONE,
+            walk: Walk::default(),
+            taken,
+        }
     }
 
     /// What there is from an offset on, in the buffer that holds it.
@@ -118,6 +130,14 @@ impl Message for Buffers<'_> {
 
     fn begins(&mut self, offset: u32) -> u64 {
         word(&self.taken[offset as usize & (BEGINNING_BYTES - 1)..])
+    }
+
+    fn walk(&mut self) -> Walk {
+        self.walk
+    }
+
+    fn set_walk(&mut self, walk: Walk) {
+        self.walk = walk;
     }
 
     fn skip(&mut self, bytes: u32) {

@@ -1,7 +1,7 @@
 //! A change of state. What was missed before it is made good here: the states say how far the connection has come.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Connect, Cut, Ender};
+use tcp_reuse_watch_ebpf::{Connect, Connection, Cut, Ender};
 
 use super::connecting;
 use crate::bpf::{
@@ -39,6 +39,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         return;
     }
     entry::establish(ctx, entry, socket);
+    entry.change = [old, new];
     match new {
         // The state changes before the FIN is queued (`tcp_close_state()`, then `tcp_send_fin()`).
         state::FIN_WAIT1 | state::LAST_ACK => entry::end_sending(entry, socket.queued_bytes()),
@@ -48,32 +49,44 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         _ => {}
     }
     entry::observe(ctx, entry, socket, false);
-    match new {
-        state::FIN_WAIT1 => {
-            entry::stop_reading(entry, socket);
-            entry::end(entry, socket, Ender::Local, Cut::Fin);
-        }
-        state::CLOSE_WAIT => entry::end(entry, socket, Ender::Peer, Cut::Fin),
+    match new_state(entry) {
+        state::FIN_WAIT1 => entry::stop_reading(entry, socket),
         // We have ended sending, and now the peer has, too.
         state::CLOSING => pool::stop_serving(entry),
-        state::CLOSE => {
-            // Seen late: which FIN came first, the state before tells.
-            match old {
-                state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => {
-                    entry::end(entry, socket, Ender::Local, Cut::Fin)
-                }
-                state::CLOSE_WAIT | state::LAST_ACK => entry::end(entry, socket, Ender::Peer, Cut::Fin),
-                _ => {}
-            }
-            entry::close(ctx, entry, socket);
-            // Else its application may read from it yet, and it is over when the socket is gone. Here it costs less, and
-            // sock_ops cannot be skipped, as a tracepoint can.
-            if socket.is_orphan() {
-                entry::finish(ctx, entry);
-            }
-        }
         _ => {}
     }
+    if let Some(by) = ender(entry) {
+        entry::end(entry, socket, by, Cut::Fin);
+    }
+    if new_state(entry) == state::CLOSE {
+        entry::close(ctx, entry, socket);
+        // Else its application may read from it yet, and it is over when the socket is gone. Here it costs less, and
+        // sock_ops cannot be skipped, as a tracepoint can.
+        if socket.is_orphan() {
+            entry::finish(ctx, entry);
+        }
+    }
+}
+
+/// Whose FIN came first, as far as the change tells. Where it was seen late, the state before it does.
+#[inline(always)]
+fn ender(entry: &Connection) -> Option<Ender> {
+    let [old, new] = entry::anew(&entry.change);
+    match new {
+        state::FIN_WAIT1 => Some(Ender::Local),
+        state::CLOSE_WAIT => Some(Ender::Peer),
+        state::CLOSE => match old {
+            state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => Some(Ender::Local),
+            state::CLOSE_WAIT | state::LAST_ACK => Some(Ender::Peer),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn new_state(entry: &Connection) -> u8 {
+    entry::anew(&entry.change)[1]
 }
 
 /// Whether our FIN is sent, or about to be, in a state.
