@@ -44,13 +44,21 @@ pub(crate) struct Notice {
     pub(crate) message: String,
 }
 
+/// A connection that has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    id: u64,
+    /// None if that row was lost, or the connection was there before.
+    established_ns: Option<i64>,
+}
+
 /// Diagnoses that are said once each; later ones are in the summary only.
 const MAX_DIAGNOSED: usize = 1000;
 
 pub(crate) struct Tracker {
     started_unix_ns: i64,
-    /// Numbers of the connections that have not ended.
-    ids: HashMap<ConnectionKey, u64>,
+    /// Connections that have not ended.
+    open: HashMap<ConnectionKey, Open>,
     last_id: u64,
     max_connections: usize,
     /// Groups as last sampled, but for those that have ended.
@@ -71,7 +79,7 @@ impl Tracker {
     pub(crate) fn new(started_unix_ns: i64, max_connections: usize) -> Self {
         Self {
             started_unix_ns,
-            ids: HashMap::default(),
+            open: HashMap::default(),
             last_id: 0,
             max_connections,
             live: Vec::new(),
@@ -87,18 +95,20 @@ impl Tracker {
     /// Numbers the connection of an event.
     pub(crate) fn apply(&mut self, event: Event) -> Row {
         let ends = matches!(event.kind, RowKind::Close | RowKind::Failed);
-        let known = if ends { self.ids.remove(&event.key) } else { self.ids.get(&event.key).copied() };
-        let id = known.unwrap_or_else(|| {
+        let known = if ends { self.open.remove(&event.key) } else { self.open.get(&event.key).copied() };
+        let Open { id, established_ns } = known.unwrap_or_else(|| {
             self.last_id += 1;
+            let established_ns = (event.kind == RowKind::Open).then_some(event.unix_ns);
+            let open = Open { id: self.last_id, established_ns };
             if !ends {
-                self.ids.insert(event.key, self.last_id);
+                self.open.insert(event.key, open);
                 self.forget_lost();
             }
-            self.last_id
+            open
         });
         match event.kind {
             RowKind::Open => self.evidence_of(event.group).opened(&event.connection),
-            RowKind::Close => self.evidence_of(event.group).closed(event.unix_ns, &event.connection),
+            RowKind::Close => self.evidence_of(event.group).closed(event.unix_ns, established_ns, &event.connection),
             RowKind::Exchange | RowKind::Failed => {}
         }
         Row { id, event }
@@ -112,11 +122,11 @@ impl Tracker {
     /// A close row that was lost leaves its number behind. The kernel tracks no more than `max_connections`, so when
     /// there are twice as many numbers, the older half is of connections that are over.
     fn forget_lost(&mut self) {
-        if self.ids.len() > 2 * self.max_connections {
-            let mut ids: Vec<u64> = self.ids.values().copied().collect();
+        if self.open.len() > 2 * self.max_connections {
+            let mut ids: Vec<u64> = self.open.values().map(|open| open.id).collect();
             ids.sort_unstable();
             let oldest_kept = ids[ids.len() - self.max_connections];
-            self.ids.retain(|_, id| *id >= oldest_kept);
+            self.open.retain(|_, open| open.id >= oldest_kept);
         }
     }
 

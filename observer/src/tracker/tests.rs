@@ -183,7 +183,7 @@ fn lost_close_rows_leave_no_numbers_behind_for_good() {
     for socket in 1..=1000 {
         tracker.apply(event(RowKind::Open, socket, 1));
     }
-    assert!(tracker.ids.len() <= 20);
+    assert!(tracker.open.len() <= 20);
     assert_eq!(tracker.apply(event(RowKind::Close, 1000, 1)).id, 1000);
 }
 

@@ -64,11 +64,35 @@ impl Patient<'_> {
         connections * GOOD_RATIO > self.counts.exchanges()
     }
 
-    /// Connections that had to be opened although there had been as many before: those that take the place of closed
-    /// ones. The others are as many as were in use at once, or were opened ahead.
-    pub(super) fn reopened(self) -> u64 {
+    /// Connections that took the place of closed ones: as many were open at once before. Those that were opened beside idle
+    /// ones are left out.
+    pub(super) fn replaced(self) -> u64 {
         let needed = self.why(Why::Replaced) + self.why(Why::Concurrency);
         needed.saturating_sub(self.evidence.most_busy.saturating_sub(1))
+    }
+
+    /// The same, whatever the others did then: what was just asked on a connection that is about to be closed makes it look
+    /// idle. The first one of each process takes nobody's place.
+    pub(super) fn reopened(self) -> u64 {
+        (self.counts.opened - self.why(Why::First).min(self.counts.opened)).saturating_sub(self.evidence.most_beside)
+    }
+
+    /// Whether clients of what it speaks take their leave, so that the server closes because it was asked to.
+    pub(super) fn says_goodbye(self) -> bool {
+        let Spoken::One(application) = self.spoken else { return false };
+        matches!(
+            application,
+            Application::Postgresql
+                | Application::Mysql
+                | Application::Redis
+                | Application::Memcached
+                | Application::Mqtt
+                | Application::Amqp
+                | Application::Ldap
+                | Application::Smtp
+                | Application::Ftp
+                | Application::Ssh
+        )
     }
 
     /// Whether each exchange of its connections is a request with its response.
@@ -100,18 +124,13 @@ impl Patient<'_> {
 
     /// How many of the closes by this cause are such. Those that are remembered speak for all; without any, because rows were
     /// lost or come later, the counters tell whether all of them are.
-    fn closes_of(self, cause: Cause, is_such: Predicate) -> u64 {
+    pub(super) fn closes_of(self, cause: Cause, is_such: Predicate) -> u64 {
         let closes = self.closes(cause);
         match self.evidence.count(cause, |_| true) {
             0 if self.speaks_requests_in_the_clear() => closes,
             0 => 0,
             remembered => closes * self.evidence.count(cause, is_such) / remembered,
         }
-    }
-
-    /// How many exchanges connections carried that ended by this cause; without WebSockets, whose messages are none.
-    pub(super) fn exchanges(self, cause: Cause) -> Spread {
-        self.evidence.of(cause, |ended| ended.may_have_carried_requests().then(|| ended.exchanges()))
     }
 
     pub(super) fn idle_us(self, cause: Cause) -> Option<u64> {

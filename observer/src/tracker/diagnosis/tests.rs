@@ -1,7 +1,15 @@
 //! Where each rule begins to speak and where it is still silent. What whole watches are told is in `tests/recordings`.
 
-use super::*;
-use crate::event::{Connection, Protocol};
+use super::{
+    pool::kept_idle,
+    unread::FAREWELL_BYTES,
+    words::{plural, plural_of, thousands},
+    *,
+};
+use crate::{
+    event::{Application, Cause, Connection, Protocol, Why},
+    tracker::{Counts, Evidence, Spoken},
+};
 
 /// A connection that has ended: by what, after how many exchanges, after what time idle, beside how many idle ones.
 #[derive(Clone, Copy)]
@@ -18,7 +26,7 @@ fn evidence_of(ends: &[End]) -> Evidence {
 
 fn evidence_with(connections: impl IntoIterator<Item = Connection>) -> Evidence {
     let mut evidence = Evidence::default();
-    connections.into_iter().for_each(|connection| evidence.closed(0, &connection));
+    connections.into_iter().for_each(|connection| evidence.closed(0, None, &connection));
     evidence
 }
 

@@ -1,0 +1,181 @@
+//! A connection that has ended, as far as diagnoses ask for it.
+
+use std::num::NonZeroU64;
+
+use crate::event::{Application, Cause, Connection, Protocol};
+
+/// A unit of work takes no more exchanges than these, and one that is counted in turns no more than twice as many, because
+/// a login takes up to eight. What takes more, or longer, may be a session.
+const FEW_EXCHANGES: u64 = 8;
+const FEW_TURNS: u64 = 16;
+const SHORT_LIFE_US: u64 = 10_000_000;
+
+/// What was counted as the exchanges of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    /// Each is a request with its response.
+    Requests,
+    /// The same within TLS, whose own messages are payload too.
+    EncryptedRequests,
+    /// The upgrade to a WebSocket. Its messages are no exchanges, and need no answer.
+    Messages,
+    /// Nothing that was answered, behind a login to a broker: its messages need no answer.
+    Announcements,
+    /// Turns, which may be anything: HTTP/2 interleaves its requests, and other protocols were not recognised.
+    Turns,
+}
+
+impl Carried {
+    fn by(connection: &Connection) -> Self {
+        let is_broker = matches!(connection.application, Application::Mqtt | Application::Nats | Application::Amqp);
+        if connection.cause == Some(Cause::Unused) && is_broker {
+            Self::Announcements
+        } else if !connection.exact || connection.protocol == Protocol::Http2 {
+            Self::Turns
+        } else if connection.application == Application::Websocket {
+            Self::Messages
+        } else if connection.protocol == Protocol::Tls {
+            Self::EncryptedRequests
+        } else {
+            Self::Requests
+        }
+    }
+}
+
+/// A connection that has ended. Small, because thousands of groups remember some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// When it was told.
+    pub(crate) unix_ns: i64,
+    /// When it was established, on the same clock.
+    began_ns: i64,
+    idle_us: Option<NonZeroU64>,
+    lifetime_us: Option<NonZeroU64>,
+    /// This many or more.
+    exchanges: u32,
+    unread_bytes: u32,
+    /// How many others of its group were idle then.
+    idle_beside: u32,
+    /// 0 if it is not known.
+    pub(crate) local_port: u16,
+    pub(crate) cause: Cause,
+    carried: Carried,
+}
+
+const _: () = assert!(size_of::<Ended>() == 48);
+
+impl Ended {
+    /// None while it is open. Without its established time, because that row was lost, it is reckoned from the end.
+    pub(super) fn new(unix_ns: i64, established_ns: Option<i64>, connection: &Connection) -> Option<Self> {
+        let lifetime_us = connection.lifetime_us.unwrap_or(0);
+        Some(Self {
+            unix_ns,
+            began_ns: established_ns.unwrap_or_else(|| unix_ns.saturating_sub(nanoseconds(lifetime_us))),
+            idle_us: connection.idle_us.map(at_least_1),
+            lifetime_us: connection.lifetime_us.map(at_least_1),
+            exchanges: u32::try_from(connection.exchanges).unwrap_or(u32::MAX),
+            unread_bytes: connection.unread_bytes.unwrap_or(0),
+            idle_beside: connection.idle_at_end,
+            local_port: connection.local.map_or(0, |local| local.port()),
+            cause: connection.cause?,
+            carried: Carried::by(connection),
+        })
+    }
+
+    pub(crate) fn is_exact(&self) -> bool {
+        !matches!(self.carried, Carried::Turns | Carried::Announcements)
+    }
+
+    /// Whether each of its exchanges is known to be a request with its response.
+    pub(in crate::tracker) fn carried_requests(&self) -> bool {
+        matches!(self.carried, Carried::Requests | Carried::EncryptedRequests)
+    }
+
+    pub(in crate::tracker) fn carried_encrypted_requests(&self) -> bool {
+        self.carried == Carried::EncryptedRequests
+    }
+
+    /// Whether its exchanges may be requests, each with its response.
+    pub(in crate::tracker) fn may_have_carried_requests(&self) -> bool {
+        self.carried != Carried::Messages
+    }
+
+    pub(crate) fn exchanges(&self) -> u64 {
+        self.exchanges.into()
+    }
+
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        self.unread_bytes.into()
+    }
+
+    pub(crate) fn idle_us(&self) -> Option<u64> {
+        self.idle_us.map(NonZeroU64::get)
+    }
+
+    pub(crate) fn lifetime_us(&self) -> Option<u64> {
+        self.lifetime_us.map(NonZeroU64::get)
+    }
+
+    pub(in crate::tracker) fn began_ns(&self) -> i64 {
+        self.began_ns
+    }
+
+    /// When one side closed it.
+    pub(in crate::tracker) fn ended_ns(&self) -> i64 {
+        self.lifetime_us().map_or(self.unix_ns, |lifetime_us| self.began_ns.saturating_add(nanoseconds(lifetime_us)))
+    }
+
+    /// When something was read on it for the last time.
+    pub(in crate::tracker) fn last_used_ns(&self) -> i64 {
+        self.ended_ns().saturating_sub(nanoseconds(self.idle_us().unwrap_or(0)))
+    }
+
+    /// How long it was in use.
+    pub(in crate::tracker) fn used_us(&self) -> Option<u64> {
+        Some(self.lifetime_us()?.saturating_sub(self.idle_us().unwrap_or(0)))
+    }
+
+    /// Whether it logged in to a broker and was answered nothing else: a message was sent, or none.
+    pub(in crate::tracker) fn may_have_announced(&self) -> bool {
+        self.carried == Carried::Announcements
+    }
+
+    /// Whether it carried no more than a unit of work does: a few exchanges in a short time.
+    pub(in crate::tracker) fn is_brief(&self) -> bool {
+        let few = if self.is_exact() { FEW_EXCHANGES } else { FEW_TURNS };
+        let least = u64::from(!self.may_have_announced());
+        (least..=few).contains(&self.exchanges()) && self.used_us().is_some_and(|used_us| used_us <= SHORT_LIFE_US)
+    }
+
+    pub(crate) fn idle_beside(&self) -> u64 {
+        self.idle_beside.into()
+    }
+}
+
+/// No time is less than a microsecond.
+fn at_least_1(us: u64) -> NonZeroU64 {
+    NonZeroU64::new(us).unwrap_or(NonZeroU64::MIN)
+}
+
+fn nanoseconds(us: u64) -> i64 {
+    i64::try_from(us).unwrap_or(i64::MAX).saturating_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_counted_exactly_is_known_to_be_requests() {
+        let carried = |exact, protocol, application| {
+            Carried::by(&Connection { protocol, application, exact, ..Connection::nothing_known() })
+        };
+        assert_eq!(carried(true, Protocol::Plain, Application::Http1), Carried::Requests);
+        assert_eq!(carried(true, Protocol::Tls, Application::Unknown), Carried::EncryptedRequests);
+        assert_eq!(carried(true, Protocol::Unknown, Application::Unknown), Carried::Requests, "of an old recording");
+        assert_eq!(carried(true, Protocol::Plain, Application::Websocket), Carried::Messages);
+        assert_eq!(carried(false, Protocol::Plain, Application::Websocket), Carried::Turns);
+        assert_eq!(carried(false, Protocol::Plain, Application::Mqtt), Carried::Turns);
+        assert_eq!(carried(true, Protocol::Http2, Application::Http2), Carried::Turns, "whatever a recording says");
+    }
+}
