@@ -67,8 +67,9 @@ pub(crate) struct Tracker {
     evidence: HashMap<GroupKey, Arc<Evidence>>,
     /// What was said already.
     diagnosed: HashSet<(Option<Arc<GroupName>>, Finding)>,
-    /// Groups that have ended.
+    /// Groups that have ended, and the names of those that did in the last sample: a row may come later than the counters.
     folded: Folded,
+    just_ended: HashMap<GroupKey, Option<Arc<GroupName>>>,
     loss: LossSample,
     states: Option<Vec<SocketState>>,
     ports: Ports,
@@ -86,6 +87,7 @@ impl Tracker {
             evidence: HashMap::default(),
             diagnosed: HashSet::new(),
             folded: Folded::default(),
+            just_ended: HashMap::default(),
             loss: LossSample::default(),
             states: None,
             ports: Ports::default(),
@@ -116,7 +118,8 @@ impl Tracker {
 
     /// A snapshot may share what it was until now.
     fn evidence_of(&mut self, group: GroupKey) -> &mut Evidence {
-        Arc::make_mut(self.evidence.entry(group).or_default())
+        let folded = self.just_ended.get(&group).and_then(|name| self.folded.evidence_of(name.as_ref()));
+        Arc::make_mut(folded.unwrap_or_else(|| self.evidence.entry(group).or_default()))
     }
 
     /// A close row that was lost leaves its number behind. The kernel tracks no more than `max_connections`, so when
@@ -132,11 +135,13 @@ impl Tracker {
 
     /// Takes in a sample; what it gives occasion to say.
     pub(crate) fn sample(&mut self, mut sample: Sample) -> Vec<Notice> {
+        self.just_ended.clear();
         for group in sample.groups.extract_if(.., |group| group.ended) {
             let evidence = self.evidence.remove(&group.key).unwrap_or_default();
-            self.folded.add(&group, evidence);
+            let name = self.folded.add(&group, evidence);
+            self.just_ended.insert(group.key, name);
         }
-        // A row that comes later than the group's end leaves evidence behind that belongs to nothing any more.
+        // A row that comes still later leaves evidence behind that belongs to nothing any more.
         let before: HashSet<GroupKey> = self.live.iter().chain(&sample.groups).map(|group| group.key).collect();
         self.evidence.retain(|key, _| before.contains(key));
         self.live = sample.groups;

@@ -128,18 +128,25 @@ pub(super) struct Folded {
 }
 
 impl Folded {
-    pub(super) fn add(&mut self, group: &GroupSample, evidence: Arc<Evidence>) {
+    /// Under which name it is found from now on.
+    pub(super) fn add(&mut self, group: &GroupSample, evidence: Arc<Evidence>) -> Option<Arc<GroupName>> {
         let mut row = GroupRow::new(group, evidence);
         row.key = None;
         if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.name) {
             (row.name, row.processes) = (None, None);
         }
+        let name = row.name.clone();
         match self.rows.get_mut(&row.name) {
             Some(present) => present.absorb(&row),
             None => {
                 self.rows.insert(row.name.clone(), row);
             }
         }
+        name
+    }
+
+    pub(super) fn evidence_of(&mut self, name: Option<&Arc<GroupName>>) -> Option<&mut Arc<Evidence>> {
+        self.rows.get_mut(&name.cloned()).map(|row| &mut row.evidence)
     }
 }
 

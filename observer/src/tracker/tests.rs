@@ -187,6 +187,27 @@ fn lost_close_rows_leave_no_numbers_behind_for_good() {
     assert_eq!(tracker.apply(event(RowKind::Close, 1000, 1)).id, 1000);
 }
 
+/// Counters are read before the rows that the kernel has sent.
+#[test]
+fn a_row_that_comes_after_the_counters_of_its_group_is_evidence_all_the_same() {
+    let mut tracker = Tracker::new(0, 10);
+    let close = |socket| {
+        let mut event = event(RowKind::Close, socket, 1);
+        event.group = key(1, 80);
+        event.connection.cause = Some(Cause::ClosedAfterResponse);
+        event
+    };
+    let remembered = |tracker: &Tracker| tracker.snapshot(0).groups[0].evidence.last_ended().count();
+    tracker.apply(close(1));
+    tracker.sample(Sample { groups: vec![ended(group(key(1, 80), 2, 2, 0))], ..Sample::default() });
+    assert_eq!(remembered(&tracker), 1);
+    tracker.apply(close(2));
+    assert_eq!(remembered(&tracker), 2);
+    tracker.sample(Sample::default());
+    tracker.apply(close(3));
+    assert_eq!(remembered(&tracker), 2, "a sample later, it may be of another group");
+}
+
 #[test]
 fn processes_of_one_name_are_a_family_and_add_up() {
     let groups = vec![

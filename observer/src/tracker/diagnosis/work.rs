@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use tcp_reuse_watch_ebpf::IDLE_US;
+
 use super::{
     Confidence, Diagnosis, FEW, Finding, Patient,
     idle::LONG_IDLE_US,
@@ -100,7 +102,7 @@ impl Left {
     /// Whether there are enough, and others took their place: those that were open at once may all end when all is done.
     fn are_a_habit(&self, patient: Patient<'_>) -> bool {
         let at_once = most_at_once(&patient.evidence.in_order(|ended| (self.is_such)(patient, ended)));
-        self.closes >= FEW * at_once && patient.minds(self.closes)
+        self.closes >= FEW && self.closes >= 2 * at_once && patient.minds(self.closes)
     }
 
     fn are_a_unit_each(&self, patient: Patient<'_>) -> bool {
@@ -190,19 +192,23 @@ pub(super) fn process_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
         let exchanges = patient.evidence.spread(|ended| Some(ended.exchanges()));
         (order, format!(", closed {}", after(&exchanges, patient.counts.is_exact())))
     };
-    let evidence =
-        format!("{processes} processes opened {opened} connections{order} for {mark}{exchanges} exchanges{each}");
+    let for_what = match exchanges {
+        0 => "to log in and send what needs no answer".into(),
+        _ => format!("for {mark}{exchanges} exchanges{each}"),
+    };
+    let evidence = format!("{processes} processes opened {opened} connections{order} {for_what}");
     let values = vec![("processes", processes)];
     Some(patient.diagnosis(Finding::ProcessPerRequest, confidence, opened, values, evidence))
 }
 
-/// Whether processes ran side by side and had their connections for longer than they asked: those of a server, or
-/// subscribers, whose turn is the subscription.
+/// Whether processes ran side by side and kept their connections beyond what they asked: those of a server, or subscribers,
+/// whose turn is the subscription.
 fn are_workers(patient: Patient<'_>) -> bool {
     let ended = patient.evidence.in_order(Ended::may_have_carried_requests);
     let is_side_by_side = most_at_once(&ended) * 2 > ended.len() as u64;
-    let idle_us = patient.evidence.spread(Ended::idle_us).median().unwrap_or(0);
-    !ended.is_empty() && is_side_by_side && (!patient.counts.is_exact() || idle_us > LONG_IDLE_US)
+    let most = |number: fn(&Ended) -> Option<u64>| patient.evidence.spread(number).median().unwrap_or(0);
+    let may_have_subscribed = !patient.counts.is_exact() && most(Ended::lifetime_us) > LONG_IDLE_US;
+    !ended.is_empty() && is_side_by_side && (may_have_subscribed || most(Ended::idle_us) >= IDLE_US)
 }
 
 /// Idle connections pile up, and new ones are opened beside them.
