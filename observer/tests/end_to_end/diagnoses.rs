@@ -3,8 +3,10 @@
 
 mod clients;
 mod fine;
+mod idle;
 mod said;
 mod servers;
+mod work;
 
 use std::{
     process::{Command, Stdio},

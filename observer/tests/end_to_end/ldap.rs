@@ -29,7 +29,7 @@ fn slapd() -> (Service, u16) {
 }
 
 /// So many searches, with a connection and a bind for each.
-fn searched(times: u64, options: &[&str]) -> Report {
+pub(crate) fn searched(times: u64, options: &[&str]) -> Report {
     let machine = Machine::shared();
     let (slapd, port) = slapd();
     let watch = machine.watch(format!("-p {port}"));

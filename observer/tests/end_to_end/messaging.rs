@@ -23,14 +23,14 @@ use crate::support::{
 };
 
 /// RabbitMQ, with the daemon by which its nodes find each other.
-struct Rabbit {
+pub(crate) struct Rabbit {
     broker: Service,
     _epmd: Service,
     port: u16,
 }
 
 impl Rabbit {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let [port, dist, names] = [(); 3].map(|()| Closed::new());
         let (number, dist, names_number) = (port.address.port(), dist.address.port(), names.address.port());
         let mut epmd = program("epmd", "rabbitmq-server");
@@ -66,7 +66,7 @@ impl Rabbit {
 
 /// Each message is confirmed. A queue is declared before it, confirmations are asked for, and channel and connection are
 /// closed, by a turn each; those before are set-up.
-fn published(rabbit: &Rabbit, connections: u64, messages: u64) -> Report {
+pub(crate) fn published(rabbit: &Rabbit, connections: u64, messages: u64) -> Report {
     let machine = Machine::shared();
     let before = rabbit.accepted();
     let watch = machine.watch(format!("-p {}", rabbit.port));
@@ -89,7 +89,7 @@ fn amqp() {
     published(&rabbit, 1, 20);
 }
 
-fn mosquitto() -> (Service, u16) {
+pub(crate) fn mosquitto() -> (Service, u16) {
     let (folder, port) = (service::folder(), Closed::new());
     let number = port.address.port();
     let configuration =

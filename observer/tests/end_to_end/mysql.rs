@@ -16,9 +16,9 @@ use crate::support::{
     sockets::Closed,
 };
 
-struct MariaDb {
+pub(crate) struct MariaDb {
     service: Service,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 /// A program of MariaDB's, as nobody, with no configuration but this.
@@ -29,7 +29,7 @@ fn mariadb(name: &str, arguments: &[&str]) -> Command {
 }
 
 impl MariaDb {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (folder, port) = (service::folder(), Closed::new());
         let number = port.address.port();
         certificate::make(folder.path());
@@ -61,7 +61,7 @@ impl MariaDb {
     }
 
     /// So far, how many connections there were by TCP, and how many queries but settings.
-    fn logged(&self) -> (u64, u64) {
+    pub(crate) fn logged(&self) -> (u64, u64) {
         self.service.wait_for_closes(self.port);
         let log = self.service.read("queries");
         let count = |text: &str| log.matches(text).count() as u64;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::support::{
     machine::Machine,
     programs::{output_of, program},
+    report::Report,
     service::{self, Service},
     sockets::Closed,
 };
@@ -36,13 +37,12 @@ fn sshd() -> (Service, u16) {
     (Service::start(sshd.args(["-D", "-e", "-f", "sshd.conf"]), folder, [port]), number)
 }
 
-#[test]
-fn a_connection_for_each_command() {
-    const COMMANDS: u64 = 3;
+/// So many commands, with a connection for each.
+pub(crate) fn commands(times: u64) -> Report {
     let machine = Machine::shared();
     let (sshd, port) = sshd();
     let watch = machine.watch(format!("-p {port}"));
-    for n in 0..COMMANDS {
+    for n in 0..times {
         let mut ssh = program("ssh", "openssh-client");
         ssh.args(["-F", "none", "-p", &port.to_string(), "-i"]).arg(sshd.folder().join("user"));
         for option in ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"] {
@@ -55,8 +55,13 @@ fn a_connection_for_each_command() {
     let log = sshd.end_and_read("log");
     let count = |text: &str| log.lines().filter(|line| line.starts_with(text)).count() as u64;
     let counted = (count("Connection from 127.0.0.1"), count("Starting session: command"));
-    assert_eq!(counted, (COMMANDS, COMMANDS), "what sshd logged: {log}");
+    assert_eq!(counted, (times, times), "what sshd logged: {log}");
     let report = watch.end();
-    report.assert_totals(&json!({ "opened": COMMANDS, "closed": COMMANDS, "failed": 0, "new": COMMANDS, "unused": 0 }));
-    report.assert_marked("plain", Some("ssh"));
+    report.assert_totals(&json!({ "opened": times, "closed": times, "failed": 0, "new": times, "unused": 0 }));
+    report
+}
+
+#[test]
+fn a_connection_for_each_command() {
+    commands(3).assert_marked("plain", Some("ssh"));
 }

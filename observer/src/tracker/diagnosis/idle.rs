@@ -24,7 +24,8 @@ pub(super) fn server_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
 /// By a timer, or by a look at the age of a connection when the next request comes, which gives no more than a bound.
 ///
 /// The latter looks like a client that makes this request on a fresh connection for another reason, as Squid does with a
-/// POST. There, connections have been idle for as long and were used again, or the time is too short for a setting.
+/// POST. There, connections have been idle for as long and were used again; or the time is too short for a setting, and most
+/// connections end so.
 pub(super) fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
     let (closes, timeout_us) = constant_idle_time(patient, Cause::ClientIdle)?;
     if outlive(patient, timeout_us) {
@@ -34,7 +35,7 @@ pub(super) fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
     let values = vec![("timeout_us", timeout_us)];
     let (confidence, when) = if !are_noticed_at_the_next_request(patient) {
         (Confidence::Likely, format!("when idle, at a median of {timeout}"))
-    } else if timeout_us >= LEAST_BOUND_US {
+    } else if timeout_us >= LEAST_BOUND_US || closes * 2 < patient.counts.closed {
         (Confidence::Possible, format!("after at most {timeout} idle, noticed at the next request"))
     } else {
         return None;

@@ -1,0 +1,74 @@
+//! When the client notices that a connection has been idle for too long: by a timer, or at the next request. And what is no
+//! timeout at all.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{assert_diagnosed, assert_not_diagnosed, seen, value};
+use crate::support::{
+    programs::program,
+    python::python,
+    service::{self, Service},
+    sockets::Closed,
+};
+
+#[test]
+fn at_the_next_request() {
+    for runs_ruby in [true, false] {
+        let (report, truth) = seen("", |url| {
+            let mut client = if runs_ruby {
+                let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/programs");
+                let mut ruby = program("ruby", "ruby");
+                ruby.arg(folder.join("idle_net_http.rb"));
+                ruby
+            } else {
+                python("idle_httpx.py")
+            };
+            client.args([url, "7", "1.3", "1"]);
+            client
+        });
+        assert_eq!((truth.connections, truth.requests), (7, 7), "what the server counted");
+        let expected = json!({ "cause": "client-idle-timeout", "confidence": "possible", "healthy": false });
+        let diagnosis = assert_diagnosed(&report, &expected);
+        let evidence = diagnosis["evidence"].as_str().expect("a sentence");
+        assert!(evidence.contains("after at most 1.3 s idle, noticed at the next request"), "{diagnosis:#}");
+        assert!((1_300_000..1_500_000).contains(&value(diagnosis, "timeout_us")), "{diagnosis:#}");
+    }
+}
+
+/// Forwards what comes, as it does unless told otherwise.
+fn squid() -> (Service, u16) {
+    let (folder, port) = (service::folder(), Closed::new());
+    let number = port.address.port();
+    let path = folder.path().display();
+    let configuration = format!(
+        "http_port 127.0.0.1:{number}\nhttp_access allow all\ncache deny all\naccess_log none\npinger_enable off\n\
+         cache_log {path}/cache.log\npid_filename {path}/pid\ncoredump_dir {path}\nshutdown_lifetime 1 seconds\n\
+         cache_effective_user nobody\ncache_effective_group nogroup\n"
+    );
+    fs::write(folder.path().join("squid.conf"), configuration).expect("it can be written");
+    crate::support::nobody::give_away(folder.path());
+    // Its shared memory goes by this name.
+    let name = format!("reuse{number}");
+    let mut squid = program("squid", "squid");
+    (Service::start(squid.args(["-N", "-n", &name, "-f", "squid.conf"]), folder, [port]), number)
+}
+
+/// It makes a POST on a fresh connection, and closes the idle one that it would have used.
+#[test]
+fn a_post_on_a_fresh_connection_is_no_timeout() {
+    for (methods, pause) in [
+        ("POST,POST,POST,POST,POST,POST,POST", "0.4"),
+        ("GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST", "1.2"),
+    ] {
+        let (_squid, port) = squid();
+        let (report, truth) = seen("", |url| {
+            let mut client = python("posts.py");
+            client.args([url, &port.to_string(), methods, pause]);
+            client
+        });
+        assert_eq!(truth.requests as usize, methods.split(',').count(), "what the server counted");
+        assert_not_diagnosed(&report);
+    }
+}

@@ -1,0 +1,10 @@
+"""Sends mails by the standard library, with a connection for each. Its arguments are the port and how many."""
+
+import smtplib
+import sys
+
+port, mails = map(int, sys.argv[1:])
+
+for n in range(mails):
+    with smtplib.SMTP("127.0.0.1", port) as smtp:
+        smtp.sendmail("a@example.org", "b@example.org", f"Subject: {n}\r\n\r\nHello")
