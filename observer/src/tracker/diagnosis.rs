@@ -1,13 +1,15 @@
 //! Why connections of a group were not reused, as far as what was counted can tell. Pure functions: counts and evidence in,
 //! findings out. The signatures and their thresholds are in the modules, by subject; what to do about each is in `advice.rs`.
 
+mod closers;
 mod idle;
 mod limits;
+mod openers;
 mod patient;
 mod pool;
+mod unit;
 mod unread;
 mod words;
-mod work;
 
 pub(super) use patient::Patient;
 pub(super) use words::time;
@@ -57,12 +59,12 @@ type Rule = fn(Patient<'_>) -> Option<Diagnosis>;
 /// Their findings may be certain, and tell of something wrong. Each looks at a counter first, which says no for most groups:
 /// they are asked of every group all the time.
 const MAY_BE_CERTAIN: [Rule; 4] =
-    [port_exhaustion, unread::response_not_read, work::process_per_request, work::server_closes_each];
+    [port_exhaustion, unread::response_not_read, openers::process_per_request, closers::server_closes_each];
 
 const NEVER_CERTAIN: [Rule; 8] = [
-    work::client_per_request,
+    openers::client_per_request,
     pool::pool_too_small,
-    work::closed_after_response,
+    closers::closed_after_response,
     idle::server_idle_timeout,
     idle::client_idle_timeout,
     idle::stale_connection,
@@ -80,7 +82,7 @@ pub(crate) fn certainties(patient: Patient<'_>) -> impl Iterator<Item = Diagnosi
 pub(crate) fn diagnose(patient: Patient<'_>) -> Vec<Diagnosis> {
     let rules = MAY_BE_CERTAIN.into_iter().chain(NEVER_CERTAIN);
     let mut found: Vec<Diagnosis> = rules.filter_map(|rule| rule(patient)).collect();
-    work::keep_one_name_for_a_habit(patient, &mut found);
+    closers::keep_one_name_for_a_habit(patient, &mut found);
     found.sort_by_key(|diagnosis| (diagnosis.healthy, diagnosis.confidence as u8, u64::MAX - diagnosis.connections));
     found
 }

@@ -79,20 +79,22 @@ impl Patient<'_> {
 
     /// Whether clients of what it speaks take their leave, so that the server closes because it was asked to.
     pub(super) fn says_goodbye(self) -> bool {
-        let Spoken::One(application) = self.spoken else { return false };
-        matches!(
-            application,
-            Application::Postgresql
-                | Application::Mysql
-                | Application::Redis
-                | Application::Memcached
-                | Application::Mqtt
-                | Application::Amqp
-                | Application::Ldap
-                | Application::Smtp
-                | Application::Ftp
-                | Application::Ssh
-        )
+        match self.spoken {
+            Spoken::One(application) => has_a_goodbye(application),
+            Spoken::Unknown => self.may_say_goodbye(),
+            Spoken::Several => false,
+        }
+    }
+
+    /// Whether what is not known looks like it: after several turns, now one side closes first and now the other; or they are
+    /// within TLS, where a protocol is not recognised that has a login.
+    fn may_say_goodbye(self) -> bool {
+        let by_server = |is_such: Predicate| self.evidence.count(Cause::ServerClosedAfterResponse, is_such);
+        let turns =
+            self.evidence.of(Cause::ServerClosedAfterResponse, |ended| (!ended.is_exact()).then(|| ended.exchanges()));
+        let is_either = self.closes(Cause::ClosedAfterResponse) * 4 >= self.closes(Cause::ServerClosedAfterResponse);
+        let is_encrypted = by_server(Ended::carried_encrypted_turns) * 2 > by_server(|_| true);
+        turns.median().is_some_and(|turns| turns > 1) && (is_either || is_encrypted)
     }
 
     /// Whether each exchange of its connections is a request with its response.
@@ -150,4 +152,20 @@ impl Patient<'_> {
         let healthy = matches!(finding, Finding::RequestCap | Finding::MaxLifetime);
         Diagnosis { finding, confidence, healthy, connections, values, evidence, advice }
     }
+}
+
+fn has_a_goodbye(application: Application) -> bool {
+    matches!(
+        application,
+        Application::Postgresql
+            | Application::Mysql
+            | Application::Redis
+            | Application::Memcached
+            | Application::Mqtt
+            | Application::Amqp
+            | Application::Ldap
+            | Application::Smtp
+            | Application::Ftp
+            | Application::Ssh
+    )
 }

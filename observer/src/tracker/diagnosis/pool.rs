@@ -1,6 +1,6 @@
 //! A pool that keeps fewer connections than are in use at once.
 
-use super::{Confidence, Diagnosis, FEW, Finding, Patient, work};
+use super::{Confidence, Diagnosis, FEW, Finding, Patient, closers};
 use crate::{
     event::Cause,
     tracker::{Counts, Evidence},
@@ -15,7 +15,7 @@ pub(super) fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
     if closes < FEW || opened + pre_existing <= concurrent || !patient.minds(closes) {
         return None;
     }
-    if work::leaves_nothing_in_use(patient) {
+    if closers::leaves_nothing_in_use(patient) {
         return None;
     }
     let kept_idle = kept_idle(patient.evidence).filter(|kept_idle| *kept_idle < concurrent)?;

@@ -1,5 +1,7 @@
 //! Where each rule begins to speak and where it is still silent. What whole watches are told is in `tests/recordings`.
 
+mod units;
+
 use super::{
     pool::kept_idle,
     unread::FAREWELL_BYTES,

@@ -23,6 +23,8 @@ enum Carried {
     Announcements,
     /// Turns, which may be anything: HTTP/2 interleaves its requests, and other protocols were not recognised.
     Turns,
+    /// The same within TLS, but for HTTP/2: a protocol with a login, most likely.
+    EncryptedTurns,
 }
 
 impl Carried {
@@ -30,6 +32,8 @@ impl Carried {
         let is_broker = matches!(connection.application, Application::Mqtt | Application::Nats | Application::Amqp);
         if connection.cause == Some(Cause::Unused) && is_broker {
             Self::Announcements
+        } else if !connection.exact && connection.protocol == Protocol::Tls {
+            Self::EncryptedTurns
         } else if !connection.exact || connection.protocol == Protocol::Http2 {
             Self::Turns
         } else if connection.application == Application::Websocket {
@@ -83,7 +87,7 @@ impl Ended {
     }
 
     pub(crate) fn is_exact(&self) -> bool {
-        !matches!(self.carried, Carried::Turns | Carried::Announcements)
+        matches!(self.carried, Carried::Requests | Carried::EncryptedRequests | Carried::Messages)
     }
 
     /// Whether each of its exchanges is known to be a request with its response.
@@ -93,6 +97,10 @@ impl Ended {
 
     pub(in crate::tracker) fn carried_encrypted_requests(&self) -> bool {
         self.carried == Carried::EncryptedRequests
+    }
+
+    pub(in crate::tracker) fn carried_encrypted_turns(&self) -> bool {
+        self.carried == Carried::EncryptedTurns
     }
 
     /// Whether its exchanges may be requests, each with its response.
@@ -176,6 +184,50 @@ mod tests {
         assert_eq!(carried(true, Protocol::Plain, Application::Websocket), Carried::Messages);
         assert_eq!(carried(false, Protocol::Plain, Application::Websocket), Carried::Turns);
         assert_eq!(carried(false, Protocol::Plain, Application::Mqtt), Carried::Turns);
+        assert_eq!(carried(false, Protocol::Tls, Application::Unknown), Carried::EncryptedTurns);
+        assert_eq!(carried(false, Protocol::Http2, Application::Http2), Carried::Turns);
         assert_eq!(carried(true, Protocol::Http2, Application::Http2), Carried::Turns, "whatever a recording says");
+    }
+
+    #[test]
+    fn a_login_to_a_broker_without_an_answer_may_have_announced_something() {
+        let carried = |application, cause| {
+            let connection =
+                Connection { application, cause: Some(cause), exact: false, ..Connection::nothing_known() };
+            Ended::new(0, None, &connection).unwrap().may_have_announced()
+        };
+        assert!(carried(Application::Mqtt, Cause::Unused) && carried(Application::Nats, Cause::Unused));
+        assert!(!carried(Application::Mqtt, Cause::ClosedAfterResponse) && !carried(Application::Smtp, Cause::Unused));
+    }
+
+    #[test]
+    fn its_times_are_reckoned_from_what_is_known() {
+        let connection = Connection {
+            cause: Some(Cause::ClientIdle),
+            exchanges: 2,
+            lifetime_us: Some(5_000),
+            idle_us: Some(3_000),
+            ..Connection::nothing_known()
+        };
+        let times = |established_ns, connection: &Connection| {
+            let ended = Ended::new(9_000_000, established_ns, connection).unwrap();
+            (ended.began_ns(), ended.last_used_ns(), ended.ended_ns())
+        };
+        assert_eq!(times(Some(1_000_000), &connection), (1_000_000, 3_000_000, 6_000_000), "the row came later");
+        assert_eq!(times(None, &connection), (4_000_000, 6_000_000, 9_000_000));
+        let unknown = Connection { lifetime_us: None, idle_us: None, ..connection };
+        assert_eq!(times(Some(1_000_000), &unknown), (1_000_000, 9_000_000, 9_000_000));
+    }
+
+    #[test]
+    fn what_takes_more_than_a_few_exchanges_or_longer_is_not_brief() {
+        let is_brief = |exact, exchanges, used_s: u64| {
+            let (cause, lifetime_us) = (Some(Cause::ClosedAfterResponse), Some(used_s * 1_000_000 + 7));
+            let connection =
+                Connection { exact, exchanges, cause, lifetime_us, idle_us: Some(7), ..Connection::nothing_known() };
+            Ended::new(0, None, &connection).unwrap().is_brief()
+        };
+        assert!(is_brief(true, 1, 0) && is_brief(true, 8, 10) && is_brief(false, 16, 10));
+        assert!(!is_brief(true, 0, 0) && !is_brief(true, 9, 0) && !is_brief(false, 17, 0) && !is_brief(true, 1, 11));
     }
 }

@@ -1,0 +1,145 @@
+//! Where a connection for each unit of work begins, and where it is something else.
+
+use super::*;
+
+/// Connections in rounds of so many at once, each in use for 10 ms and 10 ms after the one before it.
+#[derive(Clone, Copy)]
+struct Rounds {
+    rounds: u64,
+    at_once: u64,
+    pause_us: u64,
+    exchanges: u64,
+    used_us: u64,
+    cause: Cause,
+}
+
+const UNITS: Rounds = Rounds {
+    rounds: 4,
+    at_once: 1,
+    pause_us: 10_000,
+    exchanges: 3,
+    used_us: 10_000,
+    cause: Cause::ClosedAfterResponse,
+};
+
+impl Rounds {
+    fn counts(self) -> Counts {
+        let n = self.rounds * self.at_once;
+        let mut counts = Counts { opened: n, closed: n, new: n, reused: n * (self.exchanges - 1), ..Counts::default() };
+        counts.why[Why::First as usize] = 1;
+        counts.why[Why::Concurrency as usize] = n - 1;
+        counts.closes[self.cause as usize] = n;
+        counts
+    }
+
+    fn evidence(self) -> Evidence {
+        let mut evidence = Evidence::default();
+        evidence.most_beside = self.at_once - 1;
+        for round in 0..self.rounds {
+            let began_us = round * (self.used_us + self.pause_us);
+            for _ in 0..self.at_once {
+                let connection = Connection {
+                    cause: Some(self.cause),
+                    exchanges: self.exchanges,
+                    idle_us: Some(200),
+                    lifetime_us: Some(self.used_us + 200),
+                    ..Connection::nothing_known()
+                };
+                let [established_ns, unix_ns] = [began_us, began_us + self.used_us + 200].map(|us| us as i64 * 1000);
+                evidence.closed(unix_ns, Some(established_ns), &connection);
+            }
+        }
+        evidence
+    }
+
+    fn findings(self, spoken: Spoken) -> Vec<Finding> {
+        let (counts, evidence) = (self.counts(), self.evidence());
+        diagnosed_of(Patient { spoken, ..patient(&counts, &evidence) }).iter().map(|of| of.finding).collect()
+    }
+
+    fn is_found(self) -> bool {
+        self.findings(Spoken::Unknown) == [Finding::ClosedAfterResponse]
+    }
+}
+
+#[test]
+fn units_come_in_four_rounds_and_soon_and_are_brief() {
+    assert!(UNITS.is_found());
+    assert!(!Rounds { rounds: 3, ..UNITS }.is_found(), "too few");
+    for at_once in [2, 8] {
+        assert!(Rounds { at_once, ..UNITS }.is_found());
+        assert!(!Rounds { rounds: 3, at_once, ..UNITS }.is_found(), "a pool that is opened anew");
+        assert!(!Rounds { rounds: 1, at_once: 4 * at_once, ..UNITS }.is_found(), "a connection for each thread");
+    }
+    assert!(Rounds { pause_us: 999_000, ..UNITS }.is_found());
+    assert!(!Rounds { pause_us: 1_001_000, ..UNITS }.is_found(), "a check that comes by");
+    assert!(Rounds { used_us: 10_000_000, ..UNITS }.is_found());
+    assert!(!Rounds { used_us: 10_001_000, ..UNITS }.is_found(), "a session");
+    assert!(Rounds { exchanges: 8, ..UNITS }.is_found());
+    assert!(!Rounds { exchanges: 9, ..UNITS }.is_found(), "much was asked");
+}
+
+/// One exchange says it without more: nothing was reused.
+#[test]
+fn a_single_exchange_takes_two_rounds() {
+    let once = Rounds { exchanges: 1, rounds: 2, at_once: 2, ..UNITS };
+    assert!(once.is_found());
+    assert!(!Rounds { rounds: 1, at_once: 4, ..once }.is_found(), "those that were needed at once");
+    assert!(Rounds { pause_us: 60_000_000, ..once }.is_found());
+}
+
+#[test]
+fn a_server_that_is_asked_to_close_is_not_blamed_nor_praised() {
+    for application in [
+        Application::Postgresql,
+        Application::Mysql,
+        Application::Redis,
+        Application::Memcached,
+        Application::Mqtt,
+        Application::Amqp,
+        Application::Ldap,
+        Application::Smtp,
+        Application::Ftp,
+        Application::Ssh,
+    ] {
+        for exchanges in [1, 3] {
+            let closed = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges, ..UNITS };
+            assert_eq!(closed.findings(Spoken::One(application)), [Finding::ClosedAfterResponse], "{application:?}");
+        }
+        let many = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 12, ..UNITS };
+        assert_eq!(many.findings(Spoken::One(application)), [], "{application:?}");
+    }
+    let closed = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 1, ..UNITS };
+    assert_eq!(closed.findings(Spoken::One(Application::Http1)), [Finding::ServerClosesEach]);
+    let limited = Rounds { exchanges: 5, ..closed };
+    assert_eq!(limited.findings(Spoken::One(Application::Http1)), [], "it may have a limit");
+}
+
+#[test]
+fn processes_that_keep_their_connections_side_by_side_are_workers() {
+    let is_found = |rounds: Rounds, idle_us: u64| {
+        let n = rounds.rounds * rounds.at_once;
+        let counts = Counts { opened: n, closed: n, new: n, ..Counts::default() };
+        let mut evidence = Evidence::default();
+        for round in 0..rounds.rounds {
+            for _ in 0..rounds.at_once {
+                let (cause, lifetime_us) = (Some(Cause::ProcessExit), Some(idle_us + 100));
+                let established_ns = (round * (idle_us + 200) * 1000) as i64;
+                let connection = Connection {
+                    cause,
+                    exchanges: 1,
+                    idle_us: Some(idle_us),
+                    lifetime_us,
+                    ..Connection::nothing_known()
+                };
+                evidence.closed(established_ns, Some(established_ns), &connection);
+            }
+        }
+        let found = diagnosed_of(Patient { processes: Some(n), ..patient(&counts, &evidence) });
+        found.iter().any(|of| of.finding == Finding::ProcessPerRequest)
+    };
+    let [workers, in_turn] = [(1, 6), (6, 1)].map(|(rounds, at_once)| Rounds { rounds, at_once, ..UNITS });
+    assert!(!is_found(workers, 2_000_000), "they are kept");
+    assert!(is_found(workers, 1_000), "as xargs does it");
+    assert!(is_found(in_turn, 2_000_000));
+}
