@@ -5,7 +5,7 @@ use super::*;
 /// Connections in rounds of so many at once, each in use for 10 ms and 10 ms after the one before it.
 #[derive(Clone, Copy)]
 struct Rounds {
-    rounds: u64,
+    times: u64,
     at_once: u64,
     pause_us: u64,
     exchanges: u64,
@@ -13,18 +13,16 @@ struct Rounds {
     cause: Cause,
 }
 
-const UNITS: Rounds = Rounds {
-    rounds: 4,
-    at_once: 1,
-    pause_us: 10_000,
-    exchanges: 3,
-    used_us: 10_000,
-    cause: Cause::ClosedAfterResponse,
-};
+fn nanoseconds(us: u64) -> i64 {
+    i64::try_from(us * 1000).unwrap()
+}
+
+const UNITS: Rounds =
+    Rounds { times: 4, at_once: 1, pause_us: 10_000, exchanges: 3, used_us: 10_000, cause: Cause::ClosedAfterResponse };
 
 impl Rounds {
     fn counts(self) -> Counts {
-        let n = self.rounds * self.at_once;
+        let n = self.times * self.at_once;
         let mut counts = Counts { opened: n, closed: n, new: n, reused: n * (self.exchanges - 1), ..Counts::default() };
         counts.why[Why::First as usize] = 1;
         counts.why[Why::Concurrency as usize] = n - 1;
@@ -35,7 +33,7 @@ impl Rounds {
     fn evidence(self) -> Evidence {
         let mut evidence = Evidence::default();
         evidence.most_beside = self.at_once - 1;
-        for round in 0..self.rounds {
+        for round in 0..self.times {
             let began_us = round * (self.used_us + self.pause_us);
             for _ in 0..self.at_once {
                 let connection = Connection {
@@ -45,7 +43,7 @@ impl Rounds {
                     lifetime_us: Some(self.used_us + 200),
                     ..Connection::nothing_known()
                 };
-                let [established_ns, unix_ns] = [began_us, began_us + self.used_us + 200].map(|us| us as i64 * 1000);
+                let [established_ns, unix_ns] = [began_us, began_us + self.used_us + 200].map(nanoseconds);
                 evidence.closed(unix_ns, Some(established_ns), &connection);
             }
         }
@@ -65,11 +63,11 @@ impl Rounds {
 #[test]
 fn units_come_in_four_rounds_and_soon_and_are_brief() {
     assert!(UNITS.is_found());
-    assert!(!Rounds { rounds: 3, ..UNITS }.is_found(), "too few");
+    assert!(!Rounds { times: 3, ..UNITS }.is_found(), "too few");
     for at_once in [2, 8] {
         assert!(Rounds { at_once, ..UNITS }.is_found());
-        assert!(!Rounds { rounds: 3, at_once, ..UNITS }.is_found(), "a pool that is opened anew");
-        assert!(!Rounds { rounds: 1, at_once: 4 * at_once, ..UNITS }.is_found(), "a connection for each thread");
+        assert!(!Rounds { times: 3, at_once, ..UNITS }.is_found(), "a pool that is opened anew");
+        assert!(!Rounds { times: 1, at_once: 4 * at_once, ..UNITS }.is_found(), "a connection for each thread");
     }
     assert!(Rounds { pause_us: 999_000, ..UNITS }.is_found());
     assert!(!Rounds { pause_us: 1_001_000, ..UNITS }.is_found(), "a check that comes by");
@@ -82,9 +80,9 @@ fn units_come_in_four_rounds_and_soon_and_are_brief() {
 /// One exchange says it without more: nothing was reused.
 #[test]
 fn a_single_exchange_takes_two_rounds() {
-    let once = Rounds { exchanges: 1, rounds: 2, at_once: 2, ..UNITS };
+    let once = Rounds { exchanges: 1, times: 2, at_once: 2, ..UNITS };
     assert!(once.is_found());
-    assert!(!Rounds { rounds: 1, at_once: 4, ..once }.is_found(), "those that were needed at once");
+    assert!(!Rounds { times: 1, at_once: 4, ..once }.is_found(), "those that were needed at once");
     assert!(Rounds { pause_us: 60_000_000, ..once }.is_found());
 }
 
@@ -118,13 +116,13 @@ fn a_server_that_is_asked_to_close_is_not_blamed_nor_praised() {
 #[test]
 fn processes_that_keep_their_connections_side_by_side_are_workers() {
     let is_found = |rounds: Rounds, idle_us: u64| {
-        let n = rounds.rounds * rounds.at_once;
+        let n = rounds.times * rounds.at_once;
         let counts = Counts { opened: n, closed: n, new: n, ..Counts::default() };
         let mut evidence = Evidence::default();
-        for round in 0..rounds.rounds {
+        for round in 0..rounds.times {
             for _ in 0..rounds.at_once {
                 let (cause, lifetime_us) = (Some(Cause::ProcessExit), Some(idle_us + 100));
-                let established_ns = (round * (idle_us + 200) * 1000) as i64;
+                let established_ns = nanoseconds(round * (idle_us + 200));
                 let connection = Connection {
                     cause,
                     exchanges: 1,
@@ -138,7 +136,7 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
         let found = diagnosed_of(Patient { processes: Some(n), ..patient(&counts, &evidence) });
         found.iter().any(|of| of.finding == Finding::ProcessPerRequest)
     };
-    let [workers, in_turn] = [(1, 6), (6, 1)].map(|(rounds, at_once)| Rounds { rounds, at_once, ..UNITS });
+    let [workers, in_turn] = [(1, 6), (6, 1)].map(|(times, at_once)| Rounds { times, at_once, ..UNITS });
     assert!(!is_found(workers, 2_000_000), "they are kept");
     assert!(is_found(workers, 1_000), "as xargs does it");
     assert!(is_found(in_turn, 2_000_000));
