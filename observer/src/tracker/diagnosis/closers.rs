@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     Confidence, Diagnosis, FEW, Finding, Patient,
     idle::LONG_IDLE_US,
-    unit::{announcements, is_a_unit_each, most_at_once},
+    unit::{announcements, are_checks, is_a_unit_each, most_at_once},
     unread::FAREWELL_BYTES,
     words::{after, time},
 };
@@ -59,7 +59,8 @@ impl Left {
     /// Whether there are enough, and others took their place: those that were open at once may all end when all is done.
     fn are_a_habit(&self, patient: Patient<'_>) -> bool {
         let at_once = most_at_once(&patient.evidence.in_order(|ended| (self.is_such)(patient, ended)));
-        self.closes >= FEW && self.closes >= 2 * at_once && patient.minds(self.closes)
+        let are_checks = || are_checks(patient, |ended| (self.is_such)(patient, ended));
+        self.closes >= FEW && self.closes >= 2 * at_once && patient.minds(self.closes) && !are_checks()
     }
 
     fn are_a_unit_each(&self, patient: Patient<'_>) -> bool {
@@ -115,7 +116,8 @@ pub(super) fn leaves_nothing_in_use(patient: Patient<'_>) -> bool {
 /// there it may also be after several, which log in and ask. A server that is asked to close has no part in it.
 pub(super) fn server_closes_each(patient: Patient<'_>) -> Option<Diagnosis> {
     let grounds = patient.grounds(Cause::ServerClosedAfterResponse, FEW, Ended::carried_requests)?;
-    if patient.says_goodbye() {
+    let is_such = |ended: &Ended| ended.cause == Cause::ServerClosedAfterResponse;
+    if patient.says_goodbye() || patient.resets(grounds.closes) || are_checks(patient, is_such) {
         return None;
     }
     let exchanges = grounds.spread(patient, |ended| Some(ended.exchanges()));

@@ -7,7 +7,7 @@ use tcp_reuse_watch_ebpf::IDLE_US;
 use super::{
     Confidence, Diagnosis, FEW, Finding, Patient,
     idle::LONG_IDLE_US,
-    unit::{announcements, is_a_unit_each, most_at_once},
+    unit::{announcements, are_checks, is_a_unit_each, most_at_once},
     words::after,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub(super) fn process_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
     let exchanges = patient.counts.exchanges();
     let has_one_each = exchanges <= opened + opened / 10;
     let is_found = if has_one_each {
-        !are_workers(patient)
+        !are_workers(patient) && !are_checks(patient, |_| true)
     } else {
         is_a_unit_each(patient, closed, Ended::may_have_carried_requests)
     };

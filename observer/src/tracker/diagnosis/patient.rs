@@ -77,6 +77,12 @@ impl Patient<'_> {
         (self.counts.opened - self.why(Why::First).min(self.counts.opened)).saturating_sub(self.evidence.most_beside)
     }
 
+    /// Whether this process resets its connections, whatever came or not: half as many as those, or more. So do the checks of
+    /// HAProxy, and what else becomes of one is a matter of chance.
+    pub(super) fn resets(self, connections: u64) -> bool {
+        self.closes(Cause::Aborted) * 2 >= connections
+    }
+
     /// Whether clients of what it speaks take their leave, so that the server closes because it was asked to.
     pub(super) fn says_goodbye(self) -> bool {
         match self.spoken {

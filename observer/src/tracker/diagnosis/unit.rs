@@ -13,7 +13,7 @@ use crate::{event::Cause, tracker::evidence::Ended};
 /// two or three.
 const ROUNDS: u64 = 4;
 
-/// What is opened again later than this may be a check that comes by now and then.
+/// What is opened again later than this may be a check.
 const SOON_NS: i64 = 1_000_000_000;
 
 /// Whether those that are such, so many of which have ended, served a unit of work each.
@@ -32,12 +32,29 @@ pub(super) fn most_at_once(units: &[&Ended]) -> u64 {
 
 /// Whether most of them began soon after another one had ended.
 fn follow_soon(units: &[&Ended]) -> bool {
-    let pauses_ns = units.iter().filter_map(|next| {
+    let (soon, late): (Vec<i64>, Vec<i64>) = pauses_ns(units).partition(|pause_ns| *pause_ns < SOON_NS);
+    soon.len() >= FEW as usize && soon.len() >= late.len() * 3
+}
+
+/// From the last end of another one to the begin of each; of those that began before any had ended, none.
+fn pauses_ns<'a>(units: &'a [&Ended]) -> impl Iterator<Item = i64> + 'a {
+    units.iter().filter_map(|next| {
         let ended = units.iter().map(|unit| unit.ended_ns()).filter(|ended| *ended <= next.began_ns()).max()?;
         Some(next.began_ns() - ended)
-    });
-    let (soon, late): (Vec<i64>, Vec<i64>) = pauses_ns.partition(|pause_ns| *pause_ns <= SOON_NS);
-    soon.len() >= FEW as usize && soon.len() >= late.len() * 3
+    })
+}
+
+/// Whether they come one at a time at a constant interval, a second or more after each other: checks, which would find
+/// nothing out on a connection that is kept.
+pub(super) fn are_checks(patient: Patient<'_>, is_such: impl Fn(&Ended) -> bool) -> bool {
+    let checks = patient.evidence.in_order(is_such);
+    let late = pauses_ns(&checks).filter(|pause_ns| *pause_ns >= SOON_NS).count();
+    let intervals = checks.iter().zip(checks.iter().skip(1)).map(|(one, next)| next.began_ns() - one.began_ns());
+    let mut intervals: Vec<i64> = intervals.collect();
+    intervals.sort_unstable();
+    let n = intervals.len();
+    let [low, median, high] = [n / 4, n / 2, n * 3 / 4].map(|index| intervals.get(index).copied().unwrap_or(0));
+    n >= 2 && late * 4 >= n * 3 && (high - low) * 10 <= median
 }
 
 /// Connections to a broker on which nothing but the login was answered: messages need no answer.

@@ -16,6 +16,9 @@ pub(super) const FAREWELL_BYTES: u64 = 128;
 /// a peer says by itself, and what came after the close most likely was.
 pub(super) fn response_not_read(patient: Patient<'_>) -> Option<Diagnosis> {
     let grounds = patient.grounds(Cause::UnreadResponse, 1, left_a_response_unread)?;
+    if patient.resets(grounds.closes) {
+        return None;
+    }
     let unread = grounds.spread(patient, |ended| Some(ended.unread_bytes())).median();
     if grounds.confidence != Confidence::Certain && unread.unwrap_or(0) <= FAREWELL_BYTES {
         return None;

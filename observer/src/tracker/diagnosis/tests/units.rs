@@ -83,7 +83,11 @@ fn a_single_exchange_takes_two_rounds() {
     let once = Rounds { exchanges: 1, times: 2, at_once: 2, ..UNITS };
     assert!(once.is_found());
     assert!(!Rounds { times: 1, at_once: 4, ..once }.is_found(), "those that were needed at once");
-    assert!(Rounds { pause_us: 60_000_000, ..once }.is_found());
+    let check = Rounds { times: 6, at_once: 1, pause_us: 2_000_000, ..once };
+    assert!(!check.is_found() && Rounds { at_once: 2, ..check }.is_found());
+    assert!(Rounds { pause_us: 900_000, ..check }.is_found());
+    let check = Rounds { cause: Cause::ServerClosedAfterResponse, ..check };
+    assert_eq!(check.findings(Spoken::One(Application::Http1)), []);
 }
 
 #[test]
@@ -111,6 +115,20 @@ fn a_server_that_is_asked_to_close_is_not_blamed_nor_praised() {
     assert_eq!(closed.findings(Spoken::One(Application::Http1)), [Finding::ServerClosesEach]);
     let limited = Rounds { exchanges: 5, ..closed };
     assert_eq!(limited.findings(Spoken::One(Application::Http1)), [], "it may have a limit");
+}
+
+#[test]
+fn a_client_that_resets_its_connections_does_so_on_purpose() {
+    for (cause, finding) in [
+        (Cause::ServerClosedAfterResponse, Finding::ServerClosesEach),
+        (Cause::UnreadResponse, Finding::ResponseNotRead),
+    ] {
+        let found = |resets| {
+            let ends = [vec![End(cause, 1, 0, 0); 6], vec![End(Cause::Aborted, 1, 0, 0); resets]].concat();
+            findings_of(&ends)
+        };
+        assert_eq!((found(2), found(3)), (vec![finding], vec![]), "{cause:?}");
+    }
 }
 
 #[test]
