@@ -116,12 +116,14 @@ pub mod flag {
     pub const EXITING: u32 = 1 << 9;
     /// Payload came after we had closed.
     pub const LATE_PAYLOAD: u32 = 1 << 10;
-    /// Counted among the group's connections that have asked something.
+    /// It has asked something, and is counted so, unless its peer had closed it before the watch.
     pub const ASKED: u32 = 1 << 11;
     /// Counted among those of them that still can serve.
     pub const SERVING: u32 = 1 << 12;
     /// When it first asked, fewer were serving than once did: one that was closed would have done.
     pub const AVOIDABLE: u32 = 1 << 13;
+    /// Its client has said whom it is for.
+    pub const TARGETED: u32 = 1 << 14;
 }
 
 /// Everything that is known of one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.

@@ -38,7 +38,7 @@ use application::known;
 pub use application::{Application, SEVERAL_APPLICATIONS};
 pub use http1::{Framing, RequestLine};
 pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
-pub use target::TARGET_UNCLEAR;
+pub use target::{NO_TARGET, TARGET_UNCLEAR};
 
 /// The steps through a message that the kernel side has verified by themselves: what [`Message`] has of them.
 pub mod step {
@@ -328,7 +328,7 @@ impl Conversation {
     #[must_use]
     pub fn listens(&mut self, at: u64, len: u32) -> bool {
         if self.protocol == Protocol::Http2 as u8 {
-            return false;
+            return self.more & http2::QUIET != 0;
         }
         if self.protocol != Protocol::Plain as u8 {
             return true;
@@ -384,12 +384,16 @@ impl Conversation {
     #[inline(always)]
     pub fn begin(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
         let mut head = message.last_head();
+        if self.protocol == Protocol::Http2 as u8 {
+            self.hear_http2(message, false, *send);
+            return Exact;
+        }
         if self.protocol == Protocol::Plain as u8 {
             if !tls::is_hello(head) || self.turn.asked(send.at) {
                 return Exact;
             }
             // StartTLS: what was said before it is set-up, and within TLS it goes on unseen.
-            self.begin_tls(head, *send);
+            self.begin_tls(message, head, *send);
             self.traits |= is::DOUBTED;
             return Inexact;
         }
@@ -418,10 +422,15 @@ impl Conversation {
             return Inexact;
         }
         if tls::is_record(head) {
-            self.begin_tls(head, send);
+            self.begin_tls(message, head, send);
             return Exact;
         }
-        if http1::is_preface(head) || !send.is_first() && http2::is_frame(head, send.len) {
+        if http1::is_preface(head) {
+            let exactness = self.begin_http2();
+            self.hear_http2(message, true, send);
+            return exactness;
+        }
+        if !send.is_first() && http2::is_frame(head, send.len) {
             return self.begin_http2();
         }
         if http1::is_connect(head) || self.is(is::TUNNEL) && !send.has_read() {
@@ -616,8 +625,11 @@ impl Conversation {
     /// The connection has ended, and all of its last answer was read: whether that was one.
     #[inline(always)]
     pub fn end(&self) -> Exactness {
-        let is_tls = self.protocol == Protocol::Tls as u8 && self.is(is::ASKED);
-        if is_tls && (self.answer_is_too_short() || self.answer_may_be_tickets()) { Inexact } else { Exact }
+        if self.protocol != Protocol::Tls as u8 {
+            return Exact;
+        }
+        let is_doubtful = self.is(is::ASKED) && (self.answer_is_too_short() || self.answer_may_be_tickets());
+        if is_doubtful || self.may_have_asked() { Inexact } else { Exact }
     }
 
     /// A proxy is asked for a tunnel: what is spoken through it, the first send after the answer tells.
@@ -638,7 +650,18 @@ impl Conversation {
     fn begin_http2(&mut self) -> Exactness {
         self.protocol = Protocol::Http2 as u8;
         self.application = Application::Http2 as u8;
+        self.more = 0;
         Inexact
+    }
+
+    /// A send of HTTP/2 in the clear, on a connection that has asked nothing yet.
+    #[inline(always)]
+    fn hear_http2(&mut self, message: &mut impl Message, has_preface: bool, send: Send) {
+        let sets_up = http2::sets_up(message, has_preface, send.len);
+        self.more = if sets_up { http2::QUIET } else { 0 };
+        if sets_up {
+            self.turn.excuse(send.at, send.len);
+        }
     }
 
     #[inline(always)]

@@ -134,7 +134,8 @@ pub struct Group {
 pub mod pool {
     /// `asked` and `serving` are counted. Not so in the overflow group, nor in old recordings.
     pub const COUNTED: u64 = 1;
-    /// Its connections are for different targets: one cannot stand in for another.
+    /// Its connections are for different targets, or some are for one and others for none: one cannot stand in for another. Or
+    /// whether one has asked is not known.
     pub const MIXED: u64 = 1 << 1;
     /// No hook sees sends: each connection counts as asking once it is established.
     pub const UNHEARD: u64 = 1 << 2;

@@ -16,7 +16,7 @@ pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switc
 pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use conversation::{
     Application, BEGINNING_BYTES, Beginning, Conversation, Exactness, Framing, HEAD_BYTES, Head, Kind, Message,
-    Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, Steps, TARGET_UNCLEAR, WORD_BYTES, Walk, hear, step,
+    NO_TARGET, Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, Steps, TARGET_UNCLEAR, WORD_BYTES, Walk, hear, step,
 };
 pub use group::{
     FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,

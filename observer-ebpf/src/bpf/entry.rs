@@ -593,6 +593,7 @@ pub(super) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
             if entry.unread_bytes == 0 && entry.conversation.end() == Exactness::Inexact {
                 mark_inexact(entry);
             }
+            pool::settle(entry);
             row(ctx, entry, RowKind::Close);
         }
         entry.phase = Phase::Over as u8;

@@ -5,7 +5,7 @@
 //! are not.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use tcp_reuse_watch_ebpf::{Connection, SERVING_MARKS, TARGET_UNCLEAR, flag, pool};
+use tcp_reuse_watch_ebpf::{Connection, NO_TARGET, SERVING_MARKS, TARGET_UNCLEAR, flag, pool};
 
 use super::{
     counters::{Counters, count, uncount},
@@ -40,12 +40,27 @@ pub(super) fn ask(entry: &mut Connection) {
         return;
     }
     entry.flags |= flag::ASKED | flag::SERVING;
-    if count_ask(entry.slot) != 0 {
-        entry.flags |= flag::AVOIDABLE;
+    let is_avoidable = count_ask(entry.slot) != 0;
+    // Of what was there before the watch it is not known what served when it asked, nor whom it is for.
+    if entry.flags & flag::PRE_EXISTING == 0 {
+        if is_avoidable {
+            entry.flags |= flag::AVOIDABLE;
+        }
+        if entry.flags & flag::TARGETED == 0 {
+            note_target(entry, NO_TARGET);
+        }
     }
     if entry.ended_ns != 0 {
-        // The peer had closed it before.
+        // One side has closed it before. For an instant it counts as serving: whoever uses it takes it for one that does.
         stop_serving(entry);
+    }
+}
+
+/// The connection is over. If it has never asked, as far as it was heard, it may have: then how many were needed is not exact.
+#[inline(always)]
+pub(super) fn settle(entry: &mut Connection) {
+    if entry.flags & (flag::ASKED | flag::INEXACT) == flag::INEXACT && entry.written > 0 {
+        note_target(entry, TARGET_UNCLEAR);
     }
 }
 
@@ -69,9 +84,18 @@ pub(super) fn stop_serving(entry: &mut Connection) {
         return;
     }
     entry.flags &= !flag::SERVING;
-    if let Some(counters) = Counters::of(entry) {
-        uncount!(counters, serving);
-    }
+    stop(entry.slot);
+}
+
+/// A connection of the group with these counters serves no more. A step, too. Before, the mark is compared once more: another
+/// processor's, at the peak, may have been lost.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn stop(slot: u32) -> u32 {
+    let Some(counters) = Counters::at(slot) else { return 0 };
+    let _ = raise(counters);
+    uncount!(counters, serving);
+    0
 }
 
 /// Raises the mark of this processor to what serves now. Whether there have never been so many.
@@ -92,16 +116,20 @@ fn raise(counters: Counters) -> bool {
         let mark = unsafe { bpf_get_smp_processor_id() } as usize & (SERVING_MARKS - 1);
         // SAFETY: a pointer into a map value, checked for null, and an index within its array.
         unsafe {
-            let marks = (&raw mut (*counters.0).most_serving).cast::<u32>();
-            marks.add(mark).write_volatile(serving as u32);
+            let mark = (&raw mut (*counters.0).most_serving).cast::<u32>().add(mark);
+            if u64::from(mark.read_volatile()) < serving {
+                mark.write_volatile(serving as u32);
+            }
         }
     }
     is_most
 }
 
-/// The connection is for this target. Of two that say so first at once, both find out that they differ.
+/// The connection is for this target. Of two that say so first at once, either is noted, and the next one finds out that they
+/// differ.
 #[inline(always)]
-pub(super) fn note_target(entry: &Connection, target: u64) {
+pub(super) fn note_target(entry: &mut Connection, target: u64) {
+    entry.flags |= flag::TARGETED;
     let Some(counters) = Counters::of(entry) else { return };
     // SAFETY: pointers into a map value, checked for null. Volatile, because others write there.
     unsafe {

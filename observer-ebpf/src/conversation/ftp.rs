@@ -24,6 +24,7 @@ pub(super) fn sets_up(_: &mut impl Message, head: Head, _: u32) -> bool {
         || starts_with(word, b"opts ")
         || starts_with(word, b"feat")
         || starts_with(word, b"syst")
+        || starts_with(word, b"quit")
 }
 
 #[cfg(test)]

@@ -332,6 +332,13 @@ pub(super) fn digits(word: u64) -> (u64, u32) {
     ((fours & 0xffff_ffff) + 10_000 * (fours >> 32), count)
 }
 
+/// Whether a send of `len` bytes is a single line, with its end.
+#[inline(always)]
+pub(super) fn is_one_line(message: &mut impl Message, len: u32) -> bool {
+    let taken = message.beginning().unwrap_or(0);
+    taken == len && message.line_feed(0, taken) + 1 == len
+}
+
 /// Where a send begins, and what came before it, in bytes of payload since the connection began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Send {

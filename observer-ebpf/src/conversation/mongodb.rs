@@ -25,7 +25,8 @@ pub(super) fn begins(head: Head, send: Send) -> bool {
 }
 
 /// The name of the command is that of the first element of the document: behind flags 4, kind 1, length 4, and type 1.
-/// Drivers ask the old way (`OP_QUERY`) for nothing but `isMaster`.
+/// The old way (`OP_QUERY`: flags 4, then the collection), commands ask the collection `admin.$cmd`; drivers use it for
+/// `isMaster`.
 #[inline(always)]
 pub(super) fn sets_up(_: &mut impl Message, head: Head, _: u32) -> bool {
     let name = lower(head.words[3] << 16);
@@ -33,7 +34,7 @@ pub(super) fn sets_up(_: &mut impl Message, head: Head, _: u32) -> bool {
         || starts_with(name, b"ismast")
         || starts_with(name, b"saslst")
         || starts_with(name, b"saslco");
-    operation(head) == OP_QUERY || operation(head) == OP_MSG && is_hello
+    operation(head) == OP_QUERY && head.has(20, b"admin.$c") || operation(head) == OP_MSG && is_hello
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
 //! NATS: the server begins with INFO, the client says CONNECT and PING. Whatever a client publishes, somebody may answer
 //! or not. NATS client protocol, "Protocol messages".
 
-use super::{Head, Message, Send};
+use super::{Head, Message, Send, message::is_one_line};
+
+const PING_BYTES: u32 = 6;
 
 #[inline(always)]
 pub(super) fn begins(head: Head, _: Send) -> bool {
     head.starts_with(b"CONNECT ") && head.byte(8) == b'{'
 }
 
-/// Also the answer to the server's PING.
+/// The greeting alone, or with a PING; also the answer to the server's.
 #[inline(always)]
-pub(super) fn sets_up(_: &mut impl Message, head: Head, _: u32) -> bool {
-    head.starts_with(b"CONNECT ") || head.starts_with(b"PING\r\n") || head.starts_with(b"PONG\r\n")
+pub(super) fn sets_up(message: &mut impl Message, head: Head, len: u32) -> bool {
+    if head.starts_with(b"CONNECT ") {
+        return is_one_line(message, len) || message.head(len.wrapping_sub(PING_BYTES)).starts_with(b"PING\r\n");
+    }
+    len == PING_BYTES && (head.starts_with(b"PING\r\n") || head.starts_with(b"PONG\r\n"))
 }
 
 #[cfg(test)]
@@ -30,5 +35,7 @@ mod tests {
         let tunnel = b"CONNECT example.org:443 HTTP/1.1\r\n";
         assert!(http1::is_connect(head_of(tunnel)) && !begins(head_of(tunnel), first(tunnel)));
         assert!(sets_up_with(sets_up, b"PONG\r\n") && !sets_up_with(sets_up, b"SUB jobs 1\r\n"));
+        assert!(sets_up_with(sets_up, b"CONNECT {}\r\n"));
+        assert!(!sets_up_with(sets_up, b"CONNECT {}\r\nPUB jobs 2\r\n{}\r\n"));
     }
 }

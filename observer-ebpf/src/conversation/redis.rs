@@ -23,7 +23,7 @@ fn line(word: u64) -> (u32, u32) {
     if count == 0 || count > 5 { (0, 0) } else { (number as u32, count + 3) }
 }
 
-/// Whether a command prepares a connection.
+/// Whether a command prepares a connection, or only ends one on which nothing else was asked.
 #[inline(always)]
 fn prepares(name: u64) -> bool {
     let name = lower(name);
@@ -31,6 +31,7 @@ fn prepares(name: u64) -> bool {
         || starts_with(name, b"auth-*")
         || starts_with(name, b"client-*")
         || starts_with(name, b"select-*")
+        || starts_with(name, b"quit-*")
 }
 
 /// What the commands of a send are.

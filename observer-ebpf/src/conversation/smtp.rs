@@ -2,7 +2,7 @@
 
 use super::{
     Head, Message, Send,
-    message::{lower, starts_with},
+    message::{is_one_line, lower, starts_with},
 };
 
 /// Behind the server's greeting.
@@ -16,13 +16,14 @@ pub(super) fn begins(head: Head, send: Send) -> bool {
 
 /// All that comes before the first mail: greetings, StartTLS, and logins, whose lines say nothing of themselves.
 #[inline(always)]
-pub(super) fn sets_up(_: &mut impl Message, head: Head, _: u32) -> bool {
+pub(super) fn sets_up(message: &mut impl Message, head: Head, len: u32) -> bool {
     let word = lower(head.words[0]);
     let asks = starts_with(word, b"mail ")
         || starts_with(word, b"vrfy ")
         || starts_with(word, b"noop")
         || starts_with(word, b"expn ");
-    !asks
+    // Who says several things at once says a mail, too.
+    !asks && is_one_line(message, len)
 }
 
 #[cfg(test)]
@@ -39,5 +40,6 @@ mod tests {
             assert!(sets_up_with(sets_up, line.as_bytes()), "{line}");
         }
         assert!(!sets_up_with(sets_up, b"MAIL FROM:<a@b>\r\n") && !sets_up_with(sets_up, b"NOOP\r\n"));
+        assert!(!sets_up_with(sets_up, b"EHLO a\r\nMAIL FROM:<a@b>\r\n"));
     }
 }

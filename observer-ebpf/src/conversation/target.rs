@@ -10,8 +10,9 @@ use super::{
 /// It has a target that cannot be compared.
 pub const TARGET_UNCLEAR: u64 = u64::MAX;
 
-/// A `ClientHello` without a server name. No hash is this number.
+/// A `ClientHello` without a server name; and a connection that says nothing of the kind. No hash is one of these.
 pub(super) const NAMELESS: u64 = 2;
+pub const NO_TARGET: u64 = 4;
 
 /// The longest host name has 253 bytes; `CONNECT` puts a port behind it. Of what is longer, the beginning is compared.
 const MAX_BYTES: u32 = 264;

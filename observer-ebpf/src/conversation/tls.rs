@@ -21,6 +21,14 @@ const MAX_RECORDS: u32 = 6;
 /// client has one of them: a certificate with its verification is longer, the end of early data shorter.
 const FINISHED_BYTES: [u32; 2] = [53, 69];
 
+/// Bits of [`Conversation::more`], in TLS 1.3. The send at hand has the client's certificate; and one before it had. BoringSSL,
+/// NSS and rustls put Finished into the same record, others send each by itself.
+const FLIGHT: u8 = 1;
+const FLIGHT_SENT: u8 = 1 << 1;
+
+/// Finished came in a send behind that, or it was a request of the same size.
+const MAY_HAVE_ASKED: u8 = 1 << 2;
+
 /// A hello is longer than this, TLS 1.2's encrypted Finished shorter.
 const MAX_FINISHED12_BYTES: u32 = 100;
 
@@ -99,14 +107,16 @@ impl Record {
 
 impl Conversation {
     #[inline(always)]
-    pub(super) fn begin_tls(&mut self, head: Head, send: Send) {
+    pub(super) fn begin_tls(&mut self, message: &mut impl Message, head: Head, send: Send) {
         self.protocol = Protocol::Tls as u8;
         self.application = Application::Unknown as u8;
         self.frame_end = send.at;
+        self.more = 0;
         self.turn.await_answer();
         if head.byte(0) == APPLICATION_DATA && !send.is_first() {
-            // First seen in mid-life.
+            // First seen in mid-life: whom it is for was said before.
             self.traits |= is::FINISHED;
+            message.note_target(TARGET_UNCLEAR);
         }
     }
 
@@ -159,7 +169,17 @@ impl Conversation {
                 self.traits |= is::FINISHED;
                 break;
             }
-            if record.kind == APPLICATION_DATA && self.turn.answer_bytes() == 0 {
+            if self.has_sent_flight() && record.kind == APPLICATION_DATA {
+                // Finished by itself, or data behind one that was in the same record as the certificate. If the server has
+                // said something in between, it is data.
+                let has_read = self.turn.answer_bytes() > 0;
+                self.traits |= is::FINISHED;
+                if has_read || !FINISHED_BYTES.contains(&record.len) {
+                    is_inexact |= u32::from(!has_read);
+                    break;
+                }
+                self.more |= MAY_HAVE_ASKED;
+            } else if record.kind == APPLICATION_DATA && self.turn.answer_bytes() == 0 {
                 // Early data (0-RTT): if the server refuses it, it is sent again.
                 self.turn.excuse(send.at, offset);
                 asks = 1;
@@ -172,6 +192,11 @@ impl Conversation {
             asks = message.opaque(asks);
         }
         self.frame_end = send.at + u64::from(offset);
+        if self.more & FLIGHT != 0 {
+            self.more = FLIGHT_SENT;
+            // What is read from here on comes behind it.
+            self.turn.await_answer();
+        }
         if offset < send.len {
             data.skip(offset);
             if !self.is(is::FINISHED) {
@@ -207,9 +232,31 @@ impl Conversation {
             }
             HANDSHAKE => self.traits |= is::TLS12,
             APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= is::FINISHED,
-            // TLS 1.3: the client's certificate, encrypted. Or an alert.
+            // TLS 1.3: the client's certificate, by itself or with all that follows it.
+            // Java sends each message by itself.
+            APPLICATION_DATA if record.len > FINISHED_BYTES[0] && !self.is(is::PADDED) => self.more |= FLIGHT,
+            // An alert.
             _ => {}
         }
+    }
+
+    /// TLS 1.3: whether a send with the client's certificate went out before.
+    #[inline(always)]
+    fn has_sent_flight(&self) -> bool {
+        self.more & FLIGHT_SENT != 0
+    }
+
+    /// Whether what was taken for Finished may have been a request, and what was read since its answer. (If data was sent before
+    /// anything was read, it was Finished.)
+    #[inline(always)]
+    fn may_have_been_answered(&self) -> bool {
+        self.more & MAY_HAVE_ASKED != 0 && self.turn.answer_bytes() > 0
+    }
+
+    /// Whether something may have been asked that was taken for a part of the handshake.
+    #[inline(always)]
+    pub(super) fn may_have_asked(&self) -> bool {
+        self.has_sent_flight() && !self.is(is::FINISHED) || self.may_have_been_answered()
     }
 
     /// A send behind the handshake, or what is left of one behind it: the record that it begins with tells.
@@ -219,7 +266,9 @@ impl Conversation {
             return Exact;
         }
         // What was not seen may have been no data.
-        let seen = if send.after_unseen { Inexact } else { Exact };
+        let is_unclear = send.after_unseen || self.may_have_been_answered();
+        self.more &= !MAY_HAVE_ASKED;
+        let seen = if is_unclear { Inexact } else { Exact };
         seen.and(self.hear_record(message.last_head(), send))
     }
 
@@ -371,24 +420,24 @@ impl Conversation {
         let extensions = u16_of(message.begins(at), 0);
         at = message.opaque(at + 2);
         let end = message.opaque(at.wrapping_add(extensions));
-        if end > len {
-            return;
-        }
+        // The name comes early, and is known though the hello may be longer than what was taken.
+        let reach = if end > len { len } else { end };
         message.set_walk(Walk { at, ..Walk::default() });
         for _ in 0..MAX_EXTENSIONS {
-            if !message.tls_extension(end) {
+            if !message.tls_extension(reach) {
                 break;
             }
         }
         let Walk { at, found, last: names, number: server, .. } = message.walk();
-        self.traits |= found;
-        if at == end {
-            self.traits |= is::HELLO_SEEN;
-            if !self.is(is::TUNNEL | is::SOCKS) {
-                let target = server_name(message, server as u32);
-                message.note_target(target);
-            }
+        let is_whole = at == end && end <= len;
+        if !self.is(is::TUNNEL | is::SOCKS) && (is_whole || server != 0) {
+            let target = server_name(message, server as u32, reach);
+            message.note_target(target);
         }
+        if !is_whole {
+            return;
+        }
+        self.traits |= found | is::HELLO_SEEN;
         if names == 0 {
             return;
         }
@@ -405,14 +454,17 @@ impl Conversation {
     }
 }
 
-/// Whom a hello is for, by its extension of the server's name; 0: it has none.
+/// Whom a hello is for, by its extension of the server's name, of which as much was taken as is before `reach`; 0: it has none.
 #[inline(always)]
-fn server_name(message: &mut impl Message, extension: u32) -> u64 {
+fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
     if extension == 0 {
         return NAMELESS;
     }
     // Header of the extension 4, length of the list 2, type of the name 1, length of the name 2.
     let len = u16_of(message.begins(extension.wrapping_add(7)), 0);
+    if extension.wrapping_add(9 + len) > reach {
+        return TARGET_UNCLEAR;
+    }
     target::hash(message, extension.wrapping_add(9), len)
 }
 

@@ -158,6 +158,26 @@ fn a_chunk_that_looks_like_a_request_behind_an_early_answer_is_marked() {
     Observed::new().send(head).send(b"1\r\na\r\n").send(b"0\r\n\r\n").answer(OK).send(GET).answer(OK).assert_exact(2);
 }
 
+/// As BoringSSL, NSS and rustls send it: certificate, what verifies it, and Finished in one record.
+#[test]
+fn a_certificate_may_be_in_one_record_with_what_ends_the_handshake() {
+    let cipher = Cipher::Tls13;
+    let [hello, flight] = [tls::hello(&[b"http/1.1"], true), cipher.data(1100)];
+    let (request, answer) = (cipher.data(90), cipher.answer(300));
+    let mut observed = Observed::new();
+    observed.send(&hello).answer([9; 2000]).send(&flight);
+    observed.send(&request).answer(&answer).send(&request).answer(&answer).assert_honest(2);
+    assert!(observed.has_asked && observed.is_marked(), "it may have been a part of the handshake");
+    // Where the server's tickets are read first, nothing is open.
+    let mut observed = Observed::new();
+    observed.send(&hello).answer([9; 2000]).send(&flight).answer(cipher.answer(200));
+    observed.send(&request).answer(&answer).send(&request).answer(&answer).assert_exact(2);
+    // Behind it in one send, a request cannot be told from a certificate in two records.
+    let mut observed = Observed::new();
+    observed.send(&hello).answer([9; 2000]).send([flight, request].concat()).answer(&answer).close();
+    observed.assert_honest(1);
+}
+
 #[test]
 fn the_last_chunk_may_come_in_pieces() {
     let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice();

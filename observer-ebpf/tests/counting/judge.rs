@@ -16,6 +16,7 @@ impl Player {
         let observed = &self.observed;
         if observed.exact {
             prop_assert_eq!(observed.exchanges, script.exchanges, "unmarked: {:#?}", observed.log);
+            prop_assert!(observed.has_asked || script.exchanges == 0, "has not asked: {:#?}", observed.log);
         }
         Ok(())
     }

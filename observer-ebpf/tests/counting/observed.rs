@@ -36,6 +36,8 @@ pub(crate) struct Observed {
     pub(crate) consumed: u64,
     pub(crate) exchanges: u64,
     pub(crate) exact: bool,
+    /// Something was sent that does not only set it up: bpf/pool.rs.
+    pub(crate) has_asked: bool,
     /// What its hooks saw.
     pub(crate) log: Vec<Note>,
     taken: Box<Beginning>,
@@ -55,7 +57,17 @@ impl Observed {
     fn with(conversation: Conversation, written: u64, consumed: u64) -> Self {
         // What was taken of another message, which no one may rely on.
         let taken = Box::new([b'\n'; BEGINNING_BYTES + WORD_BYTES]);
-        Self { conversation, written, received: consumed, consumed, exchanges: 0, exact: true, log: Vec::new(), taken }
+        Self {
+            conversation,
+            written,
+            received: consumed,
+            consumed,
+            exchanges: 0,
+            exact: true,
+            has_asked: false,
+            log: Vec::new(),
+            taken,
+        }
     }
 
     pub(crate) fn is_marked(&self) -> bool {
@@ -86,6 +98,7 @@ impl Observed {
     }
 
     fn observe(&mut self, is_heard: bool) {
+        self.has_asked |= self.conversation.turn.asked(self.written);
         if !self.conversation.turn.has_consumed(self.consumed) {
             return;
         }
@@ -113,9 +126,14 @@ impl Observed {
         }
         self.observe(false);
         self.conversation.turn.ask(at, self.received);
-        if !self.conversation.listens(at, len) {
-            return;
+        if self.conversation.listens(at, len) {
+            self.hear(left, sight, burst);
         }
+        self.has_asked |= self.conversation.turn.asked(at + u64::from(len));
+    }
+
+    fn hear(&mut self, left: &[&[u8]], sight: Sight, burst: Burst) {
+        let (at, len) = (self.written, left.iter().map(|buffer| buffer.len() as u32).sum());
         let send = Send {
             at,
             received: self.received,

@@ -123,7 +123,9 @@ fn script(handshake: &Handshake, tickets: Tickets, steps: &[Step]) -> Script {
         Step::Exchange { answer, .. } => answer.iter().sum::<usize>() <= if pads { 41 } else { CONTINUE_BYTES },
         Step::Updated => false,
     };
-    script.may_be_marked = handshake.cipher.is_tls13() && tickets.count == 0 || steps.iter().any(may_be_marked);
+    script.may_be_marked = handshake.may_be_marked()
+        || handshake.cipher.is_tls13() && tickets.count == 0
+        || steps.iter().any(may_be_marked);
     // A part of a request that is as long as an acknowledgement of HTTP/2's settings.
     let acknowledges =
         |step: &Step| matches!(step, Step::Exchange { request, is_split: true, .. } if request[1..].contains(&9));

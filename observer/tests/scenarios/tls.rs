@@ -41,6 +41,11 @@ const ALL: &[Scenario] = &[
     Scenario::of("TLS 1.3, tickets sent with the first answer", tickets_late, &[(1, USUAL)]),
     Scenario::of("TLS 1.3, a certificate of the client's", certificate, &[(1, USUAL)]),
     Scenario::of("TLS 1.3, a certificate of the client's, each record sent alone", certificate_alone, &[(1, USUAL)]),
+    Scenario::of(
+        "TLS 1.3, a certificate of the client's and Finished in one record",
+        certificate_packed,
+        &[(1, Close { exact: false, ..USUAL })],
+    ),
     Scenario::of("TLS 1.3, a certificate of the client's, each record a buffer", certificate_parts, &[(1, USUAL)]),
     Scenario::of("TLS 1.3, the hello asked for again", hello_again, &[(1, LONGER)]),
     Scenario::of("TLS 1.3, the cipher not changed", cipher_not_changed, &[(1, USUAL)]),
@@ -145,7 +150,12 @@ fn certificate_alone() -> Result<Truth> {
     speak(lines, by_record)
 }
 
-/// As rustls does it.
+/// As BoringSSL, NSS and rustls do it: a request may be another part of the handshake, for all that is seen.
+fn certificate_packed() -> Result<Truth> {
+    use_and_close(handshake_ending([Client([change_cipher_spec(), data(1400)].concat())], Hello::USUAL))
+}
+
+/// As rustls did it.
 fn certificate_parts() -> Result<Truth> {
     use_and_close(handshake_ending([ClientInParts(certified().to_vec())], Hello::USUAL))
 }

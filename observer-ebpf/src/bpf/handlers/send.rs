@@ -1,7 +1,7 @@
 //! The application sends: the last moment to count the answer before it, and the only one to see what is spoken.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Burst, Connection, Phase, Send};
+use tcp_reuse_watch_ebpf::{Burst, Connection, Phase, Send, flag};
 
 use crate::bpf::{
     entry,
@@ -49,7 +49,8 @@ fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, left: u32, buffer
 #[inline(always)]
 fn begins<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>, left: u32) -> Option<Send> {
     entry::catch_up(ctx, entry, socket);
-    if entry.phase != Phase::Established as u8 || left == 0 {
+    // Behind the end of sending a send fails.
+    if entry.phase != Phase::Established as u8 || left == 0 || entry.flags & flag::SENDING_ENDED != 0 {
         return None;
     }
     let at = socket.written();

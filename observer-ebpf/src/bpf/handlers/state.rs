@@ -50,9 +50,10 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     }
     entry::observe(ctx, entry, socket, false);
     match new_state(entry) {
-        state::FIN_WAIT1 => entry::stop_reading(entry, socket),
-        // We have ended sending, and now the peer has, too.
-        state::CLOSING => pool::stop_serving(entry),
+        // The latter also where a socket that had ended sending is closed (`__tcp_close()`).
+        state::FIN_WAIT1 | state::FIN_WAIT2 => entry::stop_reading(entry, socket),
+        // Both sides have ended sending.
+        state::CLOSING | state::LAST_ACK => pool::stop_serving(entry),
         _ => {}
     }
     if let Some(by) = ender(entry) {
