@@ -71,8 +71,8 @@ pub fn lifetime_bucket(lifetime_us: u64) -> usize {
     LIFETIME_BOUNDS_US.iter().position(|bound_us| lifetime_us <= *bound_us).unwrap_or(LIFETIMES - 1)
 }
 
-/// A group's counters since the watch began. `tracked`, `exchanges_per_connection`, `live`, `idle` and
-/// `serving` also go down; so do
+/// A group's counters since the watch began. `tracked`, `exchanges_per_connection`, `live`, `idle`
+/// and `serving` also go down; so do
 /// `unused` and a cause of `closes`, when what is read after the end moves a connection to another.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]

@@ -9,7 +9,8 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use tcp_reuse_watch_ebpf::{
-    Cause, Connection, Conversation, Cut, Ender, Exactness, Failure, GroupKey, IDLE_US, Loss, Phase, RowKind, Why, flag,
+    Cause, Connection, Conversation, Cut, Ender, Exactness, Failure, GroupKey, IDLE_US, Loss, Phase, RowKind,
+    TARGET_UNCLEAR, Why, flag,
 };
 
 use super::{
@@ -369,6 +370,7 @@ pub(super) fn mark_inexact(entry: &mut Connection) {
 pub(super) fn mark_if_taken_over<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if socket.is_taken_over() {
         mark_inexact(entry);
+        pool::note_target(entry, TARGET_UNCLEAR);
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     /// Connections that have asked something, and those of them that a pool which keeps what it has would have saved.
     pub(crate) asked: u64,
     pub(crate) avoidable: u64,
+    /// Those of groups of which that is not known exactly.
+    pub(crate) inexact_avoidable: u64,
     /// Opened ones by [`crate::event::Why`].
     pub(crate) why: [u64; tcp_reuse_watch_ebpf::WHYS],
     /// Closed ones by [`crate::event::Cause`].
@@ -32,15 +34,18 @@ impl Tally {
     pub(super) fn settled(group: &Group) -> Self {
         let unsettled = unsettled(group);
         let asked = if group.pool & pool::COUNTED == 0 { 0 } else { group.asked };
+        // A group is read while it counts: the kernel raises what was needed before it counts what asked, and here it is read
+        // after that. So this is never too much, and catches up.
+        let avoidable = asked.saturating_sub(group.needed());
+        let is_exact = group.pool & (pool::MIXED | pool::UNHEARD) == 0;
         Self {
             opened: group.opened,
             new: group.new,
             reused: group.reused,
             inexact: group.inexact,
             asked,
-            // A group is read while it counts: the kernel raises what was needed before it counts what asked, and here it is
-            // read after that. So this is never too much, and catches up.
-            avoidable: asked.saturating_sub(group.needed()),
+            avoidable,
+            inexact_avoidable: if is_exact { 0 } else { avoidable },
             why: group.why,
             closes: group.closes.map(|n| n.saturating_sub(unsettled)),
             failures: group.failures,
@@ -71,6 +76,7 @@ impl Tally {
         change(&mut self.inexact, other.inexact);
         change(&mut self.asked, other.asked);
         change(&mut self.avoidable, other.avoidable);
+        change(&mut self.inexact_avoidable, other.inexact_avoidable);
         change(&mut self.closed_exchanges_sum, other.closed_exchanges_sum);
         change(&mut self.lifetime_us_sum, other.lifetime_us_sum);
         let mut all = |counts: &mut [u64], others: &[u64]| {

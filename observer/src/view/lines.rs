@@ -76,25 +76,25 @@ const AVOIDABLE: &str = "AVOIDABLE";
 struct Column {
     title: &'static str,
     always: bool,
-    value: fn(&Counts) -> u64,
+    value: fn(&Counts) -> Option<u64>,
 }
 
 const COLUMNS: [Column; 10] = [
-    Column { title: "BEFORE", always: false, value: |counts| counts.pre_existing },
-    Column { title: "OPENED", always: true, value: |counts| counts.opened },
-    Column { title: "FAILED", always: false, value: Counts::failed },
-    Column { title: "CLOSED", always: false, value: |counts| counts.closed },
-    Column { title: "OPEN", always: false, value: Counts::open },
-    Column { title: "UNUSED", always: false, value: |counts| counts.unused },
-    Column { title: "EXCHANGES", always: true, value: Counts::exchanges },
-    Column { title: "NEW", always: true, value: |counts| counts.new },
-    Column { title: "REUSED", always: true, value: |counts| counts.reused },
-    Column { title: AVOIDABLE, always: false, value: |counts| counts.pool.avoidable().unwrap_or(0) },
+    Column { title: "BEFORE", always: false, value: |counts| Some(counts.pre_existing) },
+    Column { title: "OPENED", always: true, value: |counts| Some(counts.opened) },
+    Column { title: "FAILED", always: false, value: |counts| Some(counts.failed()) },
+    Column { title: "CLOSED", always: false, value: |counts| Some(counts.closed) },
+    Column { title: "OPEN", always: false, value: |counts| Some(counts.open()) },
+    Column { title: "UNUSED", always: false, value: |counts| Some(counts.unused) },
+    Column { title: "EXCHANGES", always: true, value: |counts| Some(counts.exchanges()) },
+    Column { title: "NEW", always: true, value: |counts| Some(counts.new) },
+    Column { title: "REUSED", always: true, value: |counts| Some(counts.reused) },
+    Column { title: AVOIDABLE, always: false, value: |counts| counts.pool.avoidable() },
 ];
 
 fn table(snapshot: &Snapshot) -> Table {
     let columns: Vec<&Column> =
-        COLUMNS.iter().filter(|column| column.always || (column.value)(&snapshot.totals) > 0).collect();
+        COLUMNS.iter().filter(|column| column.always || (column.value)(&snapshot.totals) > Some(0)).collect();
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     let titles = columns.iter().map(|column| column.title);
@@ -106,7 +106,10 @@ fn table(snapshot: &Snapshot) -> Table {
                 AVOIDABLE => snapshot.are_counts_whole() && counts.pool.is_exact(),
                 _ => true,
             };
-            format!("{}{}", words::approximately(is_exact), (column.value)(counts))
+            match (column.value)(counts) {
+                Some(number) => format!("{}{number}", words::approximately(is_exact)),
+                None => "–".into(),
+            }
         });
         table.add_row([process, remote].into_iter().chain(numbers).chain([ratio(counts)]));
     };

@@ -13,7 +13,7 @@ use crate::{
 };
 use text::{Kind, Labels, Text};
 
-const AVOIDABLE: &str = "Connections that a pool which keeps what it has would have saved.";
+const AVOIDABLE: &str = "Connections that a pool that keeps its connections open would have saved.";
 
 pub(crate) fn encode(about: &About, scrape: &Scrape, format: Format) -> String {
     let mut text = Text::new(format);
@@ -46,6 +46,8 @@ fn groups(text: &mut Text, scrape: &Scrape) {
     };
     counter("tcp_reuse_connections_asked", "Connections that have asked something.", |tally| tally.asked);
     counter("tcp_reuse_connections_avoidable", AVOIDABLE, |tally| tally.avoidable);
+    let help = "Avoidable connections of which it is not known that others could have stood in for them.";
+    counter("tcp_reuse_inexact_connections_avoidable", help, |tally| tally.inexact_avoidable);
     counter("tcp_reuse_inexact_exchanges", "Exchanges that cannot be counted exactly.", |tally| tally.inexact);
     text.family("tcp_reuse_connections_open", Kind::Gauge, "Connections that are open.");
     for (labels, shown) in &sets {

@@ -196,7 +196,7 @@ fn inexactness(totals: &Counts) -> Option<String> {
 fn unclear_pools(totals: &Counts) -> Option<String> {
     let is_of_matter = totals.pool.avoidable().is_some_and(|avoidable| avoidable > 0) && !totals.pool.is_exact();
     is_of_matter.then(|| {
-        "≈ avoidable, if every connection could stand in for any other of its process and destination; not all can be told to"
+        "≈ avoidable assumes that any connection could have replaced any other of its process to the same destination; for some that is not so, or not known"
             .into()
     })
 }

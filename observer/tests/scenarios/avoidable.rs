@@ -3,8 +3,8 @@
 
 use std::{
     io::Write as _,
-    net::{Ipv4Addr, Shutdown, SocketAddr},
-    sync::Barrier,
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
+    sync::{Arc, Barrier},
 };
 
 use anyhow::{Result, ensure};
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::{
     endings,
-    expected::{Close, Differences, Expected},
+    expected::{Close, Differences, Expected, Unread},
     floods::Flood,
     ledger::{Client, Ledger, Pool},
     machine::Machine,
@@ -27,6 +27,12 @@ use crate::{
 pub(crate) const ALL: &[Scenario] = &[
     Scenario::of("avoidable: ten in sequence", in_sequence, &[(10, Close::USUAL)]),
     Scenario::of("avoidable: the server closes each", closed_by_peer, &[(5, Close::BY_PEER)]),
+    Scenario::of(
+        "avoidable: the peer resets each",
+        reset_by_peer,
+        &[(5, Close { how: "rst", unread_bytes: Unread::Undefined, cause: "reset-by-peer", ..Close::BY_PEER })],
+    ),
+    Scenario::of("avoidable: shut down both ways", shut_down_both_ways, &[(5, Close::USUAL)]),
     Scenario::of("avoidable: a burst of ten", burst, &[(10, Close::USUAL)]),
     Scenario::of(
         "avoidable: a pool that keeps two",
@@ -63,13 +69,54 @@ fn in_sequence() -> Result<Truth> {
 
 fn closed_by_peer() -> Result<Truth> {
     let peer = Peer::new(|mut stream| Ok(serve_one(&mut stream).into()))?;
+    // What its client has not closed yet serves no more all the same.
+    in_sequence_and_held(&peer, Ledger::wait_for_end)
+}
+
+fn reset_by_peer() -> Result<Truth> {
+    let peer = Peer::new(|mut stream| {
+        let served = serve_one(&mut stream);
+        reset_on_close(&stream)?;
+        Ok(served.into())
+    })?;
+    in_sequence_and_held(&peer, Ledger::wait_for_reset)
+}
+
+/// The peers keep their side open.
+fn shut_down_both_ways() -> Result<Truth> {
+    let all_are_shut = Arc::new(Barrier::new(6));
+    let of_peer = Arc::clone(&all_are_shut);
+    let peer = Peer::new(move |mut stream| {
+        let served = serve_one(&mut stream);
+        of_peer.wait();
+        Ok(served.into())
+    })?;
     let mut ledger = Ledger::new();
-    for _ in 0..5 {
-        let mut client = ledger.connect(&peer)?;
-        ledger.ask(&mut client)?;
-        ledger.wait_for_end(client)?;
-    }
+    let held = ask_in_sequence(&peer, &mut ledger, Ledger::shut_down)?;
+    all_are_shut.wait();
+    drop(held);
     truth(&peer, &ledger, (5, 1))
+}
+
+/// Five, each of which is over in this way before the next one.
+fn ask_in_sequence(
+    peer: &Peer,
+    ledger: &mut Ledger,
+    end: fn(&mut Ledger, Client) -> Result<TcpStream>,
+) -> Result<Vec<TcpStream>> {
+    let ask = |_| {
+        let mut client = ledger.connect(peer)?;
+        ledger.ask(&mut client)?;
+        end(ledger, client)
+    };
+    (0..5).map(ask).collect()
+}
+
+fn in_sequence_and_held(peer: &Peer, end: fn(&mut Ledger, Client) -> Result<TcpStream>) -> Result<Truth> {
+    let mut ledger = Ledger::new();
+    let held = ask_in_sequence(peer, &mut ledger, end)?;
+    drop(held);
+    truth(peer, &ledger, (5, 1))
 }
 
 fn burst() -> Result<Truth> {

@@ -1,7 +1,10 @@
 //! A client that writes down what it does with its connections, one thing after the other, and a model that computes from
 //! that how many of them a pool would have saved. Nothing of the tool is in here.
 
-use std::{io::Read as _, net::TcpStream};
+use std::{
+    io::{self, Read as _},
+    net::{Shutdown, TcpStream},
+};
 
 use anyhow::{Result, ensure};
 
@@ -81,11 +84,26 @@ impl Ledger {
         self.entries.push(Entry::Close(client.number));
     }
 
-    /// Waits until the peer has closed it.
-    pub(crate) fn wait_for_end(&mut self, mut client: Client) -> Result<()> {
+    /// Waits until the peer has closed it, and holds on to it.
+    pub(crate) fn wait_for_end(&mut self, mut client: Client) -> Result<TcpStream> {
         ensure!(messages::read_to_end(&mut client.stream)? == 0, "the peer says more than its answer");
         self.entries.push(Entry::Close(client.number));
-        Ok(())
+        Ok(client.stream)
+    }
+
+    /// Waits until the peer has reset it, and holds on to it.
+    pub(crate) fn wait_for_reset(&mut self, mut client: Client) -> Result<TcpStream> {
+        let read = client.stream.read(&mut [0]);
+        ensure!(read.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset), "the peer does not reset");
+        self.entries.push(Entry::Close(client.number));
+        Ok(client.stream)
+    }
+
+    /// Ends both directions, and holds on to it.
+    pub(crate) fn shut_down(&mut self, client: Client) -> Result<TcpStream> {
+        client.stream.shutdown(Shutdown::Both)?;
+        self.entries.push(Entry::Close(client.number));
+        Ok(client.stream)
     }
 
     pub(crate) fn connections(&self) -> u64 {

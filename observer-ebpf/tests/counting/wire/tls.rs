@@ -115,10 +115,17 @@ pub(crate) struct Handshake {
     is_retried: bool,
     /// A session is resumed (TLS 1.2): the server finishes first.
     is_resumed: bool,
-    /// Each record is sent by itself, and not those of a flight together.
-    by_records: bool,
-    /// All that the client says encrypted is in one record (TLS 1.3).
-    is_packed: bool,
+    flights: Flights,
+}
+
+/// How the records of a flight are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flights {
+    Together,
+    /// Each by itself.
+    ByRecord,
+    /// With all that the client says encrypted in one record (TLS 1.3, with a certificate).
+    Packed,
 }
 
 impl Handshake {
@@ -130,17 +137,21 @@ impl Handshake {
     pub(crate) fn of(ciphers: &'static [Cipher]) -> impl Strategy<Value = Self> {
         let cipher = prop::sample::select(ciphers);
         let offers: &[&[&[u8]]] = &[&[], &[b"http/1.1"], &[b"h2", b"http/1.1"]];
+        let flights = prop::sample::select(&[Flights::Together, Flights::ByRecord, Flights::Packed]);
         let certificate = prop_oneof![2 => Just(None), 1 => (300..3000_usize).prop_map(Some)];
-        (cipher, prop::sample::select(offers), certificate, any::<[bool; 4]>()).prop_map(
-            |(cipher, offers, certificate, [is_retried, is_resumed, by_records, is_packed])| Self {
+        (cipher, prop::sample::select(offers), certificate, any::<[bool; 2]>(), flights).prop_map(
+            |(cipher, offers, certificate, [is_retried, is_resumed], flights)| Self {
                 cipher,
                 offers,
                 certificate,
                 // Java's change cipher spec comes by itself, and only then.
                 is_retried: is_retried && cipher.is_tls13() && cipher != Cipher::Java13,
                 is_resumed: is_resumed && !cipher.is_tls13(),
-                by_records: by_records && cipher != Cipher::Java13,
-                is_packed: is_packed && cipher.is_tls13() && certificate.is_some(),
+                flights: match flights {
+                    _ if cipher == Cipher::Java13 => Flights::Together,
+                    Flights::Packed if !cipher.is_tls13() || certificate.is_none() => Flights::Together,
+                    flights => flights,
+                },
             },
         )
     }
@@ -148,10 +159,7 @@ impl Handshake {
     /// Whether it has ended cannot be told where nothing is read behind it; nor, where Finished comes by itself, whether what is
     /// read answers it.
     pub(crate) fn may_be_marked(&self) -> bool {
-        self.cipher.is_tls13()
-            && self.cipher != Cipher::Java13
-            && self.certificate.is_some()
-            && (self.is_packed || self.by_records)
+        self.cipher.is_tls13() && self.certificate.is_some() && self.flights != Flights::Together
     }
 
     pub(crate) fn offers_http(&self) -> bool {
@@ -194,7 +202,7 @@ impl Handshake {
         }
         // By itself it would make it look like Java, and a request of 18 bytes like a goodbye (docs/COUNTING.md).
         let first = if self.is_retried { Vec::new() } else { change_cipher_spec() };
-        if self.is_packed {
+        if self.flights == Flights::Packed {
             let packed = self.cipher.data(self.certificate.unwrap_or_default() + 280 + 53);
             flights.push(self.flight(&[[first, packed].concat()], 0));
         } else if certificate.is_empty() {
@@ -217,7 +225,7 @@ impl Handshake {
 
     fn flight(&self, records: &[Vec<u8>], answer: usize) -> Flight {
         let records: Vec<Vec<u8>> = records.iter().filter(|record| !record.is_empty()).cloned().collect();
-        Flight { sends: if self.by_records { records } else { vec![records.concat()] }, answer }
+        Flight { sends: if self.flights == Flights::ByRecord { records } else { vec![records.concat()] }, answer }
     }
 }
 

@@ -157,7 +157,8 @@ fn others(tui: &Tui, counts: &Counts, room: usize) -> Vec<Item> {
     let time_wait = picture.snapshot.time_wait().map_or_else(|| tui.theme.text("–"), number);
     let pool = counts.pool;
     let avoidable = pool.avoidable().map(|avoidable| {
-        let text = format!("{}{}", words::approximately(pool.is_exact()), number(avoidable));
+        let is_exact = pool.is_exact() && picture.snapshot.are_counts_whole();
+        let text = format!("{}{}", words::approximately(is_exact), number(avoidable));
         item("AVOIDABLE", tui.theme.text(&text))
     });
     let mut others: Vec<Item> = avoidable.into_iter().collect();
@@ -168,7 +169,7 @@ fn others(tui: &Tui, counts: &Counts, room: usize) -> Vec<Item> {
     others
 }
 
-/// On one line. Where it is narrow, gaps close first, and then numbers are rounded, those of exchanges last; what still has no room is left out
+/// On one line. Where it is narrow, gaps close first, and then numbers are rounded, exchanges last; what still has no room is left out
 /// whole, because a number that is cut off would be another one.
 fn numbers(tui: &Tui, width: u16) -> Line<'static> {
     let counts = tui.picture().totals(tui.baseline.as_ref());
