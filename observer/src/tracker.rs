@@ -44,12 +44,15 @@ pub(crate) struct Notice {
     pub(crate) message: String,
 }
 
+/// Stands for a time that is not known. (No Option: there are many of these.)
+const NOT_KNOWN: i64 = i64::MIN;
+
 /// A connection that has not ended.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     id: u64,
-    /// None if that row was lost, or the connection was there before.
-    established_ns: Option<i64>,
+    /// Nanoseconds since 1970; [`NOT_KNOWN`] if that row was lost, or the connection was there before.
+    established_ns: i64,
 }
 
 /// Diagnoses that are said once each; later ones are in the summary only.
@@ -100,7 +103,7 @@ impl Tracker {
         let known = if ends { self.open.remove(&event.key) } else { self.open.get(&event.key).copied() };
         let Open { id, established_ns } = known.unwrap_or_else(|| {
             self.last_id += 1;
-            let established_ns = (event.kind == RowKind::Open).then_some(event.unix_ns);
+            let established_ns = if event.kind == RowKind::Open { event.unix_ns } else { NOT_KNOWN };
             let open = Open { id: self.last_id, established_ns };
             if !ends {
                 self.open.insert(event.key, open);
@@ -110,7 +113,10 @@ impl Tracker {
         });
         match event.kind {
             RowKind::Open => self.evidence_of(event.group).opened(&event.connection),
-            RowKind::Close => self.evidence_of(event.group).closed(event.unix_ns, established_ns, &event.connection),
+            RowKind::Close => {
+                let established_ns = Some(established_ns).filter(|ns| *ns != NOT_KNOWN);
+                self.evidence_of(event.group).closed(event.unix_ns, established_ns, &event.connection);
+            }
             RowKind::Exchange | RowKind::Failed => {}
         }
         Row { id, event }

@@ -49,7 +49,7 @@ impl Evidence {
     pub(super) fn absorb(&mut self, other: &Self) {
         if !other.ended.is_empty() {
             self.ended.extend(&other.ended);
-            self.ended.make_contiguous().sort_by_key(|ended| ended.unix_ns);
+            self.ended.make_contiguous().sort_by_key(Ended::ended_ns);
             self.ended.drain(..self.ended.len().saturating_sub(KEPT));
         }
         self.most_idle_at_open = self.most_idle_at_open.max(other.most_idle_at_open);

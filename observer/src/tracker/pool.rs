@@ -11,10 +11,10 @@ pub(crate) struct Pool {
     asked: u64,
     needed: u64,
     /// Groups whose connections are counted as a pool, and the others: what had no room, and all of an old recording.
-    counted: u64,
-    uncounted: u64,
+    counted: u32,
+    uncounted: u32,
     /// Those of the counted ones of which it is not known that one connection can stand in for another, or when it asked.
-    unclear: u64,
+    unclear: u32,
 }
 
 impl Pool {
@@ -60,7 +60,7 @@ impl From<&Group> for Pool {
             asked: group.asked,
             needed: group.needed(),
             counted: 1,
-            unclear: u64::from(group.pool & (pool::MIXED | pool::UNHEARD) != 0),
+            unclear: u32::from(group.pool & (pool::MIXED | pool::UNHEARD) != 0),
             uncounted: 0,
         }
     }

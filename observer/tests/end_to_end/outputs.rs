@@ -31,12 +31,14 @@ fn lines_of_the_story(client: &str) -> String {
 #[test]
 fn lines_end_in_one_sentence() {
     let _machine = Machine::alone();
-    for (client, sentence, connections) in [
-        ("", "10 exchanges to 127.0.0.1:8080: 10 on new connections, 0 reused", 10),
-        ("-read", "10 exchanges to 127.0.0.1:8080: 1 on a new connection, 9 reused", 1),
+    for (client, [begin, end], connections) in [
+        // How many were needed depends on when Go closes them.
+        ("", ["10 exchanges to 127.0.0.1:8080: 10 on new connections, 0 reused; ", " avoidable)"], 10),
+        ("-read", ["10 exchanges to 127.0.0.1:8080: 1 on a new connection, 9 reused", "9 reused"], 1),
     ] {
         let text = lines_of_the_story(client);
-        assert_eq!(text.lines().last(), Some(sentence), "{text}");
+        let last = text.lines().last().expect("there are lines");
+        assert!(last.starts_with(begin) && last.ends_with(end), "{text}");
         let rows = |kind: &str| text.lines().filter(|line| line.split(' ').nth(1) == Some(kind)).count();
         assert_eq!((rows("open"), rows("close")), (connections, connections), "{text}");
         assert!(text.contains("PROCESS") && text.contains(go::CLIENT), "a table: {text}");

@@ -49,10 +49,8 @@ impl Carried {
 /// A connection that has ended. Small, because thousands of groups remember some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// When it was told.
-    pub(crate) unix_ns: i64,
-    /// When it was established, on the same clock.
-    began_ns: i64,
+    /// When one side closed it, in nanoseconds since 1970.
+    ended_ns: i64,
     idle_us: Option<NonZeroU64>,
     lifetime_us: Option<NonZeroU64>,
     /// This many or more.
@@ -66,15 +64,16 @@ pub(crate) struct Ended {
     carried: Carried,
 }
 
-const _: () = assert!(size_of::<Ended>() == 48);
+const _: () = assert!(size_of::<Ended>() == 40);
 
 impl Ended {
-    /// None while it is open. Without its established time, because that row was lost, it is reckoned from the end.
+    /// None while it is open. `unix_ns`: when its end was told, which stands in for the end itself where it is not known when
+    /// the connection was established, or how long it lived.
     pub(super) fn new(unix_ns: i64, established_ns: Option<i64>, connection: &Connection) -> Option<Self> {
-        let lifetime_us = connection.lifetime_us.unwrap_or(0);
         Some(Self {
-            unix_ns,
-            began_ns: established_ns.unwrap_or_else(|| unix_ns.saturating_sub(nanoseconds(lifetime_us))),
+            ended_ns: established_ns.zip(connection.lifetime_us).map_or(unix_ns, |(established_ns, lifetime_us)| {
+                established_ns.saturating_add(nanoseconds(lifetime_us))
+            }),
             idle_us: connection.idle_us.map(at_least_1),
             lifetime_us: connection.lifetime_us.map(at_least_1),
             exchanges: u32::try_from(connection.exchanges).unwrap_or(u32::MAX),
@@ -124,13 +123,13 @@ impl Ended {
         self.lifetime_us.map(NonZeroU64::get)
     }
 
+    /// When it was established; if it is not known how long it lived, when it ended.
     pub(in crate::tracker) fn began_ns(&self) -> i64 {
-        self.began_ns
+        self.ended_ns.saturating_sub(nanoseconds(self.lifetime_us().unwrap_or(0)))
     }
 
-    /// When one side closed it.
-    pub(in crate::tracker) fn ended_ns(&self) -> i64 {
-        self.lifetime_us().map_or(self.unix_ns, |lifetime_us| self.began_ns.saturating_add(nanoseconds(lifetime_us)))
+    pub(crate) fn ended_ns(&self) -> i64 {
+        self.ended_ns
     }
 
     /// When something was read on it for the last time.
@@ -216,7 +215,7 @@ mod tests {
         assert_eq!(times(Some(1_000_000), &connection), (1_000_000, 3_000_000, 6_000_000), "the row came later");
         assert_eq!(times(None, &connection), (4_000_000, 6_000_000, 9_000_000));
         let unknown = Connection { lifetime_us: None, idle_us: None, ..connection };
-        assert_eq!(times(Some(1_000_000), &unknown), (1_000_000, 9_000_000, 9_000_000));
+        assert_eq!(times(Some(1_000_000), &unknown), (9_000_000, 9_000_000, 9_000_000));
     }
 
     #[test]

@@ -243,6 +243,6 @@ fn ended_text(ended: &Ended) -> String {
         bytes => format!(", {} unread", plural(bytes, "byte", "bytes")),
     };
     let lifetime = ended.lifetime_us().map_or_else(String::new, |us| format!(" after {}", short_time(us)));
-    let (time, port) = (time(ended.unix_ns), port((ended.local_port > 0).then_some(ended.local_port)));
+    let (time, port) = (time(ended.ended_ns()), port((ended.local_port > 0).then_some(ended.local_port)));
     format!("  {time} {port:<7} {}{lifetime}, {exchanges}{unread}", cause_name(ended.cause))
 }

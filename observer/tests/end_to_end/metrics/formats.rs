@@ -30,9 +30,12 @@ use crate::{
 const OPENMETRICS: &str = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
 
 /// Names as they are in the older format, with the types; a contract.
-const METRICS: [(&str, &str); 16] = [
+const METRICS: [(&str, &str); 20] = [
     ("tcp_reuse_exchanges_total", "counter"),
     ("tcp_reuse_inexact_exchanges_total", "counter"),
+    ("tcp_reuse_connections_asked_total", "counter"),
+    ("tcp_reuse_connections_avoidable_total", "counter"),
+    ("tcp_reuse_inexact_connections_avoidable_total", "counter"),
     ("tcp_reuse_connections_opened_total", "counter"),
     ("tcp_reuse_connections_closed_total", "counter"),
     ("tcp_reuse_connections_failed_total", "counter"),
@@ -42,6 +45,7 @@ const METRICS: [(&str, &str); 16] = [
     ("tcp_reuse_time_wait_sockets", "gauge"),
     ("tcp_reuse_host_exchanges_total", "counter"),
     ("tcp_reuse_host_connections_opened_total", "counter"),
+    ("tcp_reuse_host_connections_avoidable_total", "counter"),
     ("tcp_reuse_watch_events_lost_total", "counter"),
     ("tcp_reuse_watch_connections_untracked_total", "counter"),
     ("tcp_reuse_watch_hook_skips_total", "counter"),
