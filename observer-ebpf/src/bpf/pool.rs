@@ -5,7 +5,7 @@
 //! are not.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use tcp_reuse_watch_ebpf::{Connection, NO_TARGET, SERVING_MARKS, TARGET_UNCLEAR, flag, pool};
+use tcp_reuse_watch_ebpf::{Application, Connection, NO_TARGET, SERVING_MARKS, TARGET_UNCLEAR, flag, pool};
 
 use super::{
     counters::{Counters, count, uncount},
@@ -56,10 +56,12 @@ pub(super) fn ask(entry: &mut Connection) {
     }
 }
 
-/// The connection is over. If it has never asked, as far as it was heard, it may have: then how many were needed is not exact.
+/// The connection is over. If it never seemed to ask, and what it spoke was not recognised, it may have: then how many were needed
+/// is not exact.
 #[inline(always)]
 pub(super) fn settle(entry: &mut Connection) {
-    if entry.flags & (flag::ASKED | flag::INEXACT) == flag::INEXACT && entry.written > 0 {
+    let is_unknown = entry.conversation.application == Application::Unknown as u8;
+    if entry.flags & (flag::ASKED | flag::INEXACT) == flag::INEXACT && is_unknown && entry.written > 0 {
         note_target(entry, TARGET_UNCLEAR);
     }
 }

@@ -75,6 +75,9 @@ pub(crate) fn published(rabbit: &Rabbit, connections: u64, messages: u64) -> Rep
     assert_eq!(rabbit.accepted() - before, connections, "what RabbitMQ has accepted");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0, "new": connections }));
+    report.assert_totals(
+        &json!({ "asked": connections, "needed": 1, "avoidable": connections - 1, "avoidable_exact": true }),
+    );
     report.assert_marked("plain", Some("amqp"));
     let exchanges = report.total("exchanges");
     let (least, most) = (connections * messages, connections * (messages + 4));
@@ -203,5 +206,6 @@ fn who_only_greets_has_asked_nothing() {
     server.wait_for_closes(port);
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "unused": 1, "exchanges": 0 }));
+    report.assert_totals(&json!({ "asked": 0, "needed": 0, "avoidable": 0, "avoidable_exact": true }));
     assert_fields(report.only("close"), &json!({ "application": "nats", "cause": "unused" }));
 }
