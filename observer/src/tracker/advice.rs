@@ -7,6 +7,7 @@
 mod brokers;
 mod client;
 mod http;
+mod http2;
 mod sessions;
 mod sql;
 mod stores;
@@ -78,7 +79,7 @@ fn client_of(application: Application, runtime: Runtime) -> Client {
     match application {
         Application::Unknown => ANY,
         Application::Http1 => http::client(runtime),
-        Application::Http2 => http::multiplexing(runtime),
+        Application::Http2 => http2::client(runtime),
         Application::Postgresql => sql::postgresql(runtime),
         Application::Mysql => sql::mysql(runtime),
         Application::Redis => stores::redis(runtime),

@@ -29,11 +29,6 @@ pub(super) fn client(runtime: Runtime) -> Client {
     }
 }
 
-/// With HTTP/2, whose connections carry many requests at once.
-pub(super) fn multiplexing(runtime: Runtime) -> Client {
-    Client { also_share: Some("with gRPC, one channel for all calls"), ..client(runtime) }
-}
-
 fn drains(version: Option<GoVersion>) -> bool {
     version.is_some_and(|GoVersion { major, minor, .. }| (major, minor) >= GO_DRAINS)
 }
@@ -67,6 +62,7 @@ const PYTHON: Client = Client {
     causes: "requests.get() and its like, which make a Session for each call; a response with stream=True that is closed unread; a pool that is full (pool_maxsize)",
     pool_size: "the adapter's pool_maxsize (10 with requests, 1 with urllib3, unless set)",
     share: Some("one requests.Session or its like"),
+    idle: Idle::Dropped(Some("keepalive_expiry of httpx, 5 s unless set; keepalive_timeout of aiohttp, 15 s")),
     ..ANY
 };
 

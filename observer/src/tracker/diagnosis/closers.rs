@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     Confidence, Diagnosis, FEW, Finding, Patient,
     idle::LONG_IDLE_US,
-    unit::{announcements, are_checks, is_a_unit_each, most_at_once},
+    unit::{announcements, are_checks, are_rare, is_a_unit_each, most_at_once},
     unread::FAREWELL_BYTES,
     words::{after, time},
 };
@@ -21,35 +21,37 @@ const FEWER_THAN_A_CAP: u64 = 9;
 struct Left {
     closes: u64,
     by_server: u64,
-    is_such: fn(Patient<'_>, &Ended) -> bool,
+    says_goodbye: bool,
+    is_such: fn(&Ended, says_goodbye: bool) -> bool,
 }
 
 impl Left {
     /// Closed by this process, or by the server because this process had said goodbye.
     fn after_a_response(patient: Patient<'_>) -> Self {
-        let is_such = |patient: Patient<'_>, ended: &Ended| match ended.cause {
-            Cause::ClosedAfterResponse => ended.may_have_carried_requests(),
-            Cause::ServerClosedAfterResponse => patient.says_goodbye(),
-            _ => false,
-        };
-        let by_server = if patient.says_goodbye() { patient.closes(Cause::ServerClosedAfterResponse) } else { 0 };
-        Self { closes: patient.closes(Cause::ClosedAfterResponse) + by_server, by_server, is_such }
+        let says_goodbye = patient.says_goodbye();
+        let by_server = if says_goodbye { patient.closes(Cause::ServerClosedAfterResponse) } else { 0 };
+        let closes = patient.closes(Cause::ClosedAfterResponse) + by_server;
+        Self { closes, by_server, says_goodbye, is_such: is_left_after_a_response }
     }
 
     /// The same, and those where something that nobody had asked for was left unread, or nothing but a login was answered.
     fn in_any_way(patient: Patient<'_>) -> Self {
-        let is_such = |patient: Patient<'_>, ended: &Ended| match ended.cause {
+        let is_such = |ended: &Ended, says_goodbye: bool| match ended.cause {
             Cause::UnreadResponse => is_farewell(ended),
             Cause::Unused => ended.may_have_announced(),
-            _ => (Self::after_a_response(patient).is_such)(patient, ended),
+            _ => is_left_after_a_response(ended, says_goodbye),
         };
         let left = Self::after_a_response(patient);
         let others = patient.closes_of(Cause::UnreadResponse, is_farewell) + announcements(patient);
         Self { closes: left.closes + others, is_such, ..left }
     }
 
+    fn is_such(&self, ended: &Ended) -> bool {
+        (self.is_such)(ended, self.says_goodbye)
+    }
+
     fn spread(&self, patient: Patient<'_>, number: fn(&Ended) -> Option<u64>) -> Spread {
-        patient.evidence.spread(|ended| number(ended).filter(|_| (self.is_such)(patient, ended)))
+        patient.evidence.spread(|ended| number(ended).filter(|_| self.is_such(ended)))
     }
 
     fn exchanges(&self, patient: Patient<'_>) -> Spread {
@@ -58,15 +60,20 @@ impl Left {
 
     /// Whether there are enough, and others took their place: those that were open at once may all end when all is done.
     fn are_a_habit(&self, patient: Patient<'_>) -> bool {
-        let at_once = most_at_once(&patient.evidence.in_order(|ended| (self.is_such)(patient, ended)));
-        let are_checks = || are_checks(patient, |ended| (self.is_such)(patient, ended));
-        self.closes >= FEW && self.closes >= 2 * at_once && patient.minds(self.closes) && !are_checks()
+        // Of as many as there were at once, not all may be remembered.
+        let at_once =
+            || most_at_once(&patient.evidence.in_order(|ended| self.is_such(ended))).max(patient.evidence.most_busy);
+        self.closes >= FEW
+            && patient.minds(self.closes)
+            && !patient.needed_all()
+            && self.closes >= 2 * at_once()
+            && !are_checks(patient, |ended| self.is_such(ended))
     }
 
     fn are_a_unit_each(&self, patient: Patient<'_>) -> bool {
         self.are_a_habit(patient)
             && patient.reopened() >= FEW
-            && is_a_unit_each(patient, self.closes, |ended| (self.is_such)(patient, ended))
+            && is_a_unit_each(patient, self.closes, |ended| self.is_such(ended))
     }
 
     fn evidence(&self, patient: Patient<'_>) -> String {
@@ -85,6 +92,14 @@ impl Left {
     }
 }
 
+fn is_left_after_a_response(ended: &Ended, says_goodbye: bool) -> bool {
+    match ended.cause {
+        Cause::ClosedAfterResponse => ended.may_have_carried_requests(),
+        Cause::ServerClosedAfterResponse => says_goodbye,
+        _ => false,
+    }
+}
+
 /// Where it is not known that a response was asked for, a few bytes are what a peer says by itself.
 fn is_farewell(ended: &Ended) -> bool {
     !ended.is_exact() && ended.unread_bytes() <= FAREWELL_BYTES
@@ -93,7 +108,9 @@ fn is_farewell(ended: &Ended) -> bool {
 /// Left after a single exchange each, or after a unit of work each.
 pub(super) fn closed_after_response(patient: Patient<'_>) -> Option<Diagnosis> {
     let left = Left::after_a_response(patient);
-    let has_one_each = left.are_a_habit(patient) && left.exchanges(patient).median() == Some(1);
+    let has_one_each = left.are_a_habit(patient)
+        && left.exchanges(patient).median() == Some(1)
+        && !are_rare(patient, |ended| left.is_such(ended));
     let left = if has_one_each {
         left
     } else {
@@ -117,16 +134,22 @@ pub(super) fn leaves_nothing_in_use(patient: Patient<'_>) -> bool {
 pub(super) fn server_closes_each(patient: Patient<'_>) -> Option<Diagnosis> {
     let grounds = patient.grounds(Cause::ServerClosedAfterResponse, FEW, Ended::carried_requests)?;
     let is_such = |ended: &Ended| ended.cause == Cause::ServerClosedAfterResponse;
-    if patient.says_goodbye() || patient.resets(grounds.closes) || are_checks(patient, is_such) {
+    let exchanges = grounds.spread(patient, |ended| Some(ended.exchanges()));
+    let may_be_a_cap = exchanges.median()? > FEWER_THAN_A_CAP;
+    if may_be_a_cap
+        || patient.says_goodbye()
+        || patient.resets(grounds.closes)
+        || are_checks(patient, is_such)
+        || are_rare(patient, is_such)
+    {
         return None;
     }
-    let exchanges = grounds.spread(patient, |ended| Some(ended.exchanges()));
     let is_certain = grounds.confidence == Confidence::Certain;
     let separator = if exchanges.is_constant() { " " } else { ", most " };
     let when = match exchanges.median()? {
         1 if is_certain => format!("{separator}with its first response"),
         1 => format!("{separator}after one turn"),
-        turns if !is_certain && turns <= FEWER_THAN_A_CAP && is_a_unit_each_of_the_servers(patient, grounds.closes) => {
+        _ if !is_certain && is_a_unit_each_of_the_servers(patient, grounds.closes) => {
             format!(" {}", after(&exchanges, false))
         }
         _ => return None,

@@ -1,7 +1,10 @@
 //! Connections that ended while they were idle, or because they had been for too long.
 
 use super::{Confidence, Diagnosis, FEW, Finding, Patient, words::time};
-use crate::{event::Cause, tracker::evidence::Ended};
+use crate::{
+    event::Cause,
+    tracker::evidence::{Ended, Spread},
+};
 
 /// From here on an idle connection may have been forgotten, or dropped for its age: ten times what a request may take.
 pub(super) const LONG_IDLE_US: u64 = 1_000_000;
@@ -14,7 +17,8 @@ const LEAST_BOUND_US: u64 = 1_100_000;
 const NOTICED_NS: i64 = 50_000_000;
 
 pub(super) fn server_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
-    let (closes, timeout_us) = constant_idle_time(patient, Cause::ServerIdle)?;
+    let (closes, idle) = constant_idle_time(patient, Cause::ServerIdle)?;
+    let timeout_us = idle.median()?;
     let (all, timeout) = (patient.counts.closed, time(timeout_us));
     let evidence = format!("{closes} of {all} closed by the server when idle, at a median of {timeout}");
     let values = vec![("timeout_us", timeout_us)];
@@ -27,13 +31,16 @@ pub(super) fn server_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
 /// POST. There, connections have been idle for as long and were used again; or the time is too short for a setting, and most
 /// connections end so.
 pub(super) fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
-    let (closes, timeout_us) = constant_idle_time(patient, Cause::ClientIdle)?;
+    let (closes, idle) = constant_idle_time(patient, Cause::ClientIdle)?;
+    let are_noticed = are_noticed_at_the_next_request(patient);
+    // What is noticed late is a bound, and the shortest one is the nearest; but for a few that ended by something else.
+    let timeout_us = if are_noticed { idle.lower_quartile()? } else { idle.median()? };
     if outlive(patient, timeout_us) {
         return None;
     }
     let (all, timeout) = (patient.counts.closed, time(timeout_us));
     let values = vec![("timeout_us", timeout_us)];
-    let (confidence, when) = if !are_noticed_at_the_next_request(patient) {
+    let (confidence, when) = if !are_noticed {
         (Confidence::Likely, format!("when idle, at a median of {timeout}"))
     } else if timeout_us >= LEAST_BOUND_US || closes * 2 < patient.counts.closed {
         (Confidence::Possible, format!("after at most {timeout} idle, noticed at the next request"))
@@ -46,14 +53,14 @@ pub(super) fn client_idle_timeout(patient: Patient<'_>) -> Option<Diagnosis> {
 
 /// How many were closed after the same time each time, and after what time, if they were opened anew: what is closed at the
 /// end, all of it at once, was needed no more.
-fn constant_idle_time(patient: Patient<'_>, cause: Cause) -> Option<(u64, u64)> {
+fn constant_idle_time(patient: Patient<'_>, cause: Cause) -> Option<(u64, Spread)> {
     let closes = patient.closes(cause);
     let replaced = closes.min(patient.replaced());
     if replaced < FEW || !patient.minds(replaced) {
         return None;
     }
     let idle = patient.evidence.of(cause, Ended::idle_us);
-    Some((closes, idle.median().filter(|_| idle.is_narrow())?))
+    idle.is_narrow().then_some((closes, idle))
 }
 
 /// Whether most idle connections were closed within moments of the opening of another one.

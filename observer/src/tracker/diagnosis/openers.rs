@@ -7,7 +7,7 @@ use tcp_reuse_watch_ebpf::IDLE_US;
 use super::{
     Confidence, Diagnosis, FEW, Finding, Patient,
     idle::LONG_IDLE_US,
-    unit::{announcements, are_checks, is_a_unit_each, most_at_once},
+    unit::{announcements, are_checks, are_rare, is_a_unit_each, most_at_once},
     words::after,
 };
 use crate::{
@@ -23,13 +23,15 @@ pub(super) fn process_per_request(patient: Patient<'_>) -> Option<Diagnosis> {
     let Counts { opened, closed, .. } = *patient.counts;
     let processes = patient.processes.filter(|processes| *processes >= CROWD)?;
     let has_asked = patient.counts.new + announcements(patient) >= CROWD;
-    if !has_asked || opened > processes + processes / 5 {
+    // Most of them have ended: those that run may yet use their connection again.
+    let are_over = patient.counts.open() * 2 <= opened;
+    if !has_asked || !are_over || opened > processes + processes / 5 {
         return None;
     }
     let exchanges = patient.counts.exchanges();
     let has_one_each = exchanges <= opened + opened / 10;
     let is_found = if has_one_each {
-        !are_workers(patient) && !are_checks(patient, |_| true)
+        !are_workers(patient) && !are_checks(patient, |_| true) && !are_rare(patient, |_| true)
     } else {
         is_a_unit_each(patient, closed, Ended::may_have_carried_requests)
     };

@@ -64,6 +64,12 @@ impl Patient<'_> {
         connections * GOOD_RATIO > self.counts.exchanges()
     }
 
+    /// Whether its connections were needed, all but a few: a pool that keeps them would have saved next to nothing.
+    pub(super) fn needed_all(self) -> bool {
+        let pool = self.counts.pool;
+        pool.is_exact() && pool.asked() > Some(0) && pool.avoidable() < Some(super::FEW)
+    }
+
     /// Connections that took the place of closed ones: as many were open at once before. Those that were opened beside idle
     /// ones are left out.
     pub(super) fn replaced(self) -> u64 {

@@ -12,7 +12,7 @@ pub(super) fn pool_too_small(patient: Patient<'_>) -> Option<Diagnosis> {
     let Counts { opened, pre_existing, .. } = *patient.counts;
     let closes = patient.closes(Cause::ClosedAfterResponse);
     let concurrent = patient.evidence.most_busy;
-    if closes < FEW || opened + pre_existing <= concurrent || !patient.minds(closes) {
+    if closes < FEW || opened + pre_existing <= concurrent || !patient.minds(closes) || patient.needed_all() {
         return None;
     }
     if closers::leaves_nothing_in_use(patient) {

@@ -16,6 +16,15 @@ const ROUNDS: u64 = 4;
 /// What is opened again later than this may be a check.
 const SOON_NS: i64 = 1_000_000_000;
 
+/// The shortest interval of checks that are set up by the second; and of several that take turns, of which each has one of its
+/// own: so long, and so exact, are no pauses of a program that has something to do.
+const CHECK_NS: i64 = 900_000_000;
+const CHECKS_NS: i64 = 5_000_000_000;
+const MOST_CHECKS: usize = 4;
+
+/// Servers and clients close what is idle for a minute, or sooner.
+const RARE_NS: i64 = 60_000_000_000;
+
 /// Whether those that are such, so many of which have ended, served a unit of work each.
 pub(super) fn is_a_unit_each(patient: Patient<'_>, closes: u64, is_such: impl Fn(&Ended) -> bool) -> bool {
     let units = patient.evidence.in_order(is_such);
@@ -44,17 +53,35 @@ fn pauses_ns<'a>(units: &'a [&Ended]) -> impl Iterator<Item = i64> + 'a {
     })
 }
 
-/// Whether they come one at a time at a constant interval, a second or more after each other: checks, which would find
-/// nothing out on a connection that is kept.
+/// Whether they come at a constant interval of about a second or more: checks, which would find nothing out on a connection
+/// that is kept. Several checks may take turns, each at its own time in a longer interval.
 pub(super) fn are_checks(patient: Patient<'_>, is_such: impl Fn(&Ended) -> bool) -> bool {
     let checks = patient.evidence.in_order(is_such);
-    let late = pauses_ns(&checks).filter(|pause_ns| *pause_ns >= SOON_NS).count();
-    let intervals = checks.iter().zip(checks.iter().skip(1)).map(|(one, next)| next.began_ns() - one.began_ns());
-    let mut intervals: Vec<i64> = intervals.collect();
+    let began_ns: Vec<i64> = checks.iter().map(|check| check.began_ns()).collect();
+    let mut lives_ns: Vec<i64> = checks.iter().map(|check| check.ended_ns() - check.began_ns()).collect();
+    lives_ns.sort_unstable();
+    // A check is short beside its interval; work that follows on work is not.
+    let least_ns = 2 * lives_ns.get(lives_ns.len() / 2).copied().unwrap_or(0);
+    has_period(&began_ns, 1, least_ns.max(CHECK_NS), 10)
+        || (2..=MOST_CHECKS).any(|checks| has_period(&began_ns, checks, least_ns.max(CHECKS_NS), 50))
+}
+
+/// Whether each begins as long after the one so many before it, within one in `precision`, and no sooner than that.
+fn has_period(began_ns: &[i64], before: usize, least_ns: i64, precision: i64) -> bool {
+    let mut intervals: Vec<i64> =
+        began_ns.iter().zip(began_ns.iter().skip(before)).map(|(one, next)| next - one).collect();
     intervals.sort_unstable();
     let n = intervals.len();
     let [low, median, high] = [n / 4, n / 2, n * 3 / 4].map(|index| intervals.get(index).copied().unwrap_or(0));
-    n >= 2 && late * 4 >= n * 3 && (high - low) * 10 <= median
+    n >= 2 * before && n >= 2 && median >= least_ns && (high - low) * precision <= median
+}
+
+/// Whether most of them come so seldom that no pool would have kept a connection for the next.
+pub(super) fn are_rare(patient: Patient<'_>, is_such: impl Fn(&Ended) -> bool) -> bool {
+    let units = patient.evidence.in_order(is_such);
+    let mut pauses: Vec<i64> = pauses_ns(&units).collect();
+    pauses.sort_unstable();
+    pauses.get(pauses.len() / 2).is_some_and(|pause_ns| *pause_ns > RARE_NS)
 }
 
 /// Connections to a broker on which nothing but the login was answered: messages need no answer.

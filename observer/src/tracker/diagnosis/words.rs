@@ -7,11 +7,11 @@ pub(super) fn after(exchanges: &Spread, is_exact: bool) -> String {
     let n = exchanges.median().unwrap_or(0);
     let most = match exchanges.is_constant() {
         true => "after",
-        false if exchanges.is_mostly_one() => "most after",
-        false => "at a median of",
+        false if exchanges.is_mostly_one() => "mostly after",
+        false => "after a median of",
     };
     match (n, is_exact) {
-        (0, _) => format!("{most} no answer but to the login"),
+        (0, _) => "after no answer but to the login".into(),
         (1, _) => format!("{most} one exchange"),
         (_, true) => format!("{most} {n} exchanges"),
         (_, false) => format!("{most} ≈{n} turns"),

@@ -6,8 +6,8 @@ use crate::event::{Application, Cause, Connection, Protocol};
 
 /// A unit of work takes no more exchanges than these, and one that is counted in turns no more than twice as many, because
 /// a login takes up to eight. What takes more, or longer, may be a session.
-const FEW_EXCHANGES: u64 = 8;
-const FEW_TURNS: u64 = 16;
+const FEW_EXCHANGES: u64 = 20;
+const FEW_TURNS: u64 = 40;
 const SHORT_LIFE_US: u64 = 10_000_000;
 
 /// What was counted as the exchanges of a connection.
@@ -50,7 +50,7 @@ impl Carried {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     /// When one side closed it, in nanoseconds since 1970.
-    ended_ns: i64,
+    end_ns: i64,
     idle_us: Option<NonZeroU64>,
     lifetime_us: Option<NonZeroU64>,
     /// This many or more.
@@ -71,7 +71,7 @@ impl Ended {
     /// the connection was established, or how long it lived.
     pub(super) fn new(unix_ns: i64, established_ns: Option<i64>, connection: &Connection) -> Option<Self> {
         Some(Self {
-            ended_ns: established_ns.zip(connection.lifetime_us).map_or(unix_ns, |(established_ns, lifetime_us)| {
+            end_ns: established_ns.zip(connection.lifetime_us).map_or(unix_ns, |(established_ns, lifetime_us)| {
                 established_ns.saturating_add(nanoseconds(lifetime_us))
             }),
             idle_us: connection.idle_us.map(at_least_1),
@@ -125,11 +125,11 @@ impl Ended {
 
     /// When it was established; if it is not known how long it lived, when it ended.
     pub(in crate::tracker) fn began_ns(&self) -> i64 {
-        self.ended_ns.saturating_sub(nanoseconds(self.lifetime_us().unwrap_or(0)))
+        self.end_ns.saturating_sub(nanoseconds(self.lifetime_us().unwrap_or(0)))
     }
 
     pub(crate) fn ended_ns(&self) -> i64 {
-        self.ended_ns
+        self.end_ns
     }
 
     /// When something was read on it for the last time.
@@ -226,7 +226,7 @@ mod tests {
                 Connection { exact, exchanges, cause, lifetime_us, idle_us: Some(7), ..Connection::nothing_known() };
             Ended::new(0, None, &connection).unwrap().is_brief()
         };
-        assert!(is_brief(true, 1, 0) && is_brief(true, 8, 10) && is_brief(false, 16, 10));
-        assert!(!is_brief(true, 0, 0) && !is_brief(true, 9, 0) && !is_brief(false, 17, 0) && !is_brief(true, 1, 11));
+        assert!(is_brief(true, 1, 0) && is_brief(true, 20, 10) && is_brief(false, 40, 10));
+        assert!(!is_brief(true, 0, 0) && !is_brief(true, 21, 0) && !is_brief(false, 41, 0) && !is_brief(true, 1, 11));
     }
 }

@@ -28,6 +28,11 @@ impl Spread {
         self.0.get(self.0.len() / 2).copied()
     }
 
+    /// Below it is a quarter of them.
+    pub(crate) fn lower_quartile(&self) -> Option<u64> {
+        self.0.get(self.0.len() / 4).copied()
+    }
+
     /// Whether they are all the same.
     pub(crate) fn is_constant(&self) -> bool {
         self.0.first() == self.0.last()

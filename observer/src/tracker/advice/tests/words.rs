@@ -10,12 +10,12 @@ use crate::event::Application::{
 type Owner = (&'static [&'static str], &'static [Application], &'static [&'static str]);
 
 const PYTHONS: &[&str] = &["Python", "Python with pycurl"];
-const HTTP: &[Application] = &[Http1, Http2];
+const HTTP: &[Application] = &[Http1];
+const HTTP2: &[Application] = &[Http2];
 const SQL: &[Application] = &[Postgresql, Mysql];
 
 /// No runtime has these to itself: a server's settings, and what a protocol is called.
 pub(super) const OF_PROTOCOLS: &[(&[Application], &[&str])] = &[
-    (&[Http2], &["gRPC"]),
     (&[Postgresql], &["idle_session_timeout"]),
     (&[Mysql], &["wait_timeout"]),
     (&[Redis], &["redis.conf"]),
@@ -45,6 +45,17 @@ pub(super) const WORDS: &[Owner] = &[
     (&["Ruby", "Erlang"], HTTP, &["keep_alive_timeout"]),
     (&["PHP", "libcurl"], HTTP, &["CURLOPT_FORBID_REUSE", "CURLOPT_MAXAGE_CONN", "handle"]),
     (&["Python with pycurl", "PHP", "libcurl"], HTTP, &["CURLMOPT_MAXCONNECTS"]),
+    (&["Python"], HTTP, &["aiohttp", "keepalive_expiry", "keepalive_timeout"]),
+    (&["Go"], HTTP2, &["grpc.ClientConn", "grpc.Dial()", "grpc.NewClient()", "grpc.WithKeepaliveParams", "http2.Transport"]),
+    (&["Node"], HTTP2, &["@grpc/grpc-js", "http2.connect()"]),
+    (PYTHONS, HTTP2, &["grpc.insecure_channel()", "grpc.secure_channel()", "httpx.Client", "httpx.Client(http2=True)"]),
+    (&["Java"], HTTP2, &["HttpClient", "ManagedChannel", "ManagedChannelBuilder", "keepAliveTime()"]),
+    (&[".NET"], HTTP2, &["GrpcChannel", "HttpClient", "SocketsHttpHandler.KeepAlivePingDelay"]),
+    (&["Rust"], HTTP2, &["http2_keep_alive_interval", "reqwest::Client", "tonic"]),
+    (&["Ruby"], HTTP2, &["GRPC", "channel_override"]),
+    (&["Erlang"], HTTP2, &["Gun", "Mint"]),
+    (&["libcurl"], HTTP2, &["--next", "CURLSH", "curl", "handle"]),
+    (&["Node", "Python", "Python with pycurl", "Ruby"], HTTP2, &["grpc.keepalive_time_ms"]),
     (&["Go"], SQL, &["DB.SetConnMaxIdleTime", "DB.SetMaxIdleConns", "DB.SetMaxOpenConns", "SetConnMaxIdleTime", "SetConnMaxLifetime", "SetMaxIdleConns", "rows.Next()", "sql.DB"]),
     (&["Java"], SQL, &["DataSource", "DriverManager.getConnection()", "HikariCP", "HikariDataSource", "maximumPoolSize", "minimumIdle"]),
     (&["Ruby"], SQL, &["ActiveRecord", "database.yml", "establish_connection", "idle_timeout", "remove_connection"]),

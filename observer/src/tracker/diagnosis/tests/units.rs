@@ -69,12 +69,12 @@ fn units_come_in_four_rounds_and_soon_and_are_brief() {
         assert!(!Rounds { times: 3, at_once, ..UNITS }.is_found(), "a pool that is opened anew");
         assert!(!Rounds { times: 1, at_once: 4 * at_once, ..UNITS }.is_found(), "a connection for each thread");
     }
-    assert!(Rounds { pause_us: 999_000, ..UNITS }.is_found());
-    assert!(!Rounds { pause_us: 1_001_000, ..UNITS }.is_found(), "a check that comes by");
+    assert!(Rounds { pause_us: 800_000, ..UNITS }.is_found());
+    assert!(!Rounds { pause_us: 900_000, ..UNITS }.is_found(), "a check that comes by");
     assert!(Rounds { used_us: 10_000_000, ..UNITS }.is_found());
     assert!(!Rounds { used_us: 10_001_000, ..UNITS }.is_found(), "a session");
-    assert!(Rounds { exchanges: 8, ..UNITS }.is_found());
-    assert!(!Rounds { exchanges: 9, ..UNITS }.is_found(), "much was asked");
+    assert!(Rounds { exchanges: 19, ..UNITS }.is_found());
+    assert!(!Rounds { exchanges: 21, ..UNITS }.is_found(), "much was asked");
 }
 
 /// One exchange says it without more: nothing was reused.
@@ -85,7 +85,7 @@ fn a_single_exchange_takes_two_rounds() {
     assert!(!Rounds { times: 1, at_once: 4, ..once }.is_found(), "those that were needed at once");
     let check = Rounds { times: 6, at_once: 1, pause_us: 2_000_000, ..once };
     assert!(!check.is_found() && Rounds { at_once: 2, ..check }.is_found());
-    assert!(Rounds { pause_us: 900_000, ..check }.is_found());
+    assert!(Rounds { pause_us: 800_000, ..check }.is_found());
     let check = Rounds { cause: Cause::ServerClosedAfterResponse, ..check };
     assert_eq!(check.findings(Spoken::One(Application::Http1)), []);
 }
@@ -108,7 +108,7 @@ fn a_server_that_is_asked_to_close_is_not_blamed_nor_praised() {
             let closed = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges, ..UNITS };
             assert_eq!(closed.findings(Spoken::One(application)), [Finding::ClosedAfterResponse], "{application:?}");
         }
-        let many = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 12, ..UNITS };
+        let many = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 24, ..UNITS };
         assert_eq!(many.findings(Spoken::One(application)), [], "{application:?}");
     }
     let closed = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 1, ..UNITS };
@@ -158,4 +158,40 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
     assert!(!is_found(workers, 2_000_000), "they are kept");
     assert!(is_found(workers, 1_000), "as xargs does it");
     assert!(is_found(in_turn, 2_000_000));
+}
+
+/// kubelet's two probes of a container, ten seconds each, and one more often.
+#[test]
+fn checks_may_take_turns() {
+    let findings_of = |offsets_ms: &[u64], interval_ms: u64, jitter_ms: u64| {
+        let mut evidence = Evidence::default();
+        let (mut counts, mut n) = (Counts::default(), 0);
+        for round in 0..12 {
+            for offset_ms in offsets_ms {
+                n += 1;
+                let began_us = 1_000 * (round * interval_ms + offset_ms + n * n % 5 * jitter_ms);
+                let connection = Connection {
+                    cause: Some(Cause::ServerClosedAfterResponse),
+                    application: Application::Http1,
+                    exchanges: 1,
+                    lifetime_us: Some(1_000),
+                    idle_us: Some(100),
+                    ..Connection::nothing_known()
+                };
+                let established_ns = nanoseconds(began_us);
+                evidence.closed(established_ns + nanoseconds(1_000), Some(established_ns), &connection);
+            }
+        }
+        evidence.most_busy = 1;
+        (counts.opened, counts.closed, counts.new) = (n, n, n);
+        counts.closes[Cause::ServerClosedAfterResponse as usize] = n;
+        let spoken = Spoken::One(Application::Http1);
+        let found = diagnosed_of(Patient { spoken, ..patient(&counts, &evidence) });
+        found.iter().map(|of| of.finding).collect::<Vec<_>>()
+    };
+    assert_eq!(findings_of(&[0], 1_000, 2), [], "each second");
+    assert_eq!(findings_of(&[0, 3_300], 10_000, 3), []);
+    assert_eq!(findings_of(&[0, 100, 4_000], 10_000, 3), []);
+    assert_eq!(findings_of(&[0], 300, 10), [Finding::ServerClosesEach], "three a second are none");
+    assert_eq!(findings_of(&[0, 700], 2_000, 100), [Finding::ServerClosesEach], "nor what comes as it likes");
 }
