@@ -9,9 +9,7 @@
 //! Then the owner is another one: what was heard is dropped, and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{
-    Connection, Conversation, Exactness, Kind, Message as _, Send, Steps, TARGET_UNCLEAR, hear,
-};
+use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Kind, Message as _, Send, Steps, hear};
 
 use super::{
     entry,
@@ -212,10 +210,7 @@ impl<const IS_SYN: bool> Steps for Apart<IS_SYN> {
 fn keep_with_target(entry: &mut Connection) -> bool {
     let target = scratch().map_or(0, message::Scratch::take_target);
     let is_kept = keep(entry);
-    if !is_kept {
-        // Perhaps it was said just now.
-        pool::note_target(entry, TARGET_UNCLEAR);
-    } else if target != 0 {
+    if is_kept && target != 0 {
         pool::note_target(entry, target);
     }
     is_kept
