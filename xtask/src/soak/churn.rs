@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use rustix::net::sockopt::set_socket_linger;
 
-use super::server::{LONG, LONG_BYTES, RESET, SHORT, SHORT_BYTES};
+use super::server::{LONG, LONG_BYTES, RESET, SHORT, SHORT_BYTES, request};
 use crate::workspace::output;
 
 /// Churn (started by the soak)
@@ -128,7 +128,7 @@ fn connect(address: SocketAddr, counted: &mut Counted) -> Result<TcpStream> {
 }
 
 fn ask(stream: &mut TcpStream, what: u8, counted: &mut Counted) -> Result<()> {
-    stream.write_all(&[what])?;
+    stream.write_all(&request(what))?;
     stream.read_exact(&mut [0; SHORT_BYTES])?;
     counted.exchanges += 1;
     Ok(())
@@ -156,7 +156,7 @@ fn be_refused(address: SocketAddr, counted: &mut Counted) -> Result<()> {
 }
 
 fn read_slowly(mut stream: TcpStream, counted: &mut Counted) -> Result<()> {
-    stream.write_all(&[LONG])?;
+    stream.write_all(&request(LONG))?;
     for _ in 0..LONG_BYTES / 1024 {
         stream.read_exact(&mut [0; 1024])?;
         sleep(Duration::from_millis(2));

@@ -1,6 +1,6 @@
-//! A server that answers, and counts. A thread a connection: there are never more than a few hundred at once.
+//! A server that answers as much of HTTP as is recognised, and counts. A thread a connection: there are never more than a few hundred at once.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -10,13 +10,25 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use rustix::net::sockopt::set_socket_linger;
 
-/// What a client asks for, in one byte.
+/// A request; what it asks for is one byte of it.
+const REQUEST: &[u8; 19] = b"GET /. HTTP/1.1\r\n\r\n";
+const WHAT: usize = 5;
+
+pub(super) fn request(what: u8) -> [u8; REQUEST.len()] {
+    let mut request = *REQUEST;
+    request[WHAT] = what;
+    request
+}
+
+/// What a client asks for.
 pub(super) const SHORT: u8 = b's';
 pub(super) const LONG: u8 = b'l';
 /// A short answer, and a reset when it has been read.
 pub(super) const RESET: u8 = b'r';
 
-pub(super) const SHORT_BYTES: usize = 16;
+/// A short answer, with which a long one begins.
+const ANSWER: &[u8; 19] = b"HTTP/1.1 200 OK\r\n\r\n";
+pub(super) const SHORT_BYTES: usize = ANSWER.len();
 pub(super) const LONG_BYTES: usize = 64 << 10;
 
 /// How long an answer may take to be read before the reset comes.
@@ -82,12 +94,18 @@ impl Server {
 }
 
 fn serve(mut stream: TcpStream, counters: &Counters) -> Result<()> {
-    let mut asked = [0];
-    while stream.read(&mut asked)? > 0 {
-        let bytes = if asked[0] == LONG { LONG_BYTES } else { SHORT_BYTES };
-        stream.write_all(&vec![0; bytes])?;
+    let mut request = [0; REQUEST.len()];
+    loop {
+        match stream.read_exact(&mut request) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+            read => read?,
+        }
+        let what = request[WHAT];
+        let mut answer = ANSWER.to_vec();
+        answer.resize(if what == LONG { LONG_BYTES } else { SHORT_BYTES }, 0);
+        stream.write_all(&answer)?;
         counters.answers.fetch_add(1, SeqCst);
-        if asked[0] == RESET {
+        if what == RESET {
             thread::sleep(BEFORE_RESET);
             set_socket_linger(&stream, Some(Duration::ZERO))?;
             break;
