@@ -120,7 +120,7 @@ pub mod flag {
     pub const ASKED: u32 = 1 << 11;
     /// Counted among those of them that still can serve.
     pub const SERVING: u32 = 1 << 12;
-    /// When it first asked, fewer were serving than once did: one that was closed would have done.
+    /// At its first ask fewer connections of the group were serving than once had been: a kept one would have done.
     pub const AVOIDABLE: u32 = 1 << 13;
     /// Its client has said whom it is for.
     pub const TARGETED: u32 = 1 << 14;

@@ -139,6 +139,8 @@ pub mod pool {
     pub const MIXED: u64 = 1 << 1;
     /// No hook sees sends: each connection counts as asking once it is established.
     pub const UNHEARD: u64 = 1 << 2;
+    /// Any of these: `asked` or `needed` may differ from the truth.
+    pub const UNCLEAR: u64 = MIXED | UNHEARD;
 }
 
 /// Marks of the most that served. Processors share them by the low bits of their number.

@@ -394,7 +394,7 @@ pub(super) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: End
     }
 }
 
-/// We have closed, if in both directions: it serves no more, and what comes from here on nobody will read.
+/// Notes a close of both directions: the connection no longer serves, and nobody reads what arrives from here on.
 #[inline(always)]
 pub(super) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.segments_at_close == u32::MAX && socket.shutdown() == SHUTDOWN_BOTH {

@@ -205,7 +205,7 @@ impl<const IS_SYN: bool> Steps for Apart<IS_SYN> {
     }
 }
 
-/// The same, and whom the connection is for.
+/// Keeps what was heard, and notes the target that the connection is for.
 #[inline(always)]
 fn keep_with_target(entry: &mut Connection) -> bool {
     let target = scratch().map_or(0, message::Scratch::take_target);

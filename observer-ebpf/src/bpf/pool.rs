@@ -41,7 +41,7 @@ pub(super) fn ask(entry: &mut Connection) {
     }
     entry.flags |= flag::ASKED | flag::SERVING;
     let is_avoidable = count_ask(entry.slot) != 0;
-    // Of what was there before the watch it is not known what served when it asked, nor whom it is for.
+    // A pre-existing connection was opened before the watch, and may have named its target then.
     if entry.flags & flag::PRE_EXISTING == 0 {
         if is_avoidable {
             entry.flags |= flag::AVOIDABLE;
@@ -51,7 +51,7 @@ pub(super) fn ask(entry: &mut Connection) {
         }
     }
     if entry.ended_ns != 0 {
-        // One side has closed it before. For an instant it counts as serving: whoever uses it takes it for one that does.
+        // The peer closed it earlier. It counts as serving for an instant, because its client takes it for usable.
         stop_serving(entry);
     }
 }

@@ -37,7 +37,7 @@ impl Tally {
         // A group is read while it counts: the kernel raises what was needed before it counts what asked, and here it is read
         // after that. So this is never too much, and catches up.
         let avoidable = asked.saturating_sub(group.needed());
-        let is_exact = group.pool & (pool::MIXED | pool::UNHEARD) == 0;
+        let is_exact = group.pool & pool::UNCLEAR == 0;
         Self {
             opened: group.opened,
             new: group.new,

@@ -55,8 +55,7 @@ pub(super) fn advice(
             client.pool_size
         ),
         Finding::ClientPerRequest => {
-            let (how, also) = (behind(": ", client.share), behind("; ", client.also_share));
-            format!("Use one {shared} for all {asked}{how}{also}.")
+            format!("Use one {shared} for all {asked}{}.", behind(": ", client.share))
         }
         Finding::ProcessPerRequest => format!("Let one process {ask} many {asked}: {}.", client.batch),
         Finding::ServerClosesEach if application == Application::Http1 && confidence == Confidence::Certain => {

@@ -60,7 +60,7 @@ impl From<&Group> for Pool {
             asked: group.asked,
             needed: group.needed(),
             counted: 1,
-            unclear: u32::from(group.pool & (pool::MIXED | pool::UNHEARD) != 0),
+            unclear: u32::from(group.pool & pool::UNCLEAR != 0),
             uncounted: 0,
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Counts, Diagnosis, Evidence, Spoken,
+    Counts, Diagnosis, Evidence, Pool, Spoken,
     diagnosis::{Patient, certainties, diagnose},
 };
 use compact_str::CompactString;
@@ -200,9 +200,14 @@ impl Snapshot {
     }
 
     /// No count was lost: all of what happened is in the counters.
-    pub(crate) fn are_counts_whole(&self) -> bool {
+    fn are_counts_whole(&self) -> bool {
         let LossSample { counts, unrecovered_skips, .. } = self.loss;
         self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
+    }
+
+    /// Whether the numbers of this pool are exact: nothing was lost, and its connections could stand in for each other.
+    pub(crate) fn is_exact_pool(&self, pool: &Pool) -> bool {
+        self.are_counts_whole() && pool.is_exact()
     }
 
     /// Nothing went untracked, and every connection can be counted exactly, also those without an exchange.

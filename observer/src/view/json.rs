@@ -148,8 +148,7 @@ impl Serialize for Lifetimes {
 }
 
 impl Counters {
-    /// `are_whole`: no count was lost.
-    fn new(counts: &Counts, are_whole: bool) -> Self {
+    fn new(snapshot: &Snapshot, counts: &Counts) -> Self {
         let pool = &counts.pool;
         Self {
             opened: counts.opened,
@@ -168,13 +167,13 @@ impl Counters {
             asked: pool.asked(),
             needed: pool.needed(),
             avoidable: pool.avoidable(),
-            avoidable_exact: pool.avoidable().map(|_| are_whole && pool.is_exact()),
+            avoidable_exact: pool.avoidable().map(|_| snapshot.is_exact_pool(pool)),
         }
     }
 }
 
 impl<'a> Group<'a> {
-    fn new(row: &'a GroupRow, are_counts_whole: bool) -> Self {
+    fn new(snapshot: &Snapshot, row: &'a GroupRow) -> Self {
         let name = row.name.as_ref();
         let [one, to_9, to_99, to_999, more] = row.counts.exchanges_per_connection;
         let failures = FAILURES
@@ -192,7 +191,7 @@ impl<'a> Group<'a> {
             cgroup: row.cgroup.as_deref(),
             application: row.spoken.name(),
             overflow: name.is_none(),
-            counters: Counters::new(&row.counts, are_counts_whole),
+            counters: Counters::new(snapshot, &row.counts),
             why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
             closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
             failures,
@@ -278,13 +277,13 @@ impl View for JsonView {
             complete: snapshot.is_complete(),
             exact: snapshot.is_exact(),
             totals: Totals {
-                counters: Counters::new(&snapshot.totals, snapshot.are_counts_whole()),
+                counters: Counters::new(snapshot, &snapshot.totals),
                 time_wait: snapshot.time_wait(),
                 events_lost: snapshot.loss.rows,
                 untracked: snapshot.loss.connections(),
                 hook_skips: snapshot.loss.hook_skips,
             },
-            groups: snapshot.groups.iter().map(|row| Group::new(row, snapshot.are_counts_whole())).collect(),
+            groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
         })
     }

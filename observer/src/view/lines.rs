@@ -103,7 +103,7 @@ fn table(snapshot: &Snapshot) -> Table {
         let numbers = columns.iter().map(|column| {
             let is_exact = match column.title {
                 "EXCHANGES" | "NEW" | "REUSED" => counts.is_exact(),
-                AVOIDABLE => snapshot.are_counts_whole() && counts.pool.is_exact(),
+                AVOIDABLE => snapshot.is_exact_pool(&counts.pool),
                 _ => true,
             };
             match (column.value)(counts) {
@@ -171,7 +171,7 @@ fn enough(snapshot: &Snapshot) -> String {
     let Counts { pool, .. } = &snapshot.totals;
     match (pool.needed(), pool.avoidable(), snapshot.totals.missed()) {
         (Some(needed), Some(avoidable @ 1..), _) => {
-            let approximately = words::approximately(snapshot.are_counts_whole() && pool.is_exact());
+            let approximately = words::approximately(snapshot.is_exact_pool(pool));
             let needed = plural(needed, "connection", "connections");
             format!("; {approximately}{needed} would have been enough ({approximately}{avoidable} avoidable)")
         }

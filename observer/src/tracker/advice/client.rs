@@ -18,7 +18,6 @@ pub(super) struct Client {
     pub(super) shared: &'static str,
     /// What that is called here, or how it is had.
     pub(super) share: Option<&'static str>,
-    pub(super) also_share: Option<&'static str>,
     /// How one process does what many did.
     pub(super) batch: &'static str,
     /// Where to look when the server closes each connection.
@@ -47,7 +46,6 @@ pub(super) const ANY: Client = Client {
     pool_size: "the number of idle connections that it keeps",
     shared: "client",
     share: None,
-    also_share: None,
     batch: "batch the calls, or keep a client running",
     server_closes: "See whether the protocol or a setting of the server ends a connection after one request; with HTTP, look for 'Connection: close'",
     server_timeout: "keep-alive timeout",

@@ -28,7 +28,7 @@ impl Spread {
         self.0.get(self.0.len() / 2).copied()
     }
 
-    /// Below it is a quarter of them.
+    /// The lower quartile: a quarter of the numbers are smaller.
     pub(crate) fn lower_quartile(&self) -> Option<u64> {
         self.0.get(self.0.len() / 4).copied()
     }

@@ -157,7 +157,7 @@ fn others(tui: &Tui, counts: &Counts, room: usize) -> Vec<Item> {
     let time_wait = picture.snapshot.time_wait().map_or_else(|| tui.theme.text("–"), number);
     let pool = counts.pool;
     let avoidable = pool.avoidable().map(|avoidable| {
-        let is_exact = pool.is_exact() && picture.snapshot.are_counts_whole();
+        let is_exact = picture.snapshot.is_exact_pool(&pool);
         let text = format!("{}{}", words::approximately(is_exact), number(avoidable));
         item("AVOIDABLE", tui.theme.text(&text))
     });
