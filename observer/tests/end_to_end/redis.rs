@@ -83,6 +83,22 @@ impl Redis {
     }
 }
 
+/// The client speaks first: nothing is set-up.
+#[test]
+fn one_client_reuses_its_connection() {
+    let machine = Machine::shared();
+    let redis = Redis::start();
+    let watch = machine.watch(format!("-p {}", redis.port));
+    let mut client = program("redis-cli", "redis-tools");
+    output_of(client.args(["-p", &redis.port.to_string(), "-r", "10", "INCR", "asked"]));
+    let truth = redis.truth();
+    assert_eq!((truth.connections, truth.commands), (1, 10), "{truth:?}");
+    let report = watch.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 10, "new": 1, "reused": 9 }));
+    assert_fields(report.only("close"), &json!({ "process": "redis-cli", "protocol": "plain", "exact": true }));
+}
+
 /// Watches the benchmark: at least 1,000 times each of two commands, by ten clients.
 fn benched(options: &str) -> (Report, Truth) {
     let machine = Machine::shared();

@@ -306,7 +306,8 @@ fn a_program_that_takes_a_process_over_is_told_of_by_itself() {
 #[test]
 fn neither_process_has_more_than_it_needs() {
     let machine = Machine::shared();
-    let logged = Logged::start(&machine, Silence::start().port);
+    let silence = Silence::start();
+    let logged = Logged::start(&machine, silence.port);
     let (watch, helper) = (logged.watch.tool.id(), logged.helper());
     let none = NO_CAPABILITY;
     assert_eq!(privileges_of(watch), [none, none, none, none, "1"], "of the watch");
@@ -321,16 +322,16 @@ fn neither_process_has_more_than_it_needs() {
 
 #[test]
 fn the_helper_ends_with_the_watch() {
-    let machine = Machine::shared();
+    let (machine, silence) = (Machine::shared(), Silence::start());
     for signal in [Signal::INT, Signal::KILL] {
-        let mut logged = Logged::start(&machine, Silence::start().port);
+        let mut logged = Logged::start(&machine, silence.port);
         let helper = logged.helper();
         logged.watch.tool.signal(signal);
         logged.watch.tool.wait(Duration::from_secs(5));
         helper.assert_gone(&format!("after {signal:?}"));
     }
     // Killed while the helper is stopped.
-    let mut logged = Logged::start(&machine, Silence::start().port);
+    let mut logged = Logged::start(&machine, silence.port);
     let helper = logged.helper();
     let _stopped = helper.stop();
     logged.watch.tool.signal(Signal::KILL);

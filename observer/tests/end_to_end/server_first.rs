@@ -1,5 +1,5 @@
 //! Protocols in which a connection is set up by talking before anything is asked: by a greeting of the server, or by
-//! messages of PostgreSQL. And one in which it is not.
+//! messages of PostgreSQL.
 
 use std::{fs, io::Read, net::TcpStream};
 
@@ -99,32 +99,6 @@ fn a_greeting_that_is_read_late_is_not_silently_wrong() {
     if conversation.exchanges() != 4 {
         conversation.assert_marked();
     }
-}
-
-/// The client speaks first: nothing is set-up.
-#[test]
-fn redis() {
-    const TIMES: &str = "10";
-    let machine = Machine::shared();
-    let address = Closed::new().address;
-    let folder = tempfile::tempdir().expect("a folder can be made");
-    let mut server = program("redis-server", "redis-server");
-    server.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]).arg(address.port().to_string());
-    let log = fs::File::create(folder.path().join("log")).expect("a file can be made");
-    let mut server = Process::start(server.arg("--dir").arg(folder.path()).stdout(log));
-    eventually("redis listens", || {
-        assert_eq!(server.has_ended(), None);
-        TcpStream::connect(address).is_ok()
-    });
-    let watch = machine.watch(format!("-p {}", address.port()));
-    let mut client = program("redis-cli", "redis-tools");
-    client.args(["-p", &address.port().to_string(), "-r", TIMES, "INCR", "asked"]);
-    let counted = output_of(&mut client);
-    assert_eq!(counted.lines().last(), Some(TIMES), "what the server counted");
-    let report = watch.end();
-    report.assert_complete();
-    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 10, "new": 1, "reused": 9 }));
-    assert_fields(report.only("close"), &json!({ "process": "redis-cli", "protocol": "plain", "exact": true }));
 }
 
 /// A message of PostgreSQL's: its type, the length of itself and what follows, and that.
