@@ -1,12 +1,12 @@
-//! The story: ten requests for a body that is left unread, and ten for one that is read.
+//! Why reading a body matters: ten requests whose bodies are left unread, and ten whose bodies are read.
 
 use std::{io::Read as _, net::TcpStream};
 
 use anyhow::Result;
 
 use crate::{
-    expected::{Close, Expected},
-    messages::{ask, request, serve},
+    expected::Close,
+    messages::{ask, send_request, serve},
     peer::{Peer, Truth},
     scenario::Scenario,
     sockets::wait_for_bytes,
@@ -16,24 +16,16 @@ const REQUESTS: usize = 10;
 const BODY_BYTES: u32 = 2 << 20;
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario {
-        name: "story, body left unread",
-        act: undrained,
-        expected: Expected { failures: &[], closes: &[(10, Close::LEFT_UNREAD)] },
-    },
-    Scenario {
-        name: "story, body read",
-        act: drained,
-        expected: Expected { failures: &[], closes: &[(1, Close { exchanges: 10, ..Close::USUAL })] },
-    },
+    Scenario::new("ten requests, each body left unread", undrained, &[(10, Close::LEFT_UNREAD)]),
+    Scenario::new("ten requests, each body read", drained, &[(1, Close { exchanges: 10, ..Close::TYPICAL })]),
 ];
 
-/// Only a connection whose answer is read to its end can take another request.
+/// Takes a new connection for each request: one whose answer is not read to its end cannot carry another request.
 fn undrained() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     for _ in 0..REQUESTS {
         let mut stream = peer.connect()?;
-        request(&mut stream, BODY_BYTES)?;
+        send_request(&mut stream, BODY_BYTES)?;
         read_head(&mut stream)?;
         wait_for_bytes(&stream, 1)?;
     }

@@ -1,4 +1,4 @@
-//! Cells under one watch: each has a port of its own, by which what the tool says is told apart.
+//! Runs cells under one watch. Each cell has a port of its own, which separates the tool's reports.
 
 use std::{
     collections::VecDeque,
@@ -14,26 +14,27 @@ use anyhow::{Result, anyhow};
 use crate::{
     cell::Cell,
     client::Http2,
-    judge::{self, Said},
+    judge::{self, PortReport},
     programs,
     server::{Server, Truth},
     support::{machine::Machine, report::Report},
 };
 
-/// What came of a cell.
+/// The result of a cell.
 pub(crate) struct Outcome {
     pub(crate) cell: Cell,
     pub(crate) requests: u64,
     pub(crate) connections: u64,
-    /// As the tool says
+    /// The tool's count.
     pub(crate) exchanges: u64,
+    /// The tool's count.
     pub(crate) opened: u64,
     pub(crate) differences: Vec<String>,
 }
 
 pub(crate) struct Outcomes {
     pub(crate) cells: Vec<Outcome>,
-    /// What is wrong with the summary
+    /// Differences in the summary of the watch.
     pub(crate) summary: Vec<String>,
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn run(cells: &[Cell]) -> Result<Outcomes> {
     let watch = machine.watch(format!("-p {} --dest {host}/32", ports.join(",")));
     let cells: Vec<(Cell, SocketAddr)> = cells.iter().copied().zip(addresses).collect();
     let answers = run_clients(&cells);
-    let truths = server.truths()?;
+    let truths = server.finish()?;
     // A socket may outlive its last close by a packet.
     sleep(Duration::from_millis(100));
     let report = watch.end();
@@ -58,35 +59,34 @@ pub(crate) fn run(cells: &[Cell]) -> Result<Outcomes> {
         .map(|(((cell, address), answer), truth)| judge(*cell, address.port(), answer, &truth, &report))
         .collect();
     let exact = cells.iter().all(|(cell, _)| cell.client.http2 != Http2::Chosen);
-    Ok(Outcomes { cells: outcomes, summary: judge::of_summary(&report, exact) })
+    Ok(Outcomes { cells: outcomes, summary: judge::check_summary(&report, exact) })
 }
 
-/// An address of loopback that is this run's: a watch sees other network namespaces too, where somebody may have the
-/// same ports.
+/// A loopback address of this run's own. A watch sees other network namespaces too, where the same ports may be in use.
 fn own_address() -> Ipv4Addr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 100 + high, middle, low.max(1))
 }
 
 fn judge(cell: Cell, port: u16, answer: Result<u64>, truth: &Truth, report: &Report) -> Outcome {
-    let said = Said::of(report, port);
-    let mut differences = judge::differences(&cell, truth, &said);
+    let reported = PortReport::new(report, port);
+    let mut differences = judge::differences(&cell, truth, &reported);
     match answer {
         Ok(succeeded) if succeeded == truth.requests() => {}
-        Ok(succeeded) => differences.push(format!("the client says {succeeded} requests")),
+        Ok(succeeded) => differences.push(format!("the client reports {succeeded} requests")),
         Err(error) => differences.push(format!("{error:#}")),
     }
     Outcome {
         cell,
         requests: truth.requests(),
         connections: truth.accepted,
-        exchanges: said.count("exchanges"),
-        opened: said.count("opened"),
+        exchanges: reported.count("exchanges"),
+        opened: reported.count("opened"),
         differences,
     }
 }
 
-/// All cells of a client are one process. The answers come in the order of the cells.
+/// Runs one process per client, for all cells of the client. Returns the results in the order of the cells.
 fn run_clients(cells: &[(Cell, SocketAddr)]) -> Vec<Result<u64>> {
     let same = |a: &(Cell, SocketAddr), b: &(Cell, SocketAddr)| std::ptr::eq(a.0.client, b.0.client);
     let batches: Vec<&[(Cell, SocketAddr)]> = cells.chunk_by(same).collect();
@@ -107,7 +107,7 @@ fn run_clients(cells: &[(Cell, SocketAddr)]) -> Vec<Result<u64>> {
     answers.into_iter().flat_map(|(_, answers)| answers).collect()
 }
 
-/// Cells of one client. One that hangs fails them all, and no others.
+/// Runs the cells of one client. A cell that hangs fails all of them, but no cells of other clients.
 fn run_client(cells: &[(Cell, SocketAddr)]) -> Vec<Result<u64>> {
     catch_unwind(|| programs::run(cells[0].0.client, cells))
         .unwrap_or_else(|_| cells.iter().map(|_| Err(anyhow!("see the panic above"))).collect())

@@ -1,17 +1,17 @@
-//! What a watch has recorded, asked port by port: counters that JSON does not show.
+//! The recording of a watch, queried by port, for counters that the JSON output does not contain.
 
 use std::{collections::HashMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// Groups as last recorded, by their key.
+/// The last recorded state of each group, by its key.
 #[derive(Default)]
-pub(crate) struct Recorded(HashMap<String, Value>);
+pub(crate) struct Recording(HashMap<String, Value>);
 
-impl Recorded {
+impl Recording {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).context("nothing was recorded")?;
+        let text = fs::read_to_string(path).context("cannot read the recording")?;
         let mut groups = HashMap::new();
         for line in text.lines() {
             let mut line: Value = serde_json::from_str(line).with_context(|| format!("this is not JSON: {line}"))?;
@@ -22,7 +22,7 @@ impl Recorded {
         Ok(Self(groups))
     }
 
-    /// Connections that are over, by how many exchanges they have carried, and these exchanges; over all groups of a port.
+    /// Closed connections by number of exchanges, and the sum of these exchanges, over all groups of a port.
     pub(crate) fn closed_exchanges(&self, port: u16) -> ([u64; 5], u64) {
         let (mut buckets, mut sum) = ([0; 5], 0);
         for group in self.0.values().filter(|group| group["key"]["port"] == port) {
