@@ -76,7 +76,7 @@ impl Session {
         let about = About {
             pre_existing: first.groups.iter().map(|group| group.counters.pre_existing).sum(),
             hooks: kernel.hooks.names().into_iter().map(Into::into).collect(),
-            not_taken: kernel.remarks.clone(),
+            hooks_not_taken: kernel.remarks.clone(),
             kernel: kernel::release(),
             started_unix_ns,
             ..about

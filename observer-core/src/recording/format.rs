@@ -53,7 +53,7 @@ impl Header {
             version: env!("CARGO_PKG_VERSION").into(),
             kernel: about.kernel.clone(),
             hooks: about.hooks.clone(),
-            hooks_not_taken: about.not_taken.clone(),
+            hooks_not_taken: about.hooks_not_taken.clone(),
             ports: about.ports.clone(),
             filters: about.filters.clone(),
             pre_existing: about.pre_existing,
@@ -65,7 +65,7 @@ impl Header {
     pub(super) fn about(&self) -> About {
         About {
             hooks: self.hooks.clone(),
-            not_taken: self.hooks_not_taken.clone(),
+            hooks_not_taken: self.hooks_not_taken.clone(),
             kernel: self.kernel.clone(),
             ports: self.ports.clone(),
             filters: self.filters.clone(),

@@ -16,7 +16,7 @@ const START: i64 = 1_800_000_000_000_000_000;
 fn about() -> About {
     About {
         hooks: vec!["sockops".into(), "tracepoint".into()],
-        not_taken: vec!["kprobe: not built".into()],
+        hooks_not_taken: vec!["kprobe: not built".into()],
         kernel: "6.18".into(),
         ports: vec!["80".into(), "8000-8099".into()],
         filters: vec!["of curl".into()],

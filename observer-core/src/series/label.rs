@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    model::{GroupSample, SocketState, address, name},
+    model::{GroupSample, SocketState, ip_address, process_name},
     printable::printable,
 };
 
@@ -39,9 +39,9 @@ impl LabelSet {
         let is = |label| chosen.contains(&label);
         let text = |text: Option<&str>| printable(text.unwrap_or_default());
         Some(Self {
-            process: is(Label::Process).then(|| text(name(group.counters.comm).as_deref())),
+            process: is(Label::Process).then(|| text(process_name(group.counters.comm).as_deref())),
             cgroup: is(Label::Cgroup).then(|| text(group.cgroup.as_deref())),
-            ..Self::of_destination(address(group.key.addr), group.key.port, chosen)
+            ..Self::of_destination(ip_address(group.key.addr), group.key.port, chosen)
         })
     }
 

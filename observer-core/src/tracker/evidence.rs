@@ -91,7 +91,7 @@ mod tests {
 
     fn ended(n: u32) -> Ended {
         let cause = Some(Cause::ServerIdle);
-        Ended::new(n.into(), None, &Connection { cause, exchanges: n.into(), ..Connection::nothing_known() }).unwrap()
+        Ended::new(n.into(), None, &Connection { cause, exchanges: n.into(), ..Connection::unknown() }).unwrap()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use compact_str::CompactString;
 use foldhash::HashMap;
 
 use crate::{
-    model::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name},
+    model::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, ip_address, process_name},
     runtime::Runtime,
 };
 
@@ -68,8 +68,8 @@ impl GroupRow {
         let is_overflow = group.key == tcp_reuse_watch_ebpf::OVERFLOW;
         Self {
             name: (!is_overflow).then(|| {
-                let process = name(group.counters.comm);
-                Arc::new(GroupName { process, remote: address(addr), port })
+                let process = process_name(group.counters.comm);
+                Arc::new(GroupName { process, remote: ip_address(addr), port })
             }),
             processes: (!is_overflow).then_some(1),
             pid: (tgid > 0).then_some(tgid),

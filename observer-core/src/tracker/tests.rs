@@ -131,7 +131,7 @@ fn what_is_only_possible_is_no_news() {
                 exchanges: 1,
                 unread_bytes: Some(1_000),
                 exact,
-                ..Connection::nothing_known()
+                ..Connection::unknown()
             };
             let group = self::key(1, 80);
             tracker.apply(Event { kind: RowKind::Close, unix_ns: 1, key, group, connection });

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::{View, failure_name, finding_name};
 use crate::{
-    model::{About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, state_name, why_name},
+    model::{About, CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, cause_name, state_name, why_name},
     tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
 };
 use time::Time;
@@ -139,11 +139,11 @@ struct Histogram {
 }
 
 /// Closed connections by lifetime, in the order of the buckets.
-struct Lifetimes([u64; LIFETIMES.len()]);
+struct Lifetimes([u64; LIFETIME_NAMES.len()]);
 
 impl Serialize for Lifetimes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(LIFETIMES.iter().zip(self.0))
+        serializer.collect_map(LIFETIME_NAMES.iter().zip(self.0))
     }
 }
 
@@ -251,7 +251,7 @@ impl View for JsonView {
             version: VERSION,
             time: Time(about.started_unix_ns),
             hooks: &about.hooks,
-            hooks_not_taken: &about.not_taken,
+            hooks_not_taken: &about.hooks_not_taken,
             kernel: &about.kernel,
             ports: &about.ports,
             pre_existing: about.pre_existing,

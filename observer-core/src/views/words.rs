@@ -26,7 +26,7 @@ pub(super) fn row(row: &Row) -> String {
     let connection = &row.event.connection;
     let (what, details) = match row.event.kind {
         RowKind::Open => ("open", String::new()),
-        RowKind::Exchange if connection.reused() == 0 => ("new", "  exchange 1".into()),
+        RowKind::Exchange if connection.reused_exchanges() == 0 => ("new", "  exchange 1".into()),
         RowKind::Exchange => ("reused", format!("  exchange {}", connection.exchanges)),
         RowKind::Close => ("close", format!("  {}", close_details(connection))),
         RowKind::Failed => ("failed", format!("  {}", failure_name(connection.failure, connection.errno))),
@@ -86,7 +86,7 @@ pub(super) fn exchanges(n: u64, is_exact: bool) -> String {
 /// Short enough for 80 columns, as long as nothing is odd.
 pub(super) fn close_details(connection: &Connection) -> String {
     let approximately = approximately(connection.exact);
-    let reused = connection.reused();
+    let reused = connection.reused_exchanges();
     let mut text = match (connection.exchanges, connection.exchanges - reused) {
         // Requests interleave: what is counted is how often the direction turned.
         (1.., _) if connection.protocol == Protocol::Http2 => {
@@ -261,8 +261,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_cannot_be_counted_exactly_is_not_called_unused() {
-        let details =
-            |exact| close_details(&Connection { exact, closed_by: Closer::Local, ..Connection::nothing_known() });
+        let details = |exact| close_details(&Connection { exact, closed_by: Closer::Local, ..Connection::unknown() });
         assert_eq!([true, false].map(details), ["unused, by us", "≈0 exchanges, by us"]);
     }
 

@@ -90,16 +90,16 @@ impl Cgroups {
         if start_ticks_of(key.tgid) != Some(key.start_ticks) {
             return None;
         }
-        let path = cgroup_name::unified(&cgroups);
+        let path = cgroup_name::v2_path(&cgroups);
         let now = path.and_then(|path| self.id_of(path));
         if id > 0 && now.is_some_and(|now| now != id) {
             return None;
         }
         // For those that will not live as long. Not by what cgroup v1 tells: its folders are not the one with this id.
         if let (Some(path), Some(now)) = (path, now) {
-            self.folders.entry(now).or_insert_with(|| cgroup_name::of_path(path).map(Into::into));
+            self.folders.entry(now).or_insert_with(|| cgroup_name::from_path(path).map(Into::into));
         }
-        Some(cgroup_name::of_process(&cgroups).map(Into::into))
+        Some(cgroup_name::from_proc_cgroup(&cgroups).map(Into::into))
     }
 
     /// The id of the folder at this path, from the root of v2; None where that cannot be seen, as in a container, to which
@@ -128,7 +128,7 @@ impl Cgroups {
             let id = fs::symlink_metadata(&folder).map_or(0, |folder| folder.ino());
             if wanted.remove(&id) {
                 let path = folder.strip_prefix(root).unwrap_or(&folder);
-                self.folders.insert(id, cgroup_name::of_path(&format!("/{}", path.display())).map(Into::into));
+                self.folders.insert(id, cgroup_name::from_path(&format!("/{}", path.display())).map(Into::into));
             }
             let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
             waiting.extend(entries.filter(is_folder).map(|entry| entry.path()));
@@ -221,13 +221,13 @@ mod tests {
         let pid = std::process::id();
         let cgroups_of_this = fs::read_to_string("/proc/self/cgroup").unwrap();
         let mut cgroups = Cgroups::new();
-        let Some(path) = cgroup_name::unified(&cgroups_of_this) else { return };
+        let Some(path) = cgroup_name::v2_path(&cgroups_of_this) else { return };
         let Some(id) = cgroups.id_of(path) else { return };
         // No walk is due.
         cgroups.walks.ran(Duration::from_mins(1));
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), id), group(u32::MAX, 0, id)];
         cgroups.name(&mut groups, false);
-        assert_eq!(groups[1].cgroup, cgroup_name::of_path(path).map(Into::into));
+        assert_eq!(groups[1].cgroup, cgroup_name::from_path(path).map(Into::into));
         assert_eq!(cgroups.folders.len(), 1);
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let pid = std::process::id();
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), 0)];
         Cgroups::new().name(&mut groups, false);
-        let expected = cgroup_name::of_process(&fs::read_to_string("/proc/self/cgroup").unwrap());
+        let expected = cgroup_name::from_proc_cgroup(&fs::read_to_string("/proc/self/cgroup").unwrap());
         assert_eq!(groups[0].cgroup.as_deref(), expected.as_deref());
     }
 }

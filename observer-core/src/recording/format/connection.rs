@@ -60,7 +60,7 @@ enum FailureDef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Connection", default = "Connection::nothing_known")]
+#[serde(remote = "Connection", default = "Connection::unknown")]
 pub(super) struct ConnectionDef {
     pid: Option<u32>,
     process: Option<CompactString>,
@@ -136,7 +136,7 @@ mod cause {
 mod application {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-    use crate::model::{Application, application_named};
+    use crate::model::{Application, application_by_name};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(application: &Application, serializer: S) -> Result<S::Ok, S::Error> {
@@ -145,6 +145,6 @@ mod application {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Application, D::Error> {
         let name = Option::<String>::deserialize(deserializer)?;
-        Ok(name.as_deref().map_or(Application::Unknown, application_named))
+        Ok(name.as_deref().map_or(Application::Unknown, application_by_name))
     }
 }

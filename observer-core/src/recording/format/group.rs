@@ -159,7 +159,7 @@ mod application {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
     use tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
 
-    use crate::model::{Application, application_named};
+    use crate::model::{Application, application_by_name};
 
     const SEVERAL: &str = "several";
 
@@ -172,7 +172,7 @@ mod application {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         Ok(match Option::<String>::deserialize(deserializer)?.as_deref() {
             Some(SEVERAL) => SEVERAL_APPLICATIONS,
-            Some(name) => application_named(name) as u64,
+            Some(name) => application_by_name(name) as u64,
             None => Application::Unknown as u64,
         })
     }

@@ -19,7 +19,7 @@ struct End(Cause, u64, u64, u32);
 
 fn ended(End(cause, exchanges, idle_us, idle_at_end): End) -> Connection {
     let idle_us = Some(idle_us);
-    Connection { cause: Some(cause), exchanges, idle_us, idle_at_end, ..Connection::nothing_known() }
+    Connection { cause: Some(cause), exchanges, idle_us, idle_at_end, ..Connection::unknown() }
 }
 
 fn evidence_of(ends: &[End]) -> Evidence {

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn only_what_is_counted_exactly_is_known_to_be_requests() {
         let carried = |exact, protocol, application| {
-            Carried::by(&Connection { protocol, application, exact, ..Connection::nothing_known() })
+            Carried::by(&Connection { protocol, application, exact, ..Connection::unknown() })
         };
         assert_eq!(carried(true, Protocol::Plain, Application::Http1), Carried::Requests);
         assert_eq!(carried(true, Protocol::Tls, Application::Unknown), Carried::EncryptedRequests);
@@ -191,8 +191,7 @@ mod tests {
     #[test]
     fn a_login_to_a_broker_without_an_answer_may_have_announced_something() {
         let carried = |application, cause| {
-            let connection =
-                Connection { application, cause: Some(cause), exact: false, ..Connection::nothing_known() };
+            let connection = Connection { application, cause: Some(cause), exact: false, ..Connection::unknown() };
             Ended::new(0, None, &connection).unwrap().may_have_announced()
         };
         assert!(carried(Application::Mqtt, Cause::Unused) && carried(Application::Nats, Cause::Unused));
@@ -206,7 +205,7 @@ mod tests {
             exchanges: 2,
             lifetime_us: Some(5_000),
             idle_us: Some(3_000),
-            ..Connection::nothing_known()
+            ..Connection::unknown()
         };
         let times = |established_ns, connection: &Connection| {
             let ended = Ended::new(9_000_000, established_ns, connection).unwrap();
@@ -223,7 +222,7 @@ mod tests {
         let is_brief = |exact, exchanges, used_s: u64| {
             let (cause, lifetime_us) = (Some(Cause::ClosedAfterResponse), Some(used_s * 1_000_000 + 7));
             let connection =
-                Connection { exact, exchanges, cause, lifetime_us, idle_us: Some(7), ..Connection::nothing_known() };
+                Connection { exact, exchanges, cause, lifetime_us, idle_us: Some(7), ..Connection::unknown() };
             Ended::new(0, None, &connection).unwrap().is_brief()
         };
         assert!(is_brief(true, 1, 0) && is_brief(true, 20, 10) && is_brief(false, 40, 10));

@@ -12,7 +12,7 @@ use ratatui::{
 
 use super::{LISTED, Tui, connections::Open, groups::cut, layout::Pane, part::Part};
 use crate::{
-    model::{CAUSES, ConnectionState, FAILURES, LIFETIMES, WHYS, cause_name, why_name},
+    model::{CAUSES, ConnectionState, FAILURES, LIFETIME_NAMES, WHYS, cause_name, why_name},
     printable::printable,
     tracker::Ended,
     views::{
@@ -178,7 +178,7 @@ fn side_by_side(left: Lines, right: Lines, width: usize) -> Lines {
 }
 
 fn lifetimes(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
-    let bounds = LIFETIMES.iter().zip(part.counts.lifetimes);
+    let bounds = LIFETIME_NAMES.iter().zip(part.counts.lifetimes);
     let rows = bounds
         .map(|(bound, closed)| (if *bound == "longer" { "longer".into() } else { format!("to {bound}") }, closed));
     bars(tui, room, "Closed by lifetime", tui.theme.of_reused(), rows)

@@ -41,7 +41,7 @@ impl Rounds {
                     exchanges: self.exchanges,
                     idle_us: Some(200),
                     lifetime_us: Some(self.used_us + 200),
-                    ..Connection::nothing_known()
+                    ..Connection::unknown()
                 };
                 let [established_ns, unix_ns] = [began_us, began_us + self.used_us + 200].map(nanoseconds);
                 evidence.closed(unix_ns, Some(established_ns), &connection);
@@ -141,13 +141,8 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
             for _ in 0..rounds.at_once {
                 let (cause, lifetime_us) = (Some(Cause::ProcessExit), Some(idle_us + 100));
                 let established_ns = nanoseconds(round * (idle_us + 200));
-                let connection = Connection {
-                    cause,
-                    exchanges: 1,
-                    idle_us: Some(idle_us),
-                    lifetime_us,
-                    ..Connection::nothing_known()
-                };
+                let connection =
+                    Connection { cause, exchanges: 1, idle_us: Some(idle_us), lifetime_us, ..Connection::unknown() };
                 evidence.closed(established_ns, Some(established_ns), &connection);
             }
         }
@@ -176,7 +171,7 @@ fn checks_may_take_turns() {
                     exchanges: 1,
                     lifetime_us: Some(1_000),
                     idle_us: Some(100),
-                    ..Connection::nothing_known()
+                    ..Connection::unknown()
                 };
                 let established_ns = nanoseconds(began_us);
                 evidence.closed(established_ns + nanoseconds(1_000), Some(established_ns), &connection);
