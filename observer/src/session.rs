@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use observer_core::{
     decode,
     model::{About, RowKind, Sample},
-    series::Lost,
+    series::Losses,
     tracker::{Notice, Snapshot, Tracker},
 };
 use tokio::time::{Instant, sleep_until};
@@ -88,7 +88,7 @@ impl Session {
         let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
         let mut notices = Vec::new();
         if let Some(exporter) = &mut exporter {
-            exporter.sample(started_unix_ns, &first, lost(&first, 0, 0), kernel.programs.clone());
+            exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
             let message = format!("metrics are served at {}", exporter.url());
             log::info!("{message}");
             notices.push(Notice { kind: "metrics", message });
@@ -178,7 +178,12 @@ impl Session {
         sample.loss.rows += output_rows + recording_rows;
         let mut notices = Vec::new();
         if let Some(exporter) = &mut self.exporter {
-            exporter.sample(unix_ns, &sample, lost(&sample, output_rows, recording_rows), self.kernel.programs.clone());
+            exporter.sample(
+                unix_ns,
+                &sample,
+                losses(&sample, output_rows, recording_rows),
+                self.kernel.programs.clone(),
+            );
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.sample(unix_ns, &sample);
@@ -238,8 +243,8 @@ impl Session {
 }
 
 /// Everything that was lost, by where, for the metrics.
-fn lost(sample: &Sample, output_rows: u64, recording_rows: u64) -> Lost {
-    Lost { sampled: sample.loss, output_rows, recording_rows }
+fn losses(sample: &Sample, output_rows: u64, recording_rows: u64) -> Losses {
+    Losses { sampled: sample.loss, output_rows, recording_rows }
 }
 
 /// Shows notices on the screen. Without a screen, or after it is gone, only failures of the recording go to stderr.

@@ -11,7 +11,7 @@ use observer_core::{
     TimeBase,
     decode::decode,
     model::{About, Cause, GroupCounters, GroupSample, Sample},
-    series::{Bounds, Label, Lost, Series},
+    series::{Label, Losses, Series, SeriesConfig},
     tracker::{Row, Snapshot, Tracker},
     views::{Format, JsonView, LinesView, Theme, Tui, View, encode},
 };
@@ -140,9 +140,10 @@ fn draw(bencher: Bencher, groups: u32) {
 /// What Prometheus reads, of so many label sets.
 #[divan::bench(args = [1, 200])]
 fn encode_metrics(bencher: Bencher, sets: u32) {
-    let bounds = Bounds { labels: vec![Label::Destination], most_sets: 200, expiry: Duration::from_hours(1) };
-    let mut series = Series::new(bounds);
+    let config =
+        SeriesConfig { labels: vec![Label::Destination], max_label_sets: 200, expiry: Duration::from_hours(1) };
+    let mut series = Series::new(config);
     series.sample(0, &sample(sets));
-    let (about, scrape) = (about(), series.scrape(Lost::default(), Vec::new()));
+    let (about, scrape) = (about(), series.scrape(Losses::default(), Vec::new()));
     bencher.bench_local(|| encode(&about, &scrape, Format::Text));
 }

@@ -1,41 +1,44 @@
-//! What is counted for a label set: only what grows.
+//! The counters of a label set. They never decrease.
 
 use tcp_reuse_watch_ebpf::pool;
 
 use crate::model::GroupCounters;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Counters {
     pub opened: u64,
     pub new: u64,
     pub reused: u64,
     pub inexact: u64,
-    /// Connections that have asked something, and those of them that a pool which keeps what it has would have saved.
+    /// Connections that have asked something.
     pub asked: u64,
+    /// Those of them that a pool that keeps its connections open would have saved.
     pub avoidable: u64,
-    /// Those of groups of which that is not known exactly.
+    /// Avoidable connections of groups for which their number is not exact.
     pub inexact_avoidable: u64,
-    /// Opened ones by [`crate::model::Why`].
+    /// Opened connections by [`crate::model::Why`].
     pub why: [u64; tcp_reuse_watch_ebpf::WHYS],
-    /// Closed ones by [`crate::model::Cause`].
+    /// Closed connections by [`crate::model::Cause`].
     pub closes: [u64; tcp_reuse_watch_ebpf::CAUSES],
-    /// By [`crate::model::Failure`].
+    /// Failed connects by [`crate::model::Failure`].
     pub failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
-    /// Connections that are over, by [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`], and their exchanges.
+    /// Closed connections by their number of exchanges, in the buckets of [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
     pub closed_exchanges: [u64; tcp_reuse_watch_ebpf::HISTOGRAM],
+    /// Exchanges of closed connections.
     pub closed_exchanges_sum: u64,
-    /// Closed ones by [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`], and their lifetimes.
+    /// Closed connections by lifetime, in the buckets of [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`].
     pub lifetimes: [u64; tcp_reuse_watch_ebpf::LIFETIMES],
+    /// Lifetimes of closed connections.
     pub lifetime_us_sum: u64,
 }
 
-impl Tally {
-    /// What a group's counters say for good.
+impl Counters {
+    /// The part of a group's counters that will not decrease any more.
     pub(super) fn settled(group: &GroupCounters) -> Self {
         let unsettled = unsettled(group);
         let asked = if group.pool & pool::COUNTED == 0 { 0 } else { group.asked };
-        // A group is read while it counts: the kernel raises what was needed before it counts what asked, and here it is read
-        // after that. So this is never too much, and catches up.
+        // The kernel goes on counting while a sample is read. It raises `needed` before `asked`, and the sample reads `asked`
+        // before `needed`, so this difference is never too high. The next sample catches up.
         let avoidable = asked.saturating_sub(group.needed());
         let is_exact = group.pool & pool::UNCLEAR == 0;
         Self {
@@ -56,20 +59,21 @@ impl Tally {
         }
     }
 
-    /// Takes in counters that may have grown, and gives by how much. What seems to have shrunk has to catch up first.
-    pub(super) fn grow_to(&mut self, now: &Self) -> Self {
-        let mut growth = Self::default();
-        growth.each(now, |growth, now| *growth = now);
-        growth.each(self, |growth, before| *growth = growth.saturating_sub(before));
-        self.each(&growth, |n, growth| *n += growth);
-        growth
+    /// Raises each counter to its current value, and returns the increases. A counter that has decreased stays as it is
+    /// until its current value exceeds it.
+    pub(super) fn increase_to(&mut self, now: &Self) -> Self {
+        let mut increase = *now;
+        increase.zip_with(self, |increase, before| *increase = increase.saturating_sub(before));
+        self.add(&increase);
+        increase
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.each(other, |n, other| *n += other);
+        self.zip_with(other, |count, other| *count += other);
     }
 
-    fn each(&mut self, other: &Self, mut change: impl FnMut(&mut u64, u64)) {
+    /// Changes each counter with the value of the same counter in `other`.
+    fn zip_with(&mut self, other: &Self, mut change: impl FnMut(&mut u64, u64)) {
         change(&mut self.opened, other.opened);
         change(&mut self.new, other.new);
         change(&mut self.reused, other.reused);
@@ -80,8 +84,8 @@ impl Tally {
         change(&mut self.closed_exchanges_sum, other.closed_exchanges_sum);
         change(&mut self.lifetime_us_sum, other.lifetime_us_sum);
         let mut all = |counts: &mut [u64], others: &[u64]| {
-            for (n, other) in counts.iter_mut().zip(others) {
-                change(n, *other);
+            for (count, other) in counts.iter_mut().zip(others) {
+                change(count, *other);
             }
         };
         all(&mut self.why, &other.why);
@@ -92,13 +96,14 @@ impl Tally {
     }
 }
 
-/// How many closed connections may yet turn out to have ended by something else, at most: what is read after the end
-/// decides, until the program lets go of the socket. Such a one is tracked, but neither open nor live.
+/// The most closed connections whose cause may still change: data that the program reads after the close changes it,
+/// until the program releases the socket. Until then the connection is tracked but neither open nor live.
 fn unsettled(group: &GroupCounters) -> u64 {
-    group.tracked.saturating_sub(open(group).max(group.live))
+    group.tracked.saturating_sub(open_connections(group).max(group.live))
 }
 
-/// Connections of a group that are open. A sample is not taken at one instant: a close may be in it whose open is not.
-pub(super) fn open(group: &GroupCounters) -> u64 {
+/// Open connections of a group. The subtraction saturates, because a sample is not atomic: it may include the close of a
+/// connection but not its open.
+pub(super) fn open_connections(group: &GroupCounters) -> u64 {
     (group.opened + group.pre_existing).saturating_sub(group.closed)
 }
