@@ -191,7 +191,7 @@ mod runtime {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Runtime>, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.as_deref().map(Runtime::named))
+        Ok(Option::<String>::deserialize(deserializer)?.as_deref().map(Runtime::from_name))
     }
 }
 

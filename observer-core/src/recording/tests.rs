@@ -72,7 +72,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
         counters,
         ended: false,
         process_ended: false,
-        runtime: Some(crate::runtime::Runtime::named("Go 1.19.8")),
+        runtime: Some(crate::runtime::Runtime::from_name("Go 1.19.8")),
         cgroup: Some("api.service".into()),
     }
 }

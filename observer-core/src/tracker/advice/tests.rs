@@ -138,7 +138,7 @@ fn each_word_is_named_to_its_owners() {
 /// So that the test above can fail.
 #[test]
 fn strays_are_found() {
-    let of = |text, runtime, application| strays(text, &words(Runtime::named(runtime), application));
+    let of = |text, runtime, application| strays(text, &words(Runtime::from_name(runtime), application));
     let http = "Raise Transport.MaxIdleConnsPerHost (2 unless set).";
     assert!(of(http, "Go 1.25.1", Application::Http1).is_empty());
     for (runtime, application) in [
@@ -172,7 +172,13 @@ fn each_advice_is_a_sentence_of_bounded_length() {
 #[test]
 fn advice_fits_application_and_runtime() {
     let told = |finding, application, runtime| {
-        advice(finding, Confidence::Likely, application, Some(Runtime::named(runtime)), &[("timeout_us", 1_000_000)])
+        advice(
+            finding,
+            Confidence::Likely,
+            application,
+            Some(Runtime::from_name(runtime)),
+            &[("timeout_us", 1_000_000)],
+        )
     };
     for (finding, application, runtime, has) in [
         (Finding::PoolTooSmall, Application::Http1, "Go 1.25.1", "MaxIdleConnsPerHost"),

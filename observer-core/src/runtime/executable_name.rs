@@ -1,15 +1,15 @@
-//! What the name of an executable tells: an interpreter's file is called by its language, and often its version.
+//! Detects interpreters by the file name of the executable, which consists of the language and often a version.
 
-use super::Runtime;
+use super::kind::Runtime;
 
-/// What may follow `python`: `3.13t`, but not `-config`.
+/// Bytes of a version suffix.
 const VERSION: &[u8] = b"0123456789.";
 
-/// Interpreters: whose, how the file's name begins, and the bytes that may follow.
+/// Interpreters: the runtime, the beginning of the file name, and the bytes that may follow it.
 const INTERPRETERS: &[(Runtime, &[u8], &[u8])] = &[
     (Runtime::Node, b"node", b""),
     (Runtime::Node, b"nodejs", b""),
-    // python3.13t is free-threaded, python3.12d is built to be debugged.
+    // python3.13t is free-threaded, python3.12d is a debug build. python-config is no interpreter.
     (Runtime::Python, b"python", b"0123456789.dt"),
     (Runtime::Python, b"pypy", VERSION),
     (Runtime::Ruby, b"ruby", VERSION),
@@ -24,37 +24,38 @@ const INTERPRETERS: &[(Runtime, &[u8], &[u8])] = &[
     (Runtime::Erlang, b"beam.debug.smp", b""),
 ];
 
-/// Servers that run scripts within themselves, by a library that they load.
-const SCRIPT_RUNNERS: &[&[u8]] = &[b"apache2", b"httpd", b"unitd"];
+/// Servers that run scripts in an interpreter library that they load.
+const SCRIPT_SERVERS: &[&[u8]] = &[b"apache2", b"httpd", b"unitd"];
 
-/// Programs of two languages, whose connections either may have made: Rust or Zig around JavaScript, Go around PHP.
-const OF_SEVERAL: &[&[u8]] = &[b"deno", b"bun", b"frankenphp"];
+/// Programs in two languages, either of which may open the connections: Rust or Zig with JavaScript, Go with PHP.
+const MIXED_LANGUAGES: &[&[u8]] = &[b"deno", b"bun", b"frankenphp"];
 
+/// The interpreter with this file name.
 pub(super) fn interpreter(executable: &[u8]) -> Option<Runtime> {
-    let is_called = |stem: &[u8], follow: &[u8]| {
-        executable.strip_prefix(stem).is_some_and(|rest| rest.iter().all(|byte| follow.contains(byte)))
+    let matches = |stem: &[u8], suffix: &[u8]| {
+        executable.strip_prefix(stem).is_some_and(|rest| rest.iter().all(|byte| suffix.contains(byte)))
     };
-    let (runtime, ..) = INTERPRETERS.iter().find(|(_, stem, follow)| is_called(stem, follow))?;
+    let (runtime, ..) = INTERPRETERS.iter().find(|(_, stem, suffix)| matches(stem, suffix))?;
     Some(*runtime)
 }
 
-/// Whether a process that has an interpreter's library runs scripts, and makes their connections.
-pub(super) fn runs_scripts(executable: &[u8]) -> bool {
+/// Whether this server runs scripts, and opens their connections, if it has loaded an interpreter library.
+pub(super) fn embeds_interpreter(executable: &[u8]) -> bool {
     // uwsgi-core, uwsgi_python39
-    SCRIPT_RUNNERS.contains(&executable) || executable.starts_with(b"uwsgi")
+    SCRIPT_SERVERS.contains(&executable) || executable.starts_with(b"uwsgi")
 }
 
-pub(super) fn is_of_several(executable: &[u8]) -> bool {
-    OF_SEVERAL.contains(&executable)
+pub(super) fn mixes_languages(executable: &[u8]) -> bool {
+    MIXED_LANGUAGES.contains(&executable)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As Debian, Fedora, Alpine and those who build them themselves call them.
+    /// The names in Debian, Fedora, Alpine and upstream builds.
     #[test]
-    fn interpreters_are_told_by_their_names() {
+    fn interpreters_are_detected_by_name() {
         let files: [(Runtime, &[&str]); 7] = [
             (Runtime::Node, &["node", "nodejs"]),
             (Runtime::Python, &["python", "python3", "python3.11", "python3.13t", "python3.12d", "pypy3.10"]),
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_of_like_names_are_no_interpreters() {
+    fn programs_with_similar_names_are_not_interpreters() {
         for name in [
             "python-config",
             "pythonista",
