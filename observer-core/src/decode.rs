@@ -52,7 +52,7 @@ pub fn event(kind: RowKind, record: &wire::Connection, time_base: TimeBase) -> E
     }
 }
 
-/// Reads from a complete record what its connection is doing.
+/// Determines a connection's current activity from its complete record.
 pub fn activity(record: &wire::Connection, time_base: TimeBase) -> Activity {
     let is_live = record.flags & flag::LIVE != 0;
     let idle_since = || (record.last_receive_us > 0).then(|| time_base.unix_ns(record.last_receive_us * 1000));

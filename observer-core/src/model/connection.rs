@@ -63,7 +63,7 @@ pub struct Connection {
     /// Why it closed; None until then, or if the close was not seen.
     pub cause: Option<Cause>,
     pub exchanges: u64,
-    /// The byte counts are known only if the close was seen.
+    /// The fields from here to `how` are known only if the close was seen.
     pub sent_bytes: Option<u64>,
     pub received_bytes: Option<u64>,
     pub unread_bytes: Option<u32>,

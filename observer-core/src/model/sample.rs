@@ -32,7 +32,8 @@ pub struct SocketState {
     pub sockets: u64,
 }
 
-/// The state of the side that closed first. Linux leaves it after 60 s (TCP_TIMEWAIT_LEN).
+/// The state of the side that closed first. Linux leaves it after 60 s (`TCP_TIMEWAIT_LEN` in
+/// include/net/tcp.h).
 pub const TIME_WAIT: u16 = 6;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +60,7 @@ impl GroupSample {
 /// Losses so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LossSample {
-    /// Rows dropped because the kernel's ring was full or standard output blocked.
+    /// Rows dropped because the kernel's ring was full, or because standard output or the recording blocked.
     pub rows: u64,
     /// Connections missed because the connection map was full.
     pub untracked: u64,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::go_version::GoVersion;
 
-/// A runtime or library whose APIs advice may name.
+/// The runtime of a program, or the client library that advice has to address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
     /// The version is None if the executable does not contain a readable one.

@@ -22,7 +22,7 @@ pub(super) fn is_rust(file: &mut impl ReadAt) -> bool {
     let len = constants.len.min(SEARCH_BYTES);
     (0..len).step_by(CHUNK_BYTES).any(|start| {
         let Some(offset) = constants.offset.checked_add(start) else { return false };
-        // Chunks overlap, so that a message across their boundary is found.
+        // Chunks overlap, because the message may cross their boundary.
         let chunk = file.read_at(offset, CHUNK_BYTES + MESSAGE.len() - 1);
         chunk.windows(MESSAGE.len()).any(|window| window == MESSAGE)
     })

@@ -12,7 +12,7 @@ pub struct Counters {
     pub inexact: u64,
     /// Connections that have asked something.
     pub asked: u64,
-    /// Those of them that a pool that keeps its connections open would have saved.
+    /// The part of `asked` that a pool that keeps its connections open would have saved.
     pub avoidable: u64,
     /// Avoidable connections of groups for which their number is not exact.
     pub inexact_avoidable: u64,
@@ -24,11 +24,11 @@ pub struct Counters {
     pub failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
     /// Closed connections by their number of exchanges, in the buckets of [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
     pub closed_exchanges: [u64; tcp_reuse_watch_ebpf::HISTOGRAM],
-    /// Exchanges of closed connections.
+    /// Sum of the exchanges of closed connections.
     pub closed_exchanges_sum: u64,
     /// Closed connections by lifetime, in the buckets of [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`].
     pub lifetimes: [u64; tcp_reuse_watch_ebpf::LIFETIMES],
-    /// Lifetimes of closed connections.
+    /// Sum of the lifetimes of closed connections.
     pub lifetime_us_sum: u64,
 }
 
