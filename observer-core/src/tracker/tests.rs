@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::group::Spoken;
 use crate::{
     TimeBase, decode,
     model::{Application, Cause, Connection, GroupCounters, GroupKey, Listing},
@@ -121,7 +122,7 @@ fn groups_together_have_all_their_marks_and_the_application_of_those_that_are_re
 
 /// Ten connections, each closed with a thousand bytes unread.
 #[test]
-fn what_is_only_possible_is_no_news() {
+fn possible_diagnoses_are_not_reported() {
     for (exact, expected) in [(true, 1), (false, 0)] {
         let mut tracker = Tracker::new(0, 100);
         for socket in 0..10 {
@@ -142,7 +143,7 @@ fn what_is_only_possible_is_no_news() {
         tracker.sample(Sample { groups: vec![sample], ..Sample::default() });
         let snapshot = tracker.snapshot(2);
         assert_eq!(snapshot.groups[0].diagnoses().len(), 1);
-        assert_eq!(tracker.news(&snapshot).len(), expected, "exact: {exact}");
+        assert_eq!(tracker.new_certainties(&snapshot).len(), expected, "exact: {exact}");
     }
 }
 
@@ -188,7 +189,7 @@ fn lost_close_rows_leave_no_numbers_behind_for_good() {
 
 /// Counters are read before the rows that the kernel has sent.
 #[test]
-fn a_row_that_comes_after_the_counters_of_its_group_is_evidence_all_the_same() {
+fn a_row_after_the_last_counters_of_its_group_still_counts_as_history() {
     let mut tracker = Tracker::new(0, 10);
     let close = |socket| {
         let mut event = event(RowKind::Close, socket, 1);
@@ -196,7 +197,7 @@ fn a_row_that_comes_after_the_counters_of_its_group_is_evidence_all_the_same() {
         event.connection.cause = Some(Cause::ClosedAfterResponse);
         event
     };
-    let remembered = |tracker: &Tracker| tracker.snapshot(0).groups[0].evidence.last_ended().count();
+    let remembered = |tracker: &Tracker| tracker.snapshot(0).groups[0].history.last_closed().count();
     tracker.apply(close(1));
     tracker.sample(Sample { groups: vec![ended(group(key(1, 80), 2, 2, 0))], ..Sample::default() });
     assert_eq!(remembered(&tracker), 1);

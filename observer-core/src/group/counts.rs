@@ -1,11 +1,11 @@
-//! Counters of a group, of groups together, or of everything.
+//! Counters of one group, of several, or of all.
 
 use std::ops::AddAssign;
 
 use super::Pool;
 use crate::model::{GroupCounters, Why};
 
-/// What was counted. What follows from these is a method, so that nothing can disagree.
+/// Derived numbers are methods, so that they cannot disagree with the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub opened: u64,
@@ -14,7 +14,8 @@ pub struct Counts {
     pub unused: u64,
     pub new: u64,
     pub reused: u64,
-    /// Exchanges on connections that cannot be counted exactly, and those connections, also those without an exchange.
+    /// Exchanges on connections that cannot be counted exactly, and the number of these connections, including those
+    /// without an exchange.
     pub inexact: u64,
     pub marked: u64,
     pub pool: Pool,
@@ -26,17 +27,17 @@ pub struct Counts {
     pub why: [u64; tcp_reuse_watch_ebpf::WHYS],
     /// Closed ones by [`crate::model::Cause`].
     pub closes: [u64; tcp_reuse_watch_ebpf::CAUSES],
-    /// Closed ones by [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`]; pre-existing ones, whose lifetime is not known, left out.
+    /// Closed ones by [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`], without pre-existing ones, whose lifetime is unknown.
     pub lifetimes: [u64; tcp_reuse_watch_ebpf::LIFETIMES],
 }
 
 impl Counts {
     pub fn open(&self) -> u64 {
-        // A sample is not taken at one instant: a close may be in it whose open is not.
+        // Sampling takes time, so a sample may have a close whose open it lacks.
         (self.opened + self.pre_existing).saturating_sub(self.closed)
     }
 
-    /// Connections that were opened while an idle one was there.
+    /// Connections opened while an idle one was there.
     pub fn missed(&self) -> u64 {
         self.why[Why::MissedReuse as usize]
     }
@@ -49,19 +50,18 @@ impl Counts {
         self.new + self.reused
     }
 
-    /// From 0 to 1; None without an exchange.
+    /// From 0 to 1. None without an exchange.
     pub fn reuse_ratio(&self) -> Option<f64> {
         let exchanges = self.exchanges();
         (exchanges > 0).then(|| self.reused as f64 / exchanges as f64)
     }
 
-    /// Whether every exchange is on a connection that can be counted exactly, and none may have been overlooked on another.
+    /// Whether every connection can be counted exactly.
     pub fn is_exact(&self) -> bool {
         self.inexact == 0 && self.marked == 0
     }
 
-    /// What was counted since these were. Buckets and open connections go down as well, so what they hold is as many more
-    /// as there are now, or nothing.
+    /// The growth since `earlier`. Buckets and gauges may also shrink, which counts as no growth.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -74,11 +74,11 @@ impl Counts {
             inexact: self.inexact.saturating_sub(earlier.inexact),
             marked: self.marked.saturating_sub(earlier.marked),
             pool: self.pool.since(&earlier.pool),
-            failures: less(self.failures, earlier.failures),
-            exchanges_per_connection: less(self.exchanges_per_connection, earlier.exchanges_per_connection),
-            why: less(self.why, earlier.why),
-            closes: less(self.closes, earlier.closes),
-            lifetimes: less(self.lifetimes, earlier.lifetimes),
+            failures: subtract(self.failures, earlier.failures),
+            exchanges_per_connection: subtract(self.exchanges_per_connection, earlier.exchanges_per_connection),
+            why: subtract(self.why, earlier.why),
+            closes: subtract(self.closes, earlier.closes),
+            lifetimes: subtract(self.lifetimes, earlier.lifetimes),
         }
     }
 
@@ -127,7 +127,7 @@ impl AddAssign for Counts {
     }
 }
 
-fn less<const N: usize>(sums: [u64; N], others: [u64; N]) -> [u64; N] {
+fn subtract<const N: usize>(sums: [u64; N], others: [u64; N]) -> [u64; N] {
     std::array::from_fn(|index| sums[index].saturating_sub(others[index]))
 }
 

@@ -1,6 +1,6 @@
-//! Groups as pools: how many of their connections have asked something, how many were needed at once, and so how many a
-//! pool that keeps what it has would have saved. Sums over groups are sums: a connection of one process, or to one
-//! address, cannot stand in for that of another.
+//! Groups as connection pools: how many connections asked something, how many were needed at once, and so how many a pool
+//! that keeps its connections would have avoided. Groups are only added up, because a connection of one process or to one
+//! address cannot replace that of another.
 
 use std::ops::AddAssign;
 
@@ -12,20 +12,20 @@ use crate::model::GroupCounters;
 pub struct Pool {
     asked: u64,
     needed: u64,
-    /// Groups whose connections are counted as a pool, and the others: what had no room, and all of an old recording.
+    /// Groups whose pool is counted, and the others: the overflow group, and every group of an old recording.
     counted: u32,
     uncounted: u32,
-    /// Those of the counted ones of which it is not known that one connection can stand in for another, or when it asked.
+    /// Counted groups whose connections may not be interchangeable, or whose asks were not seen.
     unclear: u32,
 }
 
 impl Pool {
-    /// Connections that have asked something. None, like the numbers below, where it was not counted.
+    /// Connections that asked something. None, like the numbers below, if no pool is counted.
     pub fn asked(&self) -> Option<u64> {
         self.is_counted().then_some(self.asked)
     }
 
-    /// The most of them that could serve at a time.
+    /// The most that were serving at once.
     pub fn needed(&self) -> Option<u64> {
         self.is_counted().then_some(self.needed)
     }
@@ -34,7 +34,7 @@ impl Pool {
         self.is_counted().then(|| self.asked.saturating_sub(self.needed))
     }
 
-    /// Whether these are exact, as long as nothing was lost.
+    /// Whether the numbers are exact, provided that no count was lost.
     pub fn is_exact(&self) -> bool {
         self.uncounted == 0 && self.unclear == 0
     }
@@ -43,7 +43,7 @@ impl Pool {
         self.counted > 0 || self.uncounted == 0
     }
 
-    /// What has come since then.
+    /// The growth since then.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         Self {
             asked: self.asked.saturating_sub(earlier.asked),
@@ -84,7 +84,7 @@ mod tests {
 
     fn pool_of(asked: u64, needed: u32, bits: u64) -> Pool {
         let mut group = GroupCounters { asked, pool: bits, ..GroupCounters::default() };
-        // Any processor may have seen the most.
+        // Any CPU may have the highest mark.
         (group.most_serving[3], group.most_serving[7]) = (needed, needed / 2);
         Pool::from(&group)
     }
@@ -94,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pool_that_keeps_what_it_has_would_have_saved() {
+    fn avoidable_is_asked_less_needed() {
         assert_eq!(numbers(pool_of(42, 10, pool::COUNTED)), (Some(42), Some(10), Some(32), true));
         assert_eq!(numbers(Pool::default()), (Some(0), Some(0), Some(0), true), "of nothing");
     }
 
     #[test]
-    fn sums_are_never_recomputed() {
+    fn groups_are_only_added_up() {
         let mut processes = Pool::default();
         for _ in 0..100 {
             processes += pool_of(1, 1, pool::COUNTED);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_counted_is_not_known_and_marks_what_is() {
+    fn an_uncounted_pool_is_unknown_and_marks_the_sum() {
         let uncounted = pool_of(7, 1, 0);
         assert_eq!(numbers(uncounted), (None, None, None, false));
         let mut both = uncounted;
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_cannot_stand_in_for_each_other_are_marked() {
+    fn connections_that_may_not_be_interchangeable_are_marked() {
         for bits in [pool::MIXED, pool::UNHEARD] {
             assert!(!pool_of(10, 1, pool::COUNTED | bits).is_exact());
         }
     }
 
     #[test]
-    fn since_a_reset_only_what_came_then_counts() {
+    fn since_a_reset_only_growth_counts() {
         let before = pool_of(10, 1, pool::COUNTED);
         assert_eq!(numbers(pool_of(15, 3, pool::COUNTED).since(&before)), (Some(5), Some(2), Some(3), true));
     }

@@ -1,4 +1,4 @@
-//! What the connections of a group speak, as far as it was recognised.
+//! The application protocol of a group, as far as it was recognised.
 
 use tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
 
@@ -13,8 +13,8 @@ pub enum Spoken {
 }
 
 impl Spoken {
-    /// As a group's counters say it.
-    pub(super) fn of(number: u64) -> Self {
+    /// From a group's counters.
+    pub(crate) fn of(number: u64) -> Self {
         match Application::of(number) {
             _ if number == SEVERAL_APPLICATIONS => Self::Several,
             Application::Unknown => Self::Unknown,
@@ -22,8 +22,8 @@ impl Spoken {
         }
     }
 
-    /// Of two groups together. Connections that were not recognised contradict nothing.
-    pub(super) fn and(self, other: Self) -> Self {
+    /// Of two groups together. Unrecognised connections contradict nothing.
+    pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unknown, known) | (known, Self::Unknown) => known,
             (one, another) if one == another => one,
@@ -31,7 +31,7 @@ impl Spoken {
         }
     }
 
-    /// None if nothing was recognised, or several.
+    /// None if nothing was recognised, or several protocols.
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::One(application) => application.name(),

@@ -30,9 +30,9 @@ impl Rounds {
         counts
     }
 
-    fn evidence(self) -> Evidence {
-        let mut evidence = Evidence::default();
-        evidence.most_beside = self.at_once - 1;
+    fn history(self) -> History {
+        let mut history = History::default();
+        history.most_beside = self.at_once - 1;
         for round in 0..self.times {
             let began_us = round * (self.used_us + self.pause_us);
             for _ in 0..self.at_once {
@@ -44,15 +44,15 @@ impl Rounds {
                     ..Connection::nothing_known()
                 };
                 let [established_ns, unix_ns] = [began_us, began_us + self.used_us + 200].map(nanoseconds);
-                evidence.closed(unix_ns, Some(established_ns), &connection);
+                history.closed(unix_ns, Some(established_ns), &connection);
             }
         }
-        evidence
+        history
     }
 
     fn findings(self, spoken: Spoken) -> Vec<Finding> {
-        let (counts, evidence) = (self.counts(), self.evidence());
-        diagnosed_of(Patient { spoken, ..patient(&counts, &evidence) }).iter().map(|of| of.finding).collect()
+        let (counts, history) = (self.counts(), self.history());
+        diagnosed_of(Subject { spoken, ..subject(&counts, &history) }).iter().map(Diagnosis::finding).collect()
     }
 
     fn is_found(self) -> bool {
@@ -136,7 +136,7 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
     let is_found = |rounds: Rounds, idle_us: u64| {
         let n = rounds.times * rounds.at_once;
         let counts = Counts { opened: n, closed: n, new: n, ..Counts::default() };
-        let mut evidence = Evidence::default();
+        let mut history = History::default();
         for round in 0..rounds.times {
             for _ in 0..rounds.at_once {
                 let (cause, lifetime_us) = (Some(Cause::ProcessExit), Some(idle_us + 100));
@@ -148,11 +148,11 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
                     lifetime_us,
                     ..Connection::nothing_known()
                 };
-                evidence.closed(established_ns, Some(established_ns), &connection);
+                history.closed(established_ns, Some(established_ns), &connection);
             }
         }
-        let found = diagnosed_of(Patient { processes: Some(n), ..patient(&counts, &evidence) });
-        found.iter().any(|of| of.finding == Finding::ProcessPerRequest)
+        let found = diagnosed_of(Subject { processes: Some(n), ..subject(&counts, &history) });
+        found.iter().any(|of| of.finding() == Finding::ProcessPerRequest)
     };
     let [workers, in_turn] = [(1, 6), (6, 1)].map(|(times, at_once)| Rounds { times, at_once, ..UNITS });
     assert!(!is_found(workers, 2_000_000), "they are kept");
@@ -164,7 +164,7 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
 #[test]
 fn checks_may_take_turns() {
     let findings_of = |offsets_ms: &[u64], interval_ms: u64, jitter_ms: u64| {
-        let mut evidence = Evidence::default();
+        let mut history = History::default();
         let (mut counts, mut n) = (Counts::default(), 0);
         for round in 0..12 {
             for offset_ms in offsets_ms {
@@ -179,15 +179,15 @@ fn checks_may_take_turns() {
                     ..Connection::nothing_known()
                 };
                 let established_ns = nanoseconds(began_us);
-                evidence.closed(established_ns + nanoseconds(1_000), Some(established_ns), &connection);
+                history.closed(established_ns + nanoseconds(1_000), Some(established_ns), &connection);
             }
         }
-        evidence.most_busy = 1;
+        history.most_busy = 1;
         (counts.opened, counts.closed, counts.new) = (n, n, n);
         counts.closes[Cause::ServerClosedAfterResponse as usize] = n;
         let spoken = Spoken::One(Application::Http1);
-        let found = diagnosed_of(Patient { spoken, ..patient(&counts, &evidence) });
-        found.iter().map(|of| of.finding).collect::<Vec<_>>()
+        let found = diagnosed_of(Subject { spoken, ..subject(&counts, &history) });
+        found.iter().map(Diagnosis::finding).collect::<Vec<_>>()
     };
     assert_eq!(findings_of(&[0], 1_000, 2), [], "each second");
     assert_eq!(findings_of(&[0, 3_300], 10_000, 3), []);

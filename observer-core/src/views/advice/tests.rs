@@ -5,23 +5,58 @@ mod words;
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::runtime::GoVersion;
+use crate::{
+    diagnosis::{Agreement, ClosesEach, ExchangesEach, Finding, Leaver, ProcessEach, Share},
+    runtime::GoVersion,
+};
 use words::{OF_ALL, OF_PROTOCOLS, WORDS};
 
-const FINDINGS: [Finding; 12] = [
-    Finding::ResponseNotRead,
-    Finding::ClosedAfterResponse,
-    Finding::PoolTooSmall,
-    Finding::ClientPerRequest,
-    Finding::ProcessPerRequest,
-    Finding::ServerClosesEach,
-    Finding::ServerIdleTimeout,
-    Finding::ClientIdleTimeout,
-    Finding::StaleConnection,
-    Finding::RequestCap,
-    Finding::MaxLifetime,
-    Finding::PortExhaustion,
-];
+/// Evidence of each finding, with a timeout of 90 s.
+fn evidence(finding: Finding) -> Evidence {
+    let (n, timeout_us) = (10, 90_000_000);
+    let share = Share { closes: n, is_estimate: false };
+    let each = ExchangesEach { median: 1, agreement: Agreement::All, is_exact: true };
+    match finding {
+        Finding::ResponseNotRead => {
+            Evidence::UnreadResponse { closes: share, closed: n, since_last_read_us: None, unread_bytes: None }
+        }
+        Finding::ClosedAfterResponse => Evidence::LeftAfterResponse {
+            closes: n,
+            closed: n,
+            leaver: Leaver::ThisProcess,
+            since_response_us: None,
+            exchanges: each,
+        },
+        Finding::PoolTooSmall => Evidence::PoolOverflow { closes: n, closed: n, kept_idle: 10, concurrent: 1000 },
+        Finding::ClientPerRequest => {
+            Evidence::OpenedBesideIdle { missed: 10, opened: 10, idle: 10, unused_after: None }
+        }
+        Finding::ProcessPerRequest => Evidence::ProcessEach(ProcessEach {
+            processes: 10,
+            opened: 10,
+            exchanges: 10,
+            is_exact: true,
+            one_after_the_other: false,
+            each: None,
+        }),
+        Finding::ServerClosesEach => {
+            let each = ClosesEach::AfterOneTurn { is_always: true };
+            Evidence::ServerClosedEach { closes: share, closed: n, each }
+        }
+        Finding::ServerIdleTimeout => Evidence::ServerIdle { closes: n, closed: n, timeout_us },
+        Finding::ClientIdleTimeout => Evidence::ClientIdle { closes: n, closed: n, timeout_us, is_noticed_late: false },
+        Finding::StaleConnection => Evidence::ResetWhenIdle { closes: n, closed: n, idle_us: timeout_us },
+        Finding::MaxLifetime => Evidence::Age { closes: n, lifetime_us: timeout_us },
+        Finding::RequestCap => Evidence::Cap { closes: n, seen: 10, cap: 100 },
+        Finding::PortExhaustion => Evidence::NoLocalPort { connects: 10 },
+    }
+}
+
+fn advice(finding: Finding, confidence: Confidence, application: Application, runtime: Option<Runtime>) -> String {
+    let evidence = evidence(finding);
+    assert_eq!(evidence.finding(), finding);
+    sentence(&Diagnosis { confidence, connections: 10, evidence, application, runtime })
+}
 
 /// An advice, and to whom it is given.
 struct Given {
@@ -35,13 +70,12 @@ fn all() -> Vec<Given> {
     let versions = [19, 27].map(|minor| Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
     let runtimes: Vec<Runtime> = Runtime::ALL.map(|(runtime, _)| runtime).into_iter().chain(versions).collect();
     let applications = Application::ALL.iter().copied().chain([Application::Unknown]);
-    let values = [("timeout_us", 90_000_000), ("kept_idle", 10), ("concurrent", 1000)];
     let mut all = Vec::new();
     for application in applications {
         for runtime in runtimes.iter().copied() {
-            for finding in FINDINGS {
+            for finding in Finding::ALL {
                 for confidence in [Confidence::Certain, Confidence::Likely, Confidence::Possible] {
-                    let text = advice(finding, confidence, application, Some(runtime), &values);
+                    let text = advice(finding, confidence, application, Some(runtime));
                     if all.last().is_none_or(|last: &Given| last.text != text) {
                         all.push(Given { application, runtime, text });
                     }
@@ -171,9 +205,8 @@ fn each_advice_is_a_sentence_of_bounded_length() {
 /// Of the same finding, a client of a database is told other things than one of HTTP.
 #[test]
 fn advice_fits_application_and_runtime() {
-    let told = |finding, application, runtime| {
-        advice(finding, Confidence::Likely, application, Some(Runtime::named(runtime)), &[("timeout_us", 1_000_000)])
-    };
+    let told =
+        |finding, application, runtime| advice(finding, Confidence::Likely, application, Some(Runtime::named(runtime)));
     for (finding, application, runtime, has) in [
         (Finding::PoolTooSmall, Application::Http1, "Go 1.25.1", "MaxIdleConnsPerHost"),
         (Finding::PoolTooSmall, Application::Postgresql, "Go 1.25.1", "SetMaxIdleConns"),
@@ -194,22 +227,9 @@ fn advice_fits_application_and_runtime() {
 }
 
 #[test]
-fn what_is_within_tls_is_taken_for_http_and_what_was_not_recognised_for_nothing() {
-    for (spoken, is_exact, application) in [
-        (Spoken::One(Application::Redis), true, Application::Redis),
-        (Spoken::One(Application::Mqtt), false, Application::Mqtt),
-        (Spoken::Unknown, true, Application::Http1),
-        (Spoken::Unknown, false, Application::Unknown),
-        (Spoken::Several, true, Application::Unknown),
-    ] {
-        assert_eq!(most_likely(spoken, is_exact), application, "{spoken:?}, {is_exact}");
-    }
-}
-
-#[test]
 fn what_go_does_by_itself_depends_on_its_version() {
     let go = |minor| Some(Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
-    let told = |finding, minor| advice(finding, Confidence::Certain, Application::Http1, go(minor), &[]);
+    let told = |finding, minor| advice(finding, Confidence::Certain, Application::Http1, go(minor));
     assert!(told(Finding::ClosedAfterResponse, 19).contains("first: a small body that is closed unread"));
     assert!(!told(Finding::ClosedAfterResponse, 27).contains("unread"));
     assert!(told(Finding::ResponseNotRead, 27).contains("256 KiB"));

@@ -1,25 +1,29 @@
-//! A number of several connections: what most of them have, and how much they differ.
+//! The distribution of a number over several connections.
 
-/// Numbers in order.
+/// Sorted numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spread(Vec<u64>);
 
 impl Spread {
-    pub(super) fn new(mut numbers: Vec<u64>) -> Self {
+    pub(crate) fn new(mut numbers: Vec<u64>) -> Self {
         numbers.sort_unstable();
         Self(numbers)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Each number, and how often it is there.
+    /// Each number with its frequency.
     pub fn runs(&self) -> impl Iterator<Item = (u64, usize)> {
         self.0.chunk_by(|one, next| one == next).map(|run| (run[0], run.len()))
     }
 
-    /// Whether at least three of four are the same.
+    /// Whether at least three quarters are the same number.
     pub fn is_mostly_one(&self) -> bool {
         self.runs().any(|(_, times)| times * 4 >= self.len() * 3)
     }
@@ -33,12 +37,12 @@ impl Spread {
         self.0.get(self.0.len() / 4).copied()
     }
 
-    /// Whether they are all the same.
+    /// Whether all are the same number.
     pub fn is_constant(&self) -> bool {
         self.0.first() == self.0.last()
     }
 
-    /// Whether the middle half of at least five lies within a tenth of the median: one that is off changes nothing.
+    /// Whether there are at least five, and the middle half spans at most a tenth of the median. Outliers do not matter.
     pub fn is_narrow(&self) -> bool {
         let n = self.0.len();
         let (Some(low), Some(high), Some(median)) = (self.0.get(n / 4), self.0.get(n * 3 / 4), self.median()) else {

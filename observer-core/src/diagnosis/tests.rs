@@ -2,15 +2,11 @@
 
 mod units;
 
-use super::{
-    pool::kept_idle,
-    unread::FAREWELL_BYTES,
-    words::{plural, plural_of, thousands},
-    *,
-};
+use super::{pool::kept_idle, unread::FAREWELL_BYTES, *};
 use crate::{
+    group::{Counts, History, Spoken},
     model::{Application, Cause, Connection, Protocol, Why},
-    tracker::{Counts, Evidence, Spoken},
+    views::evidence::sentence,
 };
 
 /// A connection that has ended: by what, after how many exchanges, after what time idle, beside how many idle ones.
@@ -22,14 +18,14 @@ fn ended(End(cause, exchanges, idle_us, idle_at_end): End) -> Connection {
     Connection { cause: Some(cause), exchanges, idle_us, idle_at_end, ..Connection::nothing_known() }
 }
 
-fn evidence_of(ends: &[End]) -> Evidence {
-    evidence_with(ends.iter().copied().map(ended))
+fn history_of(ends: &[End]) -> History {
+    history_with(ends.iter().copied().map(ended))
 }
 
-fn evidence_with(connections: impl IntoIterator<Item = Connection>) -> Evidence {
-    let mut evidence = Evidence::default();
-    connections.into_iter().for_each(|connection| evidence.closed(0, None, &connection));
-    evidence
+fn history_with(connections: impl IntoIterator<Item = Connection>) -> History {
+    let mut history = History::default();
+    connections.into_iter().for_each(|connection| history.closed(0, None, &connection));
+    history
 }
 
 /// Of a group in which nothing happened but these ends; each connection took the place of another one.
@@ -44,31 +40,31 @@ fn counts_of(ends: &[End]) -> Counts {
     counts
 }
 
-fn diagnosed(counts: &Counts, evidence: &Evidence, processes: u64) -> Vec<Diagnosis> {
-    diagnosed_of(Patient { processes: Some(processes), ..patient(counts, evidence) })
+fn diagnosed(counts: &Counts, history: &History, processes: u64) -> Vec<Diagnosis> {
+    diagnosed_of(Subject { processes: Some(processes), ..subject(counts, history) })
 }
 
-fn patient<'a>(counts: &'a Counts, evidence: &'a Evidence) -> Patient<'a> {
-    Patient { counts, evidence, runtime: None, processes: Some(1), spoken: Spoken::Unknown }
+fn subject<'a>(counts: &'a Counts, history: &'a History) -> Subject<'a> {
+    Subject { counts, history, runtime: None, processes: Some(1), spoken: Spoken::Unknown }
 }
 
-fn diagnosed_of(patient: Patient<'_>) -> Vec<Diagnosis> {
-    let diagnosed = diagnose(patient);
-    let is_certain = |of: &&Diagnosis| of.confidence == Confidence::Certain && !of.healthy;
+fn diagnosed_of(subject: Subject<'_>) -> Vec<Diagnosis> {
+    let diagnosed = diagnose(subject);
+    let is_certain = |of: &&Diagnosis| of.confidence == Confidence::Certain && !of.finding().is_healthy();
     let mut certain: Vec<Diagnosis> = diagnosed.iter().filter(is_certain).cloned().collect();
-    certain.sort_by_key(|of| of.finding as u8);
-    let mut certainties: Vec<Diagnosis> = certainties(patient).collect();
-    certainties.sort_by_key(|of| of.finding as u8);
-    assert_eq!(certainties, certain);
+    certain.sort_by_key(|of| of.finding() as u8);
+    let mut found: Vec<Diagnosis> = certain_diagnoses(subject).collect();
+    found.sort_by_key(|of| of.finding() as u8);
+    assert_eq!(found, certain);
     diagnosed
 }
 
-fn findings(counts: &Counts, evidence: &Evidence) -> Vec<Finding> {
-    diagnosed(counts, evidence, 1).iter().map(|of| of.finding).collect()
+fn findings(counts: &Counts, history: &History) -> Vec<Finding> {
+    diagnosed(counts, history, 1).iter().map(Diagnosis::finding).collect()
 }
 
 fn findings_of(ends: &[End]) -> Vec<Finding> {
-    findings(&counts_of(ends), &evidence_of(ends))
+    findings(&counts_of(ends), &history_of(ends))
 }
 
 #[test]
@@ -98,7 +94,7 @@ fn one_of_twenty_exchanges_is_not_worth_a_word() {
         let ends = [End(cause, 1, 5_000_000, 0); 5];
         let of_exchanges = |exchanges: u64| {
             let counts = Counts { reused: exchanges - 5, ..counts_of(&ends) };
-            findings(&counts, &evidence_of(&ends)).len()
+            findings(&counts, &history_of(&ends)).len()
         };
         assert_eq!((of_exchanges(99), of_exchanges(100)), (1, 0), "{cause:?}");
     }
@@ -118,13 +114,13 @@ fn a_cap_is_one_number_of_at_least_ten() {
 fn five_processes_that_asked_are_a_crowd() {
     let is_found = |processes, opened, new, reused| {
         let counts = Counts { opened, closed: opened, new, reused, ..Counts::default() };
-        let found = diagnosed(&counts, &Evidence::default(), processes);
-        found.iter().any(|of| of.finding == Finding::ProcessPerRequest)
+        let found = diagnosed(&counts, &History::default(), processes);
+        found.iter().any(|of| of.finding() == Finding::ProcessPerRequest)
     };
     assert!(is_found(5, 5, 5, 0) && is_found(10, 12, 12, 1));
     assert!(!is_found(4, 4, 4, 0), "too few");
     let open = Counts { opened: 8, closed: 1, new: 8, ..Counts::default() };
-    assert_eq!(diagnosed(&open, &Evidence::default(), 8), [], "they keep their connections");
+    assert_eq!(diagnosed(&open, &History::default(), 8), [], "they keep their connections");
     assert!(!is_found(10, 13, 13, 0), "more than one each");
     assert!(!is_found(10, 10, 10, 2), "they reuse");
     assert!(!is_found(10, 10, 4, 0) && !is_found(10, 0, 0, 0), "they ask nothing");
@@ -136,9 +132,9 @@ fn clients_pile_up_unless_their_connections_are_closed() {
         let mut counts = Counts { opened, closed, new: opened, ..Counts::default() };
         counts.why[Why::MissedReuse as usize] = missed;
         counts.closes[Cause::ClosedAfterResponse as usize] = closed;
-        let mut evidence = Evidence::default();
-        evidence.most_idle_at_open = most_idle_at_open;
-        findings(&counts, &evidence).contains(&Finding::ClientPerRequest)
+        let mut history = History::default();
+        history.most_idle_at_open = most_idle_at_open;
+        findings(&counts, &history).contains(&Finding::ClientPerRequest)
     };
     assert!(is_found(3, 4, 0, 3) && is_found(10, 20, 5, 3));
     assert!(!is_found(2, 3, 0, 3), "too few were missed");
@@ -152,7 +148,7 @@ fn clients_pile_up_unless_their_connections_are_closed() {
 fn a_shut_down_is_no_pool_that_is_full() {
     let kept = |beside: &[u32]| {
         let ends: Vec<_> = beside.iter().map(|idle| End(Cause::ClosedAfterResponse, 1, 0, *idle)).collect();
-        kept_idle(&evidence_of(&ends))
+        kept_idle(&history_of(&ends))
     };
     assert_eq!(kept(&[2, 3, 2]), Some(2));
     assert_eq!(kept(&[2, 3, 2, 1, 0]), Some(2), "and is shut down");
@@ -167,7 +163,7 @@ fn a_shut_down_is_no_pool_that_is_full() {
 #[test]
 fn a_pool_is_too_small_when_what_it_closed_is_opened_again() {
     let ends = [End(Cause::ClosedAfterResponse, 1, 0, 2); 4];
-    let mut evidence = evidence_of(&ends);
+    let mut history = history_of(&ends);
     let cases: [(u64, u64, &[Finding]); 4] = [
         (3, 4, &[Finding::PoolTooSmall]),
         // All that were needed at once.
@@ -176,9 +172,9 @@ fn a_pool_is_too_small_when_what_it_closed_is_opened_again() {
         (2, 4, &[Finding::ClosedAfterResponse]),
     ];
     for (most_busy, opened, expected) in cases {
-        evidence.most_busy = most_busy;
+        history.most_busy = most_busy;
         let counts = Counts { opened, ..counts_of(&ends) };
-        assert_eq!(findings(&counts, &evidence), expected, "{opened} opened, {most_busy} at once");
+        assert_eq!(findings(&counts, &history), expected, "{opened} opened, {most_busy} at once");
     }
 }
 
@@ -197,9 +193,9 @@ fn said_of(cause: Cause, connections: &[Connection]) -> Vec<(Confidence, u64, St
     let ends: Vec<End> = connections.iter().map(|connection| End(cause, connection.exchanges, 0, 0)).collect();
     let inexact = connections.iter().filter(|connection| !connection.exact);
     let counts = Counts { marked: inexact.count() as u64, ..counts_of(&ends) };
-    let evidence = evidence_with(connections.iter().map(|end| Connection { cause: Some(cause), ..end.clone() }));
-    let said = diagnosed_of(patient(&counts, &evidence));
-    said.into_iter().map(|of| (of.confidence, of.connections, of.evidence)).collect()
+    let history = history_with(connections.iter().map(|end| Connection { cause: Some(cause), ..end.clone() }));
+    let said = diagnosed_of(subject(&counts, &history));
+    said.into_iter().map(|of| (of.confidence, of.connections, sentence(&of.evidence))).collect()
 }
 
 /// After one exchange each, with so many bytes unread.
@@ -266,8 +262,8 @@ fn requests_among_other_connections_are_enough_or_lend_nothing() {
 fn without_a_row_a_response_is_unread_if_the_group_speaks_nothing_else() {
     let counts = counts_of(&[End(Cause::UnreadResponse, 1, 0, 0); 3]);
     let said = |counts: &Counts, spoken| {
-        let evidence = Evidence::default();
-        diagnosed_of(Patient { spoken, ..patient(counts, &evidence) }).pop().map(|of| of.evidence)
+        let history = History::default();
+        diagnosed_of(Subject { spoken, ..subject(counts, &history) }).pop().map(|of| sentence(&of.evidence))
     };
     let text = "3 of 3 closed by this process, with some of the response unread or still to come";
     let http = Spoken::One(Application::Http1);
@@ -320,9 +316,9 @@ fn most_is_said_where_some_differ() {
 fn processes_that_cannot_be_counted_exactly_are_likely_a_crowd_and_web_sockets_none() {
     let counts = Counts { opened: 6, closed: 6, new: 6, ..Counts::default() };
     let said = |counts: &Counts, spoken| {
-        let evidence = Evidence::default();
-        let found = diagnosed_of(Patient { processes: Some(6), spoken, ..patient(counts, &evidence) });
-        found.into_iter().next().map(|of| (of.confidence, of.evidence))
+        let history = History::default();
+        let found = diagnosed_of(Subject { processes: Some(6), spoken, ..subject(counts, &history) });
+        found.into_iter().next().map(|of| (of.confidence, sentence(&of.evidence)))
     };
     let text = |mark: &str| format!("6 processes opened 6 connections for {mark}6 exchanges");
     assert_eq!(said(&counts, Spoken::Unknown), Some((Confidence::Certain, text(""))));
@@ -334,10 +330,16 @@ fn processes_that_cannot_be_counted_exactly_are_likely_a_crowd_and_web_sockets_n
 }
 
 #[test]
-fn numbers_are_written_for_people() {
-    assert_eq!([999, 1000, 1_234_567].map(thousands), ["999", "1,000", "1,234,567"]);
-    assert_eq!(plural(1, "connect", "connects"), "1 connect");
-    assert_eq!(plural_of(1, "byte", "bytes"), "1 byte");
-    let times = [0, 9_949, 10_000, 999_999, 1_000_000, 90_000_000].map(time);
-    assert_eq!(times, ["0.0 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "90.0 s"]);
+fn exact_counts_within_tls_are_taken_for_http_and_unrecognised_turns_for_nothing() {
+    for (spoken, is_exact, application) in [
+        (Spoken::One(Application::Redis), true, Application::Redis),
+        (Spoken::One(Application::Mqtt), false, Application::Mqtt),
+        (Spoken::Unknown, true, Application::Http1),
+        (Spoken::Unknown, false, Application::Unknown),
+        (Spoken::Several, true, Application::Unknown),
+    ] {
+        let (counts, history) = (Counts { marked: u64::from(!is_exact), ..Counts::default() }, History::default());
+        let subject = Subject { spoken, ..subject(&counts, &history) };
+        assert_eq!(subject.likely_application(), application, "{spoken:?}, {is_exact}");
+    }
 }
