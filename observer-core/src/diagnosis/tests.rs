@@ -1,4 +1,4 @@
-//! Where each rule begins to speak and where it is still silent. What whole watches are told is in `tests/recordings`.
+//! The thresholds of each rule. Diagnoses of whole watches are tested with `observer/tests/recordings`.
 
 mod units;
 
@@ -9,7 +9,7 @@ use crate::{
     views::evidence::sentence,
 };
 
-/// A connection that has ended: by what, after how many exchanges, after what time idle, beside how many idle ones.
+/// A closed connection: cause, exchanges, idle time in microseconds, and how many others were idle then.
 #[derive(Clone, Copy)]
 struct End(Cause, u64, u64, u32);
 
@@ -28,7 +28,7 @@ fn history_with(connections: impl IntoIterator<Item = Connection>) -> History {
     history
 }
 
-/// Of a group in which nothing happened but these ends; each connection took the place of another one.
+/// The counters of a group with just these connections, each of which replaced another one.
 fn counts_of(ends: &[End]) -> Counts {
     let n = ends.len() as u64;
     let exchanges: u64 = ends.iter().map(|end| end.1).sum();
@@ -68,7 +68,7 @@ fn findings_of(ends: &[End]) -> Vec<Finding> {
 }
 
 #[test]
-fn three_closes_are_a_habit_and_five_equal_times_a_timeout() {
+fn three_closes_are_a_habit_and_five_equal_idle_times_a_timeout() {
     for (end, enough, finding) in [
         (End(Cause::UnreadResponse, 1, 0, 0), 1, Finding::ResponseNotRead),
         (End(Cause::ClosedAfterResponse, 1, 0, 0), 3, Finding::ClosedAfterResponse),
@@ -83,7 +83,7 @@ fn three_closes_are_a_habit_and_five_equal_times_a_timeout() {
 }
 
 #[test]
-fn one_of_twenty_exchanges_is_not_worth_a_word() {
+fn one_in_twenty_exchanges_is_not_significant() {
     for cause in [
         Cause::UnreadResponse,
         Cause::ClosedAfterResponse,
@@ -101,7 +101,7 @@ fn one_of_twenty_exchanges_is_not_worth_a_word() {
 }
 
 #[test]
-fn a_cap_is_one_number_of_at_least_ten() {
+fn a_request_cap_is_constant_and_at_least_ten() {
     let cap = |exchanges: &[u64]| {
         let ends: Vec<_> = exchanges.iter().map(|n| End(Cause::ServerClosedAfterResponse, *n, 0, 0)).collect();
         findings_of(&ends).contains(&Finding::RequestCap)
@@ -111,7 +111,7 @@ fn a_cap_is_one_number_of_at_least_ten() {
 }
 
 #[test]
-fn five_processes_that_asked_are_a_crowd() {
+fn five_processes_that_asked_are_a_pattern() {
     let is_found = |processes, opened, new, reused| {
         let counts = Counts { opened, closed: opened, new, reused, ..Counts::default() };
         let found = diagnosed(&counts, &History::default(), processes);
@@ -127,7 +127,7 @@ fn five_processes_that_asked_are_a_crowd() {
 }
 
 #[test]
-fn clients_pile_up_unless_their_connections_are_closed() {
+fn idle_connections_pile_up_unless_they_are_closed() {
     let is_found = |missed, opened, closed, most_idle_at_open| {
         let mut counts = Counts { opened, closed, new: opened, ..Counts::default() };
         counts.why[Why::MissedReuse as usize] = missed;
@@ -143,9 +143,9 @@ fn clients_pile_up_unless_their_connections_are_closed() {
     assert!(!is_found(10, 20, 0, 2), "two that wait are no pile");
 }
 
-/// What the pool keeps, by how many were idle beside those that were closed.
+/// The size of the pool, from how many were idle beside the closed connections.
 #[test]
-fn a_shut_down_is_no_pool_that_is_full() {
+fn a_shutdown_is_not_a_full_pool() {
     let kept = |beside: &[u32]| {
         let ends: Vec<_> = beside.iter().map(|idle| End(Cause::ClosedAfterResponse, 1, 0, *idle)).collect();
         kept_idle(&history_of(&ends))
@@ -155,7 +155,7 @@ fn a_shut_down_is_no_pool_that_is_full() {
     assert_eq!(kept(&[3, 1, 2, 0]), None, "only that");
     assert_eq!(kept(&[3, 2, 1, 0, 5, 4, 3, 2, 1, 0, 0]), None, "of three sizes");
     assert_eq!(kept(&[0, 0, 0]), None);
-    // As it was measured: Python requests with pool_maxsize=2 and eight threads, closed at their end.
+    // Measured: Python requests with pool_maxsize=2 and eight threads, closed at their end.
     let measured = [2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 5, 5, 6, 4, 2, 4, 4, 4, 4, 3, 2, 1, 0];
     assert_eq!(kept(&measured), Some(2));
 }
@@ -166,7 +166,7 @@ fn a_pool_is_too_small_when_what_it_closed_is_opened_again() {
     let mut history = history_of(&ends);
     let cases: [(u64, u64, &[Finding]); 4] = [
         (3, 4, &[Finding::PoolTooSmall]),
-        // All that were needed at once.
+        // All were needed at once.
         (4, 4, &[]),
         (4, 5, &[Finding::PoolTooSmall]),
         (2, 4, &[Finding::ClosedAfterResponse]),
@@ -179,7 +179,7 @@ fn a_pool_is_too_small_when_what_it_closed_is_opened_again() {
 }
 
 #[test]
-fn the_surest_come_first_and_what_is_healthy_last() {
+fn certain_diagnoses_come_first_and_healthy_ones_last() {
     let (possible, certain) = (End(Cause::ClosedAfterResponse, 1, 0, 0), End(Cause::UnreadResponse, 1, 0, 0));
     let (likely, healthy) = (End(Cause::ServerIdle, 1, 5_000_000, 0), End(Cause::ServerClosedAfterResponse, 10, 0, 0));
     let ends = [vec![healthy; 9], vec![possible; 8], vec![likely; 7], vec![certain; 6]].concat();
@@ -188,17 +188,17 @@ fn the_surest_come_first_and_what_is_healthy_last() {
     assert_eq!(findings_of(&ends), order);
 }
 
-/// What is said of a group whose connections ended by one cause: each of these one time.
-fn said_of(cause: Cause, connections: &[Connection]) -> Vec<(Confidence, u64, String)> {
+/// The diagnoses of a group with these connections, all ended by one cause.
+fn diagnoses_by(cause: Cause, connections: &[Connection]) -> Vec<(Confidence, u64, String)> {
     let ends: Vec<End> = connections.iter().map(|connection| End(cause, connection.exchanges, 0, 0)).collect();
     let inexact = connections.iter().filter(|connection| !connection.exact);
     let counts = Counts { marked: inexact.count() as u64, ..counts_of(&ends) };
     let history = history_with(connections.iter().map(|end| Connection { cause: Some(cause), ..end.clone() }));
-    let said = diagnosed_of(subject(&counts, &history));
-    said.into_iter().map(|of| (of.confidence, of.connections, sentence(&of.evidence))).collect()
+    let found = diagnosed_of(subject(&counts, &history));
+    found.into_iter().map(|of| (of.confidence, of.connections, sentence(&of.evidence))).collect()
 }
 
-/// After one exchange each, with so many bytes unread.
+/// Closed after one exchange, with this many unread bytes.
 fn request(unread_bytes: u32) -> Connection {
     Connection { unread_bytes: Some(unread_bytes), ..ended(End(Cause::Unknown, 1, 400, 0)) }
 }
@@ -221,112 +221,114 @@ fn web_socket(unread_bytes: u32) -> Connection {
 }
 
 #[test]
-fn what_is_left_unread_is_a_response_for_certain_only_where_one_was_asked_for() {
-    let said = |connections: &[Connection]| said_of(Cause::UnreadResponse, connections);
+fn unread_bytes_are_certainly_a_response_only_after_a_request() {
+    let found = |connections: &[Connection]| diagnoses_by(Cause::UnreadResponse, connections);
     for (unread_bytes, what) in [(0, "while more of the response came"), (9, "9 bytes unread")] {
         let text = format!("3 of 3 closed by this process 0.4 ms after the last read, {what}");
-        assert_eq!(said(&vec![request(unread_bytes); 3]), [(Confidence::Certain, 3, text)]);
+        assert_eq!(found(&vec![request(unread_bytes); 3]), [(Confidence::Certain, 3, text)]);
     }
     for unknown in [turn, http2] {
         let text = "3 of 3 closed by this process 0.4 ms after the last read, 1,000 bytes unread".into();
-        assert_eq!(said(&vec![unknown(1_000); 3]), [(Confidence::Possible, 3, text)]);
-        assert_eq!(said(&vec![unknown(0); 3]), [], "what comes late is a goodbye");
-        assert_eq!(said(&vec![unknown(FAREWELL_BYTES as u32); 3]), [], "what came a little earlier too");
+        assert_eq!(found(&vec![unknown(1_000); 3]), [(Confidence::Possible, 3, text)]);
+        assert_eq!(found(&vec![unknown(0); 3]), [], "bytes after the close are a goodbye");
+        assert_eq!(found(&vec![unknown(FAREWELL_BYTES as u32); 3]), [], "so are a few bytes before it");
     }
-    assert_eq!(said(&vec![web_socket(1_000); 3]), [], "messages of a WebSocket answer nothing");
+    assert_eq!(found(&vec![web_socket(1_000); 3]), [], "messages of a WebSocket answer nothing");
     let goodbyes = vec![encrypted(0), encrypted(24), encrypted(31)];
-    assert_eq!(said(&goodbyes), [], "close_notify in TLS 1.3 and 1.2, and after the close");
-    let [(confidence, closes, text)] = said(&[goodbyes, vec![encrypted(9_000); 2]].concat()).try_into().unwrap();
+    assert_eq!(found(&goodbyes), [], "close_notify in TLS 1.3 and 1.2, and after the close");
+    let [(confidence, closes, text)] = found(&[goodbyes, vec![encrypted(9_000); 2]].concat()).try_into().unwrap();
     assert_eq!((confidence, closes), (Confidence::Certain, 2));
     assert!(text.starts_with("about 2 of 5") && text.ends_with("9,000 bytes unread"), "{text}");
 }
 
 #[test]
-fn requests_among_other_connections_are_enough_or_lend_nothing() {
-    let said = |requests, others| {
+fn certain_requests_suffice_or_do_not_count() {
+    let found = |requests, others| {
         let connections = [vec![request(5_000); requests], vec![http2(0); others]].concat();
-        let said = said_of(Cause::UnreadResponse, &connections);
-        said.into_iter()
+        let found = diagnoses_by(Cause::UnreadResponse, &connections);
+        found
+            .into_iter()
             .map(|(confidence, closes, evidence)| (confidence, closes, evidence.contains("about ")))
             .collect::<Vec<_>>()
     };
-    assert_eq!(said(8, 0), [(Confidence::Certain, 8, false)]);
-    assert_eq!(said(8, 24), [(Confidence::Certain, 8, true)]);
-    assert_eq!(said(1, 31), [], "one in 32 exchanges is not worth a word, and the others said goodbye");
+    assert_eq!(found(8, 0), [(Confidence::Certain, 8, false)]);
+    assert_eq!(found(8, 24), [(Confidence::Certain, 8, true)]);
+    assert_eq!(found(1, 31), [], "one in 32 exchanges is not significant, and the others said goodbye");
     let mixed = [vec![request(5_000)], vec![turn(5_000); 31]].concat();
-    assert!(matches!(said_of(Cause::UnreadResponse, &mixed).as_slice(), [(Confidence::Possible, 32, _)]));
+    assert!(matches!(diagnoses_by(Cause::UnreadResponse, &mixed).as_slice(), [(Confidence::Possible, 32, _)]));
 }
 
-/// As when rows were lost, or come later than the counters.
+/// Rows may be lost, or come later than the counters.
 #[test]
-fn without_a_row_a_response_is_unread_if_the_group_speaks_nothing_else() {
+fn without_rows_unread_means_a_response_only_if_the_group_speaks_requests() {
     let counts = counts_of(&[End(Cause::UnreadResponse, 1, 0, 0); 3]);
-    let said = |counts: &Counts, spoken| {
+    let found = |counts: &Counts, spoken| {
         let history = History::default();
         diagnosed_of(Subject { spoken, ..subject(counts, &history) }).pop().map(|of| sentence(&of.evidence))
     };
     let text = "3 of 3 closed by this process, with some of the response unread or still to come";
     let http = Spoken::One(Application::Http1);
-    assert_eq!(said(&counts, http).as_deref(), Some(text));
-    assert_eq!(said(&Counts { marked: 1, ..counts }, http), None);
-    // Unknown may be within TLS.
+    assert_eq!(found(&counts, http).as_deref(), Some(text));
+    assert_eq!(found(&Counts { marked: 1, ..counts }, http), None);
+    // An unknown protocol may be within TLS.
     for spoken in [Spoken::Unknown, Spoken::Several, Spoken::One(Application::Websocket)] {
-        assert_eq!(said(&counts, spoken), None);
+        assert_eq!(found(&counts, spoken), None);
     }
 }
 
 #[test]
-fn a_server_closes_each_for_certain_only_where_a_turn_is_a_response() {
-    let said = |connections: &[Connection]| said_of(Cause::ServerClosedAfterResponse, connections);
+fn server_closes_each_is_certain_only_if_turns_are_responses() {
+    let found = |connections: &[Connection]| diagnoses_by(Cause::ServerClosedAfterResponse, connections);
     let text = |text: &str| text.to_string();
     assert_eq!(
-        said(&vec![request(0); 4]),
+        found(&vec![request(0); 4]),
         [(Confidence::Certain, 4, text("4 of 4 closed by the server with its first response"))]
     );
     let second = Connection { exchanges: 2, ..request(0) };
     assert_eq!(
-        said(&[vec![request(0); 4], vec![second]].concat()),
+        found(&[vec![request(0); 4], vec![second]].concat()),
         [(Confidence::Certain, 5, text("5 of 5 closed by the server, most with its first response"))]
     );
     for unknown in [turn, http2] {
-        let [(confidence, closes, said)] = said(&vec![unknown(0); 4]).try_into().unwrap();
+        let [(confidence, closes, found)] = found(&vec![unknown(0); 4]).try_into().unwrap();
         assert_eq!((confidence, closes), (Confidence::Possible, 4));
-        assert_eq!(said, "4 of 4 closed by the server after one turn");
+        assert_eq!(found, "4 of 4 closed by the server after one turn");
     }
-    assert_eq!(said(&vec![web_socket(0); 4]), [], "its server is to close first (RFC 6455)");
+    assert_eq!(found(&vec![web_socket(0); 4]), [], "its server is to close first (RFC 6455)");
 }
 
 #[test]
-fn most_is_said_where_some_differ() {
-    let said = |exchanges: &[u64]| {
+fn evidence_says_most_if_some_differ() {
+    let found = |exchanges: &[u64]| {
         let connection = |exchanges: &u64| Connection { exchanges: *exchanges, ..request(0) };
-        let [(_, _, said)] = said_of(Cause::ClosedAfterResponse, &exchanges.iter().map(connection).collect::<Vec<_>>())
-            .try_into()
-            .unwrap();
-        said
+        let [(_, _, found)] =
+            diagnoses_by(Cause::ClosedAfterResponse, &exchanges.iter().map(connection).collect::<Vec<_>>())
+                .try_into()
+                .unwrap();
+        found
     };
-    assert_eq!(said(&[1, 1, 1]), "3 of 3 closed by this process 0.4 ms after the response, after one exchange");
+    assert_eq!(found(&[1, 1, 1]), "3 of 3 closed by this process 0.4 ms after the response, after one exchange");
     assert_eq!(
-        said(&[1, 1, 1, 5]),
+        found(&[1, 1, 1, 5]),
         "4 of 4 closed by this process 0.4 ms after the response, mostly after one exchange"
     );
 }
 
 #[test]
-fn processes_that_cannot_be_counted_exactly_are_likely_a_crowd_and_web_sockets_none() {
+fn inexact_processes_are_likely_and_websockets_are_none() {
     let counts = Counts { opened: 6, closed: 6, new: 6, ..Counts::default() };
-    let said = |counts: &Counts, spoken| {
+    let found = |counts: &Counts, spoken| {
         let history = History::default();
         let found = diagnosed_of(Subject { processes: Some(6), spoken, ..subject(counts, &history) });
         found.into_iter().next().map(|of| (of.confidence, sentence(&of.evidence)))
     };
     let text = |mark: &str| format!("6 processes opened 6 connections for {mark}6 exchanges");
-    assert_eq!(said(&counts, Spoken::Unknown), Some((Confidence::Certain, text(""))));
+    assert_eq!(found(&counts, Spoken::Unknown), Some((Confidence::Certain, text(""))));
     for marked in [Counts { marked: 1, ..counts }, Counts { inexact: 1, ..counts }] {
-        assert_eq!(said(&marked, Spoken::Unknown), Some((Confidence::Likely, text("≈"))));
+        assert_eq!(found(&marked, Spoken::Unknown), Some((Confidence::Likely, text("≈"))));
     }
-    assert_eq!(said(&counts, Spoken::One(Application::Websocket)), None);
-    assert_eq!(said(&counts, Spoken::Several).map(|(confidence, _)| confidence), Some(Confidence::Likely));
+    assert_eq!(found(&counts, Spoken::One(Application::Websocket)), None);
+    assert_eq!(found(&counts, Spoken::Several).map(|(confidence, _)| confidence), Some(Confidence::Likely));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Where a connection for each unit of work begins, and where it is something else.
+//! The thresholds for a connection per unit of work.
 
 use super::*;
 
-/// Connections in rounds of so many at once, each in use for 10 ms and 10 ms after the one before it.
+/// Connections in rounds of `at_once`, each round `pause_us` after the last one.
 #[derive(Clone, Copy)]
 struct Rounds {
     times: u64,
@@ -61,7 +61,7 @@ impl Rounds {
 }
 
 #[test]
-fn units_come_in_four_rounds_and_soon_and_are_brief() {
+fn units_are_brief_and_follow_soon_in_four_rounds() {
     assert!(UNITS.is_found());
     assert!(!Rounds { times: 3, ..UNITS }.is_found(), "too few");
     for at_once in [2, 8] {
@@ -77,7 +77,7 @@ fn units_come_in_four_rounds_and_soon_and_are_brief() {
     assert!(!Rounds { exchanges: 21, ..UNITS }.is_found(), "much was asked");
 }
 
-/// One exchange says it without more: nothing was reused.
+/// With one exchange each, nothing was reused, which is evidence enough.
 #[test]
 fn a_single_exchange_takes_two_rounds() {
     let once = Rounds { exchanges: 1, times: 2, at_once: 2, ..UNITS };
@@ -91,7 +91,7 @@ fn a_single_exchange_takes_two_rounds() {
 }
 
 #[test]
-fn a_server_that_is_asked_to_close_is_not_blamed_nor_praised() {
+fn a_server_that_was_asked_to_close_gets_no_diagnosis() {
     for application in [
         Application::Postgresql,
         Application::Mysql,
@@ -118,7 +118,7 @@ fn a_server_that_is_asked_to_close_is_not_blamed_nor_praised() {
 }
 
 #[test]
-fn a_client_that_resets_its_connections_does_so_on_purpose() {
+fn a_client_that_resets_connections_gets_no_diagnosis() {
     for (cause, finding) in [
         (Cause::ServerClosedAfterResponse, Finding::ServerClosesEach),
         (Cause::UnreadResponse, Finding::ResponseNotRead),
@@ -132,7 +132,7 @@ fn a_client_that_resets_its_connections_does_so_on_purpose() {
 }
 
 #[test]
-fn processes_that_keep_their_connections_side_by_side_are_workers() {
+fn processes_that_hold_connections_side_by_side_are_workers() {
     let is_found = |rounds: Rounds, idle_us: u64| {
         let n = rounds.times * rounds.at_once;
         let counts = Counts { opened: n, closed: n, new: n, ..Counts::default() };
@@ -160,7 +160,7 @@ fn processes_that_keep_their_connections_side_by_side_are_workers() {
     assert!(is_found(in_turn, 2_000_000));
 }
 
-/// kubelet's two probes of a container, ten seconds each, and one more often.
+/// As kubelet's two probes of a container, each every ten seconds.
 #[test]
 fn checks_may_take_turns() {
     let findings_of = |offsets_ms: &[u64], interval_ms: u64, jitter_ms: u64| {
@@ -192,6 +192,6 @@ fn checks_may_take_turns() {
     assert_eq!(findings_of(&[0], 1_000, 2), [], "each second");
     assert_eq!(findings_of(&[0, 3_300], 10_000, 3), []);
     assert_eq!(findings_of(&[0, 100, 4_000], 10_000, 3), []);
-    assert_eq!(findings_of(&[0], 300, 10), [Finding::ServerClosesEach], "three a second are none");
-    assert_eq!(findings_of(&[0, 700], 2_000, 100), [Finding::ServerClosesEach], "nor what comes as it likes");
+    assert_eq!(findings_of(&[0], 300, 10), [Finding::ServerClosesEach], "three a second are no checks");
+    assert_eq!(findings_of(&[0, 700], 2_000, 100), [Finding::ServerClosesEach], "irregular intervals are no checks");
 }

@@ -1,5 +1,5 @@
-//! Clients of message brokers. Their connections are meant to stay: what has to be had for each thread or task is a channel,
-//! a subscription or a producer of one connection.
+//! Clients of message brokers. Their connections are long-lived. Threads and tasks get a channel, a subscription or a producer
+//! each, all on one connection.
 
 use super::client::{Client, Idle, OTHER};
 use crate::runtime::Runtime;

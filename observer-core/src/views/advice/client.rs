@@ -1,6 +1,6 @@
-//! The words that a client fills the sentences of advice with.
+//! The words of a client library, which complete the sentences of advice.
 
-/// A client library, or the usual ones of a runtime for a protocol. None: it has nothing for that, or it is not known.
+/// A client library, or the usual libraries of a runtime for a protocol. None: no such thing, or unknown.
 #[derive(Clone, Copy)]
 pub(super) struct Client {
     /// "Let one process `make` many `requests`."
@@ -8,35 +8,35 @@ pub(super) struct Client {
     pub(super) asked: &'static str,
     /// "Read the `response` to its end."
     pub(super) answer: &'static str,
-    /// How that is read to its end.
+    /// How to read it to its end.
     pub(super) read: Option<&'static str>,
-    /// Why a connection may have been closed after one exchange, the likeliest first.
+    /// Reasons to close a connection after one exchange, the likeliest first.
     pub(super) causes: &'static str,
-    /// "Raise" what, for a pool to keep more idle connections.
+    /// "Raise" this setting, so that the pool keeps more idle connections.
     pub(super) pool_size: &'static str,
     /// "Use one `client` for all requests."
     pub(super) shared: &'static str,
-    /// What that is called here, or how it is had.
+    /// What the client is called here, or how to get one.
     pub(super) share: Option<&'static str>,
-    /// How one process does what many did.
+    /// How one process does the work of many.
     pub(super) batch: &'static str,
-    /// Where to look when the server closes each connection.
+    /// Where to look if the server closes each connection.
     pub(super) server_closes: &'static str,
-    /// "Raise the server's" what, for it to keep idle connections longer.
+    /// "Raise the server's" setting, so that it keeps idle connections longer.
     pub(super) server_timeout: &'static str,
     pub(super) idle: Idle,
 }
 
-/// What becomes of a connection over which nothing is sent, and the client's setting for that.
+/// What the client does with an idle connection, and the setting for it.
 #[derive(Clone, Copy)]
 pub(super) enum Idle {
-    /// The client drops it after some time, or should, before others do.
+    /// Drops it after a timeout, or should, before the server or a middlebox does.
     Dropped(Option<&'static str>),
-    /// It is meant to stay, and these keep it open: "heartbeats".
+    /// Keeps it open by sending these: "heartbeats".
     KeptBy(&'static str, Option<&'static str>),
 }
 
-/// Of which nothing is known.
+/// An unknown client.
 pub(super) const ANY: Client = Client {
     ask: "make",
     asked: "requests",
@@ -52,7 +52,7 @@ pub(super) const ANY: Client = Client {
     idle: Idle::Dropped(None),
 };
 
-/// Of which it is known that it does not speak HTTP.
+/// A client that does not speak HTTP.
 pub(super) const OTHER: Client = Client {
     server_closes: "See in the server's log, and in its limits, why it ends connections so early",
     server_timeout: "idle timeout",

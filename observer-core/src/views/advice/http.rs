@@ -1,13 +1,13 @@
-//! HTTP clients. Each runtime has one or two that nearly everybody uses.
+//! HTTP/1 clients. Each runtime has one or two that nearly everyone uses.
 
 use super::client::{ANY, Client, Idle};
 use crate::runtime::{GoVersion, Runtime};
 
-/// Where each response is known to have ended its connection.
+/// For certain diagnoses: each response ended its connection.
 pub(super) const SERVER_CLOSES_EACH: &str =
     "Look for 'Connection: close' or HTTP/1.0 on both sides, and whether the server has keep-alive on.";
 
-/// From this release on Go reads a closed body to its end in the background, if it is short.
+/// Since this release Go drains a closed body in the background, if it is short.
 const GO_DRAINS: (u16, u16) = (1, 27);
 
 pub(super) fn client(runtime: Runtime) -> Client {
@@ -66,7 +66,7 @@ const PYTHON: Client = Client {
     ..ANY
 };
 
-/// Both of its clients, because nothing tells which one it uses.
+/// Names both clients, because nothing tells which one is in use.
 const PYCURL: Client = Client {
     read: Some("with pycurl, do not stop in WRITEFUNCTION; with requests, take response.content"),
     causes: "a pycurl.Curl() for each request, or pycurl.FORBID_REUSE; requests.get() and its like, which make a Session for each call; a pool that is full",

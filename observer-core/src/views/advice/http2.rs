@@ -1,4 +1,4 @@
-//! Clients of HTTP/2, gRPC above all: one connection carries many requests at once, so nothing is pooled but channels.
+//! HTTP/2 clients, mostly gRPC. One connection carries many requests at once, so pools hold channels at most.
 
 use super::client::{ANY, Client, Idle};
 use crate::runtime::Runtime;

@@ -1,12 +1,12 @@
-//! Clients of protocols with a session: mail, files, directories, shells, sockets of the web; and name servers. Few have a
-//! pool: one session does many things, one after the other.
+//! Clients of protocols with sessions: mail, files, directories, shells, WebSockets; and of name servers. Few have a pool,
+//! because one session does many things in sequence.
 
 use super::client::{Client, Idle, OTHER};
 use crate::runtime::Runtime;
 
 const ANY: Client = Client { shared: "session", ..OTHER };
 
-/// libcurl speaks it too, by the same handle.
+/// libcurl speaks it too, with the same handle.
 const LIBCURL_PARTS: (&str, &str) =
     ("a handle for each instead of one that is kept; CURLOPT_FORBID_REUSE", "keep the handle (curl_easy_init() once)");
 
@@ -168,7 +168,7 @@ pub(super) fn ftp(runtime: Runtime) -> Client {
     }
 }
 
-/// Where no runtime is known it is OpenSSH nearly always, and says so.
+/// With an unknown runtime it is nearly always OpenSSH, and the advice says so.
 pub(super) fn ssh(runtime: Runtime) -> Client {
     let any = Client {
         ask: "run",
@@ -243,7 +243,7 @@ pub(super) fn ssh(runtime: Runtime) -> Client {
     }
 }
 
-/// Of resolvers over TCP hardly any can be told to keep a connection.
+/// Hardly any resolver can be configured to keep its TCP connection.
 pub(super) const DNS: Client = Client {
     asked: "queries",
     answer: "reply",

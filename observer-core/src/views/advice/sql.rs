@@ -1,4 +1,4 @@
-//! Clients of PostgreSQL and of MySQL: pools for both in most runtimes, with drivers of their own beneath.
+//! Clients of PostgreSQL and MySQL. Most runtimes have one pool for both, with a driver for each.
 
 use super::client::{Client, Idle, OTHER};
 use crate::runtime::Runtime;
@@ -141,7 +141,7 @@ const RUBY: Client = Client {
     ..ANY
 };
 
-/// It has no pools: a worker keeps a connection from script to script.
+/// PHP has no pools: a worker keeps a connection from script to script.
 const PHP: Client =
     Client { shared: "connection", batch: "batch the queries, or run the scripts in a worker that stays", ..ANY };
 

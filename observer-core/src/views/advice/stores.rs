@@ -1,4 +1,4 @@
-//! Clients of Redis, memcached and MongoDB: one object for a process, which has its pool, or sends all over one connection.
+//! Clients of Redis, memcached and MongoDB: one client object per process, which has a pool or multiplexes one connection.
 
 use super::client::{Client, Idle, OTHER};
 use crate::runtime::Runtime;
@@ -118,7 +118,7 @@ pub(super) fn memcached(runtime: Runtime) -> Client {
     }
 }
 
-/// The drivers agree on how they are used; the URI's options have the same names in all of them.
+/// All drivers are used alike, and the options of the URI have the same names in each.
 pub(super) fn mongodb(runtime: Runtime) -> Client {
     let any = Client { asked: "operations", batch: "batch the operations, or keep a client running", ..ANY };
     match runtime {

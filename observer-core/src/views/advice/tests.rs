@@ -1,4 +1,4 @@
-//! What must hold of every advice, whatever is found of whatever speaks whatever.
+//! Properties of every piece of advice, over all findings, protocols and runtimes.
 
 mod words;
 
@@ -58,14 +58,14 @@ fn advice(finding: Finding, confidence: Confidence, application: Application, ru
     sentence(&Diagnosis { confidence, connections: 10, evidence, application, runtime })
 }
 
-/// An advice, and to whom it is given.
+/// A piece of advice and its recipient.
 struct Given {
     application: Application,
     runtime: Runtime,
     text: String,
 }
 
-/// Every one there is, and once if it is the same however sure the finding is.
+/// All of them. Advice that does not depend on the confidence is there once.
 fn all() -> Vec<Given> {
     let versions = [19, 27].map(|minor| Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
     let runtimes: Vec<Runtime> = Runtime::ALL.map(|(runtime, _)| runtime).into_iter().chain(versions).collect();
@@ -86,7 +86,7 @@ fn all() -> Vec<Given> {
     all
 }
 
-/// Where a word stands, and not as a part of another one.
+/// Where a word occurs as a whole word.
 fn places(text: &str, word: &str) -> Vec<usize> {
     let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let bytes = text.as_bytes();
@@ -97,7 +97,7 @@ fn places(text: &str, word: &str) -> Vec<usize> {
     text.match_indices(word).map(|(at, _)| at).filter(is_whole).collect()
 }
 
-/// Whether a word is none of English: `SetMaxIdleConns`, `pool_size`, `Net::HTTP`, `connect()`.
+/// Whether a word is code and not English: `SetMaxIdleConns`, `pool_size`, `Net::HTTP`, `connect()`.
 fn looks_like_code(word: &str) -> bool {
     let has_mark = ["_", "::", "()", "->", "=", "#", "\\"].iter().any(|mark| word.contains(mark));
     let bytes = word.as_bytes();
@@ -112,7 +112,7 @@ fn without_version(runtime: Runtime) -> &'static str {
     Runtime::ALL.into_iter().find(|(of, _)| runtime == *of).map_or("Go", |(_, name)| name)
 }
 
-/// Each word of code that an advice may name, and whether it may name it to this runtime, of this protocol.
+/// Every code word, and whether advice for this runtime and protocol may use it.
 fn words(runtime: Runtime, application: Application) -> Vec<(&'static str, bool)> {
     let name = without_version(runtime);
     let mut words: Vec<(&str, bool)> = OF_ALL.iter().map(|word| (*word, true)).collect();
@@ -124,29 +124,30 @@ fn words(runtime: Runtime, application: Application) -> Vec<(&'static str, bool)
         let is_owner = runtimes.contains(&name) && applications.contains(&application);
         words.extend(of_runtimes.iter().map(|word| (*word, is_owner)));
     }
-    // A word may have several owners. Those that are owned come first, and the longest of them.
+    // A word may have several owners. Owned words come first, the longest first.
     words.sort_by_key(|(word, is_owner)| (!is_owner, usize::MAX - word.len()));
     words
 }
 
-/// What is wrong with an advice: words of another runtime, words of another protocol's client, and words of code of which it
-/// is not said whose they are.
+/// The wrong words in a piece of advice: those of another runtime or of another protocol's client, and code words without
+/// an owner.
 fn strays(text: &str, words: &[(&'static str, bool)]) -> Vec<String> {
     let mut rest = text.to_string();
     let mut strays = Vec::new();
     for (word, is_owner) in words {
         for at in places(&rest, word) {
             rest.replace_range(at..at + word.len(), &" ".repeat(word.len()));
-            strays.extend((!is_owner).then(|| format!("{word} is not theirs")));
+            strays.extend((!is_owner).then(|| format!("{word} belongs to others")));
         }
     }
-    strays
-        .extend(rest.split_whitespace().filter(|word| looks_like_code(word)).map(|word| format!("{word} is nobody's")));
+    strays.extend(
+        rest.split_whitespace().filter(|word| looks_like_code(word)).map(|word| format!("{word} has no owner")),
+    );
     strays
 }
 
 #[test]
-fn each_advice_names_only_what_that_client_has() {
+fn advice_names_only_what_the_client_has() {
     let mut wrong = BTreeSet::new();
     for Given { application, runtime, text } in all() {
         let strays = strays(&text, &words(runtime, application));
@@ -157,7 +158,7 @@ fn each_advice_names_only_what_that_client_has() {
 }
 
 #[test]
-fn each_word_is_named_to_its_owners() {
+fn every_word_reaches_its_owners() {
     let all = all();
     for (runtimes, applications, words) in WORDS {
         let is_told = |given: &Given| {
@@ -169,9 +170,9 @@ fn each_word_is_named_to_its_owners() {
     }
 }
 
-/// So that the test above can fail.
+/// Shows that the test above can fail.
 #[test]
-fn strays_are_found() {
+fn stray_words_are_found() {
     let of = |text, runtime, application| strays(text, &words(Runtime::named(runtime), application));
     let http = "Raise Transport.MaxIdleConnsPerHost (2 unless set).";
     assert!(of(http, "Go 1.25.1", Application::Http1).is_empty());
@@ -193,7 +194,7 @@ fn strays_are_found() {
 }
 
 #[test]
-fn each_advice_is_a_sentence_of_bounded_length() {
+fn advice_is_a_sentence_of_bounded_length() {
     for Given { application, runtime, text } in all() {
         let is_sentence = text.starts_with(|first: char| first.is_ascii_uppercase()) && text.ends_with('.');
         let is_one_line = !text.contains(['\n', '\t']) && !text.contains("  ") && !text.contains("..");
@@ -202,7 +203,7 @@ fn each_advice_is_a_sentence_of_bounded_length() {
     }
 }
 
-/// Of the same finding, a client of a database is told other things than one of HTTP.
+/// For the same finding, a database client gets other advice than an HTTP client.
 #[test]
 fn advice_fits_application_and_runtime() {
     let told =
@@ -227,7 +228,7 @@ fn advice_fits_application_and_runtime() {
 }
 
 #[test]
-fn what_go_does_by_itself_depends_on_its_version() {
+fn advice_for_go_depends_on_its_version() {
     let go = |minor| Some(Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
     let told = |finding, minor| advice(finding, Confidence::Certain, Application::Http1, go(minor));
     assert!(told(Finding::ClosedAfterResponse, 19).contains("first: a small body that is closed unread"));

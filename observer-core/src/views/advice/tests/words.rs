@@ -1,12 +1,12 @@
-//! Whose each word is: for which runtimes, within which protocols. Written down apart from the advice itself, so that a word
-//! that strays is found. A word may have several owners. One that is added to an advice has to be added here.
+//! The owners of every code word: runtimes and protocols. Kept apart from the advice itself, so that a word in the wrong
+//! advice is found. A word may have several owners. A word that is added to advice must be added here.
 
 use crate::model::Application::{
     self, Amqp, Ftp, Http1, Http2, Kafka, Ldap, Memcached, Mongodb, Mqtt, Mysql, Nats, Postgresql, Redis, Smtp, Ssh,
     Websocket,
 };
 
-/// Runtimes by their names, protocols, words.
+/// Names of runtimes, protocols, words.
 type Owner = (&'static [&'static str], &'static [Application], &'static [&'static str]);
 
 const PYTHONS: &[&str] = &["Python", "Python with pycurl"];
@@ -14,7 +14,7 @@ const HTTP: &[Application] = &[Http1];
 const HTTP2: &[Application] = &[Http2];
 const SQL: &[Application] = &[Postgresql, Mysql];
 
-/// No runtime has these to itself: a server's settings, and what a protocol is called.
+/// Words of every runtime: settings of servers and names of protocols.
 pub(super) const OF_PROTOCOLS: &[(&[Application], &[&str])] = &[
     (&[Postgresql], &["idle_session_timeout"]),
     (&[Mysql], &["wait_timeout"]),
@@ -23,7 +23,7 @@ pub(super) const OF_PROTOCOLS: &[(&[Application], &[&str])] = &[
     (&[Kafka], &["connections.max.idle.ms"]),
 ];
 
-/// What anybody may be told.
+/// Words for every runtime and protocol.
 pub(super) const OF_ALL: &[&str] = &["ip_local_port_range", "'Connection: close'", "HTTP/1.0", "KiB"];
 
 #[rustfmt::skip]
