@@ -6,6 +6,7 @@ mod contestant;
 mod cost;
 mod exactness;
 mod handlers;
+pub(crate) mod hold;
 mod holders;
 mod load;
 mod micro;
@@ -14,6 +15,7 @@ mod report;
 mod rounds;
 mod scale;
 mod server;
+pub(crate) mod spread;
 mod startup;
 mod throughput;
 mod time_wait;
@@ -24,8 +26,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::packages;
-use crate::workspace::{Workspace, release};
+use crate::support::packages;
+use crate::support::workspace::{Workspace, release};
 use report::Section;
 
 /// Measure the tool beside its peers, against the budgets, and write docs/BENCHMARKS.md

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use terminal::{Size, Terminal};
 
-use crate::workspace::{Workspace, is_root, run as run_command};
+use crate::support::workspace::{Workspace, is_root, run as run_command};
 use cgroup::Cgroup;
 
 const SIZE: Size = Size { columns: 110, rows: 34 };

@@ -19,8 +19,8 @@ use anyhow::{Result, anyhow};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::process::Signal;
 
-use crate::tally::Tally;
-use crate::workspace::{Workspace, release};
+use crate::support::tally::Tally;
+use crate::support::workspace::{Workspace, release};
 use churn::{Counted, Kind};
 use health::Health;
 use judge::{Check, Truth};

@@ -16,9 +16,9 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::packages;
-use crate::tally::Tally;
-use crate::workspace::{Workspace, is_root};
+use crate::support::packages;
+use crate::support::tally::Tally;
+use crate::support::workspace::{Workspace, is_root};
 use boot::Booted;
 use kernels::Kernel;
 use programs::Programs;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::bpf::{self, Program};
-use crate::running::{Running, children_of, has_no_new_privileges};
+use crate::support::running::{Running, children_of, has_no_new_privileges};
 
 /// How long a contestant gets to put away what it needed for its start.
 const TO_SETTLE: Duration = Duration::from_millis(400);
@@ -179,7 +179,7 @@ impl Started {
 
     /// What it has used of the processors until now, when it has dealt with what it has seen.
     pub(super) fn cpu(&self) -> Duration {
-        self.pid().map(crate::running::cpu_of).unwrap_or_default()
+        self.pid().map(crate::support::running::cpu_of).unwrap_or_default()
     }
 
     /// Ends it, and reads what it has said.

@@ -11,7 +11,7 @@ use super::contestant::let_drain;
 use super::load::Load;
 use super::report::{Section, Verdict};
 use super::server::Server;
-use crate::numbers::{Spread, median};
+use crate::support::statistics::{Quartiles, median};
 
 /// Programs that the tool itself runs, by reading an iterator: their time is in the tool's own already.
 const ITERATORS: [&str; 3] = ["inventory_list", "inventory_take", "netstat"];
@@ -116,13 +116,13 @@ fn of(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = &Run> {
 fn tell(section: &mut Section, load: Load, runs: &[Run]) {
     let (unit, units) = load.unit();
     let to_ms = units / 1e6;
-    let load_ms = Spread::of(runs.iter().map(|run| run.load_ns)).times(to_ms);
+    let load_ms = Quartiles::of(runs.iter().map(|run| run.load_ns)).scale(to_ms);
     section.paragraph(&format!("**{}**, milliseconds per {unit}; the load itself takes {load_ms:.0}.", load.title()));
     let tcplife = median(of(runs, Tcplife).map(Run::cost_ns));
     let mut rows = vec![["watcher", "BPF", "user", "both", "both ÷ load", "both ÷ tcplife"].map(Into::into).into()];
     for contestant in CONTESTANTS {
-        let spread = |value: fn(&Run) -> f64| Spread::of(of(runs, contestant).map(value)).times(to_ms);
-        let share = Spread::of(of(runs, contestant).map(|run| run.cost_ns() / run.load_ns)).times(100.0);
+        let spread = |value: fn(&Run) -> f64| Quartiles::of(of(runs, contestant).map(value)).scale(to_ms);
+        let share = Quartiles::of(of(runs, contestant).map(|run| run.cost_ns() / run.load_ns)).scale(100.0);
         rows.push(vec![
             contestant.name().into(),
             format!("{:.2}", spread(|run| run.bpf_ns)),
@@ -152,21 +152,21 @@ fn tell_programs(section: &mut Section, load: Load, contestant: Contestant, runs
         if runs_each < 0.001 {
             continue;
         }
-        let gross = Spread::of(costs.iter().map(|(_, cost)| cost.ns_a_run()));
-        let net = Spread::of(costs.iter().map(|(run, cost)| cost.net_ns(run.empty) / cost.runs as f64));
+        let gross = Quartiles::of(costs.iter().map(|(_, cost)| cost.ns_a_run()));
+        let net = Quartiles::of(costs.iter().map(|(run, cost)| cost.net_ns(run.empty) / cost.runs as f64));
         rows.push(vec![format!("`{name}`"), format!("{runs_each:.2}"), format!("{gross:.0}"), format!("{net:.0}")]);
     }
-    let empty = Spread::of(runs.iter().map(|run| run.empty.ns_a_run()));
+    let empty = Quartiles::of(runs.iter().map(|run| run.empty.ns_a_run()));
     rows.push(vec!["an empty program".into(), "–".into(), format!("{empty:.0}"), "0".into()]);
     section.table(&rows);
 }
 
 fn judge(section: &mut Section, load: Load, most: f64, runs: &[Run]) {
     let each = if let Load::Connections(_) = load { "connection" } else { "exchange" };
-    let share = Spread::of(of(runs, Json).map(|run| run.cost_ns() / run.load_ns));
+    let share = Quartiles::of(of(runs, Json).map(|run| run.cost_ns() / run.load_ns));
     section.verdict(Verdict::new(
         format!("BPF + user CPU ÷ the load's own, per {each}: ≤ {:.0} %", most * 100.0),
-        format!("{:.2} %", share.times(100.0)),
+        format!("{:.2} %", share.scale(100.0)),
         share.median <= most,
     ));
     if let Load::Connections(_) = load {
@@ -177,11 +177,11 @@ fn judge(section: &mut Section, load: Load, most: f64, runs: &[Run]) {
             ratio <= 0.2,
         ));
     } else {
-        let core = Spread::of(of(runs, Dashboard).map(|run| run.core));
+        let core = Quartiles::of(of(runs, Dashboard).map(|run| run.core));
         let rate = median(of(runs, Dashboard).map(|run| run.rate));
         section.verdict(Verdict::new(
             "user CPU with the dashboard, at the highest rate of exchanges: ≤ 2 % of a core",
-            format!("{:.2} % at {rate:.0} exchanges a second", core.times(100.0)),
+            format!("{:.2} % at {rate:.0} exchanges a second", core.scale(100.0)),
             core.median <= 0.02,
         ));
     }

@@ -13,7 +13,7 @@ use super::Scope;
 use super::bpf::{Cost, Empty, Statistics, since};
 use super::contestant::Contestant;
 use super::report::{Section, Verdict};
-use crate::numbers::Spread;
+use crate::support::statistics::Quartiles;
 
 /// The programs at sends and at receives, as they are called (observer-ebpf/src/bpf/hooks), with every set of hooks.
 const SENDS: [&str; 3] = ["send", "fentry_send", "kprobe_send"];
@@ -81,12 +81,12 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     for (name, [send, receive]) in
         [("changes no state", &steady), ("changes state", &changing), ("of a socket that is not watched", &other)]
     {
-        let spread = |values: &Vec<f64>| format!("{:.0}", Spread::of(values.iter().copied()));
+        let spread = |values: &Vec<f64>| format!("{:.0}", Quartiles::of(values.iter().copied()));
         rows.push(vec![name.into(), spread(send), spread(receive)]);
     }
     section.table(&rows);
     for (name, values, most) in [("changes no state", steady, 80.0), ("changes state", changing, 160.0)] {
-        let [send, receive] = values.map(Spread::of);
+        let [send, receive] = values.map(Quartiles::of);
         section.verdict(Verdict::new(
             format!("send and receive handlers, a call that {name}: ≤ {most} ns net of an empty program"),
             format!("send {send:.0} ns, receive {receive:.0} ns"),

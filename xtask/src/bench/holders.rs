@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::running::Running;
-use crate::spread::FIRST_ADDRESS;
+use crate::support::running::Running;
+use super::spread::FIRST_ADDRESS;
 
 /// Connections of a process, both of whose ends are in it: below what a hard limit of 20,000 files allows.
 const OF_A_PROCESS: u32 = 9_000;

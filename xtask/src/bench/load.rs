@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::server::{Counted, Server};
-use crate::running::cpu_of_our_ended;
-use crate::spread;
-use crate::workspace::output;
+use crate::support::running::cpu_of_our_reaped_children;
+use super::spread;
+use crate::support::workspace::output;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
@@ -63,9 +63,9 @@ impl Load {
     }
 
     pub(super) fn run(self, server: &Server) -> Result<Done> {
-        let before = (server.counted()?, server.cpu(), cpu_of_our_ended());
+        let before = (server.counted()?, server.cpu(), cpu_of_our_reaped_children());
         let said = output(&mut self.command(server))?;
-        let cpu = server.cpu().saturating_sub(before.1) + cpu_of_our_ended().saturating_sub(before.2);
+        let cpu = server.cpu().saturating_sub(before.1) + cpu_of_our_reaped_children().saturating_sub(before.2);
         let counted = server.counted()?.since(before.0);
         Ok(Done { rate: self.rate(&said)?, cpu, counted })
     }

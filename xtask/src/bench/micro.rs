@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Scope;
 use super::report::Section;
-use crate::workspace::{Workspace, output};
+use crate::support::workspace::{Workspace, output};
 
 pub(super) fn measure(scope: Scope) -> Result<Section> {
     let seconds = scope.of(3, 1).to_string();

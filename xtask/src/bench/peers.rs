@@ -12,10 +12,10 @@ use anyhow::{Context as _, Result, ensure};
 use super::Scope;
 use super::report::{Section, Verdict};
 use super::server;
-use crate::numbers::Spread;
-use crate::packages;
+use crate::support::statistics::Quartiles;
+use crate::support::packages;
 use crate::vm::{boot, image, kernels, programs};
-use crate::workspace::{Workspace, output};
+use crate::support::workspace::{Workspace, output};
 
 /// Of the same release of Debian as libbpf-tools.
 const KERNEL: &str = "6.1";
@@ -170,7 +170,7 @@ fn row(name: &str, answers: &[Answer]) -> Vec<String> {
     }
     let spread = |value: &dyn Fn(&Answer) -> Option<f64>| {
         let values: Vec<f64> = own.iter().filter_map(|answer| value(answer)).collect();
-        (!values.is_empty()).then(|| Spread::of(values))
+        (!values.is_empty()).then(|| Quartiles::of(values))
     };
     let share = |seen, of| spread(&|answer| answer.share(seen, of)).map_or("–".into(), |share| format!("{share:.4}"));
     let a_connection = |value: &dyn Fn(&Answer) -> Option<f64>, digits: usize| {
@@ -180,7 +180,7 @@ fn row(name: &str, answers: &[Answer]) -> Vec<String> {
     };
     let us = |key: &'static str| move |answer: &Answer| Some(answer.number(key)? / 1000.0);
     let both = |answer: &Answer| Some((answer.number("run_ns")? + answer.number("cpu_ns")?) / 1000.0);
-    let off = Spread::of(of(NOTHING).filter_map(|answer| answer.number("rate"))).median;
+    let off = Quartiles::of(of(NOTHING).filter_map(|answer| answer.number("rate"))).median;
     vec![
         name.into(),
         share("seen_connections", "connections"),

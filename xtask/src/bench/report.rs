@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Part;
-use crate::packages;
-use crate::workspace::{Workspace, output};
+use crate::support::packages;
+use crate::support::workspace::{Workspace, output};
 
 /// What follows it in the document was written by a person, and stays.
 const BY_HAND: &str = "<!-- what follows is written by hand, and kept -->";

@@ -13,8 +13,8 @@ use super::holders::Places;
 use super::report::{Section, Verdict};
 use super::startup::time_to_attach;
 use super::time_wait;
-use crate::numbers::median;
-use crate::running::{children_of, mapped_kib_of, status_of};
+use crate::support::statistics::median;
+use crate::support::running::{children_of, mapped_kib_of, status_of};
 
 /// Connections, and groups that they are in.
 const CASES: [(u32, u32); 5] = [(10, 1), (1_000, 1), (100_000, 1), (1_000, 1_000), (10_000, 10_000)];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::running::Running;
+use crate::support::running::Running;
 
 pub(crate) struct Server {
     process: Running,

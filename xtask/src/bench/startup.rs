@@ -11,15 +11,15 @@ use anyhow::{Context as _, Result, bail};
 use super::Scope;
 use super::report::{Section, Verdict};
 use super::time_wait;
-use crate::numbers::Spread;
-use crate::running::Running;
+use crate::support::statistics::Quartiles;
+use crate::support::running::Running;
 
 const MOST: Duration = Duration::from_millis(300);
 
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     time_wait::wait_until_few();
     let times = (0..scope.of(20, 3)).map(|_| time_to_attach(tool, &["-p", "8080"])).collect::<Result<Vec<_>>>()?;
-    let spread = Spread::of(times.iter().map(Duration::as_secs_f64)).times(1000.0);
+    let spread = Quartiles::of(times.iter().map(Duration::as_secs_f64)).scale(1000.0);
     let bytes = fs::metadata(tool)?.len();
     let mut section = Section::default();
     section.paragraph(&format!(

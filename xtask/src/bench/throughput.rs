@@ -9,7 +9,7 @@ use super::contestant::Contestant::{self, Json, Netstat, Nothing, Quiet, Ss, Tcp
 use super::load::Load;
 use super::report::{Section, Verdict};
 use super::rounds::{Run, interleaved, of};
-use crate::numbers::{Spread, median, uncertainty};
+use crate::support::statistics::{Quartiles, median, uncertainty};
 
 const CONTESTANTS: [Contestant; 7] = [Nothing, Json, Quiet, Tcplife, Tcpdump, Netstat, Ss];
 
@@ -38,11 +38,11 @@ fn kept(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = f64> {
 }
 
 fn tell(section: &mut Section, load: Load, runs: &[Run]) {
-    let off = Spread::of(runs.iter().flat_map(|run| run.off).map(|done| done.rate));
+    let off = Quartiles::of(runs.iter().flat_map(|run| run.off).map(|done| done.rate));
     section.paragraph(&format!("**{}**: {off:.0} requests a second without a watcher.", load.title()));
     let mut rows = vec![["watcher", "throughput kept", "lowest", "highest"].map(Into::into).into()];
     for contestant in CONTESTANTS {
-        let spread = Spread::of(kept(runs, contestant));
+        let spread = Quartiles::of(kept(runs, contestant));
         let lowest = kept(runs, contestant).fold(f64::INFINITY, f64::min);
         let highest = kept(runs, contestant).fold(0.0, f64::max);
         rows.push(vec![

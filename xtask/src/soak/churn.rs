@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use rustix::net::sockopt::set_socket_linger;
 
 use super::server::{LONG, LONG_BYTES, RESET, SHORT, SHORT_BYTES, request};
-use crate::workspace::output;
+use crate::support::workspace::output;
 
 /// Churn (started by the soak)
 #[derive(clap::Args)]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::numbers::median;
-use crate::running::{mapped_kib_of, open_files_of, status_of};
+use crate::support::statistics::median;
+use crate::support::running::{mapped_kib_of, open_files_of, status_of};
 
 /// Until then it may still take what it needs: every kind of churn has been there, more than once.
 const WARM_UP: f64 = 0.5;

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::running::{Running, has_no_new_privileges};
+use crate::support::running::{Running, has_no_new_privileges};
 
 /// There may be ten thousand groups to sum up.
 const TO_END: Duration = Duration::from_secs(20);

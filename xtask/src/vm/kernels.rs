@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::workspace::{output, run};
+use crate::support::workspace::{output, run};
 
 /// A kernel to test on.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::workspace::{Workspace, output};
+use crate::support::workspace::{Workspace, output};
 
 /// A target that is named gets a folder of its own, and its flags do not reach build scripts.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
