@@ -12,8 +12,8 @@ const PROFILE: &str = "try";
 
 /// Build the program and run its demo
 ///
-/// The demo loads BPF programs into the kernel: without root, it runs under sudo. The build is unoptimised, because that
-/// takes a third of the time.
+/// The demo loads BPF programs into the kernel: without root, it runs under sudo. The build is unoptimised, because
+/// that takes a third of the time.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Options for `tcp-reuse-watch demo`

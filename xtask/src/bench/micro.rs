@@ -1,4 +1,4 @@
-//! `cargo bench`: what one row, one sample, one frame take in user space.
+//! `cargo bench`: the time of one row, one sample and one frame in user space.
 
 use anyhow::Result;
 
@@ -10,12 +10,12 @@ pub(super) fn measure(scope: Scope) -> Result<Section> {
     let seconds = scope.of(3, 1).to_string();
     let mut cargo = Workspace::find()?.cargo();
     cargo.args(["bench", "--quiet", "--locked", "--package", "tcp-reuse-watch", "--bench", "micro", "--"]);
-    let said = output(cargo.args(["--color", "never", "--max-time", &seconds]))?;
+    let printed = output(cargo.args(["--color", "never", "--max-time", &seconds]))?;
     let mut section = Section::default();
     section.paragraph(
-        "The pure parts by themselves: 200 rows at a time (items), and so many groups. `arrange` is what the dashboard does with a \
-         snapshot, `draw` a frame of 160 × 48.",
+        "The pure parts alone: 200 rows at a time (items), and the given number of groups. `arrange` prepares a \
+         snapshot for the dashboard; `draw` draws a frame of 160 × 48.",
     );
-    section.paragraph(&format!("```text\n{}\n```", said.trim()));
+    section.paragraph(&format!("```text\n{}\n```", printed.trim()));
     Ok(section)
 }

@@ -14,8 +14,9 @@ use crate::support::workspace::{Workspace, run};
 
 const PACKAGE: &str = "tcp-reuse-watch-ebpf";
 
-/// The profile is fixed here rather than in Cargo.toml, because cargo hashes it into the symbol names; the release profile
-/// of the host may change freely. The verifier accepts optimised code only, and BTF is made from debug information.
+/// The profile is fixed here rather than in Cargo.toml, because cargo hashes it into the symbol names; the release
+/// profile of the host may change freely. The verifier accepts optimised code only, and BTF is made from debug
+/// information.
 const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "2"),
@@ -88,8 +89,8 @@ fn is_leak(name: &OsStr) -> bool {
 }
 
 fn rustflags(architecture: &str, paths: &[(PathBuf, String)]) -> OsString {
-    // cargo turns this cfg into CARGO_CFG_BPF_TARGET_ARCH. Without it, aya's build scripts assume the architecture of the
-    // host.
+    // cargo turns this cfg into CARGO_CFG_BPF_TARGET_ARCH. Without it, aya's build scripts assume the architecture of
+    // the host.
     let architecture = format!("--cfg=bpf_target_arch=\"{architecture}\"");
     let mut flags = OsString::from(architecture);
     for flag in ["-Clinker=bpf-linker", "-Clinker-plugin-lto", "-Clink-arg=--btf"] {

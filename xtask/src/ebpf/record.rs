@@ -1,5 +1,5 @@
-//! The BUILD file beside the BPF objects names the tools and the sources that they were built from. It consists of plain
-//! `key = value` lines, which show changes well in a diff.
+//! The BUILD file beside the BPF objects names the tools and the sources that they were built from. It consists of
+//! plain `key = value` lines, which show changes well in a diff.
 
 use std::fmt;
 use std::fs;

@@ -1,8 +1,8 @@
-//! Finds a Rust toolchain that can build for BPF: a rustc with a core library for the target, or with the sources to build
-//! one, and the LLVM that bpf-linker shares with it.
+//! Finds a Rust toolchain that can build for BPF: a rustc with a core library for the target, or with the sources to
+//! build one, and the LLVM that bpf-linker shares with it.
 //!
-//! Debian's toolchain comes first. It is a released compiler with a prebuilt core library, so the same package gives the
-//! same bytes everywhere. A nightly changes every day.
+//! Debian's toolchain comes first. It is a released compiler with a prebuilt core library, so the same package gives
+//! the same bytes everywhere. A nightly changes every day.
 
 use std::env;
 use std::ffi::OsString;

@@ -35,7 +35,8 @@ pub(crate) fn privileged(workspace: &Workspace) -> Command {
 pub(crate) fn run(mut command: Command, tally: &mut Tally) -> Result<()> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
     let stdout = child.stdout.take().context("cargo test has no output")?;
-    let counted = Tally::follow(BufReader::new(stdout), io::stdout()).context("cannot read the output of cargo test")?;
+    let counted =
+        Tally::follow(BufReader::new(stdout), io::stdout()).context("cannot read the output of cargo test")?;
     *tally += counted;
     let status = child.wait().context("cannot wait for cargo test")?;
     if !status.success() || counted.failed > 0 {

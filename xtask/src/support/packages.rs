@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 
 use crate::support::workspace::{output, run};
 
-/// Tools that build the BPF objects: a rustc with a core library for BPF, and the LLVM that it was built on. llvm-22-dev
-/// pulls in everything that bpf-linker links, and rustc-web pulls in the C linker.
+/// Tools that build the BPF objects: a rustc with a core library for BPF, and the LLVM that it was built on.
+/// llvm-22-dev pulls in everything that bpf-linker links, and rustc-web pulls in the C linker.
 pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "llvm-22-dev"];
 
 /// Real clients, servers and tools that the end-to-end tests run.
@@ -77,7 +77,9 @@ pub(crate) fn missing(packages: &[&'static str]) -> Result<Vec<&'static str>> {
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(packages)
         .output()
-        .with_context(|| format!("cannot run dpkg-query: on anything but Debian or Ubuntu, install the counterparts of {packages:?}"))?;
+        .with_context(|| {
+            format!("cannot run dpkg-query: on anything but Debian or Ubuntu, install the counterparts of {packages:?}")
+        })?;
     let listing = String::from_utf8_lossy(&listing.stdout);
     Ok(packages.iter().filter(|package| !is_installed(&listing, package)).copied().collect())
 }
