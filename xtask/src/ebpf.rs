@@ -127,7 +127,7 @@ fn compare(committed: &Path, rebuilt: &Path) -> Result<()> {
 
 /// Runs all tests with a program that embeds the objects of this folder.
 fn test(workspace: &Workspace, objects: &Path) -> Result<()> {
-    // The end-to-end tests run the release build.
+    // The load test of the dashboard runs the release build.
     run_command(
         workspace
             .cargo()
