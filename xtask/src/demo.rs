@@ -12,13 +12,13 @@ const PROFILE: &str = "try";
 
 /// Build the program and run its demo
 ///
-/// The demo loads BPF programs into the kernel: without root, it runs under sudo. The build is unoptimised, because
-/// that takes a third of the time.
+/// The demo loads BPF programs into the kernel: without root, it runs under sudo. The build is unoptimised, which takes
+/// less than half the time.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Options for `tcp-reuse-watch demo`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    options: Vec<String>,
+    /// Arguments for `tcp-reuse-watch demo`
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         sudo.arg(&binary);
         sudo
     };
-    command.arg("demo").args(&args.options);
+    command.arg("demo").args(&args.args);
     // exec(2): the exit code and Ctrl-C are the demo's own.
     let program = command.get_program().to_owned();
     Err(command.exec())
