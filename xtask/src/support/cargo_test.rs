@@ -26,7 +26,9 @@ pub(crate) fn unprivileged(workspace: &Workspace) -> Command {
 /// The tests that need root.
 pub(crate) fn privileged(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo();
-    command.args(["test", "--package", "tcp-reuse-watch", "--locked", "--no-fail-fast"]);
+    // --workspace, although all are in one package: with another selection of packages, cargo builds some dependencies
+    // with other features, and so a second time.
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     command.args(PRIVILEGED.iter().flat_map(|name| ["--test", name]));
     command
 }
