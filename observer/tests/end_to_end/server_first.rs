@@ -1,19 +1,14 @@
 //! Protocols in which a connection is set up by talking before anything is asked: by a greeting of the server, or by
 //! messages of PostgreSQL.
 
-use std::{fs, io::Read, net::TcpStream};
+use std::{io::Read, net::TcpStream};
 
 use serde_json::json;
 
 use crate::support::{
     conversation::{Conversation, one},
-    eventually,
     http::send,
-    machine::Machine,
-    programs::{output_of, program},
     report::assert_fields,
-    sockets::Closed,
-    tool::Process,
 };
 
 fn receive<const LENGTH: usize>(stream: &mut impl Read) -> Option<[u8; LENGTH]> {

@@ -9,7 +9,7 @@ use crate::support::workspace::{Workspace, output};
 pub(super) fn measure(scope: Scope) -> Result<Section> {
     let seconds = scope.of(3, 1).to_string();
     let mut cargo = Workspace::find()?.cargo();
-    cargo.args(["bench", "--quiet", "--locked", "--package", "tcp-reuse-watch", "--bench", "micro", "--"]);
+    cargo.args(["bench", "--quiet", "--locked", "--package", "tcp-reuse-watch-core", "--bench", "micro", "--"]);
     let printed = output(cargo.args(["--color", "never", "--max-time", &seconds]))?;
     let mut section = Section::default();
     section.paragraph(
