@@ -44,9 +44,9 @@ impl Run {
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let mut section = Section::default();
     section.paragraph(&format!(
-        "BPF: run time of all of a watcher's programs in the kernel's statistics, minus the cost of measuring, which \
-         an empty program at sends and receives shows in the same run. User: CPU time of all threads and children of \
-         the watcher, in user space and in system calls. Load: CPU time of client and server together, in the \
+        "BPF: run time of all programs of a watcher by the kernel's own statistics, minus the run time of an empty \
+         program attached to sends and receives in the same run (the cost of measuring). User: all threads and \
+         children of the watcher, in user space and in system calls. Load: client and server together, in the \
          preceding run without a watcher and without statistics. {} rounds.",
         scope.rounds
     ));
@@ -167,7 +167,7 @@ fn add_verdicts(section: &mut Section, load: Load, most: f64, runs: &[Run]) {
     let each = if let Load::Connections(_) = load { "connection" } else { "exchange" };
     let share = Quartiles::of(runs_of(runs, Json).map(|run| run.cost_ns() / run.load_ns));
     section.verdict(Verdict::new(
-        format!("BPF + user CPU ÷ the load's own, per {each}: ≤ {:.0} %", most * 100.0),
+        format!("BPF + user CPU ÷ the load's CPU, per {each}: ≤ {:.0} %", most * 100.0),
         format!("{:.2} %", share.scale(100.0)),
         share.median <= most,
     ));
@@ -183,7 +183,7 @@ fn add_verdicts(section: &mut Section, load: Load, most: f64, runs: &[Run]) {
         let rate = median(runs_of(runs, Dashboard).map(|run| run.rate));
         section.verdict(Verdict::new(
             "user CPU with the dashboard, at the highest rate of exchanges: ≤ 2 % of a core",
-            format!("{:.2} % at {rate:.0} exchanges per second", core.scale(100.0)),
+            format!("{:.2} % at {rate:.0} exchanges a second", core.scale(100.0)),
             core.median <= 0.02,
         ));
     }

@@ -49,9 +49,10 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let mut section = Section::default();
     let requests = scope.of(50_000, 2_000);
     section.paragraph(&format!(
-        "{requests} requests, 16 at a time, at full speed. Reported connections and exchanges, divided by those that \
-         the server counted; netstat and ss list only what exists at the moment of a sample. Steered: both processors \
-         handle loopback's packets (`rps_cpus`). Lost: rows, events or packets that the watcher reports as lost."
+        "{requests} requests, 16 at a time, as fast as possible. Connections and exchanges that the watcher saw ÷ \
+         those that the server counted; netstat and ss show only the connections that exist when they look. Steered: \
+         both processors handle loopback packets (`rps_cpus`). Lost: rows, events or packets, as the watcher reports \
+         them."
     ));
     let head = ["load", "watcher", "connections", "exchanges", "lost"];
     let mut rows = vec![head.map(Into::into).into()];
@@ -71,7 +72,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
         }
     }
     section.table(&rows);
-    let printed = if off.is_empty() { "1.0000 in all runs".into() } else { off.join("; ") };
+    let printed = if off.is_empty() { "1.0000 in all cases".into() } else { off.join("; ") };
     section.verdict(Verdict::new(
         "counted ÷ true connections and exchanges, also with the ring forced to overflow: 1.0000",
         printed,

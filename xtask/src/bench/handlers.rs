@@ -80,7 +80,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     ));
     let mut rows: Vec<Vec<String>> = vec![["call", "send", "receive"].map(Into::into).into()];
     for (name, [send, receive]) in
-        [("changes no state", &steady), ("changes state", &changing), ("on a socket that is not watched", &other)]
+        [("changes no state", &steady), ("changes state", &changing), ("on an unwatched socket", &other)]
     {
         let spread = |values: &Vec<f64>| format!("{:.0}", Quartiles::of(values.iter().copied()));
         rows.push(vec![name.into(), spread(send), spread(receive)]);

@@ -47,10 +47,10 @@ impl Load {
 
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Connections(_) => "a connection a request (`ab`)",
-            Self::Spread(_) => "a connection a request, to 500 addresses",
-            Self::Kept(_) => "kept alive (`ab -k`)",
-            Self::Requests(_) => "kept alive (`wrk`)",
+            Self::Connections(_) => "one connection per request (`ab`)",
+            Self::Spread(_) => "one connection per request, to 500 addresses",
+            Self::Kept(_) => "keep-alive (`ab -k`)",
+            Self::Requests(_) => "keep-alive (`wrk`)",
         }
     }
 

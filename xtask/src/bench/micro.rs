@@ -13,8 +13,8 @@ pub(super) fn measure(scope: Scope) -> Result<Section> {
     let printed = output(cargo.args(["--color", "never", "--max-time", &seconds]))?;
     let mut section = Section::default();
     section.paragraph(
-        "The pure parts alone: 200 rows at a time (items), and the given number of groups. `arrange` prepares a \
-         snapshot for the dashboard; `draw` draws a frame of 160 × 48.",
+        "The pure parts in isolation, with 200 rows at a time (items) or the given number of groups. `arrange` \
+         prepares a snapshot for the dashboard, `draw` renders a frame of 160 × 48.",
     );
     section.paragraph(&format!("```text\n{}\n```", printed.trim()));
     Ok(section)

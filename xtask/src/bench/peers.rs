@@ -57,11 +57,11 @@ pub(super) fn measure(scope: Scope) -> Result<Section> {
     let answers = answers(rounds, requests)?;
     let mut section = Section::default();
     section.paragraph(&format!(
-        "On Debian's Linux {KERNEL} in QEMU, which has kprobes and fentry; {requests} requests by ab, each on a new \
-         connection, 8 at a time; {rounds} rounds. The processor is emulated: compare times only with each other. All \
-         costs are per connection. BPF µs: all programs together, including the cost of measuring. User µs: CPU time \
-         of the watcher, in user space and in system calls. Both: their sum. tcptop lists active connections every \
-         second, and counts nothing."
+        "Debian's Linux {KERNEL} in QEMU, where kprobes and fentry are available; {requests} requests by ab, one \
+         connection each, 8 at a time; {rounds} rounds. The processor is emulated: times compare with each other and \
+         with nothing else. BPF µs: all programs together, including the cost of measuring them. User µs: the watcher \
+         in user space and in system calls. Each is per connection; both is their sum. tcptop lists the talkers of \
+         each second and does not count connections."
     ));
     let head: [_; COLUMNS] =
         ["watcher", "connections", "exchanges", "BPF runs per connection", "BPF µs", "user µs", "both", "rate kept"];

@@ -105,9 +105,9 @@ pub(super) fn write(workspace: &Workspace) -> Result<PathBuf> {
 
 fn document(sections: &[(Part, Section)]) -> String {
     let mut text = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench`, which measures the tool next to its alternatives, on the \
-         same work in the same run. Runs with and without a watcher are interleaved. Numbers are medians, with the \
-         quartiles of the runs in brackets. Machines differ: measure on yours.\n\n",
+        "# Benchmarks\n\nWritten by `cargo xtask bench`, which measures the tool and comparable tools on the same \
+         work in the same run. Runs with and without a tool are interleaved; numbers are medians, with the middle half \
+         of the runs in brackets. Machines differ: measure on yours.\n\n",
     );
     let mut machines: Vec<&str> = sections.iter().map(|(_, section)| section.machine.as_str()).collect();
     machines.dedup();

@@ -50,10 +50,10 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     }
     let mut section = Section::default();
     section.paragraph(
-        "Idle connections that carried one exchange each. Memory: that of a watch with `-o json` that saw the \
-         connections open. The maps include the ring buffer, which is mapped; the helper shares most of its memory \
-         with the tool. CPU while nothing happens: one sample per second with `-o none`; up to four samples per \
-         second, each with a frame, with the dashboard.",
+        "Idle connections, each of which has carried one exchange. Memory: of a watch with `-o json` that saw them \
+         open. The maps include the ring buffer, which is mapped; the helper shares most of its memory with the tool. \
+         CPU while nothing happens: one sample a second with `-o none`, up to four samples a second with the \
+         dashboard, each with a frame.",
     );
     add_table(&mut section, &all);
     add_verdicts(&mut section, &all);

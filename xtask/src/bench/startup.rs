@@ -23,7 +23,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let bytes = fs::metadata(tool)?.len();
     let mut section = Section::default();
     section.paragraph(&format!(
-        "Start to attached (`start` of `-o json`): {spread:.0} ms over {} starts. The binary has {:.1} MB.",
+        "Start to attached (`start` of `-o json`): {spread:.0} ms, {} starts. The binary has {:.1} MB.",
         times.len(),
         bytes as f64 / 1e6
     ));

@@ -16,9 +16,9 @@ const CONTESTANTS: [Contestant; 7] = [Nothing, Json, Quiet, Tcplife, Tcpdump, Ne
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let mut section = Section::default();
     section.paragraph(&format!(
-        "Rate of the load with a watcher, divided by the mean of the rates right before and after without one; {} \
-         rounds. The row without a watcher shows the noise: the noise floor is half the width of the 95 % confidence \
-         interval of its median.",
+        "Rate of the load with a watcher ÷ the mean of the rates before and after it without one; {} rounds. The line \
+         without a watcher shows how much such a ratio varies by chance: the noise floor (half the width of the \
+         median's 95 % interval) is the uncertainty of a median of that many rounds.",
         scope.rounds
     ));
     let connections = Load::Connections(scope.of(15_000, 2_000));
@@ -39,7 +39,7 @@ fn kept(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = f64> {
 
 fn add_table(section: &mut Section, load: Load, runs: &[Run]) {
     let off = Quartiles::of(runs.iter().flat_map(|run| run.off).map(|done| done.rate));
-    section.paragraph(&format!("**{}**: {off:.0} requests per second without a watcher.", load.title()));
+    section.paragraph(&format!("**{}**: {off:.0} requests a second without a watcher.", load.title()));
     let mut rows = vec![["watcher", "throughput kept", "lowest", "highest"].map(Into::into).into()];
     for contestant in CONTESTANTS {
         let spread = Quartiles::of(kept(runs, contestant));
@@ -60,7 +60,7 @@ fn add_verdicts(section: &mut Section, load: Load, budget: f64, runs: &[Run]) {
     let ours = median(kept(runs, Json));
     // A noise floor above the permitted loss would let any loss pass.
     let is_quiet = floor <= 1.0 - budget;
-    let remark = if is_quiet { "" } else { ", too noisy to tell" };
+    let remark = if is_quiet { "" } else { ", too large to tell" };
     section.verdict(Verdict::new(
         format!("throughput kept, {}: ≥ {budget} minus the noise floor", load.title()),
         format!("{ours:.3}, floor {floor:.3}{remark}"),
