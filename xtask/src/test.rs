@@ -1,5 +1,5 @@
-//! `cargo xtask test`: every check there is; the cheapest run first. CI runs this command and nothing else, so that
-//! whatever passes here passes there.
+//! `cargo xtask test`: every check there is, the cheapest first. CI runs this command and nothing else: if it passes here,
+//! it passes there.
 
 use std::env;
 use std::process::ExitCode;

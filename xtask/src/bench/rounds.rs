@@ -31,7 +31,7 @@ pub(super) fn interleaved(tool: &Path, load: Load, contestants: &[Contestant], r
     let mut runs = Vec::new();
     for round in 1..=rounds {
         let mut before = load.run(&server)?;
-        // Rotate the order, because the leftovers of a run, such as TIME_WAIT, slow down the next one.
+        // Rotate the order: otherwise the leftovers of a run, such as TIME_WAIT, would always burden the same contestant.
         let first = round % contestants.len();
         for contestant in contestants[first..].iter().chain(&contestants[..first]) {
             let started = contestant.start(tool, server.port, &[])?;

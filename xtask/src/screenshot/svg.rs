@@ -64,7 +64,7 @@ pub(super) fn draw(screen: &Screen) -> String {
     );
     layers.backgrounds.write(&mut svg);
     layers.blocks.write(&mut svg);
-    // Half a pixel of offset, so that a line of one pixel covers whole pixels.
+    // Offset by half a pixel, a line of one pixel covers whole pixels.
     svg.push_str("</g>\n<g fill=\"none\" transform=\"translate(.5 .5)\">\n");
     layers.frames.write(&mut svg);
     svg.push_str("</g>\n");

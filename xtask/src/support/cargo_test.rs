@@ -1,6 +1,6 @@
 //! Runs the workspace's tests with cargo, in two parts: those that any user can run, and those that need root.
 //!
-//! The second part has `test = false` in observer/Cargo.toml, so that a plain `cargo test` succeeds without root.
+//! The second part has `test = false` in observer/Cargo.toml, which lets a plain `cargo test` succeed without root.
 
 use std::io::{self, BufReader};
 use std::process::{Command, Stdio};
