@@ -6,9 +6,11 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::failure_name;
 use crate::{
+    diagnosis::{Confidence, Diagnosis},
+    group::Counts,
     model::{About, CloseKind, Closer, Connection, Protocol, RowKind, state_name},
     printable::printable,
-    tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
+    tracker::{GroupRow, Row, Snapshot},
 };
 
 /// What is watched.
@@ -62,6 +64,27 @@ pub(super) fn short_time(us: u64) -> String {
         1_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
         _ => clock(us),
     }
+}
+
+/// Like [`short_time`], in seconds from a second on: `0.1 ms`, `12 ms`, `1.0 s`, `205.0 s`.
+pub(super) fn brief_time(us: u64) -> String {
+    match us {
+        0..1_000_000 => short_time(us),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+/// With a comma between thousands.
+pub(super) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 pub(super) fn process(name: Option<&str>, pid: Option<u32>) -> String {
@@ -154,7 +177,7 @@ pub(super) fn fitting(number: f64, decimals: usize, room: usize) -> String {
 /// How sure a diagnosis is, as an addition to its name.
 pub(super) fn confidence(diagnosis: &Diagnosis) -> &'static str {
     match diagnosis.confidence {
-        _ if diagnosis.healthy => " (healthy)",
+        _ if diagnosis.finding().is_healthy() => " (healthy)",
         Confidence::Certain => "",
         Confidence::Likely => " (likely)",
         Confidence::Possible => " (possibly)",
@@ -238,6 +261,14 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!([999, 1000, 1_234_567].map(thousands), ["999", "1,000", "1,234,567"]);
+        assert_eq!(plural(1, "connect", "connects"), "1 connect");
+        let times = [0, 9_949, 10_000, 999_999, 1_000_000, 90_000_000].map(brief_time);
+        assert_eq!(times, ["0.0 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "90.0 s"]);
+    }
 
     #[test]
     fn a_number_is_never_cut_off() {
