@@ -1,5 +1,6 @@
-//! The display name of a cgroup: the container or systemd unit that it belongs to, derived from its path in the notations
-//! of the container engines and systemd. Pure functions over strings; `host/cgroups.rs` reads the file system.
+//! The display name of a cgroup: the container or systemd unit that it belongs to, derived from its path in the
+//! notations of the container engines and systemd. Pure functions over strings; `host/cgroups.rs` reads the file
+//! system.
 //!
 //! A cgroup outside of both keeps its path as its name. The leading slash sets it apart, because no container id and no
 //! unit name has one.
@@ -16,9 +17,9 @@ pub fn from_path(path: &str) -> Option<String> {
     parse(path).map(Name::into_string)
 }
 
-/// The name of a process's cgroup from the text of /proc/PID/cgroup. It has a line for each hierarchy of cgroup v1 and one
-/// with the number 0 for v2. Not every hierarchy names the container or unit, so the most specific name wins, and at a tie
-/// that of v2 or systemd's own hierarchy.
+/// The name of a process's cgroup from the text of /proc/PID/cgroup. It has a line for each hierarchy of cgroup v1 and
+/// one with the number 0 for v2. Not every hierarchy names the container or unit, so the most specific name wins, and
+/// at a tie that of v2 or systemd's own hierarchy.
 pub fn from_proc_cgroup(text: &str) -> Option<String> {
     let mut lines: Vec<(&str, &str)> = text.lines().filter_map(controllers_and_path).collect();
     lines.sort_by_key(|(controllers, _)| matches!(*controllers, "" | "name=systemd"));
@@ -71,8 +72,8 @@ impl Name {
     }
 }
 
-/// The id in `ID`, `docker-ID.scope`, `crio-ID` or `SLICE:cri-containerd:ID`, the notations of Docker, containerd, CRI-O
-/// and Podman. The cgroup of a container's monitor (conmon) is excluded, because it holds none of the container's
+/// The id in `ID`, `docker-ID.scope`, `crio-ID` or `SLICE:cri-containerd:ID`, the notations of Docker, containerd,
+/// CRI-O and Podman. The cgroup of a container's monitor (conmon) is excluded, because it holds none of the container's
 /// processes.
 fn container_id(part: &str) -> Option<&str> {
     const ID_DIGITS: usize = 64;

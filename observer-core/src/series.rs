@@ -1,13 +1,13 @@
 //! The time series of a watch for Prometheus. Like the tracker it is pure, and it receives the same samples.
 //!
-//! The tracker's snapshot cannot serve as the source: it folds ended groups together, while a counter must never decrease,
-//! or Prometheus takes it for a restart. Therefore [`Series`] adds each group's increases from sample to sample to the
-//! counters of its label set, and these outlive the group.
+//! The tracker's snapshot cannot serve as the source: it folds ended groups together, while a counter must never
+//! decrease, or Prometheus takes it for a restart. Therefore [`Series`] adds each group's increases from sample to
+//! sample to the counters of its label set, and these outlive the group.
 //!
 //! The number of label sets is bounded. They are admitted first come, first served, and later ones share one overflow
 //! set. A label set expires when it has been inactive for a configured time. Its counts are not moved to another set,
-//! because `rate()` would count them twice. If it returns, it starts at 0, as after a restart. A set that returns in the
-//! very sample in which it would expire stays, because to a scraper its counters would only decrease.
+//! because `rate()` would count them twice. If it returns, it starts at 0, as after a restart. A set that returns in
+//! the very sample in which it would expire stays, because to a scraper its counters would only decrease.
 
 mod counters;
 mod label;
@@ -94,7 +94,8 @@ impl Series {
         }
     }
 
-    /// The values of this label set, marked as active now; those of the overflow set if no more label sets are admitted.
+    /// The values of this label set, marked as active now; those of the overflow set if no more label sets are
+    /// admitted.
     fn values_mut(&mut self, labels: Option<LabelSet>, unix_ns: i64) -> &mut Values {
         match labels {
             Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.config.max_label_sets => {
@@ -123,8 +124,8 @@ impl Series {
         self.overflowed.retain(|_, last_active_unix_ns| is_current(*last_active_unix_ns));
     }
 
-    /// Sockets in TIME_WAIT by destination. If there are too many destinations, those with the most sockets are kept and
-    /// the others added up.
+    /// Sockets in TIME_WAIT by destination. If there are too many destinations, those with the most sockets are kept
+    /// and the others added up.
     fn time_wait_sockets(&self, states: &[SocketState]) -> Vec<(Option<LabelSet>, u64)> {
         let mut sockets: BTreeMap<LabelSet, u64> = BTreeMap::new();
         for state in states.iter().filter(|state| state.state == TIME_WAIT) {

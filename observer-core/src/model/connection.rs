@@ -7,8 +7,8 @@ use compact_str::CompactString;
 use super::wire::{Application, Cause, CloseKind, Closer, Failure, GroupKey, Protocol, RowKind, Why};
 use crate::runtime::Process;
 
-/// Identifies a connection within a watch. The kernel reuses the addresses of freed sockets, so the connect time is part
-/// of the identity.
+/// Identifies a connection within a watch. The kernel reuses the addresses of freed sockets, so the connect time is
+/// part of the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionKey {
     pub socket: u64,

@@ -1,13 +1,14 @@
 //! The file format: one JSON object per line. The first line is a header, then come the tracker's events and samples in
 //! order, and the last line marks the end.
 //!
-//! A sample is stored as the difference to the previous one: the groups that changed, the keys of those that disappeared,
-//! and the losses and the listing of sockets if they changed. Otherwise a watch over 10,000 groups would write all of them
-//! every second.
+//! A sample is stored as the difference to the previous one: the groups that changed, the keys of those that
+//! disappeared, and the losses and the listing of sockets if they changed. Otherwise a watch over 10,000 groups would
+//! write all of them every second.
 //!
-//! Readers ignore fields that they do not know, and read an absent field as zero, unknown or unchanged. Therefore counters
-//! and fields can be added within a format version, and the compiler demands an entry in `format/` for each of them.
-//! Enumerations are written by name. A recording contains no kernel address: connections are identified by number.
+//! Readers ignore fields that they do not know, and read an absent field as zero, unknown or unchanged. Therefore
+//! counters and fields can be added within a format version, and the compiler demands an entry in `format/` for each of
+//! them. Enumerations are written by name. A recording contains no kernel address: connections are identified by
+//! number.
 
 mod connection;
 mod group;

@@ -144,8 +144,8 @@ fn event(EventLine { unix_ns, kind, id, group, connection }: EventLine) -> Event
     Event { kind, unix_ns, key: ConnectionKey { socket: id, connect_ns: 0 }, group, connection }
 }
 
-/// Checks all 64-bit words after the name against [`MAX_COUNT`], except for `lifetime_us_sum`, which may exceed it and is
-/// not added up.
+/// Checks all 64-bit words after the name against [`MAX_COUNT`], except for `lifetime_us_sum`, which may exceed it and
+/// is not added up.
 fn has_sane_counters(group: &GroupSample) -> bool {
     let counters = GroupCounters { lifetime_us_sum: 0, ..group.counters };
     let counters = &bytemuck::bytes_of(&counters)[size_of_val(&counters.comm)..];

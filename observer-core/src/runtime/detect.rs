@@ -10,8 +10,8 @@ use super::{
 };
 
 impl Runtime {
-    /// Detects a process's runtime from the file name of its executable, the executable's contents if they are readable,
-    /// and its loaded libraries. None if the evidence is insufficient.
+    /// Detects a process's runtime from the file name of its executable, the executable's contents if they are
+    /// readable, and its loaded libraries. None if the evidence is insufficient.
     ///
     /// The most reliable evidence is checked first: an executable built by Go is Go, no matter what it has loaded.
     pub fn detect(

@@ -1,5 +1,5 @@
-//! Detects executables built by Go from the build information that its linker writes into each of them, in the way of Go's
-//! own debug/buildinfo.
+//! Detects executables built by Go from the build information that its linker writes into each of them, in the way of
+//! Go's own debug/buildinfo.
 
 use super::{
     elf::{Elf, ReadAt},

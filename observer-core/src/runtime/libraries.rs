@@ -94,10 +94,10 @@ impl LoadedLibraries {
         machines.into_iter().find(|(library, _)| self.has(*library)).map(|(_, runtime)| runtime)
     }
 
-    /// The interpreter of the scripts that a process runs, if the process is a server that runs scripts (`is_script_server`).
-    /// Other programs load these libraries for plugins (snmpd, unbound, gdb, PostgreSQL), and editors load several of them.
-    /// Python is the exception: a bundled library belongs to a Python program that is packaged as an executable of its own.
-    /// Several interpreters yield `Unknown`.
+    /// The interpreter of the scripts that a process runs, if the process is a server that runs scripts
+    /// (`is_script_server`). Other programs load these libraries for plugins (snmpd, unbound, gdb, PostgreSQL), and
+    /// editors load several of them. Python is the exception: a bundled library belongs to a Python program that is
+    /// packaged as an executable of its own. Several interpreters yield `Unknown`.
     pub(super) fn embedded_interpreter(self, is_script_server: bool) -> Option<Runtime> {
         let languages = [
             (Library::Python, Runtime::Python),

@@ -1,6 +1,7 @@
-//! Detects executables whose `main` is written in Rust, even if they are stripped. Before `main`, Rust's standard library
-//! ignores SIGPIPE and asserts that this worked, and the assertion's message is among the constants. A C program that links
-//! a Rust library does not use that startup code, so a linker that drops unused sections (`--gc-sections`) drops the message.
+//! Detects executables whose `main` is written in Rust, even if they are stripped. Before `main`, Rust's standard
+//! library ignores SIGPIPE and asserts that this worked, and the assertion's message is among the constants. A C
+//! program that links a Rust library does not use that startup code, so a linker that drops unused sections
+//! (`--gc-sections`) drops the message.
 
 use super::elf::{Elf, ReadAt};
 
@@ -10,8 +11,8 @@ const SECTION: &[u8] = b".rodata";
 /// message continues with `libc::SIG_IGN)` or, in newer releases, `handler)`.
 const MESSAGE: &[u8] = b"assertion failed: signal(libc::SIGPIPE, ";
 
-/// The constants are read in chunks of this size. The search takes some milliseconds, because the page cache holds the file
-/// of a running program. It runs once for each process that nothing else has identified.
+/// The constants are read in chunks of this size. The search takes some milliseconds, because the page cache holds the
+/// file of a running program. It runs once for each process that nothing else has identified.
 const CHUNK_BYTES: usize = 1 << 18;
 
 /// How far the search goes. In the 3.4 MB of constants of a large program (ruff), the message is at 2.3 MB.

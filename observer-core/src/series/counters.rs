@@ -37,8 +37,8 @@ impl Counters {
     pub(super) fn settled(group: &GroupCounters) -> Self {
         let unsettled = unsettled(group);
         let asked = if group.pool & pool::COUNTED == 0 { 0 } else { group.asked };
-        // The kernel goes on counting while a sample is read. It raises `needed` before `asked`, and the sample reads `asked`
-        // before `needed`, so this difference is never too high. The next sample catches up.
+        // The kernel goes on counting while a sample is read. It raises `needed` before `asked`, and the sample reads
+        // `asked` before `needed`, so this difference is never too high. The next sample catches up.
         let avoidable = asked.saturating_sub(group.needed());
         let is_exact = group.pool & pool::UNCLEAR == 0;
         Self {
@@ -102,8 +102,8 @@ fn unsettled(group: &GroupCounters) -> u64 {
     group.tracked.saturating_sub(open_connections(group).max(group.live))
 }
 
-/// Open connections of a group. The subtraction saturates, because a sample is not atomic: it may include the close of a
-/// connection but not its open.
+/// Open connections of a group. The subtraction saturates, because a sample is not atomic: it may include the close of
+/// a connection but not its open.
 pub(super) fn open_connections(group: &GroupCounters) -> u64 {
     (group.opened + group.pre_existing).saturating_sub(group.closed)
 }
