@@ -1,6 +1,6 @@
-//! The tool on real traffic, against a truth that is counted outside of it: by the servers, by the clients' own reports,
-//! and by the peers that the tests are themselves. They need root and the programs of the distribution, and fail without.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! End-to-end tests: the tool on real traffic, compared with counts made elsewhere: by the servers, by the clients, and
+//! by the peers inside the tests. They need root and programs of the distribution, and fail without them.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod addresses;
 mod avoidable;
