@@ -1,4 +1,4 @@
-//! The terminal dashboard: what it shows of real traffic is what the server counted, and what the kernel lists.
+//! The terminal dashboard on real traffic: it shows what the server counted and what the kernel lists.
 
 mod keys;
 mod load;
@@ -13,22 +13,22 @@ use crate::support::{
     sockets,
 };
 
-/// The server of the story.
+/// A server with bodies of 1 MiB, which Go does not drain on its own to keep a connection.
 fn server() -> Server {
     Server::start("-body 1048576")
 }
 
-/// Ten requests.
+/// Sends ten requests.
 fn fetch(server: &Server, options: &str) {
     output_of(&mut go::client(&format!("-url http://{} {options}", server.address())));
 }
 
-/// What a screen shows, whose lines the terminal has broken where they have no room.
+/// Joins lines that the terminal has wrapped.
 fn unwrapped(text: &str) -> String {
     text.replace('\n', "")
 }
 
-/// How many sockets wait in TIME_WAIT for this port.
+/// The number of sockets in TIME_WAIT for this port.
 fn time_wait(port: u16) -> usize {
     sockets::states(port).iter().filter(|state| *state == sockets::TIME_WAIT).count()
 }
@@ -39,15 +39,15 @@ fn assert_row(dashboard: &Dashboard, port: u16, numbers: &[&str]) {
     let row = screen.lines().find(|line| line.contains(go::CLIENT) && line.contains(&destination));
     let words: Vec<&str> = row.unwrap_or_else(|| panic!("no row of the client: {screen}")).split_whitespace().collect();
     let place = words.iter().position(|word| *word == destination).unwrap();
-    assert!(words[place + 1..].starts_with(numbers), "{numbers:?} are expected in {words:?}");
+    assert!(words[place + 1..].starts_with(numbers), "expected {numbers:?} in {words:?}");
 }
 
 #[test]
-fn bodies_closed_unread_are_ten_new_ones_and_named() {
+fn unread_bodies_are_diagnosed_with_ten_new_connections() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
-    // Long enough for its runtime to be recognised, whose words the advice is in.
+    // Stays long enough for its runtime to be recognised, because the advice names the runtime's own functions.
     fetch(&server, "-stay 2s");
     dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read", "io.Copy(io.Discard,", "TIME_WAIT 0"]);
     assert_row(&dashboard, server.port, &["10", "0", "0.0"]);
@@ -57,11 +57,11 @@ fn bodies_closed_unread_are_ten_new_ones_and_named() {
     let text = dashboard.quit();
     let sentence = format!("10 exchanges to 127.0.0.1:{port}: 10 on new connections, 0 reused; ");
     assert!(unwrapped(&text).contains(&sentence) && text.trim_end().ends_with(" avoidable)"), "{text}");
-    assert!(text.contains("PROCESS") && text.contains("response-not-read"), "the summary of lines: {text}");
+    assert!(text.contains("PROCESS") && text.contains("response-not-read"), "no summary table: {text}");
 }
 
 #[test]
-fn bodies_read_first_are_one_new_and_nine_reused() {
+fn read_bodies_show_one_new_and_nine_reused() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));

@@ -1,4 +1,4 @@
-//! Keys, on real traffic: what each does is seen, and what is counted is not touched.
+//! Keys during real traffic: each shows its effect, and none changes the counts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_reset_is_of_the_screen_only() {
+fn reset_key_clears_only_the_display() {
     let _machine = Machine::shared();
     let peer = Peer::echo();
     let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
@@ -25,11 +25,14 @@ fn a_reset_is_of_the_screen_only() {
     let all = format!("9 exchanges to 127.0.0.1:{}: 6 on new connections, 3 reused; 1 connection would", peer.port());
     assert!(unwrapped(&text).contains(&all), "{text}");
     let since: Vec<&str> = text.lines().filter(|line| line.contains("since")).collect();
-    assert!(matches!(since[..], [line] if line.contains('1') && line.contains('3')), "a line more: {text}");
+    assert!(
+        matches!(since[..], [line] if line.contains('1') && line.contains('3')),
+        "no line with the numbers since the reset: {text}"
+    );
 }
 
 #[test]
-fn a_frozen_picture_keeps_counting() {
+fn counting_continues_while_the_display_is_frozen() {
     let _machine = Machine::shared();
     let peer = Peer::echo();
     let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
@@ -43,7 +46,7 @@ fn a_frozen_picture_keeps_counting() {
     visit(&peer, 3);
     std::thread::sleep(Duration::from_millis(2500));
     dashboard.shows(&[&header(2, 0, "0.0 %")]);
-    assert_eq!(last_written(), frozen, "nothing is written that nobody sees");
+    assert_eq!(last_written(), frozen, "a frozen display writes nothing");
     dashboard.press(" ");
     dashboard.shows(&[&header(5, 0, "0.0 %")]);
     dashboard.shows_no_more("FROZEN");
@@ -51,7 +54,7 @@ fn a_frozen_picture_keeps_counting() {
 }
 
 #[test]
-fn help_names_every_key_and_goes() {
+fn help_lists_every_key_and_closes() {
     let _machine = Machine::shared();
     let mut dashboard = Dashboard::start("-p 1");
     dashboard.press("?");
@@ -62,7 +65,7 @@ fn help_names_every_key_and_goes() {
 }
 
 #[test]
-fn rows_are_filtered_sorted_selected_and_widened() {
+fn rows_can_be_filtered_sorted_selected_and_widened() {
     let _machine = Machine::shared();
     let (server, peer) = (server(), Peer::echo());
     let mut dashboard = Dashboard::start(&format!("-p {},{}", server.port, peer.port()));
@@ -76,13 +79,13 @@ fn rows_are_filtered_sorted_selected_and_widened() {
             screen.lines().skip_while(|line| !line.contains("DESTINATION")).position(|line| line.contains(text));
         table.unwrap_or_else(|| panic!("no {text}: {screen}"))
     };
-    assert!(place(&first) < place(&other), "the most new ones come first");
+    assert!(place(&first) < place(&other), "sorted by new, descending");
     dashboard.press("o");
     dashboard.shows(&["NEW▲"]);
-    assert!(place(&first) > place(&other), "the other way round");
+    assert!(place(&first) > place(&other), "sorted by new, ascending");
     dashboard.press("s");
     dashboard.shows(&["REUSED▼"]);
-    assert!(place(&first) > place(&other), "the most reused ones come first");
+    assert!(place(&first) > place(&other), "sorted by reused, descending");
 
     dashboard.press("/story");
     dashboard.shows(&["Groups 1 of 2", "/story"]);
@@ -99,7 +102,7 @@ fn rows_are_filtered_sorted_selected_and_widened() {
 }
 
 #[test]
-fn processes_of_one_name_unfold() {
+fn group_of_processes_unfolds_and_folds() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));

@@ -1,5 +1,5 @@
-//! When the client notices that a connection has been idle for too long: by a timer, or at the next request. And what is no
-//! timeout at all.
+//! Idle timeouts of clients that notice them only at the next request, and closes of idle connections that are no
+//! timeout.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[test]
-fn at_the_next_request() {
+fn idle_timeout_noticed_at_the_next_request_is_diagnosed() {
     for runs_ruby in [true, false] {
         let (report, truth) = seen("", |url| {
             let mut client = if runs_ruby {
@@ -37,7 +37,7 @@ fn at_the_next_request() {
     }
 }
 
-/// Forwards what comes, as it does unless told otherwise.
+/// Starts squid as a forward proxy with its default use of connections.
 fn squid() -> (Service, u16) {
     let (folder, port) = (service::folder(), Closed::new());
     let number = port.address.port();
@@ -47,17 +47,17 @@ fn squid() -> (Service, u16) {
          cache_log {path}/cache.log\npid_filename {path}/pid\ncoredump_dir {path}\nshutdown_lifetime 1 seconds\n\
          cache_effective_user nobody\ncache_effective_group nogroup\n"
     );
-    fs::write(folder.path().join("squid.conf"), configuration).expect("it can be written");
+    fs::write(folder.path().join("squid.conf"), configuration).expect("cannot write the file");
     crate::support::nobody::give_away(folder.path());
-    // Its shared memory goes by this name.
+    // The name of its shared memory.
     let name = format!("reuse{number}");
     let mut squid = program("squid", "squid");
     (Service::start(squid.args(["-N", "-n", &name, "-f", "squid.conf"]), folder, [port]), number)
 }
 
-/// It makes a POST on a fresh connection, and closes the idle one that it would have used.
+/// squid sends a POST on a fresh connection, and closes the idle connection that it could have used.
 #[test]
-fn a_post_on_a_fresh_connection_is_no_timeout() {
+fn post_on_a_fresh_connection_is_not_diagnosed_as_a_timeout() {
     for (methods, pause) in [
         ("POST,POST,POST,POST,POST,POST,POST", "0.4"),
         ("GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST", "1.2"),

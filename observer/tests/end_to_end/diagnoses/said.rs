@@ -1,4 +1,4 @@
-//! What a person reads of it.
+//! Diagnoses as the lines output shows them.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::support::{
     tool::Begun,
 };
 
-/// What is written until the watch ends.
+/// Ends the watch, and returns its whole output.
 fn rest(begun: Begun) -> String {
     let Begun { mut tool, mut stdout, mut first } = begun;
     tool.signal(Signal::INT);
@@ -30,7 +30,7 @@ fn rest(begun: Begun) -> String {
     first
 }
 
-/// The lines that name a diagnosis, and what follows each, unwrapped: evidence, and advice behind an arrow.
+/// The diagnoses in the text: each title, and below it, unwrapped, the evidence, and the advice after an arrow.
 fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, String, String)> {
     let title = format!(" → {remote}: ");
     let lines: Vec<&str> = text.lines().collect();
@@ -45,7 +45,7 @@ fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, String, String)> 
 }
 
 #[test]
-fn evidence_and_advice_follow() {
+fn lines_show_evidence_and_advice() {
     let _machine = Machine::shared();
     let server = Server::start("-body 2097152");
     let address = server.address();
@@ -54,16 +54,16 @@ fn evidence_and_advice_follow() {
     assert_eq!(server.truth().connections, 10, "what the server counted");
     let text = rest(watch);
     let [("response-not-read", evidence, advice)] = &diagnoses(&text, &address.to_string())[..] else {
-        panic!("one diagnosis was expected: {text}")
+        panic!("expected one diagnosis: {text}")
     };
     assert!(evidence.starts_with("10 of 10 closed by this process "), "{evidence}");
     assert!(advice.starts_with("Read the response to its end before closing it"), "{advice}");
 }
 
-/// Answers each request, whose path says what comes after that.
+/// Answers each request, and then does what its path asks for.
 fn as_asked(mut stream: TcpStream) {
     while let Some(head) = read_head(&mut stream) {
-        stream.write_all(b"hello").expect("it can be answered");
+        stream.write_all(b"hello").expect("cannot send the answer");
         match head.split(' ').nth(1) {
             Some("/close") => return,
             Some("/wait") => return sleep(IDLE),
@@ -72,26 +72,27 @@ fn as_asked(mut stream: TcpStream) {
     }
 }
 
-/// Longer than what counts as "after the response".
+/// Longer than the limit for "after the response".
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Four things go wrong here: the surest three are told, and the last is left to JSON.
+/// The group has four problems: the lines show the three surest, and JSON all four.
 #[test]
-fn no_more_than_three_for_a_group() {
+fn lines_show_at_most_three_diagnoses_of_a_group() {
     let _machine = Machine::shared();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("summary");
     let peer = Peer::new(as_asked);
     let watch = Begun::watch(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
-    // Asks once, and reads so much of the answer.
+    // Sends one request, and reads this many bytes of the answer.
     let used = |path: &str, read: usize| {
         let mut stream = peer.connect();
         send(&mut stream, format!("GET {path} HTTP/1.1\r\n\r\n"));
-        stream.peek(&mut [0; 5]).expect("an answer comes");
-        stream.read_exact(&mut [0; 5][..read]).expect("it can be read");
+        stream.peek(&mut [0; 5]).expect("cannot read the answer");
+        stream.read_exact(&mut [0; 5][..read]).expect("cannot read the answer");
         stream
     };
-    let until_the_end = |mut stream: TcpStream| assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
+    let until_the_end =
+        |mut stream: TcpStream| assert_eq!(stream.read(&mut [0]).expect("cannot read to the peer's FIN"), 0);
     for _ in 0..6 {
         drop(used("/", 1));
         until_the_end(used("/close", 5));
@@ -105,7 +106,8 @@ fn no_more_than_three_for_a_group() {
     peer.wait_for(22);
     let text = rest(watch);
     let told: Vec<&str> = diagnoses(&text, &peer.address.to_string()).into_iter().map(|told| told.0).collect();
-    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("it is there")).expect("it is JSON");
+    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the summary"))
+        .expect("the summary is JSON");
     let known: Vec<&Value> =
         summary["groups"][0]["diagnoses"].as_array().expect("a list").iter().map(|of| &of["cause"]).collect();
     assert_eq!(
