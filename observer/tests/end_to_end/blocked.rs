@@ -1,4 +1,4 @@
-//! A standard output that takes nothing more: counting goes on, and so do the ends.
+//! A standard output that accepts no more data must not stop the counting, nor the ways to end a watch.
 
 use std::{fs, io::Read as _, process::Stdio, time::Duration};
 
@@ -14,28 +14,30 @@ use crate::support::{
     tool::{self, Begun, Process},
 };
 
-/// Makes far more traffic than a pipe holds: ten exchanges a connection.
+/// Makes far more traffic than a pipe holds, with ten exchanges on each connection.
 fn fill(begun: &Begun, peer: &Peer, connections: u64) {
     for n in 0..connections {
         let mut stream = peer.connect();
         (0..10).for_each(|_| ask(&mut stream));
         if n == connections / 2 {
             let pipe = begun.stdout.get_ref();
-            // It can be full with less than its size in it: each write begins a new page.
-            eventually("the pipe is filled", || ioctl_fionread(pipe).expect("a pipe says it") > 32_000);
+            // The pipe can be full with fewer bytes than its size, because each write begins a new page.
+            eventually("the pipe is filled", || {
+                ioctl_fionread(pipe).expect("cannot read the pipe's fill level") > 32_000
+            });
         }
     }
     peer.wait_for(connections);
 }
 
 #[test]
-fn counting_goes_on() {
+fn counting_continues_while_standard_output_is_blocked() {
     const CONNECTIONS: u64 = 4_000;
     let _machine = Machine::alone();
     let peer = Peer::echo();
     let mut begun = Begun::watch(&format!("-p {} -o json --exchanges", peer.port()));
     fill(&begun, &peer, CONNECTIONS);
-    // Now it is read again, to the end.
+    // Reads the pipe to its end.
     begun.tool.signal(Signal::INT);
     let mut text = begun.first;
     begun.stdout.read_to_string(&mut text).expect("the output is UTF-8");
@@ -46,14 +48,14 @@ fn counting_goes_on() {
     report.assert_totals(&json!({ "opened": CONNECTIONS, "closed": CONNECTIONS, "exchanges": 10 * CONNECTIONS }));
     report.assert_totals(&json!({ "new": CONNECTIONS, "reused": 9 * CONNECTIONS, "unused": 0, "untracked": 0 }));
     assert_fields(&report.summary, &json!({ "complete": lost == 0, "exact": true }));
-    assert_eq!(report.rows.len() as u64 + lost, 12 * CONNECTIONS, "each row is written or counted as lost");
+    assert_eq!(report.rows.len() as u64 + lost, 12 * CONNECTIONS, "rows either written or counted as lost");
 }
 
 #[test]
-fn a_signal_ends_the_watch() {
+fn signal_ends_a_watch_with_blocked_standard_output() {
     const CONNECTIONS: u64 = 1_000;
     let _machine = Machine::alone();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("summary");
     let peer = Peer::echo();
     let arguments = format!("-p {} -o json --exchanges --summary {}", peer.port(), file.display());
@@ -61,39 +63,41 @@ fn a_signal_ends_the_watch() {
     fill(&begun, &peer, CONNECTIONS);
     begun.tool.signal(Signal::TERM);
     let status = begun.tool.wait(Duration::from_secs(5));
-    assert_eq!(status.code(), Some(1), "the summary could not be written to standard output");
-    assert!(begun.tool.stderr().contains("standard output"), "it says so");
-    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("the file is there")).expect("JSON");
+    assert_eq!(status.code(), Some(1), "exit code when standard output does not take the summary");
+    assert!(begun.tool.stderr().contains("standard output"), "stderr does not mention standard output");
+    let summary: Value =
+        serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the file")).expect("the file is JSON");
     contract::check_summary(&summary);
     assert_fields(&summary["totals"], &json!({ "opened": CONNECTIONS, "exchanges": 10 * CONNECTIONS }));
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn second_signal_ends_a_blocked_watch_at_once() {
     let _machine = Machine::alone();
     let peer = Peer::echo();
     let mut begun = Begun::watch(&format!("-p {} -o json --exchanges", peer.port()));
     fill(&begun, &peer, 500);
     begun.tool.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(200));
-    assert!(begun.tool.has_ended().is_none(), "it waits for standard output");
+    assert!(begun.tool.has_ended().is_none(), "the watch should wait for standard output");
     begun.tool.signal(Signal::INT);
     assert_eq!(begun.tool.wait(Duration::from_secs(5)).code(), Some(1));
-    // Had it waited to the end, it would say that standard output did not take the summary.
+    // A watch that waits to the end reports that standard output did not take the summary.
     assert_eq!(begun.tool.stderr(), "");
 }
 
 #[test]
-fn a_full_disk_is_said_and_the_summary_kept() {
+fn full_disk_is_reported_and_the_summary_file_is_written() {
     let _machine = Machine::shared();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("summary");
     let peer = Peer::echo();
     let arguments = format!("-p {} -o json --summary {}", peer.port(), file.display());
-    let full = fs::File::options().write(true).open("/dev/full").expect("it can be opened");
+    let full = fs::File::options().write(true).open("/dev/full").expect("cannot open /dev/full");
     let mut tool = Process::start(tool::command(&arguments).stdout(full).stderr(Stdio::piped()));
     assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(1));
     let stderr = tool.stderr();
     assert!(stderr.contains("standard output") && stderr.contains("No space left"), "{stderr}");
-    contract::check_summary(&serde_json::from_str(&fs::read_to_string(&file).expect("it is there")).expect("JSON"));
+    let summary = fs::read_to_string(&file).expect("cannot read the file");
+    contract::check_summary(&serde_json::from_str(&summary).expect("the file is JSON"));
 }

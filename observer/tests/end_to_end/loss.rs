@@ -1,4 +1,4 @@
-//! Rooms that are too small. What is lost is counted, and what is not lost stays exact.
+//! Buffers and maps that are too small. Losses are counted, and everything else stays exact.
 
 use std::net::TcpStream;
 
@@ -18,9 +18,9 @@ fn verdict(report: &Report) -> (&Value, &Value) {
 }
 
 #[test]
-fn rows_are_lost_and_totals_are_not() {
+fn small_ring_loses_rows_but_totals_stay_exact() {
     let machine = Machine::alone();
-    // Kept alive, only a row for each exchange makes a flood.
+    // On kept connections, only a row for each exchange fills the ring.
     for (load, options) in [(CONNECTION_A_REQUEST, "--ring-size 4096"), (KEPT_ALIVE, "--ring-size 4096 --exchanges")] {
         let (report, truth) = load.watched(&machine, options);
         load.assert_totals(&report, truth);
@@ -30,11 +30,11 @@ fn rows_are_lost_and_totals_are_not() {
 }
 
 #[test]
-fn connections_without_room_are_counted_as_untracked() {
+fn connections_beyond_max_connections_are_counted_as_untracked() {
     const CONNECTIONS: u64 = 1_000;
     const ROOM: u64 = 64;
     let machine = Machine::alone();
-    // Both ends are in this process.
+    // Both ends of each connection are in this process.
     allow_open_files(2 * CONNECTIONS + 500);
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --max-connections {ROOM}", peer.port()));
@@ -53,7 +53,7 @@ fn connections_without_room_are_counted_as_untracked() {
 }
 
 #[test]
-fn room_that_is_free_again_is_used_again() {
+fn freed_connection_slots_are_reused() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --max-connections 8", peer.port()));

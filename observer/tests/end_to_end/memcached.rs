@@ -1,4 +1,4 @@
-//! memcached: recognised by a command together with its answer. The server counts.
+//! memcached, recognised by a command and its answer. The server counts independently.
 
 use std::{
     collections::HashMap,
@@ -26,11 +26,11 @@ fn start() -> (Service, u16) {
     (Service::start(&mut memcached, service::folder(), [port]), number)
 }
 
-/// What the server has counted so far, this connection included.
+/// The server's statistics so far, which include this connection.
 fn statistics(port: u16) -> HashMap<String, u64> {
-    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("memcached listens"));
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to memcached"));
     send(stream.get_mut(), "stats\r\n");
-    let lines = stream.lines().map(|line| line.expect("memcached answers")).take_while(|line| line != "END");
+    let lines = stream.lines().map(|line| line.expect("cannot read the answer")).take_while(|line| line != "END");
     let statistic = |line: String| {
         let [_, name, value] = line.split(' ').collect::<Vec<_>>()[..] else { return None };
         Some((name.to_owned(), value.parse().ok()?))
@@ -39,7 +39,7 @@ fn statistics(port: u16) -> HashMap<String, u64> {
 }
 
 #[test]
-fn commands_of_pymemcache() {
+fn memcached_commands_of_pymemcache_are_exact() {
     const CONNECTIONS: u64 = 4;
     const TIMES: u64 = 5;
     let machine = Machine::shared();
@@ -51,7 +51,7 @@ fn commands_of_pymemcache() {
     let report = watch.end();
     let after = statistics(port);
     let counted = |names: &[&str]| names.iter().map(|name| after[*name] - before[*name]).sum::<u64>();
-    // One more asks for the statistics.
+    // The second query of the statistics is a connection too.
     assert_eq!(counted(&["total_connections"]) - 1, CONNECTIONS, "what memcached counted");
     let commands = counted(&["cmd_get", "cmd_set", "delete_hits", "delete_misses"]);
     assert_eq!(commands, 4 * CONNECTIONS * TIMES, "what memcached counted");

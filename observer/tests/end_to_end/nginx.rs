@@ -1,4 +1,4 @@
-//! nginx as the server, whose log says which connection each request came on, and as the client of what is behind it.
+//! nginx as a server, whose log tells the connection of each request, and as a client of its upstream.
 
 use std::{collections::HashMap, fs, process::Command};
 
@@ -16,7 +16,7 @@ use crate::support::{
     sockets::Closed,
 };
 
-/// One process, so that ending it ends all. The log is written request by request.
+/// A single process, so stopping it stops everything. The log is not buffered.
 const COMMON: &str = "
     daemon off; master_process off; pid nginx.pid; error_log errors info;
     events {}
@@ -30,13 +30,13 @@ pub(crate) fn start(http: &str, port: Closed) -> Service {
     let folder = service::folder();
     certificate::make(folder.path());
     fs::write(folder.path().join("nginx.conf"), format!("{COMMON} http {{ {HTTP} {http} }}"))
-        .expect("it can be written");
+        .expect("cannot write the file");
     let mut nginx = program("nginx", "nginx");
     nginx.args(["-e", "errors", "-c", "nginx.conf", "-p"]).arg(folder.path());
     Service::start(&mut nginx, folder, [port])
 }
 
-/// nginx as the server, watched while `clients` ask it: the tool says of each connection what the log says of it.
+/// Watches `clients` of nginx, and asserts that the tool and nginx's log agree on every connection.
 fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     let machine = Machine::shared();
     let port = Closed::new();
@@ -61,7 +61,7 @@ fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     report
 }
 
-/// Connections that came without a request: ab makes some when it is about to end.
+/// Connections without a request: ab opens some of them shortly before it ends.
 fn unused(errors: &str) -> u64 {
     let unused = ["while waiting for request", "while SSL handshaking"];
     errors.lines().filter(|line| unused.iter().any(|reason| line.contains(reason))).count() as u64
@@ -71,7 +71,7 @@ pub(crate) fn assert_is_logged(report: &Report, log: &str, unused: u64) {
     let mut requests: HashMap<&str, u64> = HashMap::new();
     for line in log.lines() {
         let [connection, n, status] = line.split(' ').collect::<Vec<_>>()[..] else {
-            panic!("a line of the log: {line}")
+            panic!("unexpected log line: {line}")
         };
         let seen = requests.entry(connection).or_default();
         *seen += 1;
@@ -99,7 +99,7 @@ pub(crate) fn curl(url: &str, addresses: usize) {
 }
 
 #[test]
-fn curl_asks_it() {
+fn curl_connections_match_nginxs_log() {
     for scheme in ["http", "https"] {
         let report = served(scheme, |url| {
             curl(url, 7);
@@ -110,7 +110,7 @@ fn curl_asks_it() {
 }
 
 #[test]
-fn ab_keeps_its_connections_to_it() {
+fn kept_connections_of_ab_match_nginxs_log() {
     for scheme in ["http", "https"] {
         let report = served(scheme, |url| assert_eq!(ab(url, "-k -n 300 -c 8").kept_alive, 300));
         report.assert_totals(&json!({ "exchanges": 300 }));
@@ -118,7 +118,7 @@ fn ab_keeps_its_connections_to_it() {
 }
 
 #[test]
-fn ab_connects_to_it_for_each_request() {
+fn single_request_connections_of_ab_match_nginxs_log() {
     for scheme in ["http", "https"] {
         let report = served(scheme, |url| assert_eq!(ab(url, "-n 300 -c 8").requests, 300));
         report.assert_totals(&json!({ "exchanges": 300, "new": 300 }));
@@ -149,14 +149,14 @@ fn forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
 }
 
 #[test]
-fn it_keeps_connections_to_its_upstream_when_told_to() {
+fn nginx_reuses_upstream_connections_with_keepalive() {
     forwarded("keepalive 8;", None, Expected::Fewer);
     forwarded("keepalive 8;", Some("1.2"), Expected::Fewer);
     forwarded("keepalive 8;", Some("1.3"), Expected::Fewer);
 }
 
 #[test]
-fn it_connects_to_its_upstream_for_each_request_by_itself() {
+fn nginx_opens_an_upstream_connection_per_request_by_default() {
     forwarded("", None, Expected::OneEach);
     forwarded("", Some("1.2"), Expected::OneEach);
     forwarded("", Some("1.3"), Expected::OneEach);

@@ -1,5 +1,5 @@
-//! HAProxy that says on whose behalf it connects, before anything else (the PROXY protocol). This header asks nothing, and
-//! what follows it is recognised as if it came first. The truth is the log of nginx, which takes the header.
+//! The PROXY protocol: HAProxy sends a header with the client's address first. The header is no exchange, and the
+//! protocol after it is recognised as if it came first. nginx accepts the header, and its log tells the requests.
 
 use crate::{
     haproxy, nginx,
@@ -8,7 +8,7 @@ use crate::{
 
 use serde_json::json;
 
-/// Five requests through HAProxy, which keeps one connection to nginx for them.
+/// Makes five requests through HAProxy, which uses one connection to nginx.
 fn five(header: &str, is_tls: bool) {
     const TLS: &str = "ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem;";
     let machine = Machine::shared();
@@ -33,13 +33,13 @@ fn five(header: &str, is_tls: bool) {
 }
 
 #[test]
-fn a_header_of_text() {
+fn text_proxy_header_is_no_exchange() {
     five("send-proxy", false);
     five("send-proxy", true);
 }
 
 #[test]
-fn a_binary_header() {
+fn binary_proxy_header_is_no_exchange() {
     five("send-proxy-v2", false);
     five("send-proxy-v2", true);
 }

@@ -1,5 +1,5 @@
-//! What the tool does not do, and how it says so: without privileges, and with values that make no sense. It says so
-//! before anything is attached: whoever may not attach is told of a wrong value all the same.
+//! Refusals of the tool: missing privileges and invalid values. They come before anything is attached, so unprivileged
+//! users also learn of an invalid value.
 
 use std::{path::Path, process::Command};
 
@@ -9,18 +9,18 @@ use crate::support::{
     tool::{self, Ended},
 };
 
-/// That it ended with `code`, said nothing on standard output, and said all this on stderr.
+/// Asserts the exit code, an empty standard output, and that stderr contains all these words.
 #[track_caller]
 fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
     ended.assert_code(code);
     assert_eq!(ended.stdout, "");
     for word in words {
-        assert!(ended.stderr.contains(word), "{word:?} is not said: {}", ended.stderr);
+        assert!(ended.stderr.contains(word), "{word:?} is missing: {}", ended.stderr);
     }
 }
 
 #[test]
-fn an_ordinary_user_is_told_what_is_missing_and_what_to_run() {
+fn unprivileged_user_gets_the_missing_capabilities_and_a_command() {
     let (_folder, tool) = for_everybody();
     for arguments in ["-p 8080", "-p 8080 -o json", "--port 8080 --hooks sockops,tracepoint", ""] {
         let ended = Ended::run(&mut as_nobody(&tool, arguments));
@@ -32,7 +32,7 @@ fn an_ordinary_user_is_told_what_is_missing_and_what_to_run() {
 }
 
 #[test]
-fn a_flag_that_does_not_exist() {
+fn unknown_option_is_refused() {
     let (_folder, tool) = for_everybody();
     for arguments in ["--prot 8080", "-x", "watch", "--min-reuse 0.5", "-- true"] {
         for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
@@ -42,7 +42,7 @@ fn a_flag_that_does_not_exist() {
 }
 
 #[test]
-fn values_that_make_no_sense() {
+fn invalid_values_are_refused_with_the_accepted_ones() {
     let (_folder, tool) = for_everybody();
     for (arguments, value, accepted) in [
         ("-p 70000", "70000", "1 to 65535"),
@@ -76,15 +76,15 @@ fn values_that_make_no_sense() {
 }
 
 #[test]
-fn a_process_that_has_ended() {
-    let mut child = Command::new("true").spawn().expect("it can be run");
+fn pid_of_an_ended_process_is_refused() {
+    let mut child = Command::new("true").spawn().expect("cannot run true");
     let pid = child.id().to_string();
-    child.wait().expect("it ends");
+    child.wait().expect("cannot wait for true");
     assert_says(&Ended::run(&mut tool::command(&format!("--pid {pid}"))), 2, &[&pid, "no such process"]);
 }
 
 #[test]
-fn files_that_cannot_be_written() {
+fn unwritable_files_are_refused() {
     let _machine = Machine::shared();
     let (folder, tool) = for_everybody();
     let nowhere = Path::new("/no/such/folder/file");

@@ -1,4 +1,4 @@
-//! SSH: some ten turns exchange keys, log in and run a command. None of them is a request; all are marked.
+//! SSH: about ten turns exchange keys, log in and run a command. None is a request, and all are marked.
 
 use std::{fs, path::Path, process::Command};
 
@@ -28,16 +28,16 @@ fn sshd() -> (Service, u16) {
         "ListenAddress 127.0.0.1\nPort {number}\nHostKey {path}/host\nAuthorizedKeysFile {path}/user.pub\nPidFile none\n\
          StrictModes no\nUsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\nLogLevel VERBOSE\n"
     );
-    fs::write(folder.path().join("sshd.conf"), configuration).expect("it can be written");
-    // It confines its children to this folder, and does not make it.
-    fs::create_dir_all("/run/sshd").expect("a folder can be made");
-    // It runs itself again, and so wants its full path.
+    fs::write(folder.path().join("sshd.conf"), configuration).expect("cannot write the file");
+    // sshd confines its child processes to this directory, but does not create it.
+    fs::create_dir_all("/run/sshd").expect("cannot create a directory");
+    // sshd re-executes itself, and so requires its full path.
     drop(program("sshd", "openssh-server"));
     let mut sshd = Command::new("/usr/sbin/sshd");
     (Service::start(sshd.args(["-D", "-e", "-f", "sshd.conf"]), folder, [port]), number)
 }
 
-/// So many commands, with a connection for each.
+/// Runs this many commands, each with a connection of its own.
 pub(crate) fn commands(times: u64) -> Report {
     let machine = Machine::shared();
     let (sshd, port) = sshd();
@@ -62,6 +62,6 @@ pub(crate) fn commands(times: u64) -> Report {
 }
 
 #[test]
-fn a_connection_for_each_command() {
+fn ssh_turns_are_marked() {
     commands(3).assert_marked("plain", Some("ssh"));
 }
