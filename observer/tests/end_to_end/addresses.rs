@@ -26,7 +26,7 @@ fn ipv6_loopback_is_counted() {
         curl.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*"]);
         output_of(curl.args(["/a", "/b", "/c"].map(|path| format!("{scheme}://{remote}{path}"))));
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 3), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 3), "counts of the server");
         let report = watch.end();
         report.assert_complete();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 3, "new": 1, "reused": 2 }));

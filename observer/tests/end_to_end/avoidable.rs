@@ -21,8 +21,8 @@ use crate::{
         programs::{output_of, program},
         python::python,
         report::{Report, assert_fields},
-        sockets::Closed,
-        tool::Begun,
+        sockets::ReservedPort,
+        tool::RunningWatch,
     },
 };
 
@@ -49,7 +49,7 @@ fn kept_connection_is_needed() {
     let server = Server::start("");
     let watch = machine.watch(format!("-p {}", server.port));
     output_of(&mut go::client(&format!("-url http://{} -read", server.address())));
-    assert_eq!(server.truth().connections, 1, "what the server counted");
+    assert_eq!(server.truth().connections, 1, "counts of the server");
     assert_pool(&watch.end(), 1, 1, true);
 }
 
@@ -60,7 +60,7 @@ fn connections_closed_with_unread_bodies_are_avoidable() {
     let server = Server::start("-body 1048576");
     let watch = machine.watch(format!("-p {}", server.port));
     output_of(&mut go::client(&format!("-url http://{}", server.address())));
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
     assert_eq!(report.total("asked"), 10, "{:#}", report.summary);
     assert!((1..=2).contains(&report.total("needed")), "{:#}", report.summary);
@@ -70,12 +70,12 @@ fn connections_closed_with_unread_bodies_are_avoidable() {
 fn grpc(channels: u64, calls: u64, order: &str) -> Report {
     let machine = Machine::shared();
     let mut server = Dialogue::start(&mut python("grpc_server.py"));
-    let port = server.hear();
+    let port = server.next_line();
     let watch = machine.watch(format!("-p {port}"));
     output_of(python("grpc_client.py").args([&port, &channels.to_string(), &calls.to_string(), order]));
     let report = watch.end();
     server.end();
-    assert_eq!(server.hear(), (channels * calls).to_string(), "calls that the server answered");
+    assert_eq!(server.next_line(), (channels * calls).to_string(), "calls that the server answered");
     report.assert_totals(&json!({ "opened": channels }));
     report
 }
@@ -101,7 +101,7 @@ fn names(urls: &[&str]) -> Report {
         curl.args(["--output", "/dev/null"]).arg(format!("https://{name}:{}/", server.port));
     }
     output_of(&mut curl);
-    assert_eq!(server.truth().connections, urls.len() as u64, "what the server counted");
+    assert_eq!(server.truth().connections, urls.len() as u64, "counts of the server");
     watch.end()
 }
 
@@ -144,7 +144,7 @@ fn different_tunnel_targets_make_avoidable_inexact() {
 #[test]
 fn proxy_headers_make_avoidable_inexact() {
     let machine = Machine::shared();
-    let (front, back) = (Closed::new(), Closed::new());
+    let (front, back) = (ReservedPort::new(), ReservedPort::new());
     let (front_address, address) = (front.address, back.address);
     let nginx = nginx::start(&format!("server {{ listen {address} proxy_protocol; return 200 hello; }}"), back);
     let watch = machine.watch(format!("-p {}", address.port()));
@@ -191,7 +191,7 @@ fn connections_of_separate_processes_are_all_needed() {
         let mut curl: Command = program("curl", "curl");
         output_of(curl.args(["--silent", "--noproxy", "*"]).arg(format!("http://{}/", server.address())));
     }
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
     assert_fields(&report.groups()[0], &json!({ "processes": 10 }));
     assert_pool(&report, 10, 10, true);
@@ -202,8 +202,8 @@ fn connections_of_separate_processes_are_all_needed() {
 fn last_line_states_how_many_connections_were_needed() {
     let _machine = Machine::shared();
     let server = Server::start("");
-    let Begun { mut tool, mut stdout, first: mut text } =
-        Begun::watch(&format!("--port {} --output lines", server.port));
+    let RunningWatch { mut tool, mut stdout, first: mut text } =
+        RunningWatch::start(&format!("--port {} --output lines", server.port));
     let mut curl = program("curl", "curl");
     curl.args(["--silent", "--noproxy", "*", "-H", "Connection: close"]);
     for _ in 0..10 {

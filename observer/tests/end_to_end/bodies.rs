@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     clients::{assert_exact, by_curl},
-    conversation::{Conversation, some},
+    conversation::{Conversation, converse},
     http::{OK, content_length, read_head, send},
     machine::Machine,
 };
@@ -121,7 +121,7 @@ fn upload(stream: &mut TcpStream, answers: Answers, framing: Framing) {
 
 /// Uploads on one connection for each kind of answer.
 fn uploads(framing: Framing) -> Conversation {
-    some(&Machine::shared(), 3, serve, |peer| {
+    converse(&Machine::shared(), 3, serve, |peer| {
         for answers in [WhenAllIsThere, AfterContinue, BeforeTheBody] {
             upload(&mut peer.connect(), answers, framing);
         }
@@ -169,7 +169,7 @@ fn files_uploaded_by_curl_are_not_requests() {
 /// A server that answers like this, and then speaks another protocol, in which it answers each message. Each message
 /// gets a connection of its own.
 fn switched(answer: &'static str, messages: &[&str]) -> Conversation {
-    some(
+    converse(
         &Machine::shared(),
         messages.len() as u64,
         move |mut stream| {

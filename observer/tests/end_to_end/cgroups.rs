@@ -13,7 +13,7 @@ use tempfile::{TempDir, tempdir};
 use crate::support::{
     eventually,
     machine::Machine,
-    peer::{Peer, ask_by_bash},
+    peer::{Peer, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
     tool::Process,
@@ -71,7 +71,7 @@ impl Cgroup<'_> {
     pub(crate) fn client(&self, port: u16, then: &str) -> Command {
         let procs = self.path.join("cgroup.procs");
         let mut bash = program("bash", "bash");
-        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {}; {then}", procs.display(), ask_by_bash(port)));
+        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {}; {then}", procs.display(), bash_request(port)));
         bash.stdin(Stdio::piped());
         bash
     }

@@ -36,7 +36,7 @@ fn watched(machine: &Machine, scheme: &str, server: &str, commands: usize, optio
     let watch = machine.watch(format!("-p {}", server.port));
     let connects: u64 = (0..commands).map(|_| fetch(&server, scheme, 5 / commands, option)).sum();
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (connects, 5), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (connects, 5), "counts of the server");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": connects, "closed": connects, "failed": 0, "unused": 0 }));
@@ -105,7 +105,7 @@ fn tls_handshake_within_the_syn_is_no_exchange() {
         (0..5).for_each(|_| assert_eq!(fetch(&server, "https", 2, Some("--tcp-fastopen")), 1));
         assert!(data_taken_with_a_syn() >= before + 4, "all SYNs carry data, except perhaps the first");
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (5, 10), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (5, 10), "counts of the server");
         let report = watch.end();
         report.assert_totals(&json!({ "opened": 5, "closed": 5, "exchanges": 10, "new": 5, "unused": 0, "failed": 0 }));
         report.assert_complete();

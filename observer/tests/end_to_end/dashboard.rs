@@ -2,8 +2,8 @@
 
 mod keys;
 mod load;
-mod manners;
 mod outputs;
+mod terminal_state;
 
 use crate::support::{
     dashboard::{Dashboard, header},
@@ -49,11 +49,11 @@ fn unread_bodies_are_diagnosed_with_ten_new_connections() {
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
     // Stays long enough for its runtime to be recognised, because the advice names the runtime's own functions.
     fetch(&server, "-stay 2s");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read", "io.Copy(io.Discard,", "TIME_WAIT 0"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read", "io.Copy(io.Discard,", "TIME_WAIT 0"]);
     assert_row(&dashboard, server.port, &["10", "0", "0.0"]);
     let port = server.port;
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (10, 10), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (10, 10), "counts of the server");
     let text = dashboard.quit();
     let sentence = format!("10 exchanges to 127.0.0.1:{port}: 10 on new connections, 0 reused; ");
     assert!(unwrapped(&text).contains(&sentence) && text.trim_end().ends_with(" avoidable)"), "{text}");
@@ -66,8 +66,8 @@ fn read_bodies_show_one_new_and_nine_reused() {
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
     fetch(&server, "-read");
-    dashboard.shows(&[&header(1, 9, "90.0 %"), "TIME_WAIT 1"]);
-    assert_eq!(time_wait(server.port), 1, "what the kernel lists");
+    dashboard.assert_shows(&[&header(1, 9, "90.0 %"), "TIME_WAIT 1"]);
+    assert_eq!(time_wait(server.port), 1, "sockets in the kernel's table");
     assert_row(&dashboard, server.port, &["1", "9", "90.0"]);
     let port = server.port;
     assert_eq!(server.truth(), Truth { connections: 1, closed: 1, requests: 10 });

@@ -2,7 +2,7 @@
 //! capabilities that they grant.
 
 mod containers;
-mod live;
+mod queries;
 mod rules;
 mod unit;
 

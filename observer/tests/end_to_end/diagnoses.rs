@@ -2,11 +2,11 @@
 //! is worse than none, so half of these tests cover healthy clients.
 
 mod clients;
-mod fine;
+mod healthy;
 mod idle;
-mod said;
+mod lines_output;
 mod servers;
-mod work;
+mod units_of_work;
 
 use std::{
     process::{Command, Stdio},
@@ -27,14 +27,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Watches a client of the Go server, and asserts the number of connections and requests.
 #[track_caller]
 fn watched(server: &str, truth: (u64, u64), client: impl FnOnce(&str) -> Command) -> Report {
-    let (report, counted) = seen(server, client);
-    assert_eq!((counted.connections, counted.requests), truth, "what the server counted");
+    let (report, counted) = watch_client(server, client);
+    assert_eq!((counted.connections, counted.requests), truth, "counts of the server");
     report
 }
 
 /// Watches a client of the Go server, and asserts that the watch and the server counted the same.
 #[track_caller]
-fn seen(server: &str, client: impl FnOnce(&str) -> Command) -> (Report, Truth) {
+fn watch_client(server: &str, client: impl FnOnce(&str) -> Command) -> (Report, Truth) {
     let machine = Machine::shared();
     let server = Server::start(server);
     let watch = machine.watch(format!("-p {}", server.port));

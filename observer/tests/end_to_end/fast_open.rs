@@ -10,17 +10,17 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, some},
+    conversation::{Conversation, converse},
     eventually, http,
     machine::Machine,
     peer::Peer,
-    sockets::{connect, socket, turn_on},
+    sockets::{connect, enable_option, socket},
 };
 
 /// A connection whose SYN is deferred to the first send, and carries its data.
 fn deferred(peer: &Peer) -> TcpStream {
     let socket: OwnedFd = socket();
-    turn_on(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
+    enable_option(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
     connect(&socket, peer.address).expect("cannot defer the connect");
     TcpStream::from(socket)
 }
@@ -49,7 +49,7 @@ fn three(
 ) -> Conversation {
     let mut machine = Machine::alone();
     machine.allow_fast_open();
-    some(&machine, 3, talk, |peer| {
+    converse(&machine, 3, talk, |peer| {
         for n in 0..3 {
             let mut stream = deferred(peer);
             stream.write_all(message).expect("cannot send");
@@ -89,7 +89,7 @@ fn unanswered_data_within_the_syn_is_one_turn() {
 fn requests_after_the_syn_are_counted() {
     let mut machine = Machine::alone();
     machine.allow_fast_open();
-    let conversation = some(
+    let conversation = converse(
         &machine,
         2,
         |mut stream| http::serve(&mut stream),

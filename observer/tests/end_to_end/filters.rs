@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     machine::Machine,
-    peer::{Peer, ask, ask_by_bash},
+    peer::{Peer, ask, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
     sockets,
@@ -19,7 +19,7 @@ pub(crate) fn visit(peer: &Peer) {
 
 /// Does the same from a process named bash, and returns its name and pid.
 fn bash_visits(peer: &Peer) -> Value {
-    let script = format!("{}; echo $$", ask_by_bash(peer.port()));
+    let script = format!("{}; echo $$", bash_request(peer.port()));
     let pid = output_of(program("bash", "bash").args(["-c", &script]));
     json!({ "process": "bash", "pid": pid.trim().parse::<u32>().expect("bash prints its pid") })
 }
@@ -55,7 +55,7 @@ fn other_ports_are_excluded() {
 #[test]
 fn failed_connect_to_another_port_is_excluded() {
     let machine = Machine::shared();
-    let (wanted, other) = (sockets::Closed::new(), sockets::Closed::new());
+    let (wanted, other) = (sockets::ReservedPort::new(), sockets::ReservedPort::new());
     let watch = machine.watch(format!("-p {}", wanted.address.port()));
     TcpStream::connect(other.address).expect_err("the connect should be refused");
     watch.end().assert_nothing();
@@ -67,7 +67,7 @@ fn port_lists_and_ranges_select_ports() {
     let machine = Machine::alone();
     let mut peers: Vec<Peer> = (0..4).map(|_| Peer::echo()).collect();
     peers.sort_by_key(Peer::port);
-    let [a, b, c, d] = peers.as_slice() else { panic!("there are four") };
+    let [a, b, c, d] = peers.as_slice() else { panic!("expected four peers") };
     let expected = |wanted: &[&Peer]| wanted.iter().map(|peer| json!(peer.port())).collect::<Vec<_>>();
     for (options, wanted) in [
         (format!("-p {},{}", a.port(), c.port()), expected(&[a, c])),

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// Concurrent requests of ab.
-const AT_A_TIME: u64 = 16;
+const CONCURRENCY: u64 = 16;
 
 /// A load for ab.
 pub(crate) struct Load {
@@ -20,24 +20,24 @@ pub(crate) struct Load {
     pub(crate) requests: u64,
 }
 
-pub(crate) const CONNECTION_A_REQUEST: Load = Load { keep_alive: false, tls: "", requests: 20_000 };
-pub(crate) const KEPT_ALIVE: Load = Load { keep_alive: true, ..CONNECTION_A_REQUEST };
+pub(crate) const CONNECTION_PER_REQUEST: Load = Load { keep_alive: false, tls: "", requests: 20_000 };
+pub(crate) const KEPT_ALIVE: Load = Load { keep_alive: true, ..CONNECTION_PER_REQUEST };
 /// Fewer requests, because handshakes take CPU time.
-const OVER_TLS_1_2: Load = Load { tls: "1.2", requests: 5_000, ..CONNECTION_A_REQUEST };
+const OVER_TLS_1_2: Load = Load { tls: "1.2", requests: 5_000, ..CONNECTION_PER_REQUEST };
 const OVER_TLS_1_3: Load = Load { tls: "1.3", ..OVER_TLS_1_2 };
 
 /// The counts that ab reports.
 #[derive(Debug, PartialEq, Eq)]
-struct Ab {
+struct AbReport {
     complete: u64,
     failed: u64,
     kept_alive: u64,
 }
 
 impl Load {
-    fn run(&self, server: &Server) -> Ab {
+    fn run(&self, server: &Server) -> AbReport {
         let mut ab = program("ab", "apache2-utils");
-        ab.args(["-q", "-c", &AT_A_TIME.to_string(), "-n"]).arg(self.requests.to_string());
+        ab.args(["-q", "-c", &CONCURRENCY.to_string(), "-n"]).arg(self.requests.to_string());
         if self.keep_alive {
             ab.arg("-k");
         }
@@ -47,7 +47,7 @@ impl Load {
             let line = report.lines().find_map(|line| line.strip_prefix(name))?;
             line.trim_start_matches(':').trim().parse().ok()
         };
-        Ab {
+        AbReport {
             complete: number("Complete requests").unwrap_or_else(|| panic!("unexpected output of ab: {report}")),
             failed: number("Failed requests").unwrap_or_else(|| panic!("unexpected output of ab: {report}")),
             // Absent without -k.
@@ -68,8 +68,8 @@ impl Load {
         let report = watch.end();
         println!("{ab:?}, {truth:?}, tool {options}: {}", report.summary["totals"]);
         let kept_alive = if self.keep_alive { self.requests } else { 0 };
-        assert_eq!(ab, Ab { complete: self.requests, failed: 0, kept_alive });
-        assert_eq!((truth.requests, truth.closed), (self.requests, truth.connections), "what the server counted");
+        assert_eq!(ab, AbReport { complete: self.requests, failed: 0, kept_alive });
+        assert_eq!((truth.requests, truth.closed), (self.requests, truth.connections), "counts of the server");
         (report, truth)
     }
 
@@ -83,7 +83,7 @@ impl Load {
         report.assert_totals(&json!({ "exchanges": requests, "new": new, "reused": requests - new }));
         report.assert_totals(&json!({ "unused": connections - new, "untracked": 0, "inexact": 0 }));
         // With TLS handshakes, not all open connections have asked at the same time.
-        let needed = if self.tls.is_empty() { AT_A_TIME } else { report.total("needed").min(AT_A_TIME) };
+        let needed = if self.tls.is_empty() { CONCURRENCY } else { report.total("needed").min(CONCURRENCY) };
         report.assert_totals(&json!({ "asked": new, "needed": needed, "avoidable": new - needed }));
     }
 }
@@ -96,7 +96,7 @@ fn assert_exact(machine: &Machine, load: &Load) {
 
 #[test]
 fn flood_with_a_connection_per_request_is_exact() {
-    assert_exact(&Machine::alone(), &CONNECTION_A_REQUEST);
+    assert_exact(&Machine::alone(), &CONNECTION_PER_REQUEST);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn flood_on_kept_connections_is_exact() {
 fn flood_with_a_connection_per_request_is_exact_with_steered_packets() {
     let mut machine = Machine::alone();
     machine.steer_packets();
-    assert_exact(&machine, &CONNECTION_A_REQUEST);
+    assert_exact(&machine, &CONNECTION_PER_REQUEST);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn flood_over_tls_is_exact_with_steered_packets() {
 fn flood_without_sockops_is_exact_or_marked() {
     let mut machine = Machine::alone();
     machine.steer_packets();
-    for load in [CONNECTION_A_REQUEST, KEPT_ALIVE, KEPT_ALIVE, KEPT_ALIVE, OVER_TLS_1_3] {
+    for load in [CONNECTION_PER_REQUEST, KEPT_ALIVE, KEPT_ALIVE, KEPT_ALIVE, OVER_TLS_1_3] {
         let (report, truth) = load.watched(&machine, "--hooks tracepoint");
         if report.total("opened") != truth.connections {
             assert_eq!(report.summary["complete"], false, "{:#}", report.summary);

@@ -13,7 +13,7 @@ use tempfile::tempdir;
 
 use crate::support::{
     machine::Machine,
-    peer::{self, Peer, ask, ask_by_bash, echo},
+    peer::{self, Peer, ask, bash_request, echo},
     programs::{output_of, program},
     report::assert_fields,
 };
@@ -47,7 +47,7 @@ fn ended_processes_of_one_name_share_a_group() {
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     for _ in 0..PROCESSES {
-        output_of(program("bash", "bash").args(["-c", &ask_by_bash(peer.port())]));
+        output_of(program("bash", "bash").args(["-c", &bash_request(peer.port())]));
     }
     peer.wait_for(PROCESSES);
     let report = watch.end();
@@ -68,7 +68,7 @@ fn hostile_process_names_keep_the_json_valid() {
     for name in names {
         let link = folder.path().join(OsStr::from_bytes(name));
         symlink("/bin/bash", &link).expect("cannot create the link");
-        output_of(Command::new(&link).args(["-c", &ask_by_bash(peer.port())]));
+        output_of(Command::new(&link).args(["-c", &bash_request(peer.port())]));
     }
     peer.wait_for(3);
     let report = watch.end();

@@ -16,19 +16,19 @@ use crate::support::{
     go::Server,
     machine::Machine,
     programs::program,
-    proxy::{Expected, proxied},
+    proxy::{Expected, assert_proxied},
     report::assert_fields,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 /// Starts HAProxy in the foreground, as one process that forwards from its port to `behind`.
-pub(crate) fn start(options: &str, server: &str, behind: SocketAddr, port: Closed) -> Service {
+pub(crate) fn start(options: &str, server: &str, behind: SocketAddr, port: ReservedPort) -> Service {
     let configuration = format!("listen front\nbind {}\nserver behind {behind} {server}\n", port.address);
     run(program("haproxy", "haproxy"), options, &configuration, port)
 }
 
-fn run(mut haproxy: Command, defaults: &str, configuration: &str, port: Closed) -> Service {
+fn run(mut haproxy: Command, defaults: &str, configuration: &str, port: ReservedPort) -> Service {
     const DEFAULTS: &str = "defaults\nmode http\ntimeout connect 5s\ntimeout client 10s\ntimeout server 10s";
     let folder = service::folder();
     let text = format!("{DEFAULTS}\n{defaults}\n{configuration}");
@@ -36,24 +36,25 @@ fn run(mut haproxy: Command, defaults: &str, configuration: &str, port: Closed) 
     Service::start(haproxy.args(["-db", "-f", "haproxy.cfg"]), folder, [port])
 }
 
-fn forwarded(options: &str, tls: Option<&str>, expected: Expected) {
+fn assert_forwarded(options: &str, tls: Option<&str>, expected: Expected) {
     let upstream = Server::start(&tls.map(|version| format!("-tls {version}")).unwrap_or_default());
     let behind = upstream.address();
     let (server, protocol) = if tls.is_some() { ("ssl verify none", "tls") } else { ("", "plain") };
-    proxied("haproxy", upstream, protocol, expected, |port| start(options, server, behind, port)).assert_complete();
+    assert_proxied("haproxy", upstream, protocol, expected, |port| start(options, server, behind, port))
+        .assert_complete();
 }
 
 #[test]
 fn haproxy_reuses_connections_with_http_reuse_always() {
     for tls in [None, Some("1.2"), Some("1.3")] {
-        forwarded("http-reuse always", tls, Expected::Fewer);
+        assert_forwarded("http-reuse always", tls, Expected::Fewer);
     }
 }
 
 #[test]
 fn haproxy_opens_a_connection_per_request_with_http_server_close() {
     for tls in [None, Some("1.2"), Some("1.3")] {
-        forwarded("http-reuse never\noption http-server-close", tls, Expected::OneEach);
+        assert_forwarded("http-reuse never\noption http-server-close", tls, Expected::OneEach);
     }
 }
 
@@ -63,7 +64,7 @@ fn haproxy_opens_a_connection_per_request_with_http_server_close() {
 #[test]
 fn health_checks_are_unused_connections() {
     let machine = Machine::shared();
-    let port = Closed::new();
+    let port = ReservedPort::new();
     let address = port.address;
     let watch = machine.watch(format!("-p {} --process haproxy", address.port()));
     let mut unshare = program("unshare", "util-linux");

@@ -19,8 +19,8 @@ use crate::support::{
     programs::{output_of, program},
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
-    tool::{Begun, Process},
+    sockets::ReservedPort,
+    tool::{Process, RunningWatch},
     upload::upload_in_pieces,
 };
 
@@ -28,7 +28,7 @@ const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 
 /// Starts nghttpd in the clear. It logs every frame with its connection's number.
 pub(crate) fn nghttpd() -> (Service, String, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     fs::write(folder.path().join("index.html"), "hello").expect("cannot write the file");
     let (number, url) = (port.address.port(), format!("http://{}/", port.address));
     let mut nghttpd = program("nghttpd", "nghttp2-server");
@@ -175,7 +175,7 @@ fn client_that_offers_only_http2_is_recognised_by_its_handshake() {
     openssl.args(["s_client", "-alpn", "h2", "-connect", &server.address().to_string()]);
     let mut client = Process::start(openssl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
     assert!(client.wait(Duration::from_secs(5)).success(), "the handshake succeeds");
-    assert_eq!(server.truth().connections, 1, "what the server counted");
+    assert_eq!(server.truth().connections, 1, "counts of the server");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0 }));
     assert_fields(report.only("close"), &json!({ "protocol": "http2", "exact": false }));
@@ -188,7 +188,7 @@ fn refused(version: &str, connections: u64, requests: u64, client: impl FnOnce(&
     let watch = machine.watch(format!("-p {}", server.port));
     client(&server.address().to_string());
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (connections, requests), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (connections, requests), "counts of the server");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": connections, "new": connections, "exchanges": requests, "unused": 0 }));
@@ -247,7 +247,8 @@ fn upload_in_small_pieces_is_exact() {
 fn lines_mark_http2_counts_as_inexact() {
     let _machine = Machine::shared();
     let (_nghttpd, url, port) = nghttpd();
-    let Begun { mut tool, mut stdout, first: mut text } = Begun::watch(&format!("--port {port} --output lines"));
+    let RunningWatch { mut tool, mut stdout, first: mut text } =
+        RunningWatch::start(&format!("--port {port} --output lines"));
     output_of(&mut h2load(&url, 10).command);
     // The server closes its ends after the client has exited.
     while text.matches(" close ").count() < 3 && stdout.read_line(&mut text).expect("the output is UTF-8") > 0 {}

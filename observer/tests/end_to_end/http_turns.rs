@@ -1,5 +1,5 @@
 //! HTTP in the clear where sends and receives do not alternate: only requests count, however bodies and answers arrive.
-//! Where requests cannot be told apart, the count is marked. See also expectations.rs, upgrades.rs and proxies.rs.
+//! Where requests cannot be told apart, the count is marked. See also expect_continue.rs, upgrades.rs and proxies.rs.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -11,7 +11,7 @@ use std::{
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::support::{
-    conversation::{Conversation, one, some},
+    conversation::{Conversation, converse, converse_once},
     http::{OK, read_answer, read_body, read_head, send, serve},
     machine::Machine,
 };
@@ -21,7 +21,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 
 #[test]
 fn requests_in_several_sends_are_exact() {
-    one(
+    converse_once(
         |mut stream| serve(&mut stream),
         |mut stream| {
             for _ in 0..3 {
@@ -42,7 +42,7 @@ fn by_methods(methods: &'static [&str]) -> Conversation {
         send(stream, format!("{method} / HTTP/1.1\r\n\r\n"));
         read_answer(stream);
     };
-    some(
+    converse(
         &Machine::shared(),
         methods.len() as u64,
         |mut stream| serve(&mut stream),
@@ -77,7 +77,7 @@ fn unusual_methods_are_counted_right_or_marked() {
 #[test]
 fn answer_that_begins_during_the_upload_is_one_exchange() {
     const PIECES: usize = 20;
-    one(
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
@@ -107,7 +107,7 @@ fn answer_that_begins_during_the_upload_is_one_exchange() {
 /// The server answers first, and then reads and discards the body.
 #[test]
 fn answer_that_ends_before_the_upload_is_one_exchange() {
-    one(
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while let Some(head) = read_head(&mut stream) {
@@ -133,7 +133,7 @@ fn answer_that_ends_before_the_upload_is_one_exchange() {
 
 #[test]
 fn pipelined_requests_are_marked() {
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
@@ -162,7 +162,7 @@ fn pipelined_requests_are_marked() {
 /// Requests in one send look like a single request.
 #[test]
 fn several_requests_in_one_send_are_marked() {
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| serve(&mut stream),
         |mut stream| {
             for _ in 0..2 {
@@ -182,7 +182,7 @@ fn several_requests_in_one_send_are_marked() {
 fn continuation_of_a_short_send_is_not_a_request() {
     let body = "GET ".repeat(2 << 20);
     let message = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    one(
+    converse_once(
         |mut stream| {
             sleep(MOMENT);
             serve(&mut stream)
@@ -218,7 +218,7 @@ fn continuation_of_a_short_send_is_not_a_request() {
 fn event_stream_is_one_exchange() {
     const EVENTS: usize = 30;
     const EVENT: &[u8; 13] = b"data: hello\n\n";
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
@@ -250,7 +250,7 @@ fn event_stream_is_one_exchange() {
 #[test]
 fn words_that_resemble_methods_are_not_recognised_as_http() {
     const WORDS: [&str; 6] = ["GETS", "PUTS", "Get ", "get ", "HELLO", "G"];
-    some(
+    converse(
         &Machine::shared(),
         WORDS.len() as u64,
         |mut stream| {

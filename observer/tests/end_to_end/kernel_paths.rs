@@ -17,17 +17,17 @@ use rustix::{
 };
 
 use crate::support::{
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     http::{OK, read_answer, serve},
     peer::{REQUEST, send_request},
-    sockets::turn_on,
+    sockets::enable_option,
 };
 
 const BODY_BYTES: usize = 100_000;
 
 /// Runs an HTTP client against a peer that counts requests.
 fn requests(client: impl FnOnce(TcpStream)) -> Conversation {
-    one(|mut stream| serve(&mut stream), client)
+    converse_once(|mut stream| serve(&mut stream), client)
 }
 
 fn body() -> Vec<u8> {
@@ -118,7 +118,7 @@ fn spliced_answers_are_exact() {
 #[test]
 fn zero_copy_sends_are_exact() {
     requests(|mut stream| {
-        turn_on(&stream, libc::SOL_SOCKET, libc::SO_ZEROCOPY);
+        enable_option(&stream, libc::SOL_SOCKET, libc::SO_ZEROCOPY);
         let message = [head().as_bytes(), &body()].concat();
         for _ in 0..3 {
             let mut left = message.as_slice();
@@ -159,7 +159,7 @@ fn vectored_requests_are_exact() {
 #[test]
 fn non_blocking_reads_are_exact() {
     const PIECES: usize = 5;
-    one(
+    converse_once(
         |mut stream| {
             let mut asked = 0;
             while stream.read_exact(&mut [0; REQUEST.len()]).is_ok() {

@@ -11,11 +11,11 @@ use crate::support::{
     programs::{output_of, program},
     report::Report,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 fn slapd() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     certificate::make(folder.path());
     fs::create_dir(folder.path().join("data")).expect("cannot create a directory");
@@ -39,9 +39,9 @@ pub(crate) fn searched(times: u64, options: &[&str]) -> Report {
         output_of(search.args(["-D", "cn=admin,dc=example", "-w", "secret", "-s", "base", "-b", ""]));
     }
     slapd.wait_for_closes(port);
-    let log = slapd.end_and_read("log");
+    let log = slapd.stop_and_read("log");
     let counted = [" ACCEPT from ", " BIND dn=\"cn=admin,dc=example\" method=", " SRCH base="];
-    assert_eq!(counted.map(|text| log.matches(text).count() as u64), [times; 3], "what slapd logged: {log}");
+    assert_eq!(counted.map(|text| log.matches(text).count() as u64), [times; 3], "counts in the log of slapd: {log}");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": times, "closed": times, "failed": 0, "new": times, "unused": 0 }));
     report

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{
     machine::Machine,
-    peer::{Peer, ask, ask_by_bash},
+    peer::{Peer, ask, bash_request},
     programs::program,
     report::{Report, assert_fields},
     sockets::{bound, connect, local_address, reset_on_close},
@@ -25,7 +25,7 @@ fn process_ends(end: impl FnOnce(&mut Process)) -> Report {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
-    let script = format!("{}; echo done; read -r", ask_by_bash(peer.port()));
+    let script = format!("{}; echo done; read -r", bash_request(peer.port()));
     let mut bash = program("bash", "bash");
     let mut client = Process::start(bash.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()));
     let mut stdout = client.child.stdout.take().expect("the stream is piped");

@@ -15,11 +15,11 @@ use crate::support::{
     python::python,
     report::assert_fields,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 fn start() -> (Service, u16) {
-    let port = Closed::new();
+    let port = ReservedPort::new();
     let number = port.address.port();
     let mut memcached = program("memcached", "memcached");
     memcached.args(["--user=nobody", "--listen=127.0.0.1", "--udp-port=0", &format!("--port={number}")]);
@@ -52,9 +52,9 @@ fn memcached_commands_of_pymemcache_are_exact() {
     let after = statistics(port);
     let counted = |names: &[&str]| names.iter().map(|name| after[*name] - before[*name]).sum::<u64>();
     // The second query of the statistics is a connection too.
-    assert_eq!(counted(&["total_connections"]) - 1, CONNECTIONS, "what memcached counted");
+    assert_eq!(counted(&["total_connections"]) - 1, CONNECTIONS, "counts of memcached");
     let commands = counted(&["cmd_get", "cmd_set", "delete_hits", "delete_misses"]);
-    assert_eq!(commands, 4 * CONNECTIONS * TIMES, "what memcached counted");
+    assert_eq!(commands, 4 * CONNECTIONS * TIMES, "counts of memcached");
     report.assert_recognised("memcached");
     report.assert_totals(&json!({ "opened": CONNECTIONS, "closed": CONNECTIONS, "unused": 0, "exchanges": commands }));
     for close in report.of_type("close") {

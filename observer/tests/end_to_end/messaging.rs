@@ -19,7 +19,7 @@ use crate::support::{
     python::python,
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 /// RabbitMQ with epmd, the daemon through which its nodes find each other.
@@ -31,7 +31,7 @@ pub(crate) struct Rabbit {
 
 impl Rabbit {
     pub(crate) fn start() -> Self {
-        let [port, dist, names] = [(); 3].map(|()| Closed::new());
+        let [port, dist, names] = [(); 3].map(|()| ReservedPort::new());
         let (number, dist, names_number) = (port.address.port(), dist.address.port(), names.address.port());
         let mut epmd = program("epmd", "rabbitmq-server");
         epmd.args(["-address", "127.0.0.1", "-port", &names_number.to_string()]);
@@ -93,7 +93,7 @@ fn amqp_turns_are_marked() {
 }
 
 pub(crate) fn mosquitto() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     let configuration =
         format!("listener {number} 127.0.0.1\nallow_anonymous true\nlog_type all\nlog_dest stdout\nuser root\n");
@@ -115,16 +115,16 @@ fn mqtt_turns_are_marked() {
         output_of(&mut publish);
     }
     mosquitto.wait_for_closes(port);
-    let log = mosquitto.end_and_read("log");
+    let log = mosquitto.stop_and_read("log");
     let (connections, messages) = (log.matches("New connection from").count(), log.matches("Received PUBLISH").count());
-    assert_eq!((connections as u64, messages as u64), (CLIENTS, CLIENTS), "what mosquitto logged: {log}");
+    assert_eq!((connections as u64, messages as u64), (CLIENTS, CLIENTS), "counts in the log of mosquitto: {log}");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": CLIENTS, "closed": CLIENTS, "failed": 0, "exchanges": CLIENTS }));
     report.assert_marked("plain", Some("mqtt"));
 }
 
 fn nats() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     let mut nats = program("nats-server", "nats-server");
     nats.args(["--addr", "127.0.0.1", "--port", &number.to_string(), "--debug"]);
@@ -186,8 +186,8 @@ fn nats_turns_are_marked() {
     }
     drop((worker, asker));
     server.wait_for_closes(port);
-    let connections = server.end_and_read("log").matches("Client connection created").count();
-    assert_eq!(connections, 2, "what NATS logged");
+    let connections = server.stop_and_read("log").matches("Client connection created").count();
+    assert_eq!(connections, 2, "counts in the log of NATS");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 2, "closed": 2, "failed": 0 }));
     report.assert_marked("plain", Some("nats"));

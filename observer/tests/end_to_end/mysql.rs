@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::support::{
     certificate,
     machine::Machine,
-    nobody::{USER, give_away},
+    nobody::{NOBODY, chown_to_nobody},
     programs::{output_of, program},
     python::python,
     report::Report,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 pub(crate) struct MariaDb {
@@ -24,19 +24,19 @@ pub(crate) struct MariaDb {
 /// A MariaDB program, run as nobody and with these arguments as its only configuration.
 fn mariadb(name: &str, arguments: &[&str]) -> Command {
     let mut command = program(name, "mariadb-server");
-    command.uid(USER).gid(USER).arg("--no-defaults").args(arguments);
+    command.uid(NOBODY).gid(NOBODY).arg("--no-defaults").args(arguments);
     command
 }
 
 impl MariaDb {
     pub(crate) fn start() -> Self {
-        let (folder, port) = (service::folder(), Closed::new());
+        let (folder, port) = (service::folder(), ReservedPort::new());
         let number = port.address.port();
         certificate::make(folder.path());
         let users = "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO app@'127.0.0.1';\n";
         std::fs::write(folder.path().join("users.sql"), users).expect("cannot write the file");
         for name in ["", "users.sql", "certificate.pem", "key.pem"] {
-            give_away(&folder.path().join(name));
+            chown_to_nobody(&folder.path().join(name));
         }
         let file = |name: &str| folder.path().join(name).display().to_string();
         let data = format!("--datadir={}", file("data"));
@@ -77,7 +77,7 @@ fn watched(machine: &Machine, mariadb: &MariaDb, [connections, queries]: [u64; 2
     output_of(client.args(tls.split_whitespace()));
     let after = mariadb.logged();
     let logged = (after.0 - before.0, after.1 - before.1);
-    assert_eq!(logged, (connections, connections * queries), "what MariaDB logged");
+    assert_eq!(logged, (connections, connections * queries), "counts in the log of MariaDB");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0 }));
     report

@@ -31,7 +31,7 @@ fn three(hosts: &Hosts, scheme: &str, server: &str, near: &str, far: &str) -> Re
     let watch = machine.watch(format!("-p {port}"));
     output_of(&mut hosts.near.run(&curl(&format!("{scheme}://{far}:{port}"))));
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (1, 3), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (1, 3), "counts of the server");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 3, "new": 1, "reused": 2, "failed": 0 }));
@@ -73,12 +73,12 @@ fn equal_addresses_in_two_namespaces_are_separate_connections() {
     let mut pids = [0, 0];
     // The second client sends one more request.
     for which in [0, 1, 0, 1, 1] {
-        clients[which].say("ask");
-        pids[which] = clients[which].hear().parse().expect("the client prints its pid");
+        clients[which].send_line("ask");
+        pids[which] = clients[which].next_line().parse().expect("the client prints its pid");
     }
     clients.iter_mut().for_each(Dialogue::end);
     let truths = [near.truth(), far.truth()].map(|truth| (truth.connections, truth.requests));
-    assert_eq!(truths, [(1, 2), (1, 3)], "what the servers counted");
+    assert_eq!(truths, [(1, 2), (1, 3)], "counts of the servers");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 2, "closed": 2, "exchanges": 5, "new": 2, "reused": 3 }));

@@ -10,10 +10,10 @@ use crate::support::{
     go::Server,
     machine::Machine,
     programs::{output_of, program},
-    proxy::{Expected, proxied},
+    proxy::{Expected, assert_proxied},
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 /// A single process, so stopping it stops everything. The log is not buffered.
@@ -26,7 +26,7 @@ const HTTP: &str = "
     log_format truth '$connection $connection_requests $status'; access_log requests truth;
 ";
 
-pub(crate) fn start(http: &str, port: Closed) -> Service {
+pub(crate) fn start(http: &str, port: ReservedPort) -> Service {
     let folder = service::folder();
     certificate::make(folder.path());
     fs::write(folder.path().join("nginx.conf"), format!("{COMMON} http {{ {HTTP} {http} }}"))
@@ -37,9 +37,9 @@ pub(crate) fn start(http: &str, port: Closed) -> Service {
 }
 
 /// Watches `clients` of nginx, and asserts that the tool and nginx's log agree on every connection.
-fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
+fn assert_served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     let machine = Machine::shared();
-    let port = Closed::new();
+    let port = ReservedPort::new();
     let address = port.address;
     let tls = if scheme == "https" { "ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem" } else { "" };
     let nginx = start(&format!("server {{ listen {address} {tls}; location / {{ return 200 hello; }} }}"), port);
@@ -47,9 +47,9 @@ fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     clients(&format!("{scheme}://{address}/"));
     nginx.wait_for_closes(address.port());
     let unused = unused(&nginx.read("errors"));
-    let log = nginx.end_and_read("requests");
+    let log = nginx.stop_and_read("requests");
     let report = watch.end();
-    assert_is_logged(&report, &log, unused);
+    assert_matches_log(&report, &log, unused);
     for close in report.of_type("close") {
         let protocol = match (close["sent_bytes"].as_u64(), scheme) {
             (Some(0), _) => "unknown",
@@ -67,7 +67,7 @@ fn unused(errors: &str) -> u64 {
     errors.lines().filter(|line| unused.iter().any(|reason| line.contains(reason))).count() as u64
 }
 
-pub(crate) fn assert_is_logged(report: &Report, log: &str, unused: u64) {
+pub(crate) fn assert_matches_log(report: &Report, log: &str, unused: u64) {
     let mut requests: HashMap<&str, u64> = HashMap::new();
     for line in log.lines() {
         let [connection, n, status] = line.split(' ').collect::<Vec<_>>()[..] else {
@@ -101,7 +101,7 @@ pub(crate) fn curl(url: &str, addresses: usize) {
 #[test]
 fn curl_connections_match_nginxs_log() {
     for scheme in ["http", "https"] {
-        let report = served(scheme, |url| {
+        let report = assert_served(scheme, |url| {
             curl(url, 7);
             (0..3).for_each(|_| curl(url, 1));
         });
@@ -112,7 +112,7 @@ fn curl_connections_match_nginxs_log() {
 #[test]
 fn kept_connections_of_ab_match_nginxs_log() {
     for scheme in ["http", "https"] {
-        let report = served(scheme, |url| assert_eq!(ab(url, "-k -n 300 -c 8").kept_alive, 300));
+        let report = assert_served(scheme, |url| assert_eq!(ab(url, "-k -n 300 -c 8").kept_alive, 300));
         report.assert_totals(&json!({ "exchanges": 300 }));
     }
 }
@@ -120,17 +120,17 @@ fn kept_connections_of_ab_match_nginxs_log() {
 #[test]
 fn single_request_connections_of_ab_match_nginxs_log() {
     for scheme in ["http", "https"] {
-        let report = served(scheme, |url| assert_eq!(ab(url, "-n 300 -c 8").requests, 300));
+        let report = assert_served(scheme, |url| assert_eq!(ab(url, "-n 300 -c 8").requests, 300));
         report.assert_totals(&json!({ "exchanges": 300, "new": 300 }));
     }
 }
 
 /// nginx between ab and the Go server.
-fn forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
+fn assert_forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
     let upstream = Server::start(&tls.map(|version| format!("-tls {version}")).unwrap_or_default());
     let (scheme, address) = (if tls.is_some() { "https" } else { "http" }, upstream.address());
     let protocol = if tls.is_some() { "tls" } else { "plain" };
-    let report = proxied("nginx", upstream, protocol, expected, |port| {
+    let report = assert_proxied("nginx", upstream, protocol, expected, |port| {
         let front = port.address;
         start(
             &format!(
@@ -150,14 +150,14 @@ fn forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
 
 #[test]
 fn nginx_reuses_upstream_connections_with_keepalive() {
-    forwarded("keepalive 8;", None, Expected::Fewer);
-    forwarded("keepalive 8;", Some("1.2"), Expected::Fewer);
-    forwarded("keepalive 8;", Some("1.3"), Expected::Fewer);
+    assert_forwarded("keepalive 8;", None, Expected::Fewer);
+    assert_forwarded("keepalive 8;", Some("1.2"), Expected::Fewer);
+    assert_forwarded("keepalive 8;", Some("1.3"), Expected::Fewer);
 }
 
 #[test]
 fn nginx_opens_an_upstream_connection_per_request_by_default() {
-    forwarded("", None, Expected::OneEach);
-    forwarded("", Some("1.2"), Expected::OneEach);
-    forwarded("", Some("1.3"), Expected::OneEach);
+    assert_forwarded("", None, Expected::OneEach);
+    assert_forwarded("", Some("1.2"), Expected::OneEach);
+    assert_forwarded("", Some("1.3"), Expected::OneEach);
 }

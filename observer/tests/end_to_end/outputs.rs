@@ -13,13 +13,13 @@ use crate::support::{
     peer::{Peer, ask},
     programs::output_of,
     report::assert_fields,
-    tool::{self, Begun, Ended, Process},
+    tool::{self, Ended, Process, RunningWatch},
 };
 
 /// The lines output for ten requests on port 8080.
 fn lines_of_go_client(client: &str) -> String {
     let server = Server::start("-address 127.0.0.1:8080 -body 1048576");
-    let Begun { mut tool, mut stdout, first: mut text } = Begun::watch("--port 8080 --output lines");
+    let RunningWatch { mut tool, mut stdout, first: mut text } = RunningWatch::start("--port 8080 --output lines");
     output_of(&mut go::client(&format!("-url http://127.0.0.1:8080 {client}")));
     server.truth();
     tool.signal(Signal::INT);

@@ -6,7 +6,7 @@ use std::{io::Read as _, io::Write as _, net::TcpStream};
 use serde_json::Value;
 
 use crate::support::{
-    conversation::some, machine::Machine, peer::REQUEST, programs::output_of, python::python, report::assert_fields,
+    conversation::converse, machine::Machine, peer::REQUEST, programs::output_of, python::python, report::assert_fields,
 };
 
 /// An echo peer that counts requests.
@@ -22,7 +22,7 @@ fn echo(mut stream: TcpStream) -> u64 {
 /// Runs a connection with two exchanges that changes hands, and asserts that it stays with the process that connected.
 fn assert_stays_with_the_connecting_process(how: &str) {
     let mut said = String::new();
-    let conversation = some(&Machine::shared(), 1, echo, |peer| {
+    let conversation = converse(&Machine::shared(), 1, echo, |peer| {
         said = output_of(python("owners.py").args([how, &peer.port().to_string()]));
     });
     conversation.assert_exact(2, "plain");

@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     go::Server,
     http::{OK, read_answer, read_body, read_head, send, serve},
     machine::Machine,
@@ -36,7 +36,7 @@ fn apt_is_marked() {
     }
     output_of(&mut apt);
     let truth = server.truth();
-    assert_eq!(truth.requests, FILES as u64, "what the server counted");
+    assert_eq!(truth.requests, FILES as u64, "counts of the server");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": truth.connections, "closed": truth.connections, "failed": 0 }));
     report.assert_marked("plain", Some("http1"));
@@ -46,7 +46,7 @@ fn apt_is_marked() {
 
 /// A client that sends each of these pieces in one send, and then reads this many answers, all of it twice.
 fn http(pieces: &'static [&[u8]], answers: usize) -> Conversation {
-    one(
+    converse_once(
         |mut stream| serve(&mut stream),
         move |mut stream| {
             for _ in 0..2 {
@@ -88,7 +88,7 @@ fn request_behind_a_body_is_marked() {
 /// overlap.
 #[test]
 fn request_behind_the_rest_of_an_answered_body_is_exact() {
-    one(
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while let Some(head) = read_head(&mut stream) {
@@ -153,7 +153,7 @@ fn resolve(mut stream: TcpStream) -> u64 {
 /// As unbound does: the next query is sent before the previous answer arrives.
 #[test]
 fn pipelined_dns_queries_are_marked() {
-    let conversation = one(resolve, |mut stream| {
+    let conversation = converse_once(resolve, |mut stream| {
         for _ in 0..3 {
             (0..5).for_each(|id| send(&mut stream, query(id)));
             (0..5).for_each(|_| drop(read_message(&mut stream).expect("cannot read the answer")));

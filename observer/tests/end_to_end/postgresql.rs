@@ -14,11 +14,11 @@ use serde_json::json;
 use crate::support::{
     certificate,
     machine::Machine,
-    nobody::{USER, give_away},
+    nobody::{NOBODY, chown_to_nobody},
     programs::output_of,
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 const PASSWORD: &str = "correct horse";
@@ -51,7 +51,7 @@ fn postgresql(name: &str, folder: &Path) -> Command {
     let program = versions.into_iter().map(|version| version.join("bin").join(name)).rfind(|path| path.is_file());
     let program = program.unwrap_or_else(|| panic!("{name} is missing: run `sudo apt-get install -y postgresql`"));
     let mut command = Command::new(program);
-    command.uid(USER).gid(USER).current_dir(folder).env_clear().env("LC_ALL", "C");
+    command.uid(NOBODY).gid(NOBODY).current_dir(folder).env_clear().env("LC_ALL", "C");
     command
 }
 
@@ -60,16 +60,16 @@ fn make_certificate(folder: &Path) {
     certificate::make(folder);
     fs::set_permissions(folder.join("key.pem"), Permissions::from_mode(0o600)).expect("cannot set the permissions");
     for name in ["key.pem", "certificate.pem"] {
-        give_away(&folder.join(name));
+        chown_to_nobody(&folder.join(name));
     }
 }
 
 impl Cluster {
     /// Starts a cluster with pgbench's tables. `authentication` applies to TCP connections.
     pub(crate) fn start(authentication: &str, ssl: &str) -> Self {
-        let (folder, port) = (service::folder(), Closed::new());
+        let (folder, port) = (service::folder(), ReservedPort::new());
         let number = port.address.port();
-        give_away(folder.path());
+        chown_to_nobody(folder.path());
         let mut initdb = postgresql("initdb", folder.path());
         output_of(initdb.args(["--no-sync", "--auth=trust", "--username=nobody", "--pgdata=data"]));
         let data = folder.path().join("data");
@@ -106,7 +106,7 @@ impl Cluster {
     pub(crate) fn statements(self) -> Vec<u64> {
         let Self { service, port } = self;
         service.wait_for_closes(port);
-        let mut statements: Vec<u64> = logged(&service.end_and_read("log")).into_values().collect();
+        let mut statements: Vec<u64> = logged(&service.stop_and_read("log")).into_values().collect();
         statements.sort_unstable();
         statements
     }

@@ -13,7 +13,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::one,
+    conversation::converse_once,
     go::{self, Server},
     http::{read_head, send, serve},
     machine::Machine,
@@ -79,7 +79,7 @@ fn five(server: &str, refusals: u32, client: impl FnOnce(&Peer, &str) -> Command
     let status = client.wait(Duration::from_secs(10));
     assert!(status.success(), "the client ended with {status}");
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (1, 5), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (1, 5), "counts of the server");
     proxy.wait_for(1);
     let report = watch.end();
     let close = report.only("close");
@@ -127,7 +127,7 @@ fn unrecognised_protocol_through_a_tunnel_is_counted_in_turns() {
         tunnel(client, Refusals(0));
         3
     };
-    one(talk, move |mut stream| {
+    converse_once(talk, move |mut stream| {
         write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").expect("cannot send");
         read_head(&mut stream).expect("cannot read the proxy's answer");
         for _ in 0..3 {
@@ -166,7 +166,7 @@ fn requests_through_socks_are_counted_right_or_marked() {
         curl.args(["--socks5", &proxy.address.to_string()]);
         output_of(curl.args(["a", "b", "c"].map(|path| format!("{scheme}://{}/{path}", server.address()))));
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 3), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 3), "counts of the server");
         proxy.wait_for(1);
         let report = watch.end();
         let close = report.only("close");
@@ -188,7 +188,7 @@ fn requests_to_a_proxy_without_a_tunnel_are_exact() {
     curl.args(["http://192.0.2.1/a", "http://192.0.2.2/b", "http://192.0.2.1/c"]);
     output_of(&mut curl);
     proxy.wait_for(1);
-    assert_eq!(REQUESTS.load(SeqCst), 3, "what the proxy counted");
+    assert_eq!(REQUESTS.load(SeqCst), 3, "counts of the proxy");
     let report = watch.end();
     report.assert_complete();
     assert_fields(report.only("close"), &json!({ "exchanges": 3, "exact": true, "protocol": "plain" }));

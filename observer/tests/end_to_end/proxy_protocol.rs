@@ -3,7 +3,7 @@
 
 use crate::{
     haproxy, nginx,
-    support::{machine::Machine, report::assert_fields, sockets::Closed},
+    support::{machine::Machine, report::assert_fields, sockets::ReservedPort},
 };
 
 use serde_json::json;
@@ -12,7 +12,7 @@ use serde_json::json;
 fn five(header: &str, is_tls: bool) {
     const TLS: &str = "ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem;";
     let machine = Machine::shared();
-    let (front, back) = (Closed::new(), Closed::new());
+    let (front, back) = (ReservedPort::new(), ReservedPort::new());
     let (front_address, address) = (front.address, back.address);
     let (listen, connect, protocol) = if is_tls { (TLS, "ssl verify none", "tls") } else { (";", "", "plain") };
     let server = format!("server {{ listen {address} proxy_protocol {listen} location / {{ return 200 hello; }} }}");
@@ -22,9 +22,9 @@ fn five(header: &str, is_tls: bool) {
     nginx::curl(&format!("http://{front_address}/"), 5);
     drop(haproxy);
     nginx.wait_for_closes(address.port());
-    let log = nginx.end_and_read("requests");
+    let log = nginx.stop_and_read("requests");
     let report = watch.end();
-    nginx::assert_is_logged(&report, &log, 0);
+    nginx::assert_matches_log(&report, &log, 0);
     report.assert_totals(&json!({ "opened": 1, "exchanges": 5 }));
     let application = if is_tls { None } else { Some("http1") };
     let close = report.only("close");

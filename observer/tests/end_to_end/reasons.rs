@@ -83,7 +83,7 @@ fn unread_answers_are_the_cause_of_replacements() {
     let watch = machine.watch(format!("-p {}", server.port));
     let mut client = Process::start(&mut go::client(&format!("-url http://{} -stay 200ms", server.address())));
     assert!(client.wait(Duration::from_secs(20)).success(), "the client failed");
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_eq!(group["closes"], json!({ "unread-response": 10 }));
@@ -110,7 +110,7 @@ fn fifty_concurrent_first_requests_over_tls_are_no_missed_reuse() {
     curl.args(["--parallel", "--parallel-immediate", "--parallel-max", "50"]).stderr(Stdio::null());
     output_of(curl.arg(format!("https://{}/[1-50]", server.address())));
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (50, 50), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (50, 50), "counts of the server");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 50, "closed": 50, "exchanges": 50, "new": 50, "missed": 0 }));
     assert!(report.total("events_lost") > 0, "{:#}", report.summary);

@@ -21,8 +21,8 @@ use crate::support::{
     eventually,
     go::{self, Server},
     machine::Machine,
-    nobody::{as_nobody, for_everybody},
-    peer::{Peer, ask, ask_by_bash},
+    nobody::{as_nobody, world_executable_tool},
+    peer::{Peer, ask, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
     tool::{self, Ended, Process},
@@ -36,7 +36,7 @@ struct Replayer {
 
 impl Replayer {
     fn new() -> Self {
-        let (folder, tool) = for_everybody();
+        let (folder, tool) = world_executable_tool();
         Self { folder, tool }
     }
 
@@ -116,7 +116,7 @@ fn every_kind_of_connection_is_replayed() {
     drop(peer.connect());
     for _ in 0..3 {
         // Ended processes are merged into one group, over more than one sample.
-        output_of(program("bash", "bash").args(["-c", &ask_by_bash(peer.port())]));
+        output_of(program("bash", "bash").args(["-c", &bash_request(peer.port())]));
         sleep(Duration::from_millis(700));
     }
     let mut open = peer.connect();

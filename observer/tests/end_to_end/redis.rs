@@ -14,7 +14,7 @@ use crate::support::{
     programs::{output_of, program},
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 pub(crate) struct Redis {
@@ -40,7 +40,7 @@ pub(crate) struct Truth {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let (folder, port) = (service::folder(), Closed::new());
+        let (folder, port) = (service::folder(), ReservedPort::new());
         let (number, socket) = (port.address.port(), folder.path().join("socket"));
         let mut redis = program("redis-server", "redis-server");
         redis.args(["--bind", "127.0.0.1", "--port", &number.to_string(), "--save", "", "--unixsocket", "socket"]);

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     eventually, go,
-    helper::{Helper, NO_CAPABILITY, PTRACE_ALONE, as_nobody, children_of, privileges_of, runtimes_in},
+    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, as_nobody, children_of, privileges_of, runtimes_in},
     machine::Machine,
     peer::{Peer, ask},
     programs::{output_of, program},
@@ -30,13 +30,13 @@ use crate::support::{
 };
 
 /// A server that never answers, so its clients keep waiting.
-struct Silence {
+struct SilentServer {
     port: u16,
     held: Arc<Mutex<Vec<TcpStream>>>,
     is_over: Arc<AtomicBool>,
 }
 
-impl Silence {
+impl SilentServer {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("cannot listen");
         let port = listener.local_addr().expect("the listener is bound").port();
@@ -59,7 +59,7 @@ impl Silence {
     }
 }
 
-impl Drop for Silence {
+impl Drop for SilentServer {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         // This connection only wakes the listener, after the watch has ended.
@@ -103,7 +103,7 @@ impl<'a> Logged<'a> {
     }
 }
 
-fn quiet(mut command: Command) -> Process {
+fn start_quietly(mut command: Command) -> Process {
     Process::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
@@ -161,9 +161,9 @@ fn java(port: u16) -> Command {
     command
 }
 
-fn curl(silence: &Silence) -> Command {
+fn curl(server: &SilentServer) -> Command {
     let mut command = program("curl", "curl");
-    command.args(["--silent", "--noproxy", "*", &silence.url()]);
+    command.args(["--silent", "--noproxy", "*", &server.url()]);
     command
 }
 
@@ -173,12 +173,12 @@ fn bash(port: u16) -> Command {
     command
 }
 
-fn go(silence: &Silence) -> Command {
-    go::client(&format!("-times 1 -url {}", silence.url()))
+fn go(server: &SilentServer) -> Command {
+    go::client(&format!("-times 1 -url {}", server.url()))
 }
 
 /// Go's own version, such as `Go 1.19.8`.
-fn go_itself() -> String {
+fn go_version() -> String {
     let said = output_of(program("go", "golang-go").args(["env", "GOVERSION"]));
     format!("Go {}", said.trim().strip_prefix("go").expect("a release of Go"))
 }
@@ -195,10 +195,10 @@ fn private_to_nobody(original: &Path, folder: &Path) -> PathBuf {
 #[test]
 fn runtimes_are_detected_for_every_user() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let port = silence.port;
+    let server = SilentServer::start();
+    let port = server.port;
     let cases = [
-        (go(&silence), go_itself()),
+        (go(&server), go_version()),
         (node(port), "Node".into()),
         (python(port), "Python".into()),
         (java(port), "Java".into()),
@@ -207,21 +207,21 @@ fn runtimes_are_detected_for_every_user() {
         (php(port), "PHP".into()),
         (perl(port), "Perl".into()),
         (erlang(port), "Erlang".into()),
-        (curl(&silence), "libcurl".into()),
+        (curl(&server), "libcurl".into()),
         (bash(port), "unknown".into()),
         (as_nobody(&python(port)), "Python".into()),
-        (as_nobody(&curl(&silence)), "libcurl".into()),
+        (as_nobody(&curl(&server)), "libcurl".into()),
     ];
     let logged = Logged::start(&machine, port);
     let clients: Vec<(Process, String, String)> = cases
         .into_iter()
         .map(|(command, expected)| {
             let name = format!("{command:?}");
-            (quiet(command), name, expected)
+            (start_quietly(command), name, expected)
         })
         .collect();
     let this = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect");
-    eventually("all clients have connected", || silence.clients() == clients.len() + 1);
+    eventually("all clients have connected", || server.clients() == clients.len() + 1);
     let wrong: Vec<String> = clients
         .iter()
         .map(|(process, name, expected)| (logged.runtime_of(process), name, expected))
@@ -242,7 +242,7 @@ fn runtimes_are_detected_for_every_user() {
 #[test]
 fn private_executable_is_detected_only_by_its_mappings() {
     let machine = Machine::shared();
-    let silence = Silence::start();
+    let server = SilentServer::start();
     let folder = TempDir::new().expect("cannot create a directory");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("cannot set the permissions");
     let moved = |command: &Command| {
@@ -252,9 +252,9 @@ fn private_executable_is_detected_only_by_its_mappings() {
         moved.args(command.get_args());
         as_nobody(&moved)
     };
-    let [go, python] = [go(&silence), python(silence.port)].map(|command| moved(&command));
-    let logged = Logged::start(&machine, silence.port);
-    let (go, python) = (quiet(go), quiet(python));
+    let [go, python] = [go(&server), python(server.port)].map(|command| moved(&command));
+    let logged = Logged::start(&machine, server.port);
+    let (go, python) = (start_quietly(go), start_quietly(python));
     assert_eq!(logged.runtime_of(&python), "Python");
     assert_eq!(logged.runtime_of(&go), "cannot be told");
     drop((go, python));
@@ -266,10 +266,10 @@ fn private_executable_is_detected_only_by_its_mappings() {
 #[test]
 fn program_replaced_by_exec_before_detection_stays_unknown() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let logged = Logged::start(&machine, silence.port);
+    let server = SilentServer::start();
+    let logged = Logged::start(&machine, server.port);
     let mut command = program("bash", "bash");
-    let port = silence.port;
+    let port = server.port;
     command.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; exec /usr/bin/python3 -c 'input()'")]);
     // Keeps the helper from inspecting the process before the exec.
     let stopped = logged.helper().stop();
@@ -288,7 +288,7 @@ fn program_replaced_by_exec_before_detection_stays_unknown() {
 #[test]
 fn program_after_exec_is_detected_separately() {
     let machine = Machine::shared();
-    let (first, second) = (Silence::start(), Silence::start());
+    let (first, second) = (SilentServer::start(), SilentServer::start());
     let folder = TempDir::new().expect("cannot create a directory");
     let log = folder.path().join("log");
     let watch = machine.watch(format!("-p {},{} -v --log-file {}", first.port, second.port, log.display()));
@@ -307,12 +307,12 @@ fn program_after_exec_is_detected_separately() {
 #[test]
 fn watch_and_helper_hold_minimal_privileges() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let logged = Logged::start(&machine, silence.port);
+    let server = SilentServer::start();
+    let logged = Logged::start(&machine, server.port);
     let (watch, helper) = (logged.watch.tool.id(), logged.helper());
     let none = NO_CAPABILITY;
     assert_eq!(privileges_of(watch), [none, none, none, none, "1"], "privileges of the watch");
-    assert_eq!(privileges_of(helper.0), [PTRACE_ALONE, PTRACE_ALONE, none, none, "1"], "privileges of the helper");
+    assert_eq!(privileges_of(helper.0), [ONLY_PTRACE, ONLY_PTRACE, none, none, "1"], "privileges of the helper");
     assert_eq!(fs::read_to_string(format!("/proc/{}/comm", helper.0)).unwrap(), "reuse-helper\n");
     let files = helper.open_files();
     assert_eq!(files[..3], ["/dev/null"; 3], "{files:?}");
@@ -323,16 +323,16 @@ fn watch_and_helper_hold_minimal_privileges() {
 
 #[test]
 fn helper_exits_with_the_watch() {
-    let (machine, silence) = (Machine::shared(), Silence::start());
+    let (machine, server) = (Machine::shared(), SilentServer::start());
     for signal in [Signal::INT, Signal::KILL] {
-        let mut logged = Logged::start(&machine, silence.port);
+        let mut logged = Logged::start(&machine, server.port);
         let helper = logged.helper();
         logged.watch.tool.signal(signal);
         logged.watch.tool.wait(Duration::from_secs(5));
         helper.assert_gone(&format!("after {signal:?}"));
     }
     // Kills the watch while the helper is stopped.
-    let mut logged = Logged::start(&machine, silence.port);
+    let mut logged = Logged::start(&machine, server.port);
     let helper = logged.helper();
     let _stopped = helper.stop();
     logged.watch.tool.signal(Signal::KILL);
@@ -344,15 +344,15 @@ fn helper_exits_with_the_watch() {
 #[test]
 fn helper_ignores_the_signals_that_end_a_watch() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let logged = Logged::start(&machine, silence.port);
+    let server = SilentServer::start();
+    let logged = Logged::start(&machine, server.port);
     let helper = logged.helper();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         helper.signal(signal);
     }
-    let client = quiet(bash(silence.port));
+    let client = start_quietly(bash(server.port));
     assert_eq!(logged.runtime_of(&client), "unknown");
-    assert!(helper.is_there());
+    assert!(helper.is_alive());
     drop(client);
     logged.watch.end();
     helper.assert_gone("after the watch");

@@ -5,7 +5,7 @@ use std::{io::Read, net::TcpStream};
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     http::send,
     report::assert_fields,
 };
@@ -24,7 +24,7 @@ fn after_a_greeting(lines: &'static [&str]) -> Conversation {
         }
         Some(String::from_utf8(line).expect("the line is UTF-8"))
     }
-    one(
+    converse_once(
         |mut stream| {
             send(&mut stream, "220 here\r\n");
             assert_eq!(read_line(&mut stream).as_deref(), Some("EHLO me\r\n"));
@@ -68,7 +68,7 @@ fn connection_with_only_set_up_is_unused() {
 /// The greeting arrives before the client reads, and the client reads it together with the first answer.
 #[test]
 fn late_read_of_a_greeting_is_counted_right_or_marked() {
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             send(&mut stream, "220 here\r\n");
             let mut asked = 0;
@@ -181,8 +181,11 @@ fn ask_postgres(mut stream: TcpStream, asks_for_tls: bool, queries: u64) {
 fn postgresql_session_start_is_set_up() {
     for asks_for_tls in [true, false] {
         for queries in [0, 5] {
-            one(move |stream| postgres(stream, asks_for_tls), |stream| ask_postgres(stream, asks_for_tls, queries))
-                .assert_exact(queries, "plain");
+            converse_once(
+                move |stream| postgres(stream, asks_for_tls),
+                |stream| ask_postgres(stream, asks_for_tls, queries),
+            )
+            .assert_exact(queries, "plain");
         }
     }
 }
@@ -199,7 +202,7 @@ fn postgresql_session_over_tls_is_marked() {
         stream.read_exact(&mut vec![0; u16::from_be_bytes([high, low]).into()]).expect("cannot read the whole record");
         Some(kind)
     }
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             assert_eq!(receive(&mut stream), Some(SSL_REQUEST));
             send(&mut stream, "S");
@@ -238,7 +241,7 @@ fn postgresql_session_over_gssapi_is_marked() {
     fn packet(bytes: usize) -> Vec<u8> {
         [&(bytes as u32).to_be_bytes()[..], &vec![0x60; bytes]].concat()
     }
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             assert_eq!(receive(&mut stream), Some(GSS_REQUEST));
             send(&mut stream, "G");

@@ -10,13 +10,13 @@ fn messages_through_a_sockmap_are_marked() {
     let machine = Machine::shared();
     let mut both = Dialogue::start(python("sockmap.py").arg(ASKS.to_string()));
     let said = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
-    let port = said(both.hear())["port"].as_u64().expect("a number");
+    let port = said(both.next_line())["port"].as_u64().expect("a number");
     let watch = machine.watch(format!("-p {port}"));
-    both.say("go on");
-    assert_eq!(said(both.hear()), json!({ "answers": ASKS }), "what the client counted");
+    both.send_line("go on");
+    assert_eq!(said(both.next_line()), json!({ "answers": ASKS }), "counts of the client");
     // The watch notices it when it lists sockets, once a second.
     std::thread::sleep(std::time::Duration::from_millis(2500));
-    both.say("end");
+    both.send_line("end");
     both.end();
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 0, "marked": 1 }));

@@ -9,7 +9,7 @@ use crate::support::{
     programs::{output_of, program},
     report::Report,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 fn keys(folder: &Path) {
@@ -20,7 +20,7 @@ fn keys(folder: &Path) {
 }
 
 fn sshd() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     keys(folder.path());
     let path = folder.path().display();
@@ -52,10 +52,10 @@ pub(crate) fn commands(times: u64) -> Report {
         assert_eq!(said.trim_end(), n.to_string());
     }
     sshd.wait_for_closes(port);
-    let log = sshd.end_and_read("log");
+    let log = sshd.stop_and_read("log");
     let count = |text: &str| log.lines().filter(|line| line.starts_with(text)).count() as u64;
     let counted = (count("Connection from 127.0.0.1"), count("Starting session: command"));
-    assert_eq!(counted, (times, times), "what sshd logged: {log}");
+    assert_eq!(counted, (times, times), "counts in the log of sshd: {log}");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": times, "closed": times, "failed": 0, "new": times, "unused": 0 }));
     report

@@ -66,7 +66,7 @@ fn turns_after_start_tls_are_marked() {
         let watch = machine.watch(format!("-p {}", peer.port()));
         ask(peer.address);
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, REQUESTS), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, REQUESTS), "counts of the server");
         peer.wait_for(1);
         let report = watch.end();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0, "unused": 0 }));

@@ -22,7 +22,7 @@ fn fetch(version: &str, client: &str, connections: u64) {
     let status = client.wait(Duration::from_secs(20));
     assert!(status.success(), "the client ended with {status}");
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (connections, 10), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (connections, 10), "counts of the server");
     assert_counts(&watch.end(), connections);
 }
 
@@ -69,7 +69,7 @@ fn failed_handshake_is_an_unused_connection() {
             .expect("cannot run the client");
         assert!(!status.success(), "client and server have no version in common");
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 0), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 0), "counts of the server");
         let report = watch.end();
         report.assert_complete();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "unused": 1, "exchanges": 0, "reuse_ratio": null }));

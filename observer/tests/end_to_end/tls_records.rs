@@ -33,7 +33,7 @@ fn close_notify_after(requests: u64, version: &str) {
     drop(stdin);
     client.wait(Duration::from_secs(5));
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (1, requests), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (1, requests), "counts of the server");
     let report = watch.end();
     report.assert_complete();
     let unused = u64::from(requests == 0);
@@ -65,7 +65,7 @@ fn tickets_during_an_upload_are_no_answer_or_marked() {
         curl.arg(format!("https://{}/", server.address()));
         upload_in_pieces(curl);
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 1), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 1), "counts of the server");
         let report = watch.end();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "new": 1, "unused": 0 }));
         let close = report.only("close");

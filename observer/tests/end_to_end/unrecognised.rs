@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, one, some},
+    conversation::{Conversation, converse, converse_once},
     http::send,
     machine::Machine,
     peer::{self, Peer, ask},
@@ -36,7 +36,7 @@ fn turn(stream: &mut TcpStream) {
 
 #[test]
 fn each_turn_is_counted_and_marked() {
-    let conversation = one(echo, |mut stream| (0..7).for_each(|_| turn(&mut stream)));
+    let conversation = converse_once(echo, |mut stream| (0..7).for_each(|_| turn(&mut stream)));
     conversation.assert_turns(7);
     conversation.report.assert_totals(&json!({ "new": 1, "reused": 6, "unused": 0 }));
     assert_eq!(conversation.report.of_type("exchange").len(), 7);
@@ -44,7 +44,7 @@ fn each_turn_is_counted_and_marked() {
 
 #[test]
 fn pieces_of_a_turn_count_as_one() {
-    one(
+    converse_once(
         |mut stream| {
             let mut asked = 0;
             while stream.read_exact(&mut [0; 20 * QUESTION.len()]).is_ok() {
@@ -70,7 +70,7 @@ fn pieces_of_a_turn_count_as_one() {
 }
 
 fn one_way(pieces: usize) -> Conversation {
-    one(
+    converse_once(
         move |mut stream| {
             let length = stream.read_to_end(&mut Vec::new()).expect("cannot read to the client's FIN");
             assert_eq!(length, pieces * QUESTION.len());
@@ -97,7 +97,7 @@ fn messages_that_resemble_parts_of_http_are_not_recognised() {
         "get / http/1.1\r\n\r\n",
         "GETTING / HTTP\r\n\r\n",
     ];
-    some(
+    converse(
         &Machine::shared(),
         PIECES.len() as u64,
         |mut stream| {
@@ -124,7 +124,7 @@ fn messages_that_resemble_parts_of_http_are_not_recognised() {
 /// A request without an answer is no exchange in any protocol, so nothing is marked.
 #[test]
 fn unanswered_reset_connection_is_not_marked() {
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             stream.read_exact(&mut [0; QUESTION.len()]).expect("cannot read the question");
             crate::support::sockets::reset_on_close(&stream);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     certificate::Certificate,
-    conversation::one,
+    conversation::converse_once,
     dialogue::Dialogue,
     http::{read_head, send},
     machine::Machine,
@@ -24,10 +24,10 @@ fn messages(certificate: Option<&Certificate>) -> Report {
     }
     let mut both = Dialogue::start(&mut program);
     let said = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
-    let port = said(both.hear())["port"].as_u64().expect("a number");
+    let port = said(both.next_line())["port"].as_u64().expect("a number");
     let watch = machine.watch(format!("-p {port}"));
-    both.say("go on");
-    assert_eq!(said(both.hear()), json!({ "upgrades": 1, "messages": 20 }), "what the server counted");
+    both.send_line("go on");
+    assert_eq!(said(both.next_line()), json!({ "upgrades": 1, "messages": 20 }), "counts of the server");
     both.end();
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0, "new": 1 }));
@@ -59,7 +59,7 @@ fn minimal_web_socket_is_one_exchange() {
     const ASKS: [u8; 9] = [0x81, 0x83, 1, 2, 3, 4, 9, 9, 9];
     const TELLS: [u8; 4] = [0x81, 2, b'h', b'i'];
     const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             read_head(&mut stream).expect("cannot read the upgrade request");
             send(&mut stream, UPGRADED);
@@ -85,7 +85,7 @@ fn minimal_web_socket_is_one_exchange() {
 /// parse it.
 #[test]
 fn upgrade_read_byte_by_byte_is_counted_right_or_marked() {
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             read_head(&mut stream).expect("cannot read the upgrade request");
             send(&mut stream, "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n");
@@ -114,7 +114,7 @@ fn upgrade_to_http2_is_marked() {
     const REQUEST: [u8; 9] = [0, 0, 0, 1, 5, 0, 0, 0, 3];
     const ANSWER: [u8; 9] = [0, 0, 0, 0, 1, 0, 0, 0, 3];
     const UPGRADED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             read_head(&mut stream).expect("cannot read the upgrade request");
             send(&mut stream, UPGRADED);

@@ -6,7 +6,7 @@ use rustix::net::{RecvFlags, recv};
 use serde_json::json;
 
 use crate::support::{
-    conversation::one,
+    conversation::converse_once,
     http::{OK, content_length, read_answer, read_head, send, upload},
     peer::{REQUEST, send_request},
     report::assert_fields,
@@ -51,7 +51,7 @@ fn serve(mut stream: TcpStream, is_early: bool) -> u64 {
 
 #[test]
 fn five_gib_request_is_one_exchange() {
-    let conversation = one(
+    let conversation = converse_once(
         |stream| serve(stream, false),
         |mut stream| {
             send(&mut stream, upload(FIVE_GIB));
@@ -68,7 +68,7 @@ fn five_gib_request_is_one_exchange() {
 
 #[test]
 fn three_gib_sent_after_the_answer_are_one_exchange() {
-    let conversation = one(
+    let conversation = converse_once(
         |stream| serve(stream, true),
         |mut stream| {
             send(&mut stream, upload(THREE_GIB));
@@ -83,7 +83,7 @@ fn three_gib_sent_after_the_answer_are_one_exchange() {
 
 #[test]
 fn five_gib_answer_is_one_exchange() {
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {

@@ -27,11 +27,11 @@ const ROUNDS: usize = 5;
 const KEYS: usize = 60;
 /// At these keys the display is frozen and then continues; while it is frozen, two snapshots are held.
 const FREEZES: [usize; 2] = [32, 45];
-const MOST_KIB: u64 = 128 << 10;
-const MOST_FRAME_US: u64 = 10_000;
+const MAX_KIB: u64 = 128 << 10;
+const MAX_FRAME_US: u64 = 10_000;
 
 /// The time limit for a key's effect to appear on the screen.
-const TO_ANSWER: Duration = Duration::from_millis(100);
+const RESPONSE_LIMIT: Duration = Duration::from_millis(100);
 
 /// The pause between an effect and the next key: at most ten frames a second are drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -59,13 +59,13 @@ const ROUND: [Step; 11] = [
 #[derive(Clone, Copy, Debug)]
 struct Answer {
     took: Duration,
-    /// The part of it that the program was runnable but waited for a CPU.
-    waited: Duration,
+    /// The part of it that the program was runnable but cpu_wait for a CPU.
+    cpu_wait: Duration,
 }
 
 impl Answer {
     fn own(self) -> Duration {
-        self.took.saturating_sub(self.waited)
+        self.took.saturating_sub(self.cpu_wait)
     }
 }
 
@@ -101,7 +101,7 @@ fn slowest_frame_us(log: &Path) -> u64 {
 }
 
 /// How long the main thread has been runnable but not running so far.
-fn waited(pid: u32) -> Duration {
+fn cpu_wait(pid: u32) -> Duration {
     let times = fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat")).expect("cannot read schedstat");
     let nanoseconds = times.split_whitespace().nth(1).expect("the wait time follows the run time");
     Duration::from_nanos(nanoseconds.parse().expect("a number"))
@@ -117,10 +117,10 @@ fn steps() -> impl Iterator<Item = Step> {
 
 fn answer(dashboard: &Dashboard, (key, text, comes): Step) -> Answer {
     let pid = dashboard.tool.id();
-    let (before, pressed) = (waited(pid), Instant::now());
+    let (before, pressed) = (cpu_wait(pid), Instant::now());
     dashboard.press(key);
     let shown = dashboard.wait("an answer", Duration::from_secs(5), |screen| has_text(screen, text) == comes);
-    Answer { took: shown.saturating_duration_since(pressed), waited: waited(pid).saturating_sub(before) }
+    Answer { took: shown.saturating_duration_since(pressed), cpu_wait: cpu_wait(pid).saturating_sub(before) }
 }
 
 /// Presses keys spread over the length of the recording.
@@ -164,9 +164,9 @@ fn is_in_time(release: &Path, folder: &Path, truth: &Truth) -> bool {
     let summary: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
     assert_fields(&summary["totals"], &json!({ "opened": opened, "closed": closed, "new": closed, "reused": reused }));
     assert_eq!(summary["groups"].as_array().map(Vec::len), Some(busy::GROUPS as usize));
-    assert!(kib <= MOST_KIB, "{kib} KiB");
+    assert!(kib <= MAX_KIB, "{kib} KiB");
     let [.., slowest_answer] = own;
-    slowest_answer <= TO_ANSWER && slowest_frame_us <= MOST_FRAME_US && took < Duration::from_secs(SECONDS + 1)
+    slowest_answer <= RESPONSE_LIMIT && slowest_frame_us <= MAX_FRAME_US && took < Duration::from_secs(SECONDS + 1)
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const TO_START: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The number of cells with colours other than the terminal's default.
 fn colors(screen: &Screen) -> usize {
@@ -36,7 +36,7 @@ fn no_color_disables_colors() {
     for (variables, is_colored) in [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("NO_COLOR", "")], true)] {
         let mut dashboard = Dashboard::start_at(SIZE, &format!("-p {}", server.port), variables);
         fetch(&server, "");
-        dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
+        dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
         assert_eq!(dashboard.terminal.look(colors) > 0, is_colored, "{variables:?}");
         dashboard.quit();
     }
@@ -48,7 +48,7 @@ fn colors_stay_within_the_basic_sixteen() {
     let server = server();
     let mut dashboard = Dashboard::start_at(SIZE, &format!("-p {}", server.port), &[("TERM", "xterm")]);
     fetch(&server, "");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
     let most = dashboard.terminal.look(|screen| {
         let index = |color| match color {
             Color::Default => 0,
@@ -68,7 +68,7 @@ fn c_locale_gets_ascii() {
     let server = server();
     let mut dashboard = Dashboard::start_at(SIZE, &format!("-p {}", server.port), &[("LANG", "C")]);
     fetch(&server, "");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
     let text = dashboard.terminal.text();
     assert!(text.is_ascii(), "{text}");
     dashboard.quit();
@@ -78,12 +78,12 @@ fn c_locale_gets_ascii() {
 /// end.
 fn assert_lines(terminal: &Terminal, tool: &mut Process) {
     terminal
-        .wait(TO_START, |screen| screen.contents().starts_with("watching port 1 "))
+        .wait(START_TIMEOUT, |screen| screen.contents().starts_with("watching port 1 "))
         .unwrap_or_else(|error| panic!("lines: {error}"));
     assert!(tool.has_ended().is_none(), "the watch should continue");
     assert!(!terminal.modes().expect("cannot access the terminal modes").are_raw());
     tool.signal(Signal::TERM);
-    assert_eq!(tool.wait(TO_START).code(), Some(0));
+    assert_eq!(tool.wait(START_TIMEOUT).code(), Some(0));
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn dashboard_without_a_terminal_is_refused() {
 #[test]
 fn dashboard_refuses_the_exchanges_option() {
     let mut dashboard = Dashboard::run(SIZE, tool::command("-p 1 -o tui --exchanges"), &[]);
-    assert_eq!(dashboard.ended().code(), Some(2));
-    dashboard.shows(&["--exchanges"]);
+    assert_eq!(dashboard.wait_for_exit().code(), Some(2));
+    dashboard.assert_shows(&["--exchanges"]);
     dashboard.assert_modes_as_before();
 }
 
@@ -134,7 +134,7 @@ fn failed_recording_is_reported_again_after_the_dashboard() {
     let mut dashboard = Dashboard::start("-p 1 --record /dev/full");
     // Opens the log as wide as the screen.
     dashboard.press("\t\tw");
-    dashboard.shows(&["/dev/full cannot be written"]);
+    dashboard.assert_shows(&["/dev/full cannot be written"]);
     let text = dashboard.quit();
     assert!(text.contains(" notice /dev/full cannot be written any more"), "{text}");
 }

@@ -15,9 +15,9 @@ use tempfile::tempdir;
 use super::{deployed, run_in};
 use crate::support::{
     eventually,
-    helper::{Helper, NO_CAPABILITY, PTRACE_ALONE, children_of, privileges_of},
+    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, children_of, privileges_of},
     machine::Machine,
-    nobody::for_everybody,
+    nobody::world_executable_tool,
     peer::{Peer, ask},
     programs::{output_of, program},
     tool::{Ended, Process},
@@ -107,7 +107,7 @@ fn systemd_exposure_level_is_at_most_three() {
 
 #[test]
 fn systemd_accepts_every_setting() {
-    let (_folder, tool) = for_everybody();
+    let (_folder, tool) = world_executable_tool();
     let unit = fs::read_to_string(deployed(FILE)).expect("cannot read the unit");
     let folder = tempdir().expect("cannot create a directory");
     let copy = folder.path().join(FILE);
@@ -120,7 +120,7 @@ fn systemd_accepts_every_setting() {
 #[test]
 fn unit_command_line_works_with_its_capabilities() {
     let _machine = Machine::shared();
-    let (_folder, tool) = for_everybody();
+    let (_folder, tool) = world_executable_tool();
     let peer = Peer::echo();
     let mut daemon = Process::start(&mut Unit::read().command(&tool, &[], &[]));
     wait_until_served(daemon.id());
@@ -143,7 +143,7 @@ fn unit_command_line_works_with_its_capabilities() {
     assert!(status.contains("Uid:\t65534\t65534\t65534\t65534\n"), "{status}");
     assert_eq!(privileges_of(daemon.id())[0], NO_CAPABILITY, "the daemon has dropped its capabilities");
     let helper = Helper::of(daemon.id());
-    assert_eq!(privileges_of(helper.0)[..2], [PTRACE_ALONE, PTRACE_ALONE], "the helper has only CAP_SYS_PTRACE");
+    assert_eq!(privileges_of(helper.0)[..2], [ONLY_PTRACE, ONLY_PTRACE], "the helper has only CAP_SYS_PTRACE");
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.wait(Duration::from_secs(10)).code(), Some(0));
 }
@@ -199,7 +199,7 @@ fn called(trace: &Path, tool: &str) -> BTreeSet<String> {
 #[test]
 fn system_call_filter_allows_every_call_of_the_tool() {
     let _machine = Machine::shared();
-    let (_folder, tool) = for_everybody();
+    let (_folder, tool) = world_executable_tool();
     let peer = Peer::echo();
     let folder = tempdir().expect("cannot create a directory");
     let trace = folder.path().join("trace");

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use serde_json::json;
 
-use super::{assert_advice, assert_diagnosed, assert_not_diagnosed, go_client, group, seen, value, watched};
+use super::{assert_advice, assert_diagnosed, assert_not_diagnosed, go_client, group, value, watch_client, watched};
 use crate::support::programs::program;
 
 #[test]
@@ -37,10 +37,10 @@ const HELD: &str = "-hold 20ms";
 
 #[test]
 fn pool_that_keeps_two_of_ten_is_diagnosed_as_too_small() {
-    let (report, truth) = seen(HELD, go_client(ROUNDS));
-    assert_eq!(truth.requests, 50, "what the server counted");
+    let (report, truth) = watch_client(HELD, go_client(ROUNDS));
+    assert_eq!(truth.requests, 50, "counts of the server");
     // Ten connections, and in each further round usually the eight that were not kept.
-    assert!((30..=50).contains(&truth.connections), "what the server counted: {truth:?}");
+    assert!((30..=50).contains(&truth.connections), "counts of the server: {truth:?}");
     let diagnosis = assert_diagnosed(
         &report,
         &json!({ "cause": "pool-too-small", "confidence": "likely", "values": { "kept_idle": 2, "concurrent": 10 } }),

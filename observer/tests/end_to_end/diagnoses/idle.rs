@@ -5,18 +5,18 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{assert_diagnosed, assert_not_diagnosed, seen, value};
+use super::{assert_diagnosed, assert_not_diagnosed, value, watch_client};
 use crate::support::{
     programs::program,
     python::python,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 #[test]
 fn idle_timeout_noticed_at_the_next_request_is_diagnosed() {
     for runs_ruby in [true, false] {
-        let (report, truth) = seen("", |url| {
+        let (report, truth) = watch_client("", |url| {
             let mut client = if runs_ruby {
                 let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/programs");
                 let mut ruby = program("ruby", "ruby");
@@ -28,7 +28,7 @@ fn idle_timeout_noticed_at_the_next_request_is_diagnosed() {
             client.args([url, "7", "1.3", "1"]);
             client
         });
-        assert_eq!((truth.connections, truth.requests), (7, 7), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (7, 7), "counts of the server");
         let expected = json!({ "cause": "client-idle-timeout", "confidence": "possible", "healthy": false });
         let diagnosis = assert_diagnosed(&report, &expected);
         let evidence = diagnosis["evidence"].as_str().expect("a sentence");
@@ -39,7 +39,7 @@ fn idle_timeout_noticed_at_the_next_request_is_diagnosed() {
 
 /// Starts squid as a forward proxy with its default use of connections.
 fn squid() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     let path = folder.path().display();
     let configuration = format!(
@@ -48,7 +48,7 @@ fn squid() -> (Service, u16) {
          cache_effective_user nobody\ncache_effective_group nogroup\n"
     );
     fs::write(folder.path().join("squid.conf"), configuration).expect("cannot write the file");
-    crate::support::nobody::give_away(folder.path());
+    crate::support::nobody::chown_to_nobody(folder.path());
     // The name of its shared memory.
     let name = format!("reuse{number}");
     let mut squid = program("squid", "squid");
@@ -63,12 +63,12 @@ fn post_on_a_fresh_connection_is_not_diagnosed_as_a_timeout() {
         ("GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST", "1.2"),
     ] {
         let (_squid, port) = squid();
-        let (report, truth) = seen("", |url| {
+        let (report, truth) = watch_client("", |url| {
             let mut client = python("posts.py");
             client.args([url, &port.to_string(), methods, pause]);
             client
         });
-        assert_eq!(truth.requests as usize, methods.split(',').count(), "what the server counted");
+        assert_eq!(truth.requests as usize, methods.split(',').count(), "counts of the server");
         assert_not_diagnosed(&report);
     }
 }

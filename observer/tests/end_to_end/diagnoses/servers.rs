@@ -10,14 +10,16 @@ use serde_json::{Value, json};
 use super::{LIMIT, assert_advice, assert_diagnosed, go_client, group, value};
 use crate::{
     nginx,
-    support::{machine::Machine, programs::program, python::python, report::Report, sockets::Closed, tool::Process},
+    support::{
+        machine::Machine, programs::program, python::python, report::Report, sockets::ReservedPort, tool::Process,
+    },
 };
 
 /// Watches a client of nginx, and asserts the number of connections and requests.
 #[track_caller]
 fn watched(options: &str, truth: (u64, u64), client: impl FnOnce(&str) -> Command) -> Report {
     let machine = Machine::shared();
-    let port = Closed::new();
+    let port = ReservedPort::new();
     let address = port.address;
     let nginx =
         nginx::start(&format!("server {{ listen {address}; {options} location / {{ return 200 hello; }} }}"), port);
@@ -26,10 +28,10 @@ fn watched(options: &str, truth: (u64, u64), client: impl FnOnce(&str) -> Comman
     let status = Process::start(&mut client).wait(LIMIT);
     assert!(status.success(), "{client:?} ended with {status}");
     nginx.wait_for_closes(address.port());
-    let log = nginx.end_and_read("requests");
+    let log = nginx.stop_and_read("requests");
     let connections: HashSet<_> = log.lines().map(|line| line.split(' ').next()).collect();
     let (connections, requests) = (connections.len() as u64, log.lines().count() as u64);
-    assert_eq!((connections, requests), truth, "what nginx logged");
+    assert_eq!((connections, requests), truth, "counts in the log of nginx");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "exchanges": requests }));

@@ -14,10 +14,10 @@ use crate::{
     nginx,
     support::{
         machine::Machine,
-        metrics::{FLEET, Metered, block, daemon, get},
-        nobody::{as_nobody, for_everybody},
+        metrics::{FLEET_MANUAL, MeteredWatch, code_block, get, start_daemon},
+        nobody::{as_nobody, world_executable_tool},
         programs::{output_of, program},
-        sockets::Closed,
+        sockets::ReservedPort,
         tool::{self, Ended},
     },
 };
@@ -25,7 +25,7 @@ use crate::{
 /// Asserts that the command is refused before anything is attached: an unprivileged user gets the same error.
 #[track_caller]
 fn assert_refused(arguments: &str, code: i32, words: &[&str]) {
-    let (_folder, tool) = for_everybody();
+    let (_folder, tool) = world_executable_tool();
     for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
         ended.assert_code(code);
         assert_eq!(ended.stdout, "");
@@ -85,7 +85,7 @@ fn metrics_options_require_the_exporter() {
 #[test]
 fn all_interfaces_include_ipv4_and_ipv6() {
     let machine = Machine::shared();
-    let port = Closed::new().address.port();
+    let port = ReservedPort::new().address.port();
     let watch = machine.watch(format!("-p 1 --metrics :{port} --metrics-allow-remote"));
     for address in [SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))] {
         assert_eq!(get(address, "/healthz", "").text(), "ok\n", "{address}");
@@ -96,8 +96,8 @@ fn all_interfaces_include_ipv4_and_ipv6() {
 #[test]
 fn metrics_work_without_other_output() {
     let _machine = Machine::shared();
-    let port = Closed::new().address;
-    let mut tool = daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
+    let port = ReservedPort::new().address;
+    let mut tool = start_daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
     tool.signal(Signal::TERM);
     assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(tool.stderr(), "");
@@ -107,9 +107,9 @@ fn metrics_work_without_other_output() {
 #[test]
 fn proxy_of_the_manual_works() {
     let machine = Machine::shared();
-    let metered = Metered::start(&machine, "-p 1");
-    let config = block(FLEET, "nginx");
-    let port = Closed::new();
+    let metered = MeteredWatch::start(&machine, "-p 1");
+    let config = code_block(FLEET_MANUAL, "nginx");
+    let port = ReservedPort::new();
     let front = port.address;
     let config = config.replace("127.0.0.1:9716", &metered.address.to_string()).replace("9717", &front.to_string());
     assert!(config.contains(&front.to_string()) && config.contains(&metered.address.to_string()), "{config}");

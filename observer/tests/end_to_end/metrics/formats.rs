@@ -18,12 +18,12 @@ use crate::{
     support::{
         http::{read_answer, send},
         machine::Machine,
-        metrics::{Metered, Samples, ask as ask_http, get},
-        peer::{Peer, ask, ask_by_bash, connect},
+        metrics::{MeteredWatch, Samples, ask as ask_http, get},
+        peer::{Peer, ask, bash_request, connect},
         programs::{output_of, program},
         prometheus::assert_checked_by_promtool,
         python::python,
-        sockets::Closed,
+        sockets::ReservedPort,
         tool::Process,
     },
 };
@@ -73,7 +73,7 @@ fn parsed(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Asserts that both formats have exactly these metrics with these types.
-fn assert_metrics(metered: &Metered, expected: &[(&str, &str)]) {
+fn assert_metrics(metered: &MeteredWatch, expected: &[(&str, &str)]) {
     let older = get(metered.address, "/metrics", "");
     assert_eq!(older.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let older = older.text();
@@ -96,9 +96,9 @@ fn assert_metrics(metered: &Metered, expected: &[(&str, &str)]) {
 #[test]
 fn every_metric_has_its_name_type_and_labels() {
     let machine = Machine::alone();
-    let (peer, closed) = (Peer::echo(), Closed::new());
+    let (peer, closed) = (Peer::echo(), ReservedPort::new());
     let ports = format!("-p {},{}", peer.port(), closed.address.port());
-    let metered = Metered::start(&machine, &ports);
+    let metered = MeteredWatch::start(&machine, &ports);
     let mut open = peer.connect();
     (0..12).for_each(|_| ask(&mut open));
     ask(&mut peer.connect());
@@ -166,12 +166,12 @@ fn process_names_are_escaped_in_labels() {
     let machine = Machine::shared();
     let folder = tempdir().expect("cannot create a directory");
     let peer = Peer::echo();
-    let metered = Metered::start(&machine, &format!("-p {}", peer.port()));
+    let metered = MeteredWatch::start(&machine, &format!("-p {}", peer.port()));
     let names: [&[u8]; 4] = [b"a\"} 1\n", b"\x1b[2J\n\x07", b"\xff\xfe\xc3", b"b\\"];
     for name in names {
         let link = folder.path().join(OsStr::from_bytes(name));
         symlink("/bin/bash", &link).expect("cannot create the link");
-        output_of(Command::new(&link).args(["-c", &ask_by_bash(peer.port())]));
+        output_of(Command::new(&link).args(["-c", &bash_request(peer.port())]));
     }
     peer.wait_for(4);
     let is_there =
@@ -190,7 +190,7 @@ fn labels_follow_the_option() {
     let machine = Machine::shared();
     let (one, other) = (Peer::echo(), Peer::echo());
     let options = format!("-p {},{} --metrics-labels destination", one.port(), other.port());
-    let metered = Metered::start(&machine, &options);
+    let metered = MeteredWatch::start(&machine, &options);
     for peer in [&one, &other] {
         ask(&mut peer.connect());
         peer.wait_for(1);
@@ -208,7 +208,7 @@ fn cgroup_label_is_added_on_request() {
     let unit = format!("{}.service", parent("metrics"));
     let cgroup = hierarchy.cgroup(&unit);
     let peer = Peer::echo();
-    let metered = Metered::start(&machine, &format!("-p {} --metrics-labels cgroup,port", peer.port()));
+    let metered = MeteredWatch::start(&machine, &format!("-p {} --metrics-labels cgroup,port", peer.port()));
     let mut client = Process::start(&mut cgroup.client(peer.port(), "read"));
     let samples = metered.scrape_until("the exchange is counted", |samples| samples.exchanges() == (1, 0));
     let only = format!("tcp_reuse_connections_open{{port=\"{}\",cgroup=\"{unit}\"}}", peer.port());
@@ -223,7 +223,7 @@ fn cgroup_label_is_added_on_request() {
 #[test]
 fn compressed_answer_has_the_same_content() {
     let machine = Machine::shared();
-    let metered = Metered::start(&machine, "-p 1");
+    let metered = MeteredWatch::start(&machine, "-p 1");
     let curl = |options: &[&str]| {
         let mut curl = program("curl", "curl");
         curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(options);
@@ -241,7 +241,7 @@ fn compressed_answer_has_the_same_content() {
 #[test]
 fn health_index_head_and_unknown_paths() {
     let machine = Machine::shared();
-    let metered = Metered::start(&machine, "-p 1");
+    let metered = MeteredWatch::start(&machine, "-p 1");
     // Several requests fit on one connection.
     let mut stream = connect(metered.address);
     for path in ["/metrics", "/healthz", "/metrics"] {

@@ -13,18 +13,18 @@ use serde_json::json;
 use crate::support::{
     eventually, http,
     machine::{Machine, allow_open_files},
-    metrics::{Metered, ask as ask_http, get},
+    metrics::{MeteredWatch, ask as ask_http, get},
     peer::{Peer, ask, connect},
     programs::program,
     sockets::reset_on_close,
 };
 
 /// The time limit for a request and for reading an answer.
-const TO_ASK: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A watch with an exporter and one watched connection, to verify that counting and scraping continue.
 struct Victim<'a> {
-    metered: Metered<'a>,
+    metered: MeteredWatch<'a>,
     peer: Peer,
     stream: TcpStream,
     asked: u64,
@@ -33,7 +33,7 @@ struct Victim<'a> {
 impl<'a> Victim<'a> {
     fn new(machine: &'a Machine) -> Self {
         let peer = Peer::echo();
-        let metered = Metered::start(machine, &format!("-p {}", peer.port()));
+        let metered = MeteredWatch::start(machine, &format!("-p {}", peer.port()));
         let stream = peer.connect();
         Self { metered, peer, stream, asked: 0 }
     }
@@ -43,7 +43,7 @@ impl<'a> Victim<'a> {
     }
 
     /// Asserts that the watch still counts and the exporter still answers.
-    fn assert_well(&mut self) {
+    fn assert_counting(&mut self) {
         ask(&mut self.stream);
         self.asked += 1;
         assert_eq!(get(self.address(), "/healthz", "").text(), "ok\n");
@@ -52,7 +52,7 @@ impl<'a> Victim<'a> {
     }
 
     fn end(mut self) {
-        self.assert_well();
+        self.assert_counting();
         drop(self.stream);
         self.peer.wait_for(1);
         let report = self.metered.end();
@@ -131,7 +131,7 @@ fn ten_thousand_consecutive_connections_are_survived() {
             assert_eq!(get(victim.address(), "/healthz", "").text(), "ok\n");
         }
         if n % 2_500 == 0 {
-            victim.assert_well();
+            victim.assert_counting();
         }
     }
     victim.end();
@@ -153,7 +153,7 @@ fn idle_connections_make_room_for_new_ones() {
     // By the time this request is answered, `first` would have lost its place if it was going to.
     asks(&mut second);
     asks(&mut first);
-    victim.assert_well();
+    victim.assert_counting();
     victim.end();
 }
 
@@ -183,17 +183,17 @@ fn silent_and_slow_clients_are_cut_off() {
         // Most connections are closed already.
         let _ = stream.write_all(begun);
     }
-    victim.assert_well();
+    victim.assert_counting();
     // This client sends requests without reading answers, until its sends block.
     let mut deaf = connect(address);
     deaf.set_write_timeout(Some(Duration::from_millis(200))).expect("cannot set the timeout");
     while deaf.write_all(&b"GET /metrics HTTP/1.1\r\n\r\n".repeat(100)).is_ok() {}
     // This client sends one byte at a time.
     let mut slow = connect(address);
-    while started.elapsed() < TO_ASK + Duration::from_secs(1) {
+    while started.elapsed() < REQUEST_TIMEOUT + Duration::from_secs(1) {
         sleep(Duration::from_millis(500));
         let _ = slow.write_all(b"G");
-        victim.assert_well();
+        victim.assert_counting();
     }
     eventually("all connections are closed", || open_at(address.port()) == 0);
     victim.end();

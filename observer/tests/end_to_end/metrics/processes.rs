@@ -14,25 +14,25 @@ use serde_json::json;
 
 use crate::support::{
     machine::Machine,
-    metrics::{Metered, Samples, daemon, scrape, scrape_until},
+    metrics::{MeteredWatch, Samples, scrape, scrape_until, start_daemon},
     peer::{Peer, ask, echo},
     programs::output_of,
     python::python,
-    sockets::Closed,
+    sockets::ReservedPort,
     tool,
 };
 
 const PROCESSES: u64 = 5_000;
 /// Each name occurs twice, so the second half of the processes needs nothing new.
 const NAMES: u64 = PROCESSES / 2;
-const MOST_SETS: usize = 50;
+const MAX_SETS: usize = 50;
 /// Upper bound of the series in a label set.
-const MOST_SERIES_OF_A_SET: usize = 46;
+const MAX_SERIES_PER_SET: usize = 46;
 /// Upper bound of the series about the watch itself.
-const MOST_OTHER_SERIES: usize = 40;
+const MAX_OTHER_SERIES: usize = 40;
 /// Limit of the memory growth during the second half. It grows by about 750 KiB; a group left behind by each process
 /// would add 3,500 KiB.
-const MOST_GROWTH_KIB: u64 = 2_000;
+const MAX_GROWTH_KIB: u64 = 2_000;
 
 /// The tool's resident memory in KiB.
 fn resident_kib(pid: u32) -> u64 {
@@ -54,8 +54,8 @@ fn five_thousand_short_lived_processes_keep_series_and_memory_bounded() {
         echo(stream);
         counted.fetch_add(1, SeqCst);
     });
-    let metrics = Closed::new().address;
-    let tool = daemon(&mut tool::command(&format!("-p {} --metrics-series {MOST_SETS}", peer.port())), metrics);
+    let metrics = ReservedPort::new().address;
+    let tool = start_daemon(&mut tool::command(&format!("-p {} --metrics-series {MAX_SETS}", peer.port())), metrics);
     let port = peer.port();
     let run = |from: u64, to: u64| {
         output_of(python("many_processes.py").args([port.into(), from, to].map(|n| n.to_string())));
@@ -67,8 +67,8 @@ fn five_thousand_short_lived_processes_keep_series_and_memory_bounded() {
             let quarters = quarters.map(|(from, to)| threads.spawn(move || run(from, to)));
             while !quarters.iter().all(std::thread::ScopedJoinHandle::is_finished) {
                 let now = scrape(metrics);
-                now.assert_grown_from(&before);
-                assert!(label_sets(&now) <= MOST_SETS + 1, "{} label sets", label_sets(&now));
+                now.assert_not_decreased_since(&before);
+                assert!(label_sets(&now) <= MAX_SETS + 1, "{} label sets", label_sets(&now));
                 before = now;
                 sleep(Duration::from_millis(200));
             }
@@ -76,21 +76,21 @@ fn five_thousand_short_lived_processes_keep_series_and_memory_bounded() {
         scrape_until(metrics, "all have been counted", |samples| samples.host_exchanges() == (half * NAMES, 0));
         resident_kib(tool.id())
     });
-    assert_eq!((peer.accepted(), answered.load(SeqCst)), (PROCESSES, PROCESSES), "what the peer counted");
+    assert_eq!((peer.accepted(), answered.load(SeqCst)), (PROCESSES, PROCESSES), "counts of the peer");
     let all = scrape_until(metrics, "all are closed", |samples| samples.sum("tcp_reuse_connections_open", &[]) == 0);
-    all.assert_grown_from(&before);
+    all.assert_not_decreased_since(&before);
     assert_eq!(all.exchanges(), (PROCESSES, 0), "exchanges of all label sets, including the overflow");
     assert_eq!(all.sum("tcp_reuse_host_connections_opened_total", &[]), PROCESSES);
-    assert_eq!(label_sets(&all), MOST_SETS + 1);
-    let with_room = MOST_SETS as u64;
+    assert_eq!(label_sets(&all), MAX_SETS + 1);
+    let with_room = MAX_SETS as u64;
     let overflow = all.sum("tcp_reuse_exchanges_total", &["overflow=\"true\"", "new"]);
     assert_eq!(overflow, PROCESSES - 2 * with_room, "exchanges in the overflow set");
     assert_eq!(all.sum("tcp_reuse_watch_series_overflowed", &[]), NAMES - with_room);
-    let most = (MOST_SETS + 1) * MOST_SERIES_OF_A_SET + MOST_OTHER_SERIES;
+    let most = (MAX_SETS + 1) * MAX_SERIES_PER_SET + MAX_OTHER_SERIES;
     assert!(all.0.len() <= most, "{} series", all.0.len());
     let [first, second] = resident_kib;
     println!("{} series; resident {first} KiB, then {second} KiB", all.0.len());
-    assert!(second <= first + MOST_GROWTH_KIB, "resident {first} KiB after one half, {second} KiB after the other");
+    assert!(second <= first + MAX_GROWTH_KIB, "resident {first} KiB after one half, {second} KiB after the other");
 }
 
 /// The process keeps running and pauses for longer than the expiry.
@@ -98,7 +98,7 @@ fn five_thousand_short_lived_processes_keep_series_and_memory_bounded() {
 fn expired_label_set_starts_again_from_zero() {
     let machine = Machine::shared();
     let peer = Peer::echo();
-    let metered = Metered::start(&machine, &format!("-p {} --metrics-expiry 2s", peer.port()));
+    let metered = MeteredWatch::start(&machine, &format!("-p {} --metrics-expiry 2s", peer.port()));
     ask(&mut peer.connect());
     metered.scrape_until("the exchange is counted", |samples| samples.exchanges() == (1, 0));
     let gone = metered.scrape_until("the label set has expired", |samples| label_sets(samples) == 0);

@@ -12,11 +12,11 @@ use crate::support::{
     go::{self, Server},
     http::read_head,
     machine::Machine,
-    metrics::{FLEET, Metered, Samples, block, get},
+    metrics::{FLEET_MANUAL, MeteredWatch, Samples, code_block, get},
     peer::{Peer, connect},
     programs::output_of,
     prometheus::Prometheus,
-    sockets::Closed,
+    sockets::ReservedPort,
     tool::Process,
 };
 
@@ -59,7 +59,7 @@ fn in_the_older_format(address: SocketAddr) -> Peer {
 const ROUNDS: u64 = 4;
 
 /// Runs short-lived and long-lived processes that use new and reused connections. Scrapes in between must only grow.
-fn traffic(server: &Server, refused: SocketAddr, metered: &Metered, url: &str) {
+fn traffic(server: &Server, refused: SocketAddr, metered: &MeteredWatch, url: &str) {
     let mut stays = Process::start(&mut go::client(&format!("-url {url} -read -times 5 -kept 1 -stay 4s")));
     let mut before = Samples::default();
     for round in 0..ROUNDS {
@@ -69,7 +69,7 @@ fn traffic(server: &Server, refused: SocketAddr, metered: &Metered, url: &str) {
         output_of(&mut go::client(&format!("-url {url} -times 50 -read")));
         std::thread::sleep(Duration::from_millis(700));
         let now = metered.scrape();
-        now.assert_grown_from(&before);
+        now.assert_not_decreased_since(&before);
         before = now;
     }
     assert!(stays.wait(Duration::from_secs(10)).success(), "the client of port {} has failed", server.port);
@@ -79,8 +79,8 @@ fn traffic(server: &Server, refused: SocketAddr, metered: &Metered, url: &str) {
 fn prometheus_reports_the_servers_counts() {
     let machine = Machine::shared();
     let server = Server::start("-body 100000");
-    let closed = Closed::new();
-    let metered = Metered::start(&machine, &format!("-p {},{}", server.port, closed.address.port()));
+    let closed = ReservedPort::new();
+    let metered = MeteredWatch::start(&machine, &format!("-p {},{}", server.port, closed.address.port()));
     let older = in_the_older_format(metered.address);
     let prometheus = Prometheus::start(&[("openmetrics", metered.address), ("older", older.address)], &[]);
     let url = format!("http://{}", server.address());
@@ -141,7 +141,7 @@ fn prometheus_reports_the_servers_counts() {
     assert!(!prometheus.has_family("tcp_reuse"));
 
     // Queries of the manual.
-    for query in block(FLEET, "promql").lines() {
+    for query in code_block(FLEET_MANUAL, "promql").lines() {
         assert!(!prometheus.query(query, "").is_empty(), "{query} returns nothing");
     }
 

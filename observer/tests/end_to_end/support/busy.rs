@@ -9,12 +9,12 @@ use std::{
 };
 
 pub(crate) const GROUPS: u64 = 10_000;
-pub(crate) const EVENTS_A_SECOND: u64 = 100_000;
+pub(crate) const EVENTS_PER_SECOND: u64 = 100_000;
 
 /// Destinations per process.
 const DESTINATIONS: u64 = 100;
 /// Connections open at a time: each lives for 20 ms.
-const OPEN: u64 = EVENTS_A_SECOND / 2 / 50;
+const OPEN: u64 = EVENTS_PER_SECOND / 2 / 50;
 const STARTED_UNIX_NS: u64 = 1_790_000_000_000_000_000;
 
 /// The totals of the recording.
@@ -40,9 +40,9 @@ pub(crate) fn write(path: &Path, seconds: u64) -> Truth {
     let header = r#""version":"0.1.0","kernel":"6.18.0","hooks":["sockops","tracepoint"],"max_connections":131072"#;
     writeln!(line, r#"{{"recording":1,{header},"started_unix_ns":{STARTED_UNIX_NS}}}"#).unwrap();
     for second in 0..seconds {
-        for nth in 0..EVENTS_A_SECOND / 2 {
-            let id = second * EVENTS_A_SECOND / 2 + nth + 1;
-            let unix_ns = unix_ns(second) + nth * (2_000_000_000 / EVENTS_A_SECOND);
+        for nth in 0..EVENTS_PER_SECOND / 2 {
+            let id = second * EVENTS_PER_SECOND / 2 + nth + 1;
+            let unix_ns = unix_ns(second) + nth * (2_000_000_000 / EVENTS_PER_SECOND);
             let group = &mut groups[group_of(id) as usize];
             (group.truth.opened, group.last_id, group.has_changed) = (group.truth.opened + 1, id, true);
             push_open(&mut line, id, unix_ns);

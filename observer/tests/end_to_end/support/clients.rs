@@ -74,24 +74,24 @@ impl Case {
     }
 
     /// Makes the client send no request.
-    pub(crate) fn silent(mut self) -> Self {
+    pub(crate) fn without_requests(mut self) -> Self {
         self.client.args(["--times", "0"]);
         self.name.insert_str(0, "without a request, ");
         Self { requests: 0, ..self }
     }
 
     /// Runs the client, and collects the counts of its server.
-    fn act(mut self) -> Acted {
+    fn run(mut self) -> FinishedCase {
         let status = Process::start(&mut self.client).wait(Duration::from_secs(10));
         assert!(status.success(), "{} ended with {status}", self.name);
         let port = self.server.port;
         let truth = self.server.truth();
-        assert_eq!(truth.requests, self.requests, "what the server counted: {}", self.name);
-        Acted { name: self.name, protocol: self.protocol, port, truth }
+        assert_eq!(truth.requests, self.requests, "counts of the server: {}", self.name);
+        FinishedCase { name: self.name, protocol: self.protocol, port, truth }
     }
 }
 
-struct Acted {
+struct FinishedCase {
     name: String,
     protocol: &'static str,
     port: u16,
@@ -99,7 +99,7 @@ struct Acted {
     truth: Truth,
 }
 
-impl Acted {
+impl FinishedCase {
     /// Describes how the tool's counts differ from the server's.
     fn difference(&self, report: &Report) -> Option<String> {
         let Self { name, protocol, truth, .. } = self;
@@ -126,29 +126,29 @@ impl Acted {
 /// Asserts that every client's exchanges equal its server's count, and are exact.
 #[track_caller]
 pub(crate) fn assert_exact(cases: impl IntoIterator<Item = Case>) {
-    let (report, acted) = watched(cases);
-    let wrong: Vec<String> = acted.iter().filter_map(|acted| acted.difference(&report)).collect();
+    let (report, finished) = run_all(cases);
+    let wrong: Vec<String> = finished.iter().filter_map(|finished| finished.difference(&report)).collect();
     assert!(wrong.is_empty(), "differs from the server's count:\n{}", wrong.join("\n"));
     report.assert_complete();
-    let connections: u64 = acted.iter().map(|acted| acted.truth.connections).sum();
-    let requests: u64 = acted.iter().map(|acted| acted.truth.requests).sum();
+    let connections: u64 = finished.iter().map(|finished| finished.truth.connections).sum();
+    let requests: u64 = finished.iter().map(|finished| finished.truth.requests).sum();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "exchanges": requests, "failed": 0 }));
 }
 
 /// Asserts that every count that differs from the server's is marked as inexact.
 #[track_caller]
-pub(crate) fn assert_not_silently_wrong(cases: impl IntoIterator<Item = Case>) {
-    let (report, acted) = watched(cases);
-    let unmarked = acted.iter().filter(|acted| !acted.is_marked(&report));
-    let wrong: Vec<String> = unmarked.filter_map(|acted| acted.difference(&report)).collect();
+pub(crate) fn assert_exact_or_marked(cases: impl IntoIterator<Item = Case>) {
+    let (report, finished) = run_all(cases);
+    let unmarked = finished.iter().filter(|finished| !finished.is_marked(&report));
+    let wrong: Vec<String> = unmarked.filter_map(|finished| finished.difference(&report)).collect();
     assert!(wrong.is_empty(), "differs from the server's count without being marked:\n{}", wrong.join("\n"));
 }
 
-fn watched(cases: impl IntoIterator<Item = Case>) -> (Report, Vec<Acted>) {
+fn run_all(cases: impl IntoIterator<Item = Case>) -> (Report, Vec<FinishedCase>) {
     let machine = Machine::shared();
     let cases: Vec<Case> = cases.into_iter().collect();
     let ports: Vec<String> = cases.iter().map(|case| case.server.port.to_string()).collect();
     let watch = machine.watch(format!("-p {} --exchanges", ports.join(",")));
-    let acted = cases.into_iter().map(Case::act).collect();
-    (watch.end(), acted)
+    let finished = cases.into_iter().map(Case::run).collect();
+    (watch.end(), finished)
 }

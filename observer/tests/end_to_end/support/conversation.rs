@@ -25,15 +25,15 @@ pub(crate) struct Conversation {
 
 /// Watches one connection of `client` to a peer that runs `talk`, until both sides have closed it. `talk` returns the
 /// number of exchanges.
-pub(crate) fn one(
+pub(crate) fn converse_once(
     talk: impl Fn(TcpStream) -> u64 + Send + Sync + 'static,
     client: impl FnOnce(TcpStream),
 ) -> Conversation {
-    some(&Machine::shared(), 1, talk, |peer| client(peer.connect()))
+    converse(&Machine::shared(), 1, talk, |peer| client(peer.connect()))
 }
 
 /// Watches this many connections, which the client opens as it likes.
-pub(crate) fn some(
+pub(crate) fn converse(
     machine: &Machine,
     connections: u64,
     talk: impl Fn(TcpStream) -> u64 + Send + Sync + 'static,

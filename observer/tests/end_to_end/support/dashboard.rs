@@ -11,10 +11,10 @@ use terminal::{Modes, Size, Terminal, vt100::Screen};
 use super::tool::{self, Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const TO_START: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// Counters are read once a second, and the netstat panel every other second.
-const TO_SHOW: Duration = Duration::from_secs(10);
-const TO_END: Duration = Duration::from_secs(10);
+const SHOW_TIMEOUT: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Too low for large digits, so the numbers are shown as text.
 pub(crate) const SIZE: Size = Size { columns: 100, rows: 30 };
@@ -38,7 +38,7 @@ impl Dashboard {
 
     pub(crate) fn start_command(size: Size, command: Command, variables: &[(&str, &str)]) -> Self {
         let dashboard = Self::run(size, command, variables);
-        dashboard.wait("the dashboard", TO_START, |screen| screen.alternate_screen() && has_text(screen, "quit"));
+        dashboard.wait("the dashboard", START_TIMEOUT, |screen| screen.alternate_screen() && has_text(screen, "quit"));
         assert!(dashboard.terminal.modes().expect("cannot access the terminal modes").are_raw());
         dashboard
     }
@@ -60,16 +60,16 @@ impl Dashboard {
 
     /// Waits until all of these texts are on the screen.
     #[track_caller]
-    pub(crate) fn shows(&self, texts: &[&str]) {
-        self.wait(&format!("{texts:?}"), TO_SHOW, |screen| {
+    pub(crate) fn assert_shows(&self, texts: &[&str]) {
+        self.wait(&format!("{texts:?}"), SHOW_TIMEOUT, |screen| {
             let contents = screen.contents();
             texts.iter().all(|text| contents.contains(text))
         });
     }
 
     #[track_caller]
-    pub(crate) fn shows_no_more(&self, text: &str) {
-        self.wait(&format!("no {text:?}"), TO_SHOW, |screen| !screen.contents().contains(text));
+    pub(crate) fn assert_no_longer_shows(&self, text: &str) {
+        self.wait(&format!("no {text:?}"), SHOW_TIMEOUT, |screen| !screen.contents().contains(text));
     }
 
     pub(crate) fn press(&self, keys: &str) {
@@ -77,17 +77,17 @@ impl Dashboard {
     }
 
     #[track_caller]
-    pub(crate) fn ended(&mut self) -> ExitStatus {
-        self.tool.wait(TO_END)
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        self.tool.wait(EXIT_TIMEOUT)
     }
 
     /// Asserts that the tool has exited with success and restored the terminal. Returns the text on the terminal,
     /// including the summary.
     #[track_caller]
     pub(crate) fn assert_restored(&mut self) -> String {
-        assert_eq!(self.ended().code(), Some(0));
+        assert_eq!(self.wait_for_exit().code(), Some(0));
         // The last output may still be in transit.
-        self.wait("the normal screen", TO_SHOW, |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        self.wait("the normal screen", SHOW_TIMEOUT, |screen| !screen.alternate_screen() && !screen.hide_cursor());
         assert_eq!(self.terminal.modes().expect("cannot access the terminal modes"), self.before);
         self.terminal.whole_text()
     }
@@ -103,7 +103,7 @@ impl Dashboard {
     }
 
     /// Writes to the terminal as another program would.
-    pub(crate) fn disturb(&self, text: &str) {
+    pub(crate) fn write_as_other_program(&self, text: &str) {
         self.terminal.write(text).expect("cannot write to the terminal");
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use super::tool::Process;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Dialogue {
     pub(crate) process: Process,
@@ -35,21 +35,21 @@ impl Dialogue {
         Self { process, stdin, lines }
     }
 
-    pub(crate) fn say(&mut self, line: &str) {
+    pub(crate) fn send_line(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("standard input is still open");
         writeln!(stdin, "{line}").expect("cannot write to the program");
     }
 
     /// Returns the next line.
     #[track_caller]
-    pub(crate) fn hear(&mut self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the program wrote no line")
+    pub(crate) fn next_line(&mut self) -> String {
+        self.lines.recv_timeout(TIMEOUT).expect("the program wrote no line")
     }
 
     /// Waits for a line that contains this text, and returns it.
     #[track_caller]
-    pub(crate) fn hear_of(&mut self, text: &str) -> String {
-        let end = Instant::now() + PATIENCE;
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
+        let end = Instant::now() + TIMEOUT;
         let mut heard = Vec::new();
         loop {
             let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) else {
@@ -66,7 +66,7 @@ impl Dialogue {
     #[track_caller]
     pub(crate) fn end(&mut self) {
         drop(self.stdin.take());
-        let status = self.process.wait(PATIENCE);
+        let status = self.process.wait(TIMEOUT);
         assert!(status.success(), "the program ended with {status}");
     }
 }

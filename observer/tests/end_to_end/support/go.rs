@@ -72,7 +72,7 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command);
         let mut output = BufReader::new(process.child.stdout.take().expect("the stream is piped")).lines();
-        let Listening { port } = said(&mut output);
+        let Listening { port } = read_json_line(&mut output);
         Self { process, output, port }
     }
 
@@ -85,14 +85,14 @@ impl Server {
         let mut stdin = self.process.child.stdin.take().expect("the stream is piped");
         stdin.flush().expect("the server is running");
         drop(stdin);
-        let truth = said(&mut self.output);
+        let truth = read_json_line(&mut self.output);
         let status = self.process.wait(Duration::from_secs(5));
         assert!(status.success(), "the server ended with {status}");
         truth
     }
 }
 
-fn said<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> T {
+fn read_json_line<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> T {
     let line = output.next().expect("the Go server wrote no line").expect("the output is UTF-8");
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("the Go server wrote {line}: {error}"))
 }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{eventually, programs::program};
 
 /// CAP_SYS_PTRACE of include/uapi/linux/capability.h, in the format of /proc/PID/status.
-pub(crate) const PTRACE_ALONE: &str = "0000000000080000";
+pub(crate) const ONLY_PTRACE: &str = "0000000000080000";
 pub(crate) const NO_CAPABILITY: &str = "0000000000000000";
 
 /// A helper process, by its pid.
@@ -34,12 +34,12 @@ impl Helper {
     }
 
     /// A zombie counts as gone: the process that adopts the helper may never reap it.
-    pub(crate) fn is_there(self) -> bool {
+    pub(crate) fn is_alive(self) -> bool {
         fs::read_to_string(format!("/proc/{}/status", self.0)).is_ok_and(|status| !status.contains("State:\tZ"))
     }
 
     pub(crate) fn assert_gone(self, when: &str) {
-        eventually(&format!("helper {} is gone {when}", self.0), || !self.is_there());
+        eventually(&format!("helper {} is gone {when}", self.0), || !self.is_alive());
     }
 
     /// The targets of its open file descriptors, in numeric order.
@@ -60,7 +60,7 @@ pub(crate) struct Stopped(Helper);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        if self.0.is_there() {
+        if self.0.is_alive() {
             self.0.signal(Signal::CONT);
         }
     }

@@ -28,8 +28,8 @@ impl Hosts {
         };
         let (near, far) = (&hosts.near, &hosts.far);
         ip(&format!("link add name cable netns {} type veth peer name cable netns {}", near.name, far.name));
-        near.plug_in();
-        far.plug_in();
+        near.configure();
+        far.configure();
         hosts
     }
 }
@@ -42,7 +42,7 @@ impl Host {
         Self { name, ipv4, ipv6 }
     }
 
-    fn plug_in(&self) {
+    fn configure(&self) {
         let Self { name, ipv4, ipv6 } = self;
         ip(&format!("-n {name} address add {ipv4}/24 dev cable"));
         // Without duplicate address detection the address is usable at once.

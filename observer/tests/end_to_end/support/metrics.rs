@@ -8,14 +8,14 @@ use std::{
 };
 
 use super::{
-    eventually, machine::Machine, peer::connect, report::Report, sockets::Closed, tool::Process, watch::Watch,
+    eventually, machine::Machine, peer::connect, report::Report, sockets::ReservedPort, tool::Process, watch::Watch,
 };
 
 /// The fleet manual, whose steps the tests follow.
-pub(crate) const FLEET: &str = include_str!("../../../../docs/FLEET.md");
+pub(crate) const FLEET_MANUAL: &str = include_str!("../../../../docs/FLEET.md");
 
 /// The lines of all code blocks in this language in a manual.
-pub(crate) fn block(manual: &str, language: &str) -> String {
+pub(crate) fn code_block(manual: &str, language: &str) -> String {
     let start = format!("```{language}\n");
     let blocks = manual.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let lines: String = blocks.collect();
@@ -23,14 +23,14 @@ pub(crate) fn block(manual: &str, language: &str) -> String {
     lines
 }
 
-pub(crate) struct Metered<'a> {
+pub(crate) struct MeteredWatch<'a> {
     pub(crate) watch: Watch<'a>,
     pub(crate) address: SocketAddr,
 }
 
-impl<'a> Metered<'a> {
+impl<'a> MeteredWatch<'a> {
     pub(crate) fn start(machine: &'a Machine, arguments: &str) -> Self {
-        let address = Closed::new().address;
+        let address = ReservedPort::new().address;
         Self { watch: machine.watch(format!("--metrics {address} {arguments}")), address }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Metered<'a> {
 }
 
 /// Starts a watch that only serves metrics, and returns once it is attached: it listens earlier, but answers only then.
-pub(crate) fn daemon(command: &mut Command, metrics: SocketAddr) -> Process {
+pub(crate) fn start_daemon(command: &mut Command, metrics: SocketAddr) -> Process {
     let tool = Process::start(command.args(["-o", "none", "--metrics", &metrics.to_string()]));
     eventually("it listens", || TcpStream::connect(metrics).is_ok());
     assert_eq!(get(metrics, "/healthz", "").text(), "ok\n");
@@ -148,7 +148,7 @@ impl Samples {
 
     /// Asserts that no counter has decreased or disappeared since `before`.
     #[track_caller]
-    pub(crate) fn assert_grown_from(&self, before: &Self) {
+    pub(crate) fn assert_not_decreased_since(&self, before: &Self) {
         for (series, value) in &before.0 {
             let name = series.split('{').next().expect("a name");
             if ["_total", "_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end)) {

@@ -12,14 +12,14 @@ use tempfile::{TempDir, tempdir};
 use super::{programs::program, tool::PROGRAM};
 
 /// The uid of `nobody`, for servers that refuse to run as root.
-pub(crate) const USER: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
-pub(crate) fn give_away(path: &Path) {
-    chown(path, Some(USER), Some(USER)).expect("cannot change the owner");
+pub(crate) fn chown_to_nobody(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).expect("cannot change the owner");
 }
 
 /// A world-readable directory with a copy of the tool: other users may not have access to cargo's target directory.
-pub(crate) fn for_everybody() -> (TempDir, String) {
+pub(crate) fn world_executable_tool() -> (TempDir, String) {
     let folder = tempdir().expect("cannot create a directory");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("cannot set the permissions");
     let copy = folder.path().join("tcp-reuse-watch");

@@ -18,7 +18,7 @@ use super::eventually;
 pub(crate) const REQUEST: &[u8; 18] = b"GET / HTTP/1.1\r\n\r\n";
 
 /// Bounds every wait: a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
@@ -49,7 +49,7 @@ impl Peer {
             let talk = Arc::new(talk);
             for stream in listener.incoming() {
                 let stream = stream.expect("cannot accept a connection");
-                stream.set_read_timeout(Some(PATIENCE)).expect("cannot set the timeout");
+                stream.set_read_timeout(Some(TIMEOUT)).expect("cannot set the timeout");
                 shared.accepted.fetch_add(1, SeqCst);
                 let (talk, shared) = (Arc::clone(&talk), Arc::clone(&shared));
                 thread::spawn(move || {
@@ -92,7 +92,7 @@ impl Peer {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).expect("cannot set the timeout");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("cannot set the timeout");
     stream
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn send_answer(stream: &mut impl Write) {
 }
 
 /// The bash commands that ask an echo peer at this port once. bash writes line by line, in two sends.
-pub(crate) fn ask_by_bash(port: u16) -> String {
+pub(crate) fn bash_request(port: u16) -> String {
     format!(
         r"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET / HTTP/1.1\r\n\r\n' >&3; read -r line <&3; read -r line <&3"
     )

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use super::{
     programs::{output_of, program},
     service::{Service, folder},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 const PACKAGE: &str = "prometheus";
 
 /// Prometheus applies its targets every five seconds (discovery/manager.go, `updatert`).
-const TO_SCRAPE: Duration = Duration::from_secs(20);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Prometheus {
     _service: Service,
@@ -41,13 +41,13 @@ impl Prometheus {
         });
         // JSON is valid YAML.
         fs::write(folder.path().join("prometheus.yml"), config.to_string()).expect("cannot write the file");
-        let port = Closed::new();
+        let port = ReservedPort::new();
         let address = port.address;
         let mut prometheus = program("prometheus", PACKAGE);
         prometheus.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
         prometheus.arg(format!("--web.listen-address={address}"));
         let prometheus = Self { _service: Service::start(&mut prometheus, folder, [port]), address };
-        let end = Instant::now() + TO_SCRAPE;
+        let end = Instant::now() + SCRAPE_TIMEOUT;
         while prometheus.query("up == 1", "job").len() < jobs.len() {
             assert!(Instant::now() < end, "Prometheus has not scraped all targets");
             sleep(Duration::from_millis(50));

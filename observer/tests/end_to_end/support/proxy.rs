@@ -8,7 +8,7 @@ use super::{
     machine::Machine,
     report::{Report, assert_fields},
     service::Service,
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 const REQUESTS: u64 = 200;
@@ -24,16 +24,16 @@ pub(crate) enum Expected {
 
 /// Starts a proxy at the given port, sends it requests, and stops it. Asserts that the tool's counts match the
 /// server's, and are attributed to the proxy.
-pub(crate) fn proxied(
+pub(crate) fn assert_proxied(
     process: &str,
     upstream: Server,
     protocol: &str,
     expected: Expected,
-    start: impl FnOnce(Closed) -> Service,
+    start: impl FnOnce(ReservedPort) -> Service,
 ) -> Report {
     let machine = Machine::shared();
     let watch = machine.watch(format!("-p {} --process {process}", upstream.port));
-    let front = Closed::new();
+    let front = ReservedPort::new();
     let url = format!("http://{}/", front.address);
     let proxy = start(front);
     let done = ab(&url, &format!("-n {REQUESTS} -c 4"));
@@ -47,7 +47,7 @@ pub(crate) fn proxied(
         Expected::OneEach => assert_eq!(connections, REQUESTS, "connections that the server counted"),
         Expected::Fewer => assert!((1..=REQUESTS / 10).contains(&connections), "{connections} connections"),
     }
-    assert_eq!((truth.requests, truth.closed), (REQUESTS, connections), "what the server counted");
+    assert_eq!((truth.requests, truth.closed), (REQUESTS, connections), "counts of the server");
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0, "unused": 0 }));
     report.assert_totals(&json!({ "exchanges": REQUESTS, "new": connections, "reused": reused }));
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };

@@ -12,11 +12,11 @@ use std::{
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
-use super::{eventually, sockets::Closed, tool::Process};
+use super::{eventually, sockets::ReservedPort, tool::Process};
 
 /// A database takes one or two seconds, RabbitMQ six, and longer while compilers run.
-const TO_LISTEN: Duration = Duration::from_mins(1);
-const TO_END: Duration = Duration::from_secs(10);
+const LISTEN_TIMEOUT: Duration = Duration::from_mins(1);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Service {
     process: Process,
@@ -32,13 +32,13 @@ pub(crate) fn folder() -> TempDir {
 impl Service {
     /// Starts a service in its directory, with its standard output and standard error in `log`, and waits until it
     /// listens at all of these reserved ports.
-    pub(crate) fn start(command: &mut Command, folder: TempDir, ports: impl IntoIterator<Item = Closed>) -> Self {
+    pub(crate) fn start(command: &mut Command, folder: TempDir, ports: impl IntoIterator<Item = ReservedPort>) -> Self {
         let log = File::create(folder.path().join("log")).expect("cannot create a file");
         let copy = log.try_clone().expect("cannot duplicate the file descriptor");
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(log).stderr(copy);
         let mut service = Self { process: Process::start(command), folder };
-        let ports: Vec<Closed> = ports.into_iter().collect();
-        let end = Instant::now() + TO_LISTEN;
+        let ports: Vec<ReservedPort> = ports.into_iter().collect();
+        let end = Instant::now() + LISTEN_TIMEOUT;
         while !ports.iter().all(|port| is_listening(service.process.id(), port.address.port())) {
             let status = service.process.has_ended();
             assert!(status.is_none(), "{command:?} ended: {}", service.read("log"));
@@ -50,7 +50,7 @@ impl Service {
 
     /// Waits until the log contains these words: some services listen before they are ready.
     pub(crate) fn wait_for_log(&self, words: &str) {
-        let end = Instant::now() + TO_LISTEN;
+        let end = Instant::now() + LISTEN_TIMEOUT;
         while !self.read("log").contains(words) {
             assert!(Instant::now() < end, "{words:?} was not logged: {}", self.read("log"));
             sleep(Duration::from_millis(5));
@@ -74,15 +74,15 @@ impl Service {
     /// Waits until the service has closed all its connections at this port.
     pub(crate) fn wait_for_closes(&self, port: u16) {
         const OPEN: [&str; 2] = ["01", "08"];
-        eventually("the server has closed what its clients closed", || {
+        eventually("the server has closed its connections", || {
             !states(self.process.id(), port).iter().any(|state| OPEN.contains(&state.as_str()))
         });
     }
 
     /// Stops the service with SIGTERM, and returns the contents of a file in its directory.
-    pub(crate) fn end_and_read(mut self, name: &str) -> String {
+    pub(crate) fn stop_and_read(mut self, name: &str) -> String {
         self.process.signal(Signal::TERM);
-        self.process.wait(TO_END);
+        self.process.wait(EXIT_TIMEOUT);
         self.read(name)
     }
 }
@@ -92,7 +92,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         if self.process.has_ended().is_none() {
             self.process.signal(Signal::TERM);
-            let end = Instant::now() + TO_END;
+            let end = Instant::now() + EXIT_TIMEOUT;
             while self.process.has_ended().is_none() && Instant::now() < end {
                 sleep(Duration::from_millis(5));
             }

@@ -37,33 +37,33 @@ pub(crate) fn bound(address: SocketAddr) -> OwnedFd {
     socket
 }
 
-/// A reserved port on loopback with no listener, until [`Closed::open`].
-pub(crate) struct Closed {
+/// A reserved port on loopback with no listener, until [`ReservedPort::listen`].
+pub(crate) struct ReservedPort {
     socket: OwnedFd,
     pub(crate) address: SocketAddr,
 }
 
-impl Closed {
+impl ReservedPort {
     pub(crate) fn new() -> Self {
         let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
         let address = local_address(&socket);
         Self { socket, address }
     }
 
-    pub(crate) fn open(self) -> TcpListener {
+    pub(crate) fn listen(self) -> TcpListener {
         listen(&self.socket, 16).expect("cannot listen");
         TcpListener::from(self.socket)
     }
 }
 
 /// A listener that never accepts and whose queue is full: further connects get no answer.
-pub(crate) struct Silent {
+pub(crate) struct UnresponsiveListener {
     _listener: TcpListener,
     _queued: Vec<TcpStream>,
     pub(crate) address: SocketAddr,
 }
 
-impl Silent {
+impl UnresponsiveListener {
     pub(crate) fn new() -> Self {
         let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
         // The queue holds one connection more than its length (`sk_acceptq_is_full()`, include/net/sock.h).
@@ -83,7 +83,7 @@ impl Silent {
 }
 
 /// Sets an integer option to 1.
-pub(crate) fn turn_on(socket: impl AsFd, level: i32, option: i32) {
+pub(crate) fn enable_option(socket: impl AsFd, level: i32, option: i32) {
     let (on, len) = (1_i32, size_of::<i32>() as libc::socklen_t);
     let socket = socket.as_fd().as_raw_fd();
     // SAFETY: the option is an int, and outlives the call.

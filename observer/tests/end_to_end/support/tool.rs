@@ -105,14 +105,14 @@ impl Process {
 }
 
 /// A running watch. Only the first line of its standard output, a pipe, is read until the test reads more.
-pub(crate) struct Begun {
+pub(crate) struct RunningWatch {
     pub(crate) tool: Process,
     pub(crate) stdout: BufReader<ChildStdout>,
     pub(crate) first: String,
 }
 
-impl Begun {
-    pub(crate) fn watch(arguments: &str) -> Self {
+impl RunningWatch {
+    pub(crate) fn start(arguments: &str) -> Self {
         let mut tool = Process::start(command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
         let pipe = tool.child.stdout.take().expect("the stream is piped");
         let mut stdout = BufReader::with_capacity(1, pipe);

@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use super::{machine::Machine, report::Report, tool, tool::Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const TO_START: Duration = Duration::from_secs(20);
-const TO_END: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Watch<'a> {
     pub(crate) tool: Process,
@@ -35,7 +35,7 @@ impl<'a> Watch<'a> {
                 let _ = sender.send(line.expect("the output is UTF-8"));
             }
         });
-        let start = lines.recv_timeout(TO_START).expect("the tool was not attached in time");
+        let start = lines.recv_timeout(START_TIMEOUT).expect("the tool was not attached in time");
         Self { tool, start, lines, _machine: machine }
     }
 
@@ -47,7 +47,7 @@ impl<'a> Watch<'a> {
 
     /// The report of a watch that ends by itself.
     pub(crate) fn ended(&mut self) -> Report {
-        let status = self.tool.wait(TO_END);
+        let status = self.tool.wait(EXIT_TIMEOUT);
         assert_eq!(status.code(), Some(0), "exit code of the watch");
         Report::read([std::mem::take(&mut self.start)].into_iter().chain(self.lines.iter()))
     }

@@ -18,12 +18,12 @@ use crate::support::{
     machine::Machine,
     peer::Peer,
     programs::output_of,
-    tool::Begun,
+    tool::RunningWatch,
 };
 
 /// Ends the watch, and returns its whole output.
-fn rest(begun: Begun) -> String {
-    let Begun { mut tool, mut stdout, mut first } = begun;
+fn rest(begun: RunningWatch) -> String {
+    let RunningWatch { mut tool, mut stdout, mut first } = begun;
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut first).expect("the output is UTF-8");
     assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(0));
@@ -49,9 +49,9 @@ fn lines_show_evidence_and_advice() {
     let _machine = Machine::shared();
     let server = Server::start("-body 2097152");
     let address = server.address();
-    let watch = Begun::watch(&format!("-p {} -o lines", address.port()));
+    let watch = RunningWatch::start(&format!("-p {} -o lines", address.port()));
     output_of(&mut go::client(&format!("-url http://{address} -stay 500ms")));
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let text = rest(watch);
     let [("response-not-read", evidence, advice)] = &diagnoses(&text, &address.to_string())[..] else {
         panic!("expected one diagnosis: {text}")
@@ -61,7 +61,7 @@ fn lines_show_evidence_and_advice() {
 }
 
 /// Answers each request, and then does what its path asks for.
-fn as_asked(mut stream: TcpStream) {
+fn act_on_path(mut stream: TcpStream) {
     while let Some(head) = read_head(&mut stream) {
         stream.write_all(b"hello").expect("cannot send the answer");
         match head.split(' ').nth(1) {
@@ -81,8 +81,8 @@ fn lines_show_at_most_three_diagnoses_of_a_group() {
     let _machine = Machine::shared();
     let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("summary");
-    let peer = Peer::new(as_asked);
-    let watch = Begun::watch(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
+    let peer = Peer::new(act_on_path);
+    let watch = RunningWatch::start(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
     // Sends one request, and reads this many bytes of the answer.
     let used = |path: &str, read: usize| {
         let mut stream = peer.connect();

@@ -12,7 +12,7 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask, echo},
     report::{Report, assert_fields},
-    sockets::{Closed, Silent, bound, connect, local_address, socket},
+    sockets::{ReservedPort, UnresponsiveListener, bound, connect, local_address, socket},
 };
 
 /// Asserts that the report has exactly one failed connect, with this error.
@@ -31,7 +31,7 @@ fn assert_failed(report: &Report, remote: SocketAddr, error: &str) {
 #[test]
 fn refused_connect_fails_with_econnrefused() {
     let machine = Machine::shared();
-    let closed = Closed::new();
+    let closed = ReservedPort::new();
     let watch = machine.watch(format!("-p {}", closed.address.port()));
     TcpStream::connect(closed.address).expect_err("the connect should be refused");
     assert_failed(&watch.end(), closed.address, "ECONNREFUSED");
@@ -40,14 +40,14 @@ fn refused_connect_fails_with_econnrefused() {
 #[test]
 fn each_refused_connect_on_a_socket_counts_as_a_failure() {
     let machine = Machine::shared();
-    let closed = Closed::new();
+    let closed = ReservedPort::new();
     let address = closed.address;
     let watch = machine.watch(format!("-p {}", address.port()));
     let socket = socket();
     for _ in 0..2 {
         assert_eq!(connect(&socket, address), Err(Errno::CONNREFUSED));
     }
-    let peer = Peer::on(closed.open(), echo);
+    let peer = Peer::on(closed.listen(), echo);
     connect(&socket, address).expect("cannot connect to the listener");
     let mut stream = TcpStream::from(socket);
     ask(&mut stream);
@@ -66,7 +66,7 @@ fn each_refused_connect_on_a_socket_counts_as_a_failure() {
 #[test]
 fn unanswered_connect_fails_with_etimedout() {
     let machine = Machine::shared();
-    let silent = Silent::new();
+    let silent = UnresponsiveListener::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
     let socket = socket();
     set_tcp_user_timeout(&socket, 300).expect("cannot set the timeout");
@@ -77,7 +77,7 @@ fn unanswered_connect_fails_with_etimedout() {
 #[test]
 fn abandoned_connect_counts_as_a_failure() {
     let machine = Machine::shared();
-    let silent = Silent::new();
+    let silent = UnresponsiveListener::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
     let socket = silent.begin_connect();
     drop(socket);
@@ -87,7 +87,7 @@ fn abandoned_connect_counts_as_a_failure() {
 #[test]
 fn pending_connect_is_neither_open_nor_failed() {
     let machine = Machine::shared();
-    let silent = Silent::new();
+    let silent = UnresponsiveListener::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
     let _connecting = silent.begin_connect();
     let report = watch.end();

@@ -17,7 +17,7 @@ use io_uring::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, some},
+    conversation::{Conversation, converse},
     http::{OK, serve},
     machine::Machine,
     report::assert_fields,
@@ -48,7 +48,7 @@ fn connect(ring: &mut IoUring, socket: Fd, address: SocketAddr, flags: Flags) {
 
 /// Makes three requests through this ring, on a connection that the ring opens.
 fn three(mut ring: IoUring, flags: Flags) -> Conversation {
-    some(
+    converse(
         &Machine::shared(),
         1,
         |mut stream: TcpStream| serve(&mut stream),

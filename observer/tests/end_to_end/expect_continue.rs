@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     clients::{assert_exact, by_curl, by_go},
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     http::{OK, read_answer, read_body, read_head, send},
 };
 
@@ -47,7 +47,7 @@ fn expect_continue_is_one_request_over_tls() {
 
 /// Uploads to a server that sends `100 Continue` before it reads them.
 fn continued(bodies: u64, pieces: usize) -> Conversation {
-    one(
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while let Some(head) = read_head(&mut stream) {

@@ -11,7 +11,7 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
     programs::program,
-    tool::{Begun, Ended, PROGRAM},
+    tool::{Ended, PROGRAM, RunningWatch},
 };
 
 #[test]
@@ -58,7 +58,7 @@ fn closed_standard_output_ends_the_watch_within_a_second() {
     let _machine = Machine::shared();
     let peer = Peer::echo();
     for (output, with_traffic) in [("lines", false), ("lines", true), ("json", false), ("json", true)] {
-        let Begun { mut tool, stdout, .. } = Begun::watch(&format!("-p {} -o {output}", peer.port()));
+        let RunningWatch { mut tool, stdout, .. } = RunningWatch::start(&format!("-p {} -o {output}", peer.port()));
         drop(stdout);
         let closed = Instant::now();
         if with_traffic {

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::support::{
     http,
     machine::Machine,
-    peer::{Peer, ask, ask_by_bash, send_request},
+    peer::{Peer, ask, bash_request, send_request},
     programs::program,
     report::assert_fields,
     tool::Process,
@@ -74,7 +74,7 @@ fn answer_pending_at_the_start_counts_as_an_exchange() {
 fn connection_of_another_users_process_is_taken_over() {
     let machine = Machine::shared();
     let peer = Peer::echo();
-    let script = format!("{}; echo done; read -r", ask_by_bash(peer.port()));
+    let script = format!("{}; echo done; read -r", bash_request(peer.port()));
     let mut client = program("setpriv", "util-linux");
     client.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", &script]);
     let mut client = Process::start(client.stdin(Stdio::piped()).stdout(Stdio::piped()));

@@ -35,7 +35,7 @@ fn run(machine: &Machine, address: &str, options: &str, client: &str) -> Run {
 }
 
 fn assert_ten_new(Run { report, truth, pid }: &Run) {
-    assert_eq!((truth.connections, truth.requests), (10, 10), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (10, 10), "counts of the server");
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 10, "exchanges": 10, "new": 10, "reused": 0, "reuse_ratio": 0.0 }));
     report.assert_totals(&json!({ "failed": 0, "unused": 0, "closed": 10, "open": 0 }));
@@ -44,7 +44,7 @@ fn assert_ten_new(Run { report, truth, pid }: &Run) {
 }
 
 fn assert_one_reused(Run { report, truth, pid }: &Run) {
-    assert_eq!((truth.connections, truth.requests), (1, 10), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (1, 10), "counts of the server");
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 1, "exchanges": 10, "new": 1, "reused": 9, "reuse_ratio": 0.9 }));
     report.assert_totals(&json!({ "failed": 0, "unused": 0, "closed": 1, "open": 0 }));
@@ -96,7 +96,7 @@ fn counts_without_a_send_hook_are_marked() {
     let machine = Machine::shared();
     for (client, opened) in [("", 10), ("-read", 1)] {
         let Run { report, truth, .. } = run(&machine, "127.0.0.1:0", "--hooks sockops", client);
-        assert_eq!((truth.connections, truth.requests), (opened, 10), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (opened, 10), "counts of the server");
         assert_eq!(report.start["hooks"], json!(["sockops"]));
         report.assert_totals(&json!({ "opened": opened, "exchanges": 10, "new": opened, "inexact": 10 }));
         assert_eq!(report.summary["exact"], false, "{:#}", report.summary);

@@ -40,7 +40,7 @@ fn every_way_to_end_restores_the_terminal() {
         let peer = Peer::echo();
         let mut dashboard = Dashboard::start(&format!("-p {} {options}", peer.port()));
         visit(&peer, 3);
-        dashboard.shows(&[&header(3, 0, "0.0 %")]);
+        dashboard.assert_shows(&[&header(3, 0, "0.0 %")]);
         end(&dashboard);
         let text = dashboard.assert_restored();
         let sentence = format!("3 exchanges to 127.0.0.1:{}: 3 on new connections, 0 reused; ", peer.port());
@@ -65,7 +65,7 @@ fn hangup_ends_the_watch_and_writes_the_summary_file() {
     let peer = Peer::echo();
     let mut dashboard = Dashboard::start(&format!("-p {} --summary {}", peer.port(), file.display()));
     visit(&peer, 3);
-    dashboard.shows(&[&header(3, 0, "0.0 %")]);
+    dashboard.assert_shows(&[&header(3, 0, "0.0 %")]);
     dashboard.terminal.hang_up();
     let status = dashboard.tool.wait(Duration::from_secs(2));
     assert!(status.code().is_some(), "the tool should exit by itself: {status}");
@@ -141,7 +141,7 @@ fn shell_job_control_stops_and_continues_the_dashboard() {
         terminal
             .wait(Duration::from_secs(5), |screen| !screen.alternate_screen() && !screen.hide_cursor())
             .unwrap_or_else(|error| panic!("stopped: {error}"));
-        assert_eq!(terminal.modes().expect("cannot access the terminal modes"), before, "while it is stopped");
+        assert_eq!(terminal.modes().expect("cannot access the terminal modes"), before, "terminal modes while stopped");
         // Counting continues while the dashboard is stopped.
         visit(&peer, 2);
         terminal.send("fg\n").expect("cannot send keys");
@@ -163,24 +163,24 @@ fn dashboard_recovers_from_sigstop_and_foreign_output() {
     let peer = Peer::echo();
     let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
     visit(&peer, 2);
-    dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    dashboard.assert_shows(&[&header(2, 0, "0.0 %")]);
     dashboard.signal(Signal::STOP);
     eventually("the tool is stopped", || state(dashboard.tool.id()) == 'T');
     // The shell restores its modes, leaves the alternate screen and writes text.
     dashboard.restore_modes();
-    dashboard.disturb("\x1b[?1049l\x1b[?25h\x1b[Hthe words of a shell");
+    dashboard.write_as_other_program("\x1b[?1049l\x1b[?25h\x1b[Hthe words of a shell");
     visit(&peer, 2);
     dashboard.signal(Signal::CONT);
-    dashboard.shows(&[&header(4, 0, "0.0 %")]);
+    dashboard.assert_shows(&[&header(4, 0, "0.0 %")]);
     let is_whole = |screen: &vt100::Screen| screen.alternate_screen() && screen.hide_cursor();
     assert!(dashboard.terminal.look(is_whole) && !dashboard.terminal.text().contains("the words of a shell"));
     assert!(dashboard.terminal.modes().expect("cannot access the terminal modes").are_raw());
     // Ctrl-L repairs the screen after another program has written to it.
-    dashboard.disturb("\x1b[H\x1b[2Jthe words of another");
-    dashboard.shows(&["the words of another"]);
+    dashboard.write_as_other_program("\x1b[H\x1b[2Jthe words of another");
+    dashboard.assert_shows(&["the words of another"]);
     dashboard.press("\u{c}");
-    dashboard.shows_no_more("the words of another");
-    dashboard.shows(&[&header(4, 0, "0.0 %"), "DESTINATION", "quit"]);
+    dashboard.assert_no_longer_shows("the words of another");
+    dashboard.assert_shows(&[&header(4, 0, "0.0 %"), "DESTINATION", "quit"]);
     dashboard.quit();
 }
 
@@ -190,7 +190,7 @@ fn any_terminal_size_is_handled_at_any_time() {
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
     fetch(&server, "");
-    dashboard.shows(&[&header(10, 0, "0.0 %")]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %")]);
     for (columns, rows) in
         [(60, 15), (1, 1), (2, 40), (300, 100), (200, 1), (7, 3), (59, 14), (20, 60), (300, 2), (0, 0), (80, 24)]
     {
@@ -205,7 +205,7 @@ fn any_terminal_size_is_handled_at_any_time() {
         dashboard.terminal.resize(size).expect("cannot resize the terminal");
     }
     dashboard.terminal.resize(SIZE).expect("cannot resize the terminal");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "quit"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "quit"]);
     // The last line of the screen is used again.
     dashboard.wait("the footer", Duration::from_secs(5), |screen| {
         screen.rows(0, SIZE.columns).last().is_some_and(|footer| footer.contains("quit"))
@@ -223,7 +223,7 @@ fn terminal_of_size_zero_is_handled() {
     dashboard.wait("the dashboard", Duration::from_secs(20), vt100::Screen::alternate_screen);
     visit(&peer, 2);
     dashboard.terminal.resize(SIZE).expect("cannot resize the terminal");
-    dashboard.shows(&[&header(2, 0, "0.0 %")]);
+    dashboard.assert_shows(&[&header(2, 0, "0.0 %")]);
     dashboard.quit();
 }
 
@@ -241,7 +241,7 @@ with socket.create_connection(('127.0.0.1', int(sys.argv[1]))) as peer:
     let mut dashboard = Dashboard::start(&format!("-p {}", peer.port()));
     let mut python = crate::support::programs::program("/usr/bin/python3", "python3");
     crate::support::programs::output_of(python.args(["-I", "-c", CONNECT, &peer.port().to_string()]));
-    dashboard.shows(&[&header(1, 0, "0.0 %"), r"\u{1b}[2J"]);
+    dashboard.assert_shows(&[&header(1, 0, "0.0 %"), r"\u{1b}[2J"]);
     // The screen was not cleared, and the borders are intact.
     let text = dashboard.terminal.text();
     assert!(text.contains("quit") && text.contains("Groups 1"), "{text}");

@@ -20,7 +20,7 @@ fn watched(connections: u64, client: impl FnOnce(u16)) {
     let watch = machine.watch(format!("-p {}", redis.port));
     client(redis.port);
     let truth = redis.truth();
-    assert_eq!(truth.connections, connections, "what Redis counted");
+    assert_eq!(truth.connections, connections, "counts of Redis");
     assert!(truth.commands > truth.gets && truth.gets > 0, "expected an introduction and GETs: {truth:?}");
     let report = watch.end();
     report.assert_recognised("redis");

@@ -17,15 +17,15 @@ use serde_json::Value;
 use super::{deployed, items, rules, text, yaml};
 use crate::support::{
     machine::Machine,
-    metrics::daemon,
+    metrics::start_daemon,
     peer::{self, Peer, ask},
     prometheus::Prometheus,
-    sockets::{Closed, bound, connect, local_address},
+    sockets::{ReservedPort, bound, connect, local_address},
     tool,
 };
 
 /// From the first scrape until the last query returns data.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Whether a query returns a number other than NaN.
 fn has_data(prometheus: &Prometheus, query: &str) -> bool {
@@ -124,16 +124,16 @@ fn of_rules() -> Vec<String> {
 fn every_query_returns_data() {
     let mut machine = Machine::alone();
     machine.measure_programs();
-    let (peer, refused, metrics) = (Peer::echo(), Closed::new(), Closed::new().address);
+    let (peer, refused, metrics) = (Peer::echo(), ReservedPort::new(), ReservedPort::new().address);
     let ports = format!("{},{}", peer.port(), refused.address.port());
-    let _tool = daemon(&mut tool::command(&format!("-p {ports}")), metrics);
+    let _tool = start_daemon(&mut tool::command(&format!("-p {ports}")), metrics);
     let _traffic = Traffic::to(peer.address, refused.address);
     let job = &yaml("prometheus/scrape.yml")[0]["scrape_configs"][0]["job_name"];
     let rule_files = rules::FILES.map(|file| deployed(&format!("prometheus/{file}")));
     let prometheus = Prometheus::start(&[(text(job), metrics)], &rule_files);
     let mut without: Vec<String> = of_dashboard().into_iter().chain(of_rules()).collect();
     assert!(without.len() > 40, "{without:#?}");
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !without.is_empty() {
         assert!(Instant::now() < end, "no data for {without:#?}");
         sleep(Duration::from_millis(500));

@@ -28,7 +28,7 @@ use crate::{
 
 /// Asserts that the only diagnosis has this cause and confidence, and that its evidence contains these words.
 #[track_caller]
-fn assert_said(report: &Report, cause: &str, confidence: &str, words: &str) {
+fn assert_evidence(report: &Report, cause: &str, confidence: &str, words: &str) {
     let diagnosis = assert_diagnosed(report, &json!({ "cause": cause, "confidence": confidence, "healthy": false }));
     let evidence = diagnosis["evidence"].as_str().expect("a sentence");
     assert!(evidence.contains(words), "expected {words:?} in {diagnosis:#}");
@@ -46,10 +46,10 @@ fn three_queries_per_connection_by_pymysql() {
     let (machine, mariadb) = (Machine::shared(), MariaDb::start());
     let watch = machine.watch(format!("-p {}", mariadb.port));
     output_of(python("mysql_client.py").args(numbers([mariadb.port.into(), 8, 3])));
-    assert_eq!(mariadb.logged(), (8, 24), "what MariaDB logged");
+    assert_eq!(mariadb.logged(), (8, 24), "counts in the log of MariaDB");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 8, "exchanges": 24 }));
-    assert_said(&report, CLOSED, "possible", "after 3 exchanges");
+    assert_evidence(&report, CLOSED, "possible", "after 3 exchanges");
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn process_per_two_mysql_queries() {
         ]);
         output_of(mysql.arg(format!("--port={}", mariadb.port)));
     }
-    assert_eq!(mariadb.logged(), (6, 12), "what MariaDB logged");
-    assert_said(&watch.end(), PROCESSES, "likely", "6 processes opened 6 connections, one after the other,");
+    assert_eq!(mariadb.logged(), (6, 12), "counts in the log of MariaDB");
+    assert_evidence(&watch.end(), PROCESSES, "likely", "6 processes opened 6 connections, one after the other,");
 }
 
 /// Runs Redis clients that send three commands each.
@@ -78,7 +78,7 @@ fn redis_tasks(tasks: u64, threads: u64, more: &str) -> Report {
     let watch = machine.watch(format!("-p {}", redis.port));
     let mut client = python("redis_tasks.py");
     output_of(client.args(numbers([redis.port.into(), tasks, threads, 3])).args(more.split_whitespace()));
-    assert_eq!(redis.truth().connections, tasks, "what Redis counted");
+    assert_eq!(redis.truth().connections, tasks, "counts of Redis");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": tasks, "exchanges": 3 * tasks }));
     report
@@ -86,24 +86,24 @@ fn redis_tasks(tasks: u64, threads: u64, more: &str) -> Report {
 
 #[test]
 fn three_redis_commands_per_connection() {
-    assert_said(&redis_tasks(12, 1, ""), CLOSED, "possible", "after 3 exchanges");
+    assert_evidence(&redis_tasks(12, 1, ""), CLOSED, "possible", "after 3 exchanges");
 }
 
 /// While one thread waits between commands, its connection looks idle to the other threads, but no pool holds it.
 #[test]
 fn three_redis_commands_per_connection_in_four_threads() {
-    assert_said(&redis_tasks(40, 4, ""), CLOSED, "possible", "after 3 exchanges");
+    assert_evidence(&redis_tasks(40, 4, ""), CLOSED, "possible", "after 3 exchanges");
 }
 
 #[test]
 fn redis_clients_kept_but_not_reused() {
-    assert_said(&redis_tasks(12, 1, "keep"), "client-per-request", "likely", "not used again after 3 exchanges");
+    assert_evidence(&redis_tasks(12, 1, "keep"), "client-per-request", "likely", "not used again after 3 exchanges");
 }
 
 #[test]
 fn one_rabbitmq_message_per_connection() {
     let rabbit = Rabbit::start();
-    assert_said(&published(&rabbit, 8, 1), CLOSED, "possible", "turns");
+    assert_evidence(&published(&rabbit, 8, 1), CLOSED, "possible", "turns");
     assert_not_diagnosed(&published(&rabbit, 1, 20));
 }
 
@@ -128,14 +128,14 @@ fn publisher(port: u16, arguments: &str) -> Command {
 
 #[test]
 fn process_per_confirmed_mqtt_message() {
-    assert_said(&mosquitto_processes(6, "-q 1"), PROCESSES, "likely", "for ≈6 exchanges");
-    assert_said(&mosquitto_processes(6, "-q 2"), PROCESSES, "likely", "after ≈2 turns");
+    assert_evidence(&mosquitto_processes(6, "-q 1"), PROCESSES, "likely", "for ≈6 exchanges");
+    assert_evidence(&mosquitto_processes(6, "-q 2"), PROCESSES, "likely", "after ≈2 turns");
 }
 
 /// QoS 0 has no answer, and so no exchange.
 #[test]
 fn process_per_unconfirmed_mqtt_message() {
-    assert_said(&mosquitto_processes(6, "-q 0"), PROCESSES, "likely", "to log in and send what needs no answer");
+    assert_evidence(&mosquitto_processes(6, "-q 0"), PROCESSES, "likely", "to log in and send what needs no answer");
 }
 
 /// Waits for five messages, with a time limit.
@@ -167,12 +167,12 @@ fn long_lived_subscribers_are_not_diagnosed() {
 
 #[test]
 fn process_per_ldap_search() {
-    assert_said(&ldap::searched(6, &[]), PROCESSES, "likely", "6 processes opened 6 connections");
+    assert_evidence(&ldap::searched(6, &[]), PROCESSES, "likely", "6 processes opened 6 connections");
 }
 
 #[test]
 fn process_per_ssh_command() {
-    assert_said(&ssh::commands(6), PROCESSES, "likely", "turns");
+    assert_evidence(&ssh::commands(6), PROCESSES, "likely", "turns");
 }
 
 /// Accepts mails, and closes after QUIT.
@@ -210,7 +210,7 @@ fn one_mail_per_connection() {
     server.wait_for(8);
     let report = watch.end();
     report.assert_marked("plain", Some("smtp"));
-    assert_said(&report, CLOSED, "possible", "turns");
+    assert_evidence(&report, CLOSED, "possible", "turns");
 }
 
 /// The last line of a client, after which the server answers and closes.
@@ -253,9 +253,9 @@ fn unrecognised(times: u64, lines: &[&str]) -> Report {
 
 #[test]
 fn unrecognised_login_and_question_per_connection() {
-    assert_said(&unrecognised(8, &["user\n", "password\n", "what?\n"]), CLOSED, "possible", "≈");
+    assert_evidence(&unrecognised(8, &["user\n", "password\n", "what?\n"]), CLOSED, "possible", "≈");
     let report = unrecognised(8, &["user\n", "password\n", "what?\n", BYE]);
-    assert_said(&report, "server-closes-each", "possible", "turns");
+    assert_evidence(&report, "server-closes-each", "possible", "turns");
 }
 
 /// HTTP sessions, each with a connection of its own.
@@ -269,7 +269,7 @@ fn sessions(arguments: &str) -> impl FnOnce(&str) -> Command {
 
 #[test]
 fn session_per_three_http_requests() {
-    assert_said(&watched("", (8, 24), sessions("in-turn 8 3 0")), CLOSED, "possible", "after 3 exchanges");
+    assert_evidence(&watched("", (8, 24), sessions("in-turn 8 3 0")), CLOSED, "possible", "after 3 exchanges");
 }
 
 #[test]

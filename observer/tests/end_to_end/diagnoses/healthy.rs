@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{LIMIT, assert_not_diagnosed, group, watched};
 use crate::{
     redis::Redis,
-    support::{machine::Machine, python::python, sockets::Closed, tool::Process},
+    support::{machine::Machine, python::python, sockets::ReservedPort, tool::Process},
 };
 
 /// Connections that a pool opens ahead of their use are no missed reuse.
@@ -24,7 +24,7 @@ fn pool_with_health_checks_is_not_diagnosed() {
     assert!(status.success(), "the pool ended with {status}");
     let truth = redis.truth();
     let commands = CONNECTIONS * (1 + CHECKS);
-    assert_eq!((truth.connections, truth.commands), (CONNECTIONS, commands), "what Redis counted");
+    assert_eq!((truth.connections, truth.commands), (CONNECTIONS, commands), "counts of Redis");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": CONNECTIONS, "exchanges": commands, "new": CONNECTIONS }));
@@ -36,7 +36,7 @@ fn pool_with_health_checks_is_not_diagnosed() {
 fn refused_connects_are_not_diagnosed() {
     const CONNECTS: u64 = 10_000;
     let machine = Machine::shared();
-    let closed = Closed::new();
+    let closed = ReservedPort::new();
     let watch = machine.watch(format!("-p {}", closed.address.port()));
     for _ in 0..CONNECTS {
         TcpStream::connect(closed.address).expect_err("the connect should be refused");

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::{
     postgresql::Cluster,
-    support::{machine::Machine, nobody::give_away, programs::output_of, python::python, report::assert_fields},
+    support::{machine::Machine, nobody::chown_to_nobody, programs::output_of, python::python, report::assert_fields},
 };
 
 /// Runs a client, and asserts that each statement is an exchange. Returns the statements of each connection.
@@ -61,6 +61,6 @@ fn copy_in_by_psql_is_one_exchange() {
         }
         psql
     };
-    give_away(folder.path());
+    chown_to_nobody(folder.path());
     assert_eq!(statements(client), [3]);
 }

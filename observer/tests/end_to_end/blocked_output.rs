@@ -11,11 +11,11 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
     report::{Report, assert_fields},
-    tool::{self, Begun, Process},
+    tool::{self, Process, RunningWatch},
 };
 
 /// Makes far more traffic than a pipe holds, with ten exchanges on each connection.
-fn fill(begun: &Begun, peer: &Peer, connections: u64) {
+fn fill(begun: &RunningWatch, peer: &Peer, connections: u64) {
     for n in 0..connections {
         let mut stream = peer.connect();
         (0..10).for_each(|_| ask(&mut stream));
@@ -35,7 +35,7 @@ fn counting_continues_while_standard_output_is_blocked() {
     const CONNECTIONS: u64 = 4_000;
     let _machine = Machine::alone();
     let peer = Peer::echo();
-    let mut begun = Begun::watch(&format!("-p {} -o json --exchanges", peer.port()));
+    let mut begun = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
     fill(&begun, &peer, CONNECTIONS);
     // Reads the pipe to its end.
     begun.tool.signal(Signal::INT);
@@ -59,7 +59,7 @@ fn signal_ends_a_watch_with_blocked_standard_output() {
     let file = folder.path().join("summary");
     let peer = Peer::echo();
     let arguments = format!("-p {} -o json --exchanges --summary {}", peer.port(), file.display());
-    let mut begun = Begun::watch(&arguments);
+    let mut begun = RunningWatch::start(&arguments);
     fill(&begun, &peer, CONNECTIONS);
     begun.tool.signal(Signal::TERM);
     let status = begun.tool.wait(Duration::from_secs(5));
@@ -75,7 +75,7 @@ fn signal_ends_a_watch_with_blocked_standard_output() {
 fn second_signal_ends_a_blocked_watch_at_once() {
     let _machine = Machine::alone();
     let peer = Peer::echo();
-    let mut begun = Begun::watch(&format!("-p {} -o json --exchanges", peer.port()));
+    let mut begun = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
     fill(&begun, &peer, 500);
     begun.tool.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(200));

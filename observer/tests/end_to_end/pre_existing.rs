@@ -93,7 +93,7 @@ fn by_http2(batches: &[&[u8]]) {
     drop(client);
     nghttpd.wait_for_closes(port);
     let requests = batches.concat().len() as u64;
-    assert_eq!(logged(&nghttpd.read("log")), (1, 1 + requests), "what nghttpd logged");
+    assert_eq!(logged(&nghttpd.read("log")), (1, 1 + requests), "counts in the log of nghttpd");
     let report = watch.end();
     assert_taken_over(&report);
     assert_fields(report.only("close"), &json!({ "exact": false }));
@@ -116,10 +116,10 @@ fn by_web_socket(certificate: Option<&Certificate>, protocol: &str) {
     }
     let mut both = Dialogue::start(&mut program);
     let said = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
-    let port = said(both.hear())["port"].as_u64().expect("a number");
+    let port = said(both.next_line())["port"].as_u64().expect("a number");
     let watch = machine.watch(format!("-p {port}"));
-    both.say("go on");
-    assert_eq!(said(both.hear()), json!({ "upgrades": 1, "messages": 20 }), "what the server counted");
+    both.send_line("go on");
+    assert_eq!(said(both.next_line()), json!({ "upgrades": 1, "messages": 20 }), "counts of the server");
     both.end();
     let report = watch.end();
     assert_taken_over(&report);
@@ -144,12 +144,12 @@ fn pre_existing_tls_is_marked() {
         let server = Server::start(&format!("-tls {version}"));
         let mut client = python("tls_client.py");
         let mut client = Dialogue::start(client.args([&server.port.to_string(), "--held", "--alpn", "--times", "4"]));
-        client.hear_of("held");
+        client.wait_for_line("held");
         let watch = machine.watch(format!("-p {}", server.port));
-        client.say("go on");
+        client.send_line("go on");
         client.end();
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 4), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 4), "counts of the server");
         let report = watch.end();
         assert_taken_over(&report);
         report.assert_marked("tls", None);
@@ -162,8 +162,8 @@ fn by_lines(mut client: Command, port: u16, [line, answer]: [&str; 2]) -> Report
     let machine = Machine::shared();
     let mut client = Dialogue::start(&mut client);
     let mut ask = || {
-        client.say(line);
-        assert!(client.hear().contains(answer), "{line}");
+        client.send_line(line);
+        assert!(client.next_line().contains(answer), "{line}");
     };
     ask();
     let watch = machine.watch(format!("-p {port}"));
@@ -183,7 +183,7 @@ fn pre_existing_redis_is_recognised() {
     let mut client = program("redis-cli", "redis-tools");
     client.args(["-p", &redis.port.to_string()]);
     by_lines(client, redis.port, ["ECHO hello", "hello"]).assert_recognised("redis");
-    assert_eq!(redis.truth().connections, 1, "what Redis counted");
+    assert_eq!(redis.truth().connections, 1, "counts of Redis");
 }
 
 #[test]
