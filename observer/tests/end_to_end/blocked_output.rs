@@ -15,12 +15,12 @@ use crate::support::{
 };
 
 /// Makes far more traffic than a pipe holds, with ten exchanges on each connection.
-fn fill(begun: &RunningWatch, peer: &Peer, connections: u64) {
+fn fill(watch: &RunningWatch, peer: &Peer, connections: u64) {
     for n in 0..connections {
         let mut stream = peer.connect();
         (0..10).for_each(|_| ask(&mut stream));
         if n == connections / 2 {
-            let pipe = begun.stdout.get_ref();
+            let pipe = watch.stdout.get_ref();
             // The pipe can be full with fewer bytes than its size, because each write begins a new page.
             eventually("the pipe is filled", || {
                 ioctl_fionread(pipe).expect("cannot read the pipe's fill level") > 32_000
@@ -35,13 +35,13 @@ fn counting_continues_while_standard_output_is_blocked() {
     const CONNECTIONS: u64 = 4_000;
     let _machine = Machine::alone();
     let peer = Peer::echo();
-    let mut begun = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
-    fill(&begun, &peer, CONNECTIONS);
+    let mut watch = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
+    fill(&watch, &peer, CONNECTIONS);
     // Reads the pipe to its end.
-    begun.tool.signal(Signal::INT);
-    let mut text = begun.first;
-    begun.stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(begun.tool.wait(Duration::from_secs(10)).code(), Some(0));
+    watch.tool.signal(Signal::INT);
+    let mut text = watch.first;
+    watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(watch.tool.wait(Duration::from_secs(10)).code(), Some(0));
     let report = Report::read(text.lines().map(str::to_owned));
     let lost = report.total("events_lost");
     println!("{lost} rows lost of {}", CONNECTIONS * 12);
@@ -59,12 +59,12 @@ fn signal_ends_a_watch_with_blocked_standard_output() {
     let file = folder.path().join("summary");
     let peer = Peer::echo();
     let arguments = format!("-p {} -o json --exchanges --summary {}", peer.port(), file.display());
-    let mut begun = RunningWatch::start(&arguments);
-    fill(&begun, &peer, CONNECTIONS);
-    begun.tool.signal(Signal::TERM);
-    let status = begun.tool.wait(Duration::from_secs(5));
+    let mut watch = RunningWatch::start(&arguments);
+    fill(&watch, &peer, CONNECTIONS);
+    watch.tool.signal(Signal::TERM);
+    let status = watch.tool.wait(Duration::from_secs(5));
     assert_eq!(status.code(), Some(1), "exit code when standard output does not take the summary");
-    assert!(begun.tool.stderr().contains("standard output"), "stderr does not mention standard output");
+    assert!(watch.tool.stderr().contains("standard output"), "stderr does not mention standard output");
     let summary: Value =
         serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the file")).expect("the file is JSON");
     contract::check_summary(&summary);
@@ -75,15 +75,15 @@ fn signal_ends_a_watch_with_blocked_standard_output() {
 fn second_signal_ends_a_blocked_watch_at_once() {
     let _machine = Machine::alone();
     let peer = Peer::echo();
-    let mut begun = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
-    fill(&begun, &peer, 500);
-    begun.tool.signal(Signal::INT);
+    let mut watch = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
+    fill(&watch, &peer, 500);
+    watch.tool.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(200));
-    assert!(begun.tool.has_ended().is_none(), "the watch should wait for standard output");
-    begun.tool.signal(Signal::INT);
-    assert_eq!(begun.tool.wait(Duration::from_secs(5)).code(), Some(1));
+    assert!(watch.tool.has_ended().is_none(), "the watch should wait for standard output");
+    watch.tool.signal(Signal::INT);
+    assert_eq!(watch.tool.wait(Duration::from_secs(5)).code(), Some(1));
     // A watch that waits to the end reports that standard output did not take the summary.
-    assert_eq!(begun.tool.stderr(), "");
+    assert_eq!(watch.tool.stderr(), "");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn processes_are_attributed_to_their_container_or_unit() {
     assert!(matches!(ended.as_slice(), [group] if group["exchanges"] == 1), "{:#}", report.summary);
 }
 
-/// Ended processes of one name share a group, which has a cgroup only if they all had the same one.
+/// RunOutput processes of one name share a group, which has a cgroup only if they all had the same one.
 #[test]
 fn ended_processes_of_different_units_share_no_cgroup() {
     let machine = Machine::shared();

@@ -41,7 +41,7 @@ fn watched(machine: &Machine, scheme: &str, server: &str, commands: usize, optio
     report.assert_complete();
     report.assert_totals(&json!({ "opened": connects, "closed": connects, "failed": 0, "unused": 0 }));
     report.assert_totals(&json!({ "exchanges": 5, "new": connects, "reused": 5 - connects }));
-    // Ended processes of one name share a group.
+    // RunOutput processes of one name share a group.
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": "curl", "processes": commands }));
     assert_eq!(group["pid"].is_null(), commands > 1, "{group:#}");

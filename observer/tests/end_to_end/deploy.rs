@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::{
     programs::{output_of, program},
-    tool::Ended,
+    tool::RunOutput,
 };
 
 fn deployed(name: &str) -> PathBuf {
@@ -38,6 +38,6 @@ fn text(value: &Value) -> &str {
 }
 
 /// Runs a program of this Debian package in a directory of deploy/.
-fn run_in(folder: &str, name: &str, package: &str, arguments: &[&str]) -> Ended {
-    Ended::run(program(name, package).args(arguments).current_dir(deployed(folder)))
+fn run_in(folder: &str, name: &str, package: &str, arguments: &[&str]) -> RunOutput {
+    RunOutput::run(program(name, package).args(arguments).current_dir(deployed(folder)))
 }

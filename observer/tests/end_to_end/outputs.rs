@@ -13,7 +13,7 @@ use crate::support::{
     peer::{Peer, ask},
     programs::output_of,
     report::assert_fields,
-    tool::{self, Ended, Process, RunningWatch},
+    tool::{self, Process, RunOutput, RunningWatch},
 };
 
 /// The lines output for ten requests on port 8080.
@@ -87,7 +87,7 @@ fn log_goes_to_stderr_or_a_file() {
     let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("log");
     for (arguments, to_file) in [("-v".into(), false), (format!("--log-file {}", file.display()), true)] {
-        let ended = Ended::run(&mut tool::command(&format!("-p 1 -o none --duration 100ms {arguments}")));
+        let ended = RunOutput::run(&mut tool::command(&format!("-p 1 -o none --duration 100ms {arguments}")));
         ended.assert_code(0);
         assert_eq!(ended.stdout, "");
         assert_eq!(ended.stderr.is_empty(), to_file, "{}", ended.stderr);

@@ -25,7 +25,7 @@ use crate::support::{
     peer::{Peer, ask, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
-    tool::{self, Ended, Process},
+    tool::{self, Process, RunOutput},
 };
 
 /// Holds a recording, and replays it as an unprivileged user.
@@ -44,12 +44,12 @@ impl Replayer {
         self.folder.path().join("recording")
     }
 
-    fn replay(&self, options: &str) -> Ended {
-        Ended::run(&mut as_nobody(&self.tool, &format!("replay {} {options}", self.file().display())))
+    fn replay(&self, options: &str) -> RunOutput {
+        RunOutput::run(&mut as_nobody(&self.tool, &format!("replay {} {options}", self.file().display())))
     }
 
     /// Replays this text in place of the recording.
-    fn replay_text(&self, text: impl AsRef<[u8]>) -> Ended {
+    fn replay_text(&self, text: impl AsRef<[u8]>) -> RunOutput {
         fs::write(self.file(), text).expect("cannot write the file");
         self.replay("--speed max -o json")
     }
@@ -59,7 +59,7 @@ impl Replayer {
     }
 }
 
-fn report_of(ended: &Ended) -> Report {
+fn report_of(ended: &RunOutput) -> Report {
     ended.assert_code(0);
     assert_eq!(ended.stderr, "");
     Report::read(ended.stdout.lines().map(str::to_owned))
@@ -115,7 +115,7 @@ fn every_kind_of_connection_is_replayed() {
     ask(&mut before);
     drop(peer.connect());
     for _ in 0..3 {
-        // Ended processes are merged into one group, over more than one sample.
+        // RunOutput processes are merged into one group, over more than one sample.
         output_of(program("bash", "bash").args(["-c", &bash_request(peer.port())]));
         sleep(Duration::from_millis(700));
     }
@@ -152,7 +152,7 @@ fn replay_writes_the_summary_file_without_other_output() {
     let watched = record_go_client(&machine, &replayer, "");
     let file = replayer.folder.path().join("summary");
     let arguments = format!("replay {} -o none --speed max --summary {}", replayer.file().display(), file.display());
-    let ended = Ended::run(&mut tool::command(&arguments));
+    let ended = RunOutput::run(&mut tool::command(&arguments));
     ended.assert_code(0);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
     let summary: Value =
@@ -203,13 +203,13 @@ fn replay_follows_the_speed_option() {
     let replayer = Replayer::new();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --record {}", peer.port(), replayer.file().display()));
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut stream = peer.connect();
     ask(&mut stream);
     sleep(Duration::from_secs(3));
     drop(stream);
     peer.wait_for(1);
-    let paused = begun.elapsed();
+    let paused = started.elapsed();
     let watched = watch.end();
 
     for (speed, fraction) in [("1", 1.0), ("4", 0.25)] {
@@ -264,7 +264,7 @@ fn pipe_to_head_ends_the_replay_quietly() {
         let mut bash = program("bash", "bash");
         let script = format!(r#""$0" replay "$1" --speed {speed} | head -1"#);
         bash.args(["-o", "pipefail", "-c", &script, tool::PROGRAM]).arg(replayer.file());
-        let ended = Ended::run(&mut bash);
+        let ended = RunOutput::run(&mut bash);
         ended.assert_code(0);
         assert_eq!((ended.stdout.lines().count(), ended.stderr.as_str()), (1, ""), "--speed {speed}");
     }
@@ -326,7 +326,7 @@ fn truncated_recording_is_shown_as_far_as_it_is_intact() {
 
 /// The output rows of this type. In a truncated recording, rows can be ahead of the counters, which are sampled once a
 /// second.
-fn shown(ended: &Ended, kind: &str) -> Vec<Value> {
+fn shown(ended: &RunOutput, kind: &str) -> Vec<Value> {
     let values = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is an object"));
     values.filter(|value: &Value| value["type"] == kind).collect()
 }
@@ -369,7 +369,7 @@ fn files_that_are_not_recordings_are_refused() {
         assert!(ended.stderr.contains(&replayer.file().display().to_string()), "{}", ended.stderr);
     }
     for path in ["/no/such/file", "/"] {
-        let ended = Ended::run(&mut as_nobody(&replayer.tool, &format!("replay {path}")));
+        let ended = RunOutput::run(&mut as_nobody(&replayer.tool, &format!("replay {path}")));
         ended.assert_code(1);
         assert!(ended.stdout.is_empty() && ended.stderr.contains(path), "{}", ended.stderr);
     }
@@ -429,7 +429,7 @@ fn full_disk_ends_the_recording_but_not_the_watch() {
 #[test]
 fn full_disk_is_reported_on_stderr_without_other_output() {
     let _machine = Machine::shared();
-    let ended = Ended::run(&mut tool::command("-p 1 -o none --duration 1 --record /dev/full"));
+    let ended = RunOutput::run(&mut tool::command("-p 1 -o none --duration 1 --record /dev/full"));
     ended.assert_code(0);
     assert_eq!((ended.stdout.as_str(), ended.stderr.lines().count()), ("", 1), "{}", ended.stderr);
     assert!(ended.stderr.contains("/dev/full") && ended.stderr.contains("No space left"), "{}", ended.stderr);

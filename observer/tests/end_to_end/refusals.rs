@@ -6,12 +6,12 @@ use std::{path::Path, process::Command};
 use crate::support::{
     machine::Machine,
     nobody::{as_nobody, world_executable_tool},
-    tool::{self, Ended},
+    tool::{self, RunOutput},
 };
 
 /// Asserts the exit code, an empty standard output, and that stderr contains all these words.
 #[track_caller]
-fn assert_refused(ended: &Ended, code: i32, words: &[&str]) {
+fn assert_refused(ended: &RunOutput, code: i32, words: &[&str]) {
     ended.assert_code(code);
     assert_eq!(ended.stdout, "");
     for word in words {
@@ -23,7 +23,7 @@ fn assert_refused(ended: &Ended, code: i32, words: &[&str]) {
 fn unprivileged_user_gets_the_missing_capabilities_and_a_command() {
     let (_folder, tool) = world_executable_tool();
     for arguments in ["-p 8080", "-p 8080 -o json", "--port 8080 --hooks sockops,tracepoint", ""] {
-        let ended = Ended::run(&mut as_nobody(&tool, arguments));
+        let ended = RunOutput::run(&mut as_nobody(&tool, arguments));
         let command = format!("sudo {tool} {arguments}");
         let words = ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", command.trim_end()];
         assert_refused(&ended, 4, &words);
@@ -35,7 +35,7 @@ fn unprivileged_user_gets_the_missing_capabilities_and_a_command() {
 fn unknown_option_is_refused() {
     let (_folder, tool) = world_executable_tool();
     for arguments in ["--prot 8080", "-x", "watch", "--min-reuse 0.5", "-- true"] {
-        for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
+        for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
             assert_refused(&ended, 2, &["Usage: tcp-reuse-watch", "--help"]);
         }
     }
@@ -69,7 +69,7 @@ fn invalid_values_are_refused_with_the_accepted_ones() {
         ("replay one --speed fast", "fast", "max"),
         ("replay", "<FILE>", "Usage"),
     ] {
-        for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
+        for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
             assert_refused(&ended, 2, &[value, accepted]);
         }
     }
@@ -80,7 +80,7 @@ fn pid_of_an_ended_process_is_refused() {
     let mut child = Command::new("true").spawn().expect("cannot run true");
     let pid = child.id().to_string();
     child.wait().expect("cannot wait for true");
-    assert_refused(&Ended::run(&mut tool::command(&format!("--pid {pid}"))), 2, &[&pid, "no such process"]);
+    assert_refused(&RunOutput::run(&mut tool::command(&format!("--pid {pid}"))), 2, &[&pid, "no such process"]);
 }
 
 #[test]
@@ -92,7 +92,9 @@ fn unwritable_files_are_refused() {
         let path = path.display().to_string();
         for option in ["--summary", "--log-file", "--record"] {
             let arguments = format!("--duration 1 {option} {path}");
-            for ended in [Ended::run(&mut tool::command(&arguments)), Ended::run(&mut as_nobody(&tool, &arguments))] {
+            for ended in
+                [RunOutput::run(&mut tool::command(&arguments)), RunOutput::run(&mut as_nobody(&tool, &arguments))]
+            {
                 assert_refused(&ended, 1, &[&path]);
                 assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one message: {}", ended.stderr);
             }

@@ -25,7 +25,7 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
     programs::{output_of, program},
-    tool::{Ended, PROGRAM, Process},
+    tool::{PROGRAM, Process, RunOutput},
     watch::Watch,
 };
 
@@ -386,7 +386,7 @@ fn missing_ptrace_capability_disables_the_helper() {
     let _machine = Machine::shared();
     let mut setpriv = program("setpriv", "util-linux");
     setpriv.args(["--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", "--", PROGRAM]);
-    let ended = Ended::run(setpriv.args(["-p", "9", "-v", "--duration", "1500ms", "-o", "json"]));
+    let ended = RunOutput::run(setpriv.args(["-p", "9", "-v", "--duration", "1500ms", "-o", "json"]));
     ended.assert_code(0);
     assert!(ended.stderr.contains("runtimes stay unknown: CAP_SYS_PTRACE is missing"), "{}", ended.stderr);
     assert_eq!(ended.stdout.lines().count(), 2, "{}", ended.stdout);

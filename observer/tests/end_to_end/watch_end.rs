@@ -11,7 +11,7 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
     programs::program,
-    tool::{Ended, PROGRAM, RunningWatch},
+    tool::{PROGRAM, RunOutput, RunningWatch},
 };
 
 #[test]
@@ -47,7 +47,7 @@ fn pipe_to_head_ends_the_watch_quietly() {
     let _machine = Machine::shared();
     let mut bash = program("bash", "bash");
     bash.args(["-o", "pipefail", "-c", r#""$0" -o lines | head -1"#, PROGRAM]);
-    let ended = Ended::run(&mut bash);
+    let ended = RunOutput::run(&mut bash);
     ended.assert_code(0);
     assert_eq!((ended.stdout.lines().count(), ended.stderr.as_str()), (1, ""));
 }

@@ -125,11 +125,11 @@ fn answer(dashboard: &Dashboard, (key, text, comes): Step) -> Answer {
 
 /// Presses keys spread over the length of the recording.
 fn answers(dashboard: &Dashboard, time: Duration) -> Vec<Answer> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut answers = Vec::new();
     for (step, n) in steps().zip(1..) {
         answers.push(answer(dashboard, step));
-        sleep((time * n / KEYS as u32).saturating_sub(begun.elapsed()).max(FRAME));
+        sleep((time * n / KEYS as u32).saturating_sub(started.elapsed()).max(FRAME));
     }
     answers
 }
@@ -148,11 +148,11 @@ fn is_in_time(release: &Path, folder: &Path, truth: &Truth) -> bool {
     let [recording, summary, log] = ["recording", "summary", "log"].map(|name| folder.join(name));
     let mut command = Command::new(release);
     command.arg("replay").arg(&recording).arg("--summary").arg(&summary).arg("--log-file").arg(&log);
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut dashboard = Dashboard::start_command(Size { columns: 120, rows: 40 }, command, &[]);
     let answers = answers(&dashboard, Duration::from_millis(SECONDS * 950));
     let ended = dashboard.wait("the end", Duration::from_mins(1), |screen| has_text(screen, "END  "));
-    let took = ended - begun;
+    let took = ended - started;
     let kib = peak_kib(dashboard.tool.id());
     dashboard.quit();
     println!("{SECONDS} s took {took:.2?}; {kib} KiB");

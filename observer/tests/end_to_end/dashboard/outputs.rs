@@ -12,7 +12,7 @@ use super::{fetch, server};
 use crate::support::{
     dashboard::{Dashboard, SIZE, header},
     machine::Machine,
-    tool::{self, Ended, Process},
+    tool::{self, Process, RunOutput},
 };
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
@@ -105,7 +105,7 @@ fn standard_input_without_a_terminal_gets_lines() {
 
 #[test]
 fn dashboard_without_a_terminal_is_refused() {
-    let ended = Ended::run(&mut tool::command("-p 1 -o tui --duration 1s"));
+    let ended = RunOutput::run(&mut tool::command("-p 1 -o tui --duration 1s"));
     ended.assert_code(2);
     assert!(ended.stderr.contains("tui") && ended.stderr.contains("terminal"), "{ended:#?}");
     assert_eq!(ended.stdout, "");

@@ -20,7 +20,7 @@ use crate::support::{
     nobody::world_executable_tool,
     peer::{Peer, ask},
     programs::{output_of, program},
-    tool::{Ended, Process},
+    tool::{Process, RunOutput},
 };
 
 const FILE: &str = "tcp-reuse-watch.service";
@@ -112,7 +112,7 @@ fn systemd_accepts_every_setting() {
     let folder = tempdir().expect("cannot create a directory");
     let copy = folder.path().join(FILE);
     fs::write(&copy, unit.replace(INSTALLED, &tool)).expect("cannot write the file");
-    let ended = Ended::run(program("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(copy));
+    let ended = RunOutput::run(program("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(copy));
     ended.assert_code(0);
     assert_eq!(ended.stderr, "", "complaints of systemd-analyze");
 }

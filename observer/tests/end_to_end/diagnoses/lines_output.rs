@@ -22,8 +22,8 @@ use crate::support::{
 };
 
 /// Ends the watch, and returns its whole output.
-fn rest(begun: RunningWatch) -> String {
-    let RunningWatch { mut tool, mut stdout, mut first } = begun;
+fn rest(watch: RunningWatch) -> String {
+    let RunningWatch { mut tool, mut stdout, mut first } = watch;
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut first).expect("the output is UTF-8");
     assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(0));

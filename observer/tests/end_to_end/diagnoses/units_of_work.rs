@@ -280,7 +280,7 @@ fn session_per_thread_is_not_diagnosed() {
 #[test]
 fn session_per_worker_process_is_not_diagnosed() {
     let report = watched("", (6, 30), sessions("processes 6 5 0.02"));
-    // Ended processes share a group.
+    // RunOutput processes share a group.
     let processes: u64 = report.groups().iter().filter_map(|group| group["processes"].as_u64()).sum();
     assert_eq!((processes, &group(&report)["diagnoses"]), (6, &Value::Array(Vec::new())));
 }

@@ -18,7 +18,7 @@ use crate::{
         nobody::{as_nobody, world_executable_tool},
         programs::{output_of, program},
         sockets::ReservedPort,
-        tool::{self, Ended},
+        tool::{self, RunOutput},
     },
 };
 
@@ -26,7 +26,7 @@ use crate::{
 #[track_caller]
 fn assert_refused(arguments: &str, code: i32, words: &[&str]) {
     let (_folder, tool) = world_executable_tool();
-    for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
+    for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
         ended.assert_code(code);
         assert_eq!(ended.stdout, "");
         for word in words {
@@ -61,7 +61,7 @@ fn port_in_use_leaves_output_files_untouched() {
         fs::write(file, "of the first").expect("cannot write the file");
     }
     let files = format!("--record {} --summary {}", recording.display(), summary.display());
-    Ended::run(&mut tool::command(&format!("--metrics {address} --duration 1 {files}"))).assert_code(1);
+    RunOutput::run(&mut tool::command(&format!("--metrics {address} --duration 1 {files}"))).assert_code(1);
     for file in [&recording, &summary] {
         assert_eq!(fs::read_to_string(file).expect("cannot read the file"), "of the first", "{}", file.display());
     }

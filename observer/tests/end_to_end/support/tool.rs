@@ -20,13 +20,13 @@ pub(crate) fn command(arguments: &str) -> Command {
 
 /// The output of a run that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct RunOutput {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ended {
+impl RunOutput {
     /// Runs a command that should exit within ten seconds.
     pub(crate) fn run(command: &mut Command) -> Self {
         Self::run_on("", Duration::from_secs(10), command)
