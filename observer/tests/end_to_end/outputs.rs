@@ -91,7 +91,7 @@ fn log_goes_to_stderr_or_a_file() {
         ended.assert_code(0);
         assert_eq!(ended.stdout, "");
         assert_eq!(ended.stderr.is_empty(), to_file, "{}", ended.stderr);
-        let said = if to_file { fs::read_to_string(&file).expect("cannot read the file") } else { ended.stderr };
-        assert!(said.contains("attached sockops,tracepoint after "), "no time to attach: {said}");
+        let log = if to_file { fs::read_to_string(&file).expect("cannot read the file") } else { ended.stderr };
+        assert!(log.contains("attached sockops,tracepoint after "), "no time to attach: {log}");
     }
 }

@@ -21,16 +21,16 @@ fn echo(mut stream: TcpStream) -> u64 {
 
 /// Runs a connection with two exchanges that changes hands, and asserts that it stays with the process that connected.
 fn assert_stays_with_the_connecting_process(how: &str) {
-    let mut said = String::new();
+    let mut output = String::new();
     let conversation = converse(&Machine::shared(), 1, echo, |peer| {
-        said = output_of(python("owners.py").args([how, &peer.port().to_string()]));
+        output = output_of(python("owners.py").args([how, &peer.port().to_string()]));
     });
     conversation.assert_exact(2, "plain");
-    let who: Value = serde_json::from_str(&said).expect("the program prints its process as JSON");
+    let owner: Value = serde_json::from_str(&output).expect("the program prints its process as JSON");
     let report = &conversation.report;
-    report.rows.iter().for_each(|row| assert_fields(row, &who));
+    report.rows.iter().for_each(|row| assert_fields(row, &owner));
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
-    assert_fields(group, &who);
+    assert_fields(group, &owner);
     assert_fields(group, &serde_json::json!({ "processes": 1, "opened": 1, "exchanges": 2 }));
 }
 

@@ -125,10 +125,10 @@ impl Cluster {
 fn logged(log: &str) -> HashMap<&str, u64> {
     let mut sessions = HashMap::new();
     for line in log.lines() {
-        let Some((session, said)) = line.split_once(" LOG:  ") else { continue };
+        let Some((session, message)) = line.split_once(" LOG:  ") else { continue };
         // "execute" is logged by the extended protocol.
-        let is_statement = said.starts_with("statement: ") || said.starts_with("execute ");
-        if said.starts_with("connection received: host=127.0.0.1 ") {
+        let is_statement = message.starts_with("statement: ") || message.starts_with("execute ");
+        if message.starts_with("connection received: host=127.0.0.1 ") {
             sessions.insert(session, 0);
         } else if let (true, Some(statements)) = (is_statement, sessions.get_mut(session)) {
             *statements += 1;

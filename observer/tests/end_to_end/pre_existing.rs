@@ -115,11 +115,11 @@ fn by_web_socket(certificate: Option<&Certificate>, protocol: &str) {
         program.arg("--certificate").arg(certificate.path());
     }
     let mut both = Dialogue::start(&mut program);
-    let said = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
-    let port = said(both.next_line())["port"].as_u64().expect("a number");
+    let parse = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
+    let port = parse(both.next_line())["port"].as_u64().expect("a number");
     let watch = machine.watch(format!("-p {port}"));
     both.send_line("go on");
-    assert_eq!(said(both.next_line()), json!({ "upgrades": 1, "messages": 20 }), "counts of the server");
+    assert_eq!(parse(both.next_line()), json!({ "upgrades": 1, "messages": 20 }), "counts of the server");
     both.end();
     let report = watch.end();
     assert_taken_over(&report);

@@ -69,8 +69,8 @@ fn introduction_in_several_turns_is_no_exchange() {
     watched(6, |port| {
         for times in 1..=6 {
             let mut stream = connect(port);
-            for said in introduction() {
-                ask(&mut stream, &[said]);
+            for command in introduction() {
+                ask(&mut stream, &[command]);
             }
             (0..times).for_each(|_| ask(&mut stream, &[command(&["GET", "page"])]));
         }

@@ -87,19 +87,19 @@ impl<'a> Logged<'a> {
     }
 
     fn runtime_of(&self, process: &Process) -> String {
-        let told = self.runtimes_of(process, 1);
-        let (_, runtime) = told[0].split_once(": ").expect("a name and a runtime");
+        let found = self.runtimes_of(process, 1);
+        let (_, runtime) = found[0].split_once(": ").expect("a name and a runtime");
         runtime.to_string()
     }
 
     /// Waits for the runtimes under each of the names that the process had.
     fn runtimes_of(&self, process: &Process, names: usize) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         eventually(&format!("the log names the runtime of {}", process.id()), || {
-            told = runtimes_in(&self.log, process.id());
-            told.len() == names
+            found = runtimes_in(&self.log, process.id());
+            found.len() == names
         });
-        told
+        found
     }
 }
 
@@ -179,8 +179,8 @@ fn go(server: &SilentServer) -> Command {
 
 /// Go's own version, such as `Go 1.19.8`.
 fn go_version() -> String {
-    let said = output_of(program("go", "golang-go").args(["env", "GOVERSION"]));
-    format!("Go {}", said.trim().strip_prefix("go").expect("a release of Go"))
+    let version = output_of(program("go", "golang-go").args(["env", "GOVERSION"]));
+    format!("Go {}", version.trim().strip_prefix("go").expect("a release of Go"))
 }
 
 /// A copy of a program that only `nobody` may read and run.
@@ -225,14 +225,14 @@ fn runtimes_are_detected_for_every_user() {
     let wrong: Vec<String> = clients
         .iter()
         .map(|(process, name, expected)| (logged.runtime_of(process), name, expected))
-        .filter(|(told, _, expected)| told != *expected)
-        .map(|(told, name, expected)| format!("{name} is {expected}, not {told}"))
+        .filter(|(found, _, expected)| found != *expected)
+        .map(|(found, name, expected)| format!("{name} is {expected}, not {found}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let count = clients.len() + 1;
     eventually("the log names the runtime of this test", || {
-        let told = runtimes_in(&logged.log, std::process::id());
-        told.iter().any(|told| told.ends_with(": Rust"))
+        let found = runtimes_in(&logged.log, std::process::id());
+        found.iter().any(|found| found.ends_with(": Rust"))
     });
     drop((this, clients));
     logged.watch.end().assert_totals(&json!({ "opened": count }));

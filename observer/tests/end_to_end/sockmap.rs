@@ -9,11 +9,11 @@ fn messages_through_a_sockmap_are_marked() {
     const ASKS: u64 = 5;
     let machine = Machine::shared();
     let mut both = Dialogue::start(python("sockmap.py").arg(ASKS.to_string()));
-    let said = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
-    let port = said(both.next_line())["port"].as_u64().expect("a number");
+    let parse = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
+    let port = parse(both.next_line())["port"].as_u64().expect("a number");
     let watch = machine.watch(format!("-p {port}"));
     both.send_line("go on");
-    assert_eq!(said(both.next_line()), json!({ "answers": ASKS }), "counts of the client");
+    assert_eq!(parse(both.next_line()), json!({ "answers": ASKS }), "counts of the client");
     // The watch notices it when it lists sockets, once a second.
     std::thread::sleep(std::time::Duration::from_millis(2500));
     both.send_line("end");

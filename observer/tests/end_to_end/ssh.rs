@@ -48,8 +48,8 @@ pub(crate) fn commands(times: u64) -> Report {
         for option in ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"] {
             ssh.args(["-o", option]);
         }
-        let said = output_of(ssh.args(["root@127.0.0.1", "echo", &n.to_string()]));
-        assert_eq!(said.trim_end(), n.to_string());
+        let output = output_of(ssh.args(["root@127.0.0.1", "echo", &n.to_string()]));
+        assert_eq!(output.trim_end(), n.to_string());
     }
     sshd.wait_for_closes(port);
     let log = sshd.stop_and_read("log");

@@ -89,9 +89,9 @@ fn connection_of_another_users_process_is_taken_over() {
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "pre_existing": 1, "closed": 1, "exchanges": 0, "unused": 0 }));
-    let whose = json!({ "process": "bash", "pid": client.id() });
-    assert_fields(report.only("close"), &whose);
-    assert_fields(&report.groups()[0], &whose);
+    let owner = json!({ "process": "bash", "pid": client.id() });
+    assert_fields(report.only("close"), &owner);
+    assert_fields(&report.groups()[0], &owner);
 }
 
 #[test]

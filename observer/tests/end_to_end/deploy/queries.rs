@@ -34,17 +34,17 @@ fn has_data(prometheus: &Prometheus, query: &str) -> bool {
 
 /// Repeats every kind of connection event until it is dropped.
 struct Traffic {
-    ends: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Traffic {
     fn to(peer: SocketAddr, refused: SocketAddr) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ends);
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_stopped = Arc::clone(&stop);
         let thread = spawn(move || {
             let mut idle = peer::connect(peer);
-            while !told.load(SeqCst) {
+            while !is_stopped.load(SeqCst) {
                 ask(&mut idle);
                 let mut missed = peer::connect(peer);
                 (0..3).for_each(|_| ask(&mut missed));
@@ -57,13 +57,13 @@ impl Traffic {
                 sleep(Duration::from_millis(100));
             }
         });
-        Self { ends, thread: Some(thread) }
+        Self { stop, thread: Some(thread) }
     }
 }
 
 impl Drop for Traffic {
     fn drop(&mut self) {
-        self.ends.store(true, SeqCst);
+        self.stop.store(true, SeqCst);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

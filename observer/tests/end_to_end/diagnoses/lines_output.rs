@@ -34,14 +34,14 @@ fn rest(watch: RunningWatch) -> String {
 fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, String, String)> {
     let title = format!(" → {remote}: ");
     let lines: Vec<&str> = text.lines().collect();
-    let told = (0..lines.len()).filter_map(|n| {
+    let shown = (0..lines.len()).filter_map(|n| {
         let name = lines[n].split_once(&title)?.1;
         let follows: Vec<&str> = lines[n + 1..].iter().take_while(|line| line.starts_with("  ")).copied().collect();
         let words = follows.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
         let (evidence, advice) = words.split_once(" → ")?;
         Some((name, evidence.to_owned(), advice.to_owned()))
     });
-    told.collect()
+    shown.collect()
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn lines_show_at_most_three_diagnoses_of_a_group() {
     }
     peer.wait_for(22);
     let text = rest(watch);
-    let told: Vec<&str> = diagnoses(&text, &peer.address.to_string()).into_iter().map(|told| told.0).collect();
+    let shown: Vec<&str> = diagnoses(&text, &peer.address.to_string()).into_iter().map(|shown| shown.0).collect();
     let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the summary"))
         .expect("the summary is JSON");
     let known: Vec<&Value> =
@@ -115,5 +115,5 @@ fn lines_show_at_most_three_diagnoses_of_a_group() {
         ["response-not-read", "server-closes-each", "server-idle-timeout", "client-idle-timeout"],
         "{text}"
     );
-    assert_eq!(told, ["response-not-read", "server-closes-each", "server-idle-timeout (likely)"], "{text}");
+    assert_eq!(shown, ["response-not-read", "server-closes-each", "server-idle-timeout (likely)"], "{text}");
 }

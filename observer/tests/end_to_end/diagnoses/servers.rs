@@ -86,7 +86,7 @@ fn keepalive_off_is_diagnosed() {
 
 /// Go also closes a connection that the server is about to close, and is sometimes first. This is the same cause.
 #[test]
-fn close_by_the_client_after_connection_close_is_the_servers_doing() {
+fn client_obeying_connection_close_is_diagnosed_as_server_closing() {
     let report = watched(NO_KEEP_ALIVE, (50, 50), go_client("-read -times 50"));
     let closes = &group(&report)["closes"];
     let by = |cause: &str| closes[cause].as_u64().unwrap_or(0);

@@ -227,9 +227,9 @@ fn compressed_answer_has_the_same_content() {
     let curl = |options: &[&str]| {
         let mut curl = program("curl", "curl");
         curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(options);
-        let said = output_of(curl.arg(format!("http://{}/metrics", metered.address)));
+        let text = output_of(curl.arg(format!("http://{}/metrics", metered.address)));
         // Other traffic on the machine may make the kernel skip a program.
-        said.lines().filter(|line| !line.contains("hook_skips")).map(str::to_owned).collect::<Vec<_>>()
+        text.lines().filter(|line| !line.contains("hook_skips")).map(str::to_owned).collect::<Vec<_>>()
     };
     let headers = curl(&["--compressed", "--head"]);
     assert!(headers.iter().any(|line| line.eq_ignore_ascii_case("content-encoding: gzip")), "{headers:?}");

@@ -23,8 +23,8 @@ fn untracked_connections_and_lost_rows_are_counted_by_place() {
     assert_eq!(peer.accepted(), CONNECTIONS);
     metered.watch.tool.signal(rustix::process::Signal::CONT);
     let untracked = "tcp_reuse_watch_connections_untracked_total";
-    let is_told = |samples: &crate::support::metrics::Samples| samples.sum(untracked, &[]) > 0;
-    let samples = metered.scrape_until("untracked connections are counted", is_told);
+    let is_counted = |samples: &crate::support::metrics::Samples| samples.sum(untracked, &[]) > 0;
+    let samples = metered.scrape_until("untracked connections are counted", is_counted);
     assert_eq!(samples.sum(untracked, &["where=\"connections\""]), CONNECTIONS - LIMIT);
     assert_eq!(samples.sum(untracked, &["where=\"mptcp\""]), 0);
     assert_eq!(samples.exchanges(), (LIMIT, 0));

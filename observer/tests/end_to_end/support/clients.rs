@@ -105,10 +105,10 @@ impl FinishedCase {
         let Self { name, protocol, truth, .. } = self;
         let closes = self.closes(report);
         let exchanges: u64 = closes.iter().map(|close| close["exchanges"].as_u64().expect("a number")).sum();
-        let doubtful = closes.iter().filter(|close| close["exact"] != true || close["protocol"] != *protocol).count();
-        let is_right = (closes.len() as u64, exchanges, doubtful) == (truth.connections, truth.requests, 0);
-        (!is_right).then(|| {
-            let counted = format!("{} connections ({doubtful} not exact or not {protocol})", closes.len());
+        let wrong = closes.iter().filter(|close| close["exact"] != true || close["protocol"] != *protocol).count();
+        let is_equal = (closes.len() as u64, exchanges, wrong) == (truth.connections, truth.requests, 0);
+        (!is_equal).then(|| {
+            let counted = format!("{} connections ({wrong} not exact or not {protocol})", closes.len());
             format!("{name}: {counted}, {exchanges} exchanges, not {truth:?}")
         })
     }

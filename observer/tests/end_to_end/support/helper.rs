@@ -85,8 +85,8 @@ pub(crate) fn privileges_of(pid: u32) -> [String; 5] {
 pub(crate) fn runtimes_in(log: &Path, pid: u32) -> Vec<String> {
     let text = fs::read_to_string(log).expect("cannot read the log");
     let start = format!("runtime of process {pid} (");
-    let told = text.lines().filter_map(|line| Some(line.split_once(&start)?.1.replace("):", ":")));
-    told.collect()
+    let runtimes = text.lines().filter_map(|line| Some(line.split_once(&start)?.1.replace("):", ":")));
+    runtimes.collect()
 }
 
 /// The same command, run as `nobody`.

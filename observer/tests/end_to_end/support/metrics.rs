@@ -38,8 +38,8 @@ impl<'a> MeteredWatch<'a> {
         scrape(self.address)
     }
 
-    pub(crate) fn scrape_until(&self, what: &str, is_so: impl FnMut(&Samples) -> bool) -> Samples {
-        scrape_until(self.address, what, is_so)
+    pub(crate) fn scrape_until(&self, what: &str, condition: impl FnMut(&Samples) -> bool) -> Samples {
+        scrape_until(self.address, what, condition)
     }
 
     pub(crate) fn end(self) -> Report {
@@ -61,11 +61,11 @@ pub(crate) fn scrape(address: SocketAddr) -> Samples {
 }
 
 /// Scrapes until the condition holds: counters are read once a second.
-pub(crate) fn scrape_until(address: SocketAddr, what: &str, mut is_so: impl FnMut(&Samples) -> bool) -> Samples {
+pub(crate) fn scrape_until(address: SocketAddr, what: &str, mut condition: impl FnMut(&Samples) -> bool) -> Samples {
     let mut last = scrape(address);
     eventually(what, || {
         last = scrape(address);
-        is_so(&last)
+        condition(&last)
     });
     last
 }
@@ -127,11 +127,11 @@ impl Samples {
 
     /// The sum of all samples with this name and these labels.
     pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> u64 {
-        let is_meant = |series: &str| {
-            let (its_name, its_labels) = series.split_once('{').unwrap_or((series, ""));
-            its_name == name && labels.iter().all(|label| its_labels.contains(label))
+        let matches = |series: &str| {
+            let (series_name, series_labels) = series.split_once('{').unwrap_or((series, ""));
+            series_name == name && labels.iter().all(|label| series_labels.contains(label))
         };
-        self.0.iter().filter(|(series, _)| is_meant(series)).map(|(_, value)| (*value as i64).cast_unsigned()).sum()
+        self.0.iter().filter(|(series, _)| matches(series)).map(|(_, value)| (*value as i64).cast_unsigned()).sum()
     }
 
     /// New and reused exchanges, summed over all label sets.

@@ -94,6 +94,6 @@ pub(crate) fn assert_checked_by_promtool(text: &str) {
     stdin.write_all(text.as_bytes()).expect("cannot write to promtool");
     drop(stdin);
     let Output { status, stdout, stderr } = process.wait_with_output().expect("cannot wait for promtool");
-    let said = [stdout, stderr].concat();
-    assert_eq!((status.code(), String::from_utf8_lossy(&said).as_ref()), (Some(0), ""), "{text}");
+    let output = [stdout, stderr].concat();
+    assert_eq!((status.code(), String::from_utf8_lossy(&output).as_ref()), (Some(0), ""), "{text}");
 }
