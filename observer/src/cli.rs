@@ -8,7 +8,7 @@ use std::{fmt, fs, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use ipnet::IpNet;
 
-use crate::{kernel, terminal};
+use crate::{kernel, output::terminal};
 pub(crate) use metrics::Metrics;
 
 /// Shows how many requests went out on a new TCP connection and how many on a reused one

@@ -17,10 +17,9 @@ use anyhow::Context as _;
 use rustix::io::Errno;
 use tokio::{sync::watch, task::LocalSet};
 
-use crate::{
-    cli,
-    event::{About, ProgramSample, Sample},
-    event_loop::event_loop,
+use crate::{cli, host::event_loop::event_loop};
+use observer_core::{
+    model::{About, ProgramSample, Sample},
     series::{Bounds, Lost, Series},
 };
 use page::Page;
@@ -40,8 +39,11 @@ impl Endpoint {
             .with_context(|| format!("cannot serve metrics at {address}; give another --metrics [HOST:]PORT"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let bounds =
-            Bounds { labels: options.labels.clone(), most_sets: options.series as usize, expiry: options.expiry };
+        let bounds = Bounds {
+            labels: options.labels.iter().copied().map(Into::into).collect(),
+            most_sets: options.series as usize,
+            expiry: options.expiry,
+        };
         Ok(Some(Self { listener, address, bounds }))
     }
 

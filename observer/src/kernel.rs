@@ -4,22 +4,14 @@
 //! Nothing is pinned: when the process dies, however it dies, its programs and maps go with it.
 
 pub(crate) mod btf;
-pub(crate) mod cgroup;
-mod cgroups;
 mod counters;
 mod hooks;
 mod inventory;
 mod kernel_log;
 pub(crate) mod load;
 pub(crate) mod offsets;
-pub(crate) mod privileges;
-mod processes;
 
-use std::{
-    net::IpAddr,
-    os::fd::{AsRawFd, OwnedFd},
-    path::PathBuf,
-};
+use std::{net::IpAddr, os::fd::AsRawFd, path::PathBuf};
 
 use anyhow::Context as _;
 use aya::{
@@ -29,18 +21,13 @@ use aya::{
 use ipnet::IpNet;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::{
-    event::{ProgramSample, Sample, name},
-    helper::Runtimes,
-};
+use observer_core::model::{ProgramSample, Sample};
 
-use cgroups::Cgroups;
 use counters::Counters;
 pub(crate) use hooks::{BASE_KIND, HookSet};
 use hooks::{Links, Places};
 use inventory::Inventory;
 pub(crate) use kernel_log::KernelLog;
-pub(crate) use processes::{comm_of, start_ticks_of};
 
 /// Connections tracked at a time, unless told otherwise: 44 MB of kernel memory, as the kernel accounts it.
 pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
@@ -81,9 +68,6 @@ pub(crate) struct Kernel {
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
     pub(crate) counters: Counters,
     inventory: Inventory,
-    cgroups: Cgroups,
-    /// Set by the one who has started the helper; else no runtime is known.
-    pub(crate) runtimes: Runtimes,
     pub(crate) log: Option<KernelLog>,
 }
 
@@ -101,26 +85,7 @@ impl Kernel {
             log::warn!("cannot list sockets: {error:#}");
             None
         });
-        self.cgroups.name(&mut sample.groups, last);
-        self.ask_for_runtimes(&mut sample);
         Ok(sample)
-    }
-
-    /// Puts into the sample which runtimes its processes are, as far as that is known, and asks for the others.
-    fn ask_for_runtimes(&mut self, sample: &mut Sample) {
-        let answers = self.runtimes.answers();
-        for group in sample.groups.iter_mut().filter(|group| group.key.tgid > 0) {
-            let process = group.process();
-            if !group.process_ended {
-                self.runtimes.ask(process);
-            }
-            group.runtime = self.runtimes.of(process);
-        }
-        for (process, runtime) in answers {
-            let name = name(process.comm).unwrap_or_default();
-            let runtime = runtime.map_or_else(|| "cannot be told".to_string(), |runtime| runtime.to_string());
-            log::debug!("runtime of process {} ({}): {runtime}", process.pid, name.escape_debug());
-        }
     }
 
     /// Whether counters and sockets can be read, as they have to be for the rest of the watch.
@@ -177,6 +142,3 @@ struct Wire<T>(T);
 
 // SAFETY: transparent, and bytemuck has checked that every byte of T may be copied as it is.
 unsafe impl<T: bytemuck::Pod> aya::Pod for Wire<T> {}
-
-/// The cgroup that sock_ops hangs on.
-type CgroupRoot = OwnedFd;

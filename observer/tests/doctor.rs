@@ -1,5 +1,5 @@
-//! `doctor`, `--btf`, and what `--hooks` says when a kernel has not what it asks for. They need root.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! `doctor`, `--btf`, and the errors of `--hooks` on kernels that lack a hook. The tests need root.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 #[path = "doctor/bad_files.rs"]
 mod bad_files;
@@ -21,10 +21,10 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tcp-reuse-watch");
 
-/// What no run may exceed, on a slow and busy machine.
-const LONGEST: Duration = Duration::from_secs(20);
+/// The time limit of a run, generous for slow and busy machines.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a run left.
+/// Exit code and output of a run.
 #[derive(Debug)]
 struct Ended {
     code: Option<i32>,
@@ -33,24 +33,24 @@ struct Ended {
 }
 
 fn run(command: &mut Command) -> Ended {
-    // Those who measure or flood keep everybody else away by this lock.
+    // Tests that measure or flood hold this lock exclusively.
     let lock = File::create(std::env::temp_dir().join("tcp-reuse-watch-tests.lock")).unwrap();
     flock(&lock, FlockOperation::LockShared).unwrap();
     let started = Instant::now();
     let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(started.elapsed() < LONGEST, "{command:?} took {:?}", started.elapsed());
+    assert!(started.elapsed() < TIMEOUT, "{command:?} took {:?}", started.elapsed());
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// The tool, with arguments that are separated by spaces.
+/// Runs the tool with arguments separated by spaces.
 fn tool(arguments: &str) -> Ended {
     run(Command::new(PROGRAM).args(arguments.split_whitespace()))
 }
 
-/// The same as an ordinary user, who may perhaps not run programs where cargo builds them.
+/// Runs the tool as an unprivileged user. It runs a copy, because this user may lack access to cargo's target folder.
 fn tool_as_nobody(arguments: &str) -> Ended {
-    let folder = folder_for_everybody();
+    let folder = world_readable_folder();
     let copy = folder.path().join("tcp-reuse-watch");
     fs::copy(PROGRAM, &copy).unwrap();
     let mut command = Command::new("setpriv");
@@ -58,13 +58,13 @@ fn tool_as_nobody(arguments: &str) -> Ended {
     run(command.current_dir("/"))
 }
 
-fn folder_for_everybody() -> TempDir {
+fn world_readable_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
-/// What `--btf` gets, with the option before it.
+/// The option `--btf` with its value.
 fn btf(path: &Path) -> String {
     format!("--btf {}", path.display())
 }

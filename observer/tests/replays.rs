@@ -1,17 +1,17 @@
-//! Scenarios as data: what a recording holds, and what has to be said of it. A rule that errs costs one recording of a
-//! few lines, and what it should have said; no kernel, no root and no code.
+//! Scenarios as data: recordings and the summaries expected of them. A test for a wrong diagnosis takes a recording of a
+//! few lines and the expected summary, but no kernel, no root and no code.
 //!
-//! To add one:
+//! To add a scenario:
 //!
-//! 1. Put `recordings/NAME.jsonl` there: by hand from one that is like it, or from `tcp-reuse-watch --record FILE`, where
-//!    all but a few connections and the last sample can go. Fields that are absent are nothing, or not known. What
-//!    nobody knows is ignored: so the header has a `story`, which says what goes on. `why`, `closes` and `failures` of a
-//!    group are lists in the order of `Why`, `Cause` and `Failure` in the observer-ebpf crate. Counters and rows have to
-//!    fit each other; rows that are left out go into `"loss":{"rows":N}`.
-//! 2. Put `recordings/NAME.expected.json` beside it: the part of the summary that matters. Fields that are not named may be
-//!    anything; lists have to have that many elements; `why`, `closes`, `failures` and `values` are compared whole. In a
-//!    text's place, `{"has": [...], "lacks": [...]}` names words that have to be in it, and that must not.
-//! 3. `cargo test -p tcp-reuse-watch --test replays`
+//! 1. Write `recordings/NAME.jsonl`: edit a similar recording by hand, or take the output of `tcp-reuse-watch --record
+//!    FILE` and remove all but a few connections and the last sample. An absent field is zero or unknown. Unknown fields
+//!    are ignored, so the header has a `story` that describes the scenario. `why`, `closes` and `failures` of a group
+//!    are lists in the order of `Why`, `Cause` and `Failure` in the observer-ebpf crate. Counters have to match rows;
+//!    enter the number of removed rows as `"loss":{"rows":N}`.
+//! 2. Write `recordings/NAME.expected.json`: the part of the summary that matters. Fields that it does not name may have
+//!    any value. Lists must have the same length; `why`, `closes`, `failures` and `values` are compared whole. In place
+//!    of a text, `{"has": [...], "lacks": [...]}` lists words that the text must and must not contain.
+//! 3. Run `cargo test -p tcp-reuse-watch --test replays`.
 
 use std::{
     collections::BTreeSet,
@@ -20,18 +20,22 @@ use std::{
     process::Command,
 };
 
+use observer_core::{
+    diagnosis::Finding,
+    model::{CAUSES, WHYS, cause_name, why_name},
+};
 use serde_json::{Map, Value};
 
 const EXPECTED: &str = ".expected.json";
 
-/// Counts by name: one more of them is a difference.
+/// Objects of counts by name, in which an additional name is a difference.
 const WHOLE: [&str; 4] = ["why", "closes", "failures", "values"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
 }
 
-/// Names of the scenarios: those of files that end so.
+/// The names of the scenarios, from the files with this ending.
 fn names(ending: &str) -> BTreeSet<String> {
     let files = fs::read_dir(folder()).expect("the folder of recordings").flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());
@@ -43,7 +47,7 @@ fn expected(name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}{EXPECTED}: {error}"))
 }
 
-/// The lines of a replay; the summary is the last of them.
+/// The output lines of a replay; the last one is the summary.
 fn replay(name: &str) -> Result<Vec<Value>, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tcp-reuse-watch"));
     command.args(["replay", "--speed", "max", "-o", "json"]).arg(folder().join(format!("{name}.jsonl")));
@@ -55,7 +59,7 @@ fn replay(name: &str) -> Result<Vec<Value>, String> {
     Ok(text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect())
 }
 
-/// What of a scenario is not as expected.
+/// Differences between a scenario's summary and the expected one.
 fn differences_of(name: &str) -> Vec<String> {
     let lines = match replay(name) {
         Ok(lines) => lines,
@@ -67,7 +71,7 @@ fn differences_of(name: &str) -> Vec<String> {
     differences
 }
 
-/// Nothing that a watch could have seen: a slip in a recording that was written by hand.
+/// Contradictions that no watch could have recorded: mistakes in a recording edited by hand.
 fn contradictions(lines: &[Value], summary: &Value) -> Vec<String> {
     let number = |value: &Value| value.as_u64().expect("a count");
     let sum = |counts: &Value| counts.as_object().expect("counts").values().map(number).sum::<u64>();
@@ -81,8 +85,8 @@ fn contradictions(lines: &[Value], summary: &Value) -> Vec<String> {
         equal.push(("closes", sum(&group["closes"]), number(&group["closed"])));
         equal.push(("new", number(&group["new"]), sum(&group["exchanges_per_connection"])));
     }
-    let differ = equal.into_iter().filter(|(_, a, b)| a != b);
-    differ.map(|(what, a, b)| format!("the recording contradicts itself: {what}: {a}, but counted {b}")).collect()
+    let unequal = equal.into_iter().filter(|(_, a, b)| a != b);
+    unequal.map(|(name, a, b)| format!("the recording contradicts itself: {name}: {a}, but counted {b}")).collect()
 }
 
 fn compare(at: &str, expected: &Value, actual: &Value, differences: &mut Vec<String>) {
@@ -94,7 +98,7 @@ fn compare(at: &str, expected: &Value, actual: &Value, differences: &mut Vec<Str
             for (name, expected) in fields {
                 match actual.get(name) {
                     Some(actual) => compare(&format!("{at}.{name}"), expected, actual, differences),
-                    None => differences.push(format!("{at}.{name} is not there")),
+                    None => differences.push(format!("{at}.{name} is missing")),
                 }
             }
         }
@@ -104,7 +108,7 @@ fn compare(at: &str, expected: &Value, actual: &Value, differences: &mut Vec<Str
             }
         }
         _ if expected == actual => {}
-        _ => differences.push(format!("{at} is {actual}, and not {expected}")),
+        _ => differences.push(format!("{at} is {actual}, not {expected}")),
     }
 }
 
@@ -112,7 +116,7 @@ fn is_whole(at: &str) -> bool {
     at.rsplit('.').next().is_some_and(|field| WHOLE.contains(&field))
 }
 
-/// What is wrong with a text, by words that it has to have or to lack.
+/// Checks a text against the words that it must have or lack.
 fn wrong_words(words: &Map<String, Value>, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for (verb, words) in words {
@@ -122,7 +126,7 @@ fn wrong_words(words: &Map<String, Value>, text: &str) -> Vec<String> {
                 ("has", true) | ("lacks", false) => {}
                 ("has", false) => wrong.push(format!("lacks {word:?}")),
                 ("lacks", true) => wrong.push(format!("has {word:?}")),
-                _ => wrong.push(format!("cannot be asked for {verb:?}")),
+                _ => wrong.push(format!("cannot be checked by {verb:?}: use \"has\" or \"lacks\"")),
             }
         }
     }
@@ -130,32 +134,24 @@ fn wrong_words(words: &Map<String, Value>, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_recording_gets_what_is_expected_of_it() {
+fn replays_give_the_expected_summaries() {
     let names = names(".jsonl");
     assert!(!names.is_empty());
     let mut wrong = Vec::new();
     for name in &names {
         wrong.extend(differences_of(name).into_iter().map(|difference| format!("{name}: {difference}")));
     }
-    assert!(wrong.is_empty(), "{} scenarios, of which differ:\n{}", names.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "differences among {} scenarios:\n{}", names.len(), wrong.join("\n"));
 }
 
 #[test]
-fn each_recording_has_its_expectation_and_the_other_way_round() {
+fn recordings_and_expectations_come_in_pairs() {
     assert_eq!(names(".jsonl"), names(EXPECTED));
 }
 
-/// Names that a function of the program gives.
-fn names_given_by(function: &str, file: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file");
-    let (_, body) = text.split_once(&format!("fn {function}(")).expect("the function is there");
-    let (body, _) = body.split_once("\n}\n").expect("it ends");
-    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
-/// Findings that somebody adds come with a scenario, and so do causes and reasons.
+/// Whoever adds a finding, cause or reason has to add a scenario.
 #[test]
-fn each_finding_cause_and_reason_has_a_scenario() {
+fn every_finding_cause_and_reason_has_a_scenario() {
     let (mut findings, mut causes, mut reasons) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let keys = |counts: &Value| counts.as_object().expect("counts").keys().cloned().collect::<Vec<_>>();
     for name in names(EXPECTED) {
@@ -166,16 +162,15 @@ fn each_finding_cause_and_reason_has_a_scenario() {
             findings.extend(diagnoses.iter().filter_map(|of| of["cause"].as_str()).map(str::to_owned));
         }
     }
-    // The end of such a connection was not seen: that is no name in a summary.
-    causes.insert("unknown".into());
-    assert_eq!(findings, names_given_by("finding_name", "src/view.rs"));
-    assert_eq!(causes, names_given_by("cause_name", "src/event.rs"));
-    assert_eq!(reasons, names_given_by("why_name", "src/event.rs"));
+    let owned = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(findings, owned(&Finding::ALL.map(Finding::name)));
+    assert_eq!(causes, owned(&CAUSES.map(cause_name)));
+    assert_eq!(reasons, owned(&WHYS.map(why_name)));
 }
 
-/// The comparison itself: what it would not notice, no scenario could hold.
+/// Tests the comparison itself, on which all scenarios depend.
 #[test]
-fn what_differs_is_noticed() {
+fn comparison_finds_every_difference() {
     let actual =
         serde_json::json!({ "groups": [{ "why": { "first": 1 }, "pid": null, "advice": "Read it." }], "more": 1 });
     for (expected, differences) in [

@@ -5,13 +5,37 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::duration;
-use crate::series::Label;
+use observer_core::series;
 
 /// What is free for exporters there: see the Prometheus wiki, "Default port allocations".
 const PORT: &str = "9716";
+
+/// What series are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Label {
+    /// The process's name
+    Process,
+    /// The remote address
+    Destination,
+    /// The remote port
+    Port,
+    /// The process's container or systemd unit, else its cgroup
+    Cgroup,
+}
+
+impl From<Label> for series::Label {
+    fn from(label: Label) -> Self {
+        match label {
+            Label::Process => Self::Process,
+            Label::Destination => Self::Destination,
+            Label::Port => Self::Port,
+            Label::Cgroup => Self::Cgroup,
+        }
+    }
+}
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Metrics {

@@ -1,6 +1,6 @@
 //! Which format a client wants, by its Accept header, and whether it takes gzip, by Accept-Encoding (RFC 9110, 12.5).
 
-use crate::view::Format;
+use observer_core::views::Format;
 
 /// OpenMetrics if it is asked for by name, in the version that is spoken here, and liked no less than plain text.
 pub(super) fn format(accept: &str) -> Format {

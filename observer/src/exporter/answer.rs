@@ -77,7 +77,7 @@ mod tests {
     use http_body_util::{BodyExt as _, Empty};
 
     use super::*;
-    use crate::{event::About, series::Scrape};
+    use observer_core::{model::About, series::Scrape};
 
     fn page(age: Duration) -> Page {
         Page::new(Arc::new(About::default()), Scrape::default()).aged(age)

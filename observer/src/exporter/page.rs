@@ -9,10 +9,10 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use hyper::body::Bytes;
 
-use crate::{
-    event::About,
+use observer_core::{
+    model::About,
     series::Scrape,
-    view::{Format, encode},
+    views::{Format, encode},
 };
 
 /// A watch samples every second, or rests twenty times as long as a sample has taken; one that has not sampled for so long

@@ -7,10 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    kernel::{comm_of, start_ticks_of},
-    runtime::{Image, Libraries, Process, Runtime},
-};
+use crate::{host::processes::comm_of, host::processes::start_ticks_of};
+use observer_core::runtime::{Image, Libraries, Process, Runtime};
 
 /// How much of /proc/PID/maps is read: a JVM under load has some hundred kilobytes.
 const MOST_OF_MAPS: u64 = 8 << 20;

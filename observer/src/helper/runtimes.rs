@@ -9,7 +9,7 @@ use super::{
     Helper,
     wire::{self, ANSWER},
 };
-use crate::runtime::{Process, Runtime};
+use observer_core::runtime::{Process, Runtime};
 
 /// Questions without an answer at a time.
 const MOST_WAITING: usize = 64;

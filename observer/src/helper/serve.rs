@@ -23,7 +23,7 @@ use super::{
     fork, inspect,
     wire::{self, QUESTION},
 };
-use crate::runtime::Process;
+use observer_core::runtime::Process;
 
 /// Where the socket is moved to: behind standard input, output and error.
 const SOCKET: RawFd = 3;

@@ -1,6 +1,6 @@
 //! What goes to the helper and back: records of fixed size, whose bytes never leave this machine.
 
-use crate::runtime::{GoVersion, Process, Runtime};
+use observer_core::runtime::{GoVersion, Process, Runtime};
 
 /// When the process started, in two halves, its number, and its name, in four parts.
 type Question = [u32; 7];

@@ -16,12 +16,9 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, FEntry, KProbe, Program, SockOps},
 };
 
-use super::{
-    CgroupRoot,
-    btf::{Kind, Named},
-    inventory,
-};
-use crate::event::ProgramSample;
+use super::btf::{Kind, Named};
+use crate::host::cgroup::CgroupRoot;
+use observer_core::model::ProgramSample;
 
 /// Where the handlers hang. Receives, resets, changes of state and the end of a socket are seen by tracepoints in every
 /// set; this is what comes beside them.
@@ -142,6 +139,9 @@ fn hooks_of(set: HookSet, places: Places) -> impl Iterator<Item = &'static Hook>
         .chain(taken(set.sockops, &SOCKOPS))
 }
 
+/// The function by which the kernel knows iterators over TCP's sockets.
+const ITERATOR: &str = "bpf_iter_tcp";
+
 /// Everything that programs hang on and that the kernel knows by name.
 pub(super) fn places() -> impl Iterator<Item = Named<'static>> {
     let hooks = KINDS.into_iter().flat_map(|(_, hooks)| hooks).filter_map(|hook| match hook.place {
@@ -149,7 +149,7 @@ pub(super) fn places() -> impl Iterator<Item = Named<'static>> {
         Place::Fentry(name) => Some((Kind::Function, name)),
         Place::Kprobe(_) | Place::CgroupRoot => None,
     });
-    hooks.chain([(Kind::Function, inventory::ITERATOR)])
+    hooks.chain([(Kind::Function, ITERATOR)])
 }
 
 /// Whether a hook of the set sees the first bytes of what is sent.

@@ -15,8 +15,9 @@ use aya::{
 };
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
-use super::{Wire, hooks, processes};
-use crate::event::{Listing, SocketState, address};
+use super::{Wire, hooks};
+use crate::host::{processes, throttle::Throttle};
+use observer_core::model::{Listing, SocketState, address};
 
 /// Sockets whose process is looked for; those beyond keep an unknown one.
 pub(super) const MAX_OWNERS: u32 = 65_536;
@@ -24,14 +25,11 @@ pub(super) const MAX_OWNERS: u32 = 65_536;
 /// Destinations times states.
 pub(super) const MAX_STATES: u32 = 65_536;
 
-/// Listing may take this part of one processor: one hundredth.
-const REST: u32 = 100;
+/// Idle time after a listing, as a multiple of its cost: listings take at most 1 % of a CPU.
+const IDLE_FACTOR: u32 = 100;
 
-/// Not more often than anyone reads it.
+/// Nothing reads listings more often.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The function by which the kernel knows iterators over TCP's sockets.
-pub(super) const ITERATOR: &str = "bpf_iter_tcp";
 
 const LIST: &str = "inventory_list";
 const TAKE: &str = "inventory_take";
@@ -40,8 +38,7 @@ const NETSTAT: &str = "netstat";
 pub(super) struct Inventory {
     owners: HashMap<MapData, u64, Wire<Owner>>,
     states: HashMap<MapData, Wire<StateKey>, u64>,
-    /// When the states may be listed again.
-    due: Instant,
+    listings: Throttle,
 }
 
 impl Inventory {
@@ -54,7 +51,7 @@ impl Inventory {
         for name in [LIST, TAKE, NETSTAT] {
             iterator(ebpf, name)?.load("tcp", btf).with_context(|| format!("iterator {name} refused"))?;
         }
-        Ok(Self { owners, states, due: Instant::now() })
+        Ok(Self { owners, states, listings: Throttle::new(IDLE_FACTOR, MIN_INTERVAL) })
     }
 
     /// Takes over the sockets that were there before: everything else must be attached by now. First they are listed,
@@ -77,10 +74,10 @@ impl Inventory {
 
     /// Counts sockets by destination and state; None when that was not long ago, compared with what it takes.
     pub(super) fn listing(&mut self, ebpf: &mut Ebpf, now: bool) -> anyhow::Result<Option<Listing>> {
-        let started = Instant::now();
-        if !now && started < self.due {
+        if !now && !self.listings.is_due() {
             return Ok(None);
         }
+        let started = Instant::now();
         let old: Vec<Wire<StateKey>> = self.states.keys().collect::<Result<_, _>>()?;
         for key in old {
             self.states.remove(&key)?;
@@ -91,7 +88,7 @@ impl Inventory {
             let (Wire(StateKey { addr, port, state }), sockets) = entry?;
             states.push(SocketState { remote: address(addr), port, state, sockets });
         }
-        self.due = Instant::now() + MIN_INTERVAL.max(started.elapsed() * REST);
+        self.listings.ran(started.elapsed());
         Ok(Some(Listing { states, local_ports: local_ports() }))
     }
 }

@@ -15,8 +15,8 @@ impl KernelLog {
         Ok(Self(readable(logger)?))
     }
 
-    /// Passes on what there is, then waits for more. Cancel-safe.
-    pub(crate) async fn pass_on(&mut self) {
+    /// Waits for messages and forwards them to the log. Cancel-safe.
+    pub(crate) async fn forward(&mut self) {
         match self.0.readable_mut().await {
             Ok(mut ready) => {
                 ready.get_inner_mut().flush();

@@ -15,19 +15,22 @@ use ipnet::Ipv4Net;
 use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
 
 use super::{
-    CgroupRoot, Counters, HookSet, Kernel, KernelLog, Plan, Wire,
+    Counters, HookSet, Kernel, KernelLog, Plan, Wire,
     btf::Source,
-    cgroup,
-    cgroups::Cgroups,
     hooks::{self, Places},
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     mapped,
     offsets::KernelTypes,
-    privileges,
-    processes::comm,
     readable,
 };
-use crate::{exit::NotPermitted, helper::Runtimes};
+use crate::{
+    exit::NotPermitted,
+    host::{
+        cgroup::{self, CgroupRoot},
+        privileges,
+        processes::comm,
+    },
+};
 pub(crate) use trial::{ITERATOR_KIND, MapsRefused, Trial, TriedHook};
 
 /// What can come beside sock_ops, the best first: typed arguments, then any function, then what no kernel refuses.
@@ -175,7 +178,6 @@ impl<'a> Loader<'a> {
         Ok(Kernel {
             ebpf,
             inventory,
-            cgroups: Cgroups::new(),
             links: Some(links),
             hooks: set,
             places,
@@ -183,7 +185,6 @@ impl<'a> Loader<'a> {
             remarks: Vec::new(),
             ring,
             counters,
-            runtimes: Runtimes::default(),
             log,
         })
     }

@@ -1,4 +1,4 @@
-//! What doctor finds, as root and without any privilege.
+//! The findings of doctor: as root, without privileges, and in containers.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -37,7 +37,7 @@ fn check<'a>(object: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn as_root_the_watch_would_run() {
+fn root_passes_every_needed_check() {
     let ended = tool("doctor -o json");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     let object = object(&ended);
@@ -56,7 +56,7 @@ fn as_root_the_watch_would_run() {
 }
 
 #[test]
-fn it_takes_what_a_watch_takes() {
+fn doctor_reports_the_hooks_that_a_watch_attaches() {
     let doctor = object(&tool("doctor -o json"));
     let watch = tool("-p 1 -o json --duration 100ms");
     let start: Value = serde_json::from_str(watch.stdout.lines().next().unwrap()).unwrap();
@@ -84,7 +84,7 @@ fn lines_are_aligned_and_end_with_the_verdict() {
 }
 
 #[test]
-fn an_ordinary_user_gets_every_line_and_what_to_do() {
+fn unprivileged_user_gets_every_check_and_a_remedy() {
     let lines = tool_as_nobody("doctor");
     assert_eq!((lines.code, lines.stderr.as_str()), (Some(4), ""), "{lines:?}");
     assert!(lines.stdout.contains("run: sudo /") && lines.stdout.contains("\nthe watch would not run: "), "{lines:?}");
@@ -103,7 +103,7 @@ fn an_ordinary_user_gets_every_line_and_what_to_do() {
 }
 
 #[test]
-fn root_of_a_user_namespace_has_no_say() {
+fn root_of_a_user_namespace_is_refused() {
     for arguments in ["-p 1 --duration 100ms", "doctor"] {
         let mut command = Command::new("unshare");
         let ended = run(command.args(["-U", "-r", PROGRAM]).args(arguments.split_whitespace()));
@@ -112,7 +112,7 @@ fn root_of_a_user_namespace_has_no_say() {
     }
 }
 
-/// Removed when it is dropped: nobody is in it then.
+/// A cgroup, removed on drop. It has no processes left by then.
 struct Cgroup(PathBuf);
 
 impl Drop for Cgroup {
@@ -121,9 +121,9 @@ impl Drop for Cgroup {
     }
 }
 
-/// What it finds in a cgroup and a cgroup namespace of its own, as a container has them. `before`: what is done there first,
-/// with `ROOT` for where the machine's cgroups are mounted.
-fn in_a_container(name: &str, before: &str) -> Value {
+/// Runs doctor in a cgroup and a cgroup namespace of its own, as in a container. `before` is a shell command that runs
+/// there first; `ROOT` in it stands for the mount point of the machine's cgroups.
+fn doctor_in_container(name: &str, before: &str) -> Value {
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
     let mount = mounts.lines().find(|mount| mount.split(' ').nth(2) == Some("cgroup2")).expect("cgroup v2 is mounted");
     let root = mount.split(' ').nth(1).unwrap();
@@ -137,16 +137,17 @@ fn in_a_container(name: &str, before: &str) -> Value {
 }
 
 #[test]
-fn in_a_container_that_has_the_machines_cgroups_it_runs_with_sockops() {
-    let object = in_a_container("with", "true");
+fn container_that_mounts_the_machines_cgroups_has_sockops() {
+    let object = doctor_in_container("with", "true");
     assert_eq!(check(&object, "cgroup-v2")["status"], "ok");
     assert!(object["hooks"].as_array().unwrap().contains(&"sockops".into()), "{object}");
 }
 
-/// What is mounted there looks like the root, and is a part.
+/// The container's own mount looks like the root of the hierarchy, but shows only a part of it.
 #[test]
-fn in_a_container_it_runs_without_sockops() {
-    let object = in_a_container("without", "umount -l ROOT && mount -t cgroup2 none ROOT && test -f ROOT/cgroup.procs");
+fn container_with_its_own_cgroup_mount_runs_without_sockops() {
+    let object =
+        doctor_in_container("without", "umount -l ROOT && mount -t cgroup2 none ROOT && test -f ROOT/cgroup.procs");
     assert_eq!(check(&object, "cgroup-v2")["status"], "missing");
     let sockops = check(&object, "sockops");
     assert_eq!(sockops["status"], "missing");
@@ -155,7 +156,7 @@ fn in_a_container_it_runs_without_sockops() {
 }
 
 #[test]
-fn options_that_doctor_has_not() {
+fn options_of_the_watch_are_rejected_by_doctor() {
     for arguments in ["doctor -o none", "doctor --port 80", "--port 80 doctor", "doctor --btf"] {
         assert_eq!(tool(arguments).code, Some(2), "{arguments}");
     }

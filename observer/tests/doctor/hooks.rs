@@ -1,8 +1,8 @@
-//! `--hooks` with what a kernel may not have.
+//! `--hooks` with hooks that a kernel may lack.
 
 use crate::{Ended, tool};
 
-/// That it ran, where the kernel has it, or was refused with exit code 4 and one line that says `words`.
+/// Asserts that the watch ran, or that it was refused with exit code 4 and one line that contains `words`.
 fn assert_runs_or_says(ended: &Ended, words: &[&str]) {
     if ended.code == Some(0) {
         return;
@@ -10,12 +10,12 @@ fn assert_runs_or_says(ended: &Ended, words: &[&str]) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(4), ""), "{ended:?}");
     assert_eq!(ended.stderr.trim_end().lines().count(), 1, "{ended:?}");
     for word in words {
-        assert!(ended.stderr.contains(word), "{word:?} is not said: {ended:?}");
+        assert!(ended.stderr.contains(word), "no {word:?} on stderr: {ended:?}");
     }
 }
 
 #[test]
-fn a_kernel_without_kprobes() {
+fn kprobes_attach_or_the_error_names_the_kernel_option() {
     for hooks in ["kprobe", "sockops,kprobe"] {
         let ended = tool(&format!("-p 1 -o none --duration 100ms --hooks {hooks}"));
         assert_runs_or_says(&ended, &["this kernel is built without kprobes", "CONFIG_KPROBES"]);
@@ -23,7 +23,7 @@ fn a_kernel_without_kprobes() {
 }
 
 #[test]
-fn a_kernel_that_refuses_fentry() {
+fn fentry_attaches_or_the_error_names_the_refusal() {
     for hooks in ["fentry", "sockops,fentry"] {
         let ended = tool(&format!("-p 1 -o none --duration 100ms --hooks {hooks}"));
         assert_runs_or_says(&ended, &["fentry of tcp_", "refused: "]);

@@ -1,4 +1,4 @@
-//! A cell: a client, the way it makes its requests, and what they go over.
+//! A cell of the matrix: a client, a mode of making requests, and a transport.
 
 use std::{net::SocketAddr, ops::RangeInclusive};
 
@@ -6,24 +6,24 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{self, Client, Http2, Program},
-    mode::{self, IDLE_TIMEOUT_MS, Mode, Server},
+    mode::{self, IDLE_TIMEOUT_MS, Mode, ServerPolicy},
 };
 
 #[derive(Clone, Copy)]
 pub(crate) struct Cell {
     pub(crate) client: &'static Client,
     pub(crate) mode: &'static Mode,
-    pub(crate) over: Over,
+    pub(crate) transport: Transport,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
+pub(crate) enum Transport {
     Plain,
     Tls12,
     Tls13,
 }
 
-impl Over {
+impl Transport {
     pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls12, Self::Tls13];
 
     pub(crate) fn name(self) -> &'static str {
@@ -48,8 +48,8 @@ pub(crate) fn all() -> impl Iterator<Item = Cell> {
     client::ALL
         .iter()
         .flat_map(|client| mode::ALL.iter().map(move |mode| (client, mode)))
-        .flat_map(|(client, mode)| Over::ALL.map(|over| Cell { client, mode, over }))
-        .filter(|cell| !cell.client.leaves_out(cell.mode, cell.over))
+        .flat_map(|(client, mode)| Transport::ALL.map(|transport| Cell { client, mode, transport }))
+        .filter(|cell| !cell.client.excludes(cell.mode, cell.transport))
 }
 
 impl Cell {
@@ -59,37 +59,37 @@ impl Cell {
             Http2::NotChosen => " (HTTP/2 offered)",
             Http2::Chosen => " (HTTP/2 chosen)",
         };
-        format!("{}{http2}: {}: {}", self.client.name, self.mode.name, self.over.name())
+        format!("{}{http2}: {}: {}", self.client.name, self.mode.name, self.transport.name())
     }
 
-    /// What it needs of the server.
-    pub(crate) fn wish(&self) -> Value {
-        let idle_ms = if self.mode.server == Server::TimesOut { IDLE_TIMEOUT_MS } else { 0 };
-        json!({ "tls": self.over.version(), "http2": self.client.http2 == Http2::Chosen, "idle_ms": idle_ms })
+    /// The configuration of the cell's listener, for `server.go`.
+    pub(crate) fn server_config(&self) -> Value {
+        let idle_ms = if self.mode.server == ServerPolicy::TimesOut { IDLE_TIMEOUT_MS } else { 0 };
+        json!({ "tls": self.transport.version(), "http2": self.client.http2 == Http2::Chosen, "idle_ms": idle_ms })
     }
 
     pub(crate) fn url(&self, address: SocketAddr) -> String {
-        let scheme = if self.over == Over::Plain { "http" } else { "https" };
+        let scheme = if self.transport == Transport::Plain { "http" } else { "https" };
         format!("{scheme}://{address}{}", self.mode.path())
     }
 
-    /// Whether HTTP/2 is offered by a request that asks for an Upgrade. In the clear, Go and Node take it for granted.
+    /// Whether the client offers HTTP/2 in an `Upgrade` header. In the clear, Go and Node speak HTTP/2 from the start.
     pub(crate) fn asks_for_upgrade(&self) -> bool {
-        self.over == Over::Plain && matches!(self.client.program, Program::Java | Program::Curl)
+        self.transport == Transport::Plain && matches!(self.client.program, Program::Java | Program::Curl)
     }
 
-    /// How many connections should carry requests, or the cell does not show what it is there for.
+    /// How many connections should carry requests. Outside this range, the cell does not exercise its mode.
     pub(crate) fn connections(&self) -> RangeInclusive<u64> {
-        let Mode { times, at_once, .. } = *self.mode;
+        let Mode { requests, concurrency, .. } = *self.mode;
         match self.client {
-            Client { http2: Http2::Chosen, .. } => 1..=at_once,
-            Client { keeps: false, .. } => times..=times,
-            _ if self.mode.server == Server::Closes => times..=times,
-            _ if self.mode.server == Server::TimesOut => 2..=times,
-            _ if at_once > 1 => at_once..=times,
-            // How much a client reads away by itself differs.
-            _ if !self.mode.is_read => 1..=times,
-            // It likes to open a second.
+            Client { http2: Http2::Chosen, .. } => 1..=concurrency,
+            Client { keeps_connections: false, .. } => requests..=requests,
+            _ if self.mode.server == ServerPolicy::Closes => requests..=requests,
+            _ if self.mode.server == ServerPolicy::TimesOut => 2..=requests,
+            _ if concurrency > 1 => concurrency..=requests,
+            // Clients differ in how much of a body they drain by themselves.
+            _ if !self.mode.is_read => 1..=requests,
+            // fetch often opens a second connection.
             Client { kind: "fetch", .. } => 1..=2,
             _ => 1..=1,
         }

@@ -1,17 +1,17 @@
-//! The clients, each as a program comes with it.
+//! The clients of the matrix, with their default settings where possible.
 
 use crate::{
-    cell::Over,
-    mode::{Mode, Server},
+    cell::Transport,
+    mode::{Mode, ServerPolicy},
 };
 
 pub(crate) struct Client {
     pub(crate) name: &'static str,
     pub(crate) program: Program,
-    /// What the program is told to be
+    /// The argument that selects this client of the program.
     pub(crate) kind: &'static str,
-    /// Whether it keeps connections to use them again
-    pub(crate) keeps: bool,
+    /// Whether it keeps connections for reuse.
+    pub(crate) keeps_connections: bool,
     pub(crate) http2: Http2,
 }
 
@@ -24,11 +24,11 @@ pub(crate) enum Program {
     Python,
 }
 
-/// Whether the client and the server speak it.
+/// Whether client and server negotiate HTTP/2.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http2 {
     NotOffered,
-    /// The client would, and the server does not
+    /// The client offers it, and the server does not accept it.
     NotChosen,
     Chosen,
 }
@@ -40,7 +40,7 @@ pub(crate) const ALL: &[Client] = &[
         name: "Node http, keepAlive: false",
         program: Program::Node,
         kind: "close",
-        keeps: false,
+        keeps_connections: false,
         http2: Http2::NotOffered,
     },
     keeping("Node fetch", Program::Node, "fetch", Http2::NotOffered),
@@ -49,7 +49,7 @@ pub(crate) const ALL: &[Client] = &[
         name: "Python requests, no Session",
         program: Program::Python,
         kind: "none",
-        keeps: false,
+        keeps_connections: false,
         http2: Http2::NotOffered,
     },
     keeping("Java HttpClient, HTTP_1_1", Program::Java, "http1", Http2::NotOffered),
@@ -65,21 +65,21 @@ pub(crate) const ALL: &[Client] = &[
 ];
 
 const fn keeping(name: &'static str, program: Program, kind: &'static str, http2: Http2) -> Client {
-    Client { name, program, kind, keeps: true, http2 }
+    Client { name, program, kind, keeps_connections: true, http2 }
 }
 
 impl Client {
-    /// Whether a cell would mean nothing.
-    pub(crate) fn leaves_out(&self, mode: &Mode, over: Over) -> bool {
+    /// Whether this client has no meaningful cell for a mode and transport.
+    pub(crate) fn excludes(&self, mode: &Mode, transport: Transport) -> bool {
         match (self.program, self.http2) {
-            // curl reads what it is sent; --max-filesize and a closed pipe are failures.
+            // curl always reads the body; --max-filesize and a closed pipe are failures.
             (Program::Curl, _) if !mode.is_read => true,
-            // Go offers it by ALPN, which is TLS's; the others ask for an Upgrade in the clear.
-            (Program::Go, Http2::NotChosen) if over == Over::Plain => true,
-            // A connection is for all requests, as long as it lasts.
-            (_, Http2::Chosen) => mode.server != Server::Keeps,
-            // Who keeps no connection has none that is idle.
-            _ => mode.server == Server::TimesOut && !self.keeps,
+            // Go offers HTTP/2 only by ALPN, within TLS; the others send an Upgrade header in the clear.
+            (Program::Go, Http2::NotChosen) if transport == Transport::Plain => true,
+            // One connection carries all requests as long as the server keeps it open.
+            (_, Http2::Chosen) => mode.server != ServerPolicy::KeepsOpen,
+            // A client that keeps no connections has no idle ones.
+            _ => mode.server == ServerPolicy::TimesOut && !self.keeps_connections,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The truth matrix: real clients against a real server that counts connections and the requests on each, over plain
-//! HTTP, TLS 1.2 and TLS 1.3. A cell holds if the tool said the same, and that it is exact.
+//! HTTP, TLS 1.2 and TLS 1.3. A cell passes if the tool reports the same counts and reports them as exact.
 //!
-//! A runner of its own and not `#[test]` functions, because the result is a table, and one watch is enough for all of
-//! it. Arguments choose cells by a part of their name, such as `"Node fetch"` or `"upload 1 B: TLS 1.3"`; `--markdown`
-//! prints the table for a document.
+//! This is a custom test runner instead of `#[test]` functions, because the result is a table and one watch covers many
+//! cells. Arguments select cells by a part of their name, such as `"Node fetch"` or `"upload 1 B: TLS 1.3"`;
+//! `--markdown` prints the table as Markdown.
 
 mod cell;
 mod client;
@@ -11,10 +11,10 @@ mod curl;
 mod judge;
 mod mode;
 mod programs;
+mod runner;
 mod server;
 mod support;
 mod table;
-mod watched;
 
 use std::{env, panic, process::ExitCode, time::Instant};
 
@@ -22,11 +22,11 @@ use anyhow::{Result, anyhow};
 
 use cell::Cell;
 use client::Http2;
-use watched::{Outcome, Outcomes};
+use runner::{Outcome, Outcomes};
 
 fn main() -> ExitCode {
     let start = Instant::now();
-    // What cargo hands on to all test programs, such as --nocapture, means nothing here.
+    // cargo passes options such as --nocapture to every test program; this runner ignores them.
     let (options, chosen): (Vec<String>, Vec<String>) =
         env::args().skip(1).partition(|argument| argument.starts_with('-'));
     let is_chosen = |cell: &Cell| chosen.is_empty() || chosen.iter().any(|part| cell.name().contains(part.as_str()));
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let mut outcomes = Vec::new();
     let mut failures = Vec::new();
     let mut summaries = 0;
-    // HTTP/2 is counted, and not exactly: what it says of itself must not be taken for what is said of the others.
+    // HTTP/2 cells get a watch of their own: they are inexact, and would make the summary of the others inexact.
     for watch in cells.chunk_by(|a, b| (a.client.http2 == Http2::Chosen) == (b.client.http2 == Http2::Chosen)) {
         summaries += 1;
         match run(watch) {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         }
     }
     table::print(&outcomes, options.iter().any(|option| option == "--markdown"));
-    failures.extend(outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).map(in_full));
+    failures.extend(outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).map(describe));
     for failure in &failures {
         println!("\nFAILED {failure}");
     }
@@ -58,11 +58,11 @@ fn main() -> ExitCode {
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A panic is a failure of these cells, and not of the others.
+/// A panic fails these cells only.
 fn run(cells: &[Cell]) -> Result<Outcomes> {
-    panic::catch_unwind(|| watched::run(cells)).unwrap_or_else(|_| Err(anyhow!("see the panic above")))
+    panic::catch_unwind(|| runner::run(cells)).unwrap_or_else(|_| Err(anyhow!("see the panic above")))
 }
 
-fn in_full(outcome: &Outcome) -> String {
+fn describe(outcome: &Outcome) -> String {
     format!("{}\n    {}", outcome.cell.name(), outcome.differences.join("\n    "))
 }

@@ -1,71 +1,71 @@
-//! The ways in which a client makes its requests.
+//! The ways in which a client makes its requests: how many, how many at a time, with which bodies.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mode {
     pub(crate) name: &'static str,
-    /// Requests, all in all
-    pub(crate) times: u64,
-    /// Requests at a time; the next follow when all of these have their answers
-    pub(crate) at_once: u64,
-    /// Bytes of an answer's body
+    /// Requests in total.
+    pub(crate) requests: u64,
+    /// Requests at a time. The next round begins when all of these have their answers.
+    pub(crate) concurrency: u64,
+    /// Bytes of an answer's body.
     pub(crate) body: u64,
-    /// Whether the client reads them before it closes the body
+    /// Whether the client reads the body before it closes it.
     pub(crate) is_read: bool,
-    /// Bytes of a request's body
+    /// Bytes of a request's body.
     pub(crate) upload: u64,
-    /// Whether they come in chunks, without their length being told before
+    /// Whether the request's body is sent in chunks, without `Content-Length`.
     pub(crate) is_chunked: bool,
-    pub(crate) server: Server,
+    pub(crate) server: ServerPolicy,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Server {
-    /// Leaves connections open
-    Keeps,
-    /// Closes what is idle; the client waits for that, half-way
+pub(crate) enum ServerPolicy {
+    /// Leaves connections open.
+    KeepsOpen,
+    /// Closes idle connections. The client pauses for that half-way through its requests.
     TimesOut,
-    /// Answers with `Connection: close`
+    /// Answers with `Connection: close`.
     Closes,
 }
 
-/// The server closes connections that are idle for so long. No client is so slow between two requests.
+/// The server's idle timeout. No client takes that long between two requests.
 pub(crate) const IDLE_TIMEOUT_MS: u64 = 500;
 pub(crate) const PAUSE_MS: u64 = 900;
 
-/// How long the server takes for an answer where requests are made in parallel, so that they really are.
+/// How long the server delays its answers to parallel requests, which ensures that the requests overlap.
 const DELAY_MS: u64 = 50;
 
-const USUAL: Mode = Mode {
+const DEFAULT: Mode = Mode {
     name: "",
-    times: 5,
-    at_once: 1,
+    requests: 5,
+    concurrency: 1,
     body: 100,
     is_read: true,
     upload: 0,
     is_chunked: false,
-    server: Server::Keeps,
+    server: ServerPolicy::KeepsOpen,
 };
 
 pub(crate) const ALL: &[Mode] = &[
-    Mode { name: "sequential", times: 10, ..USUAL },
-    // Pools keep two, where they can be told.
-    Mode { name: "parallel", times: 16, at_once: 8, ..USUAL },
-    Mode { name: "undrained 100 B", is_read: false, ..USUAL },
-    Mode { name: "undrained 20 KB", is_read: false, body: 20_000, ..USUAL },
-    Mode { name: "undrained 2 MB", is_read: false, body: 2_000_000, ..USUAL },
-    // A body that is smaller than any request's head.
-    Mode { name: "upload 1 B", upload: 1, ..USUAL },
-    Mode { name: "upload 300 KB", upload: 300_000, ..USUAL },
-    Mode { name: "upload in chunks", upload: 300_000, is_chunked: true, ..USUAL },
-    Mode { name: "server idle timeout", times: 4, server: Server::TimesOut, ..USUAL },
-    Mode { name: "server closes", server: Server::Closes, ..USUAL },
+    Mode { name: "sequential", requests: 10, ..DEFAULT },
+    // Clients whose pool size can be set keep two connections.
+    Mode { name: "parallel", requests: 16, concurrency: 8, ..DEFAULT },
+    Mode { name: "undrained 100 B", is_read: false, ..DEFAULT },
+    Mode { name: "undrained 20 KB", is_read: false, body: 20_000, ..DEFAULT },
+    Mode { name: "undrained 2 MB", is_read: false, body: 2_000_000, ..DEFAULT },
+    // A body smaller than the head of any request.
+    Mode { name: "upload 1 B", upload: 1, ..DEFAULT },
+    Mode { name: "upload 300 KB", upload: 300_000, ..DEFAULT },
+    Mode { name: "upload in chunks", upload: 300_000, is_chunked: true, ..DEFAULT },
+    Mode { name: "server idle timeout", requests: 4, server: ServerPolicy::TimesOut, ..DEFAULT },
+    Mode { name: "server closes", server: ServerPolicy::Closes, ..DEFAULT },
 ];
 
 impl Mode {
-    /// What is asked for, and what the server is told to do about it.
+    /// The path of a request, whose query tells the server how to answer.
     pub(crate) fn path(&self) -> String {
-        let delay = if self.at_once > 1 { DELAY_MS } else { 0 };
-        let close = u8::from(self.server == Server::Closes);
+        let delay = if self.concurrency > 1 { DELAY_MS } else { 0 };
+        let close = u8::from(self.server == ServerPolicy::Closes);
         format!("/?body={}&upload={}&delay={delay}&close={close}", self.body, self.upload)
     }
 }

@@ -1,4 +1,4 @@
-//! The servers: a process with a listener for each cell, which says at the end what each has counted.
+//! The server process. It has a listener for each cell, and reports the counts of all listeners at the end.
 
 use std::{
     io::{BufRead as _, BufReader, Lines, Write as _},
@@ -15,12 +15,12 @@ use crate::{
     support::{programs::go_program, tool::Process},
 };
 
-/// What a listener has counted.
+/// The counts of a listener.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Truth {
     pub(crate) accepted: u64,
     pub(crate) closed: u64,
-    /// Requests that came by HTTP/2
+    /// Requests over HTTP/2.
     pub(crate) http2: u64,
     pub(crate) connections: Vec<Connection>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// On an address of loopback.
+    /// Starts the process, whose listeners use this loopback address.
     pub(crate) fn start(address: Ipv4Addr) -> Result<Self> {
         let mut command = Command::new(go_program("matrix-server", include_str!("programs/server.go")));
         let mut process = Process::start(command.arg(address.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()));
@@ -58,23 +58,23 @@ impl Server {
         Ok(Self { process, input, output })
     }
 
-    /// Listens for this cell, on a port of its own.
+    /// Adds a listener for a cell, on a port of its own.
     pub(crate) fn listen(&mut self, cell: &Cell) -> Result<SocketAddr> {
-        writeln!(self.input, "{}", cell.wish()).context("the server takes no wish")?;
-        said(&mut self.output)
+        writeln!(self.input, "{}", cell.server_config()).context("cannot send a configuration to the server")?;
+        read_json(&mut self.output)
     }
 
-    /// Waits until all clients are gone. What was counted, in the order of listening.
-    pub(crate) fn truths(self) -> Result<Vec<Truth>> {
+    /// Waits until all connections are closed. Returns the counts in the order of the listeners.
+    pub(crate) fn finish(self) -> Result<Vec<Truth>> {
         let Self { mut process, input, mut output } = self;
         drop(input);
-        let truths = said(&mut output);
+        let truths = read_json(&mut output);
         process.wait(Duration::from_secs(5));
         truths
     }
 }
 
-fn said<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> Result<T> {
-    let line = output.next().context("the server has ended")??;
-    serde_json::from_str(&line).with_context(|| format!("the server says {line}"))
+fn read_json<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> Result<T> {
+    let line = output.next().context("the server has exited")??;
+    serde_json::from_str(&line).with_context(|| format!("the server printed {line}"))
 }

@@ -1,4 +1,4 @@
-//! What the end-to-end tests stand on, as far as it is needed here: the tool, a watch, and what a watch said.
+//! The parts of the end-to-end tests' support that the matrix uses: the tool, a watch, and a watch's report.
 #![allow(dead_code, reason = "the end-to-end tests use more of it")]
 
 #[path = "../end_to_end/support/contract.rs"]

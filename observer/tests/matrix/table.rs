@@ -1,32 +1,33 @@
-//! The matrix as a table: a line for each client and mode, a column for each of plain, TLS 1.2 and TLS 1.3.
+//! Prints the matrix: a line for each client and mode, and a column each for plain, TLS 1.2 and TLS 1.3.
 
-use crate::{cell::Over, client::Http2, watched::Outcome};
+use crate::{cell::Transport, client::Http2, runner::Outcome};
 
 type Line = [String; 5];
 
 pub(crate) fn print(outcomes: &[Outcome], markdown: bool) {
-    for sections in outcomes.chunk_by(|a, b| a.cell.client.http2 == b.cell.client.http2) {
-        let title = sections[0].cell.client.http2.title();
+    for section in outcomes.chunk_by(|a, b| a.cell.client.http2 == b.cell.client.http2) {
+        let title = section[0].cell.client.http2.title();
         println!("\n{}{title}\n", if markdown { "### " } else { "" });
-        let lines = lines(sections);
+        let lines = lines(section);
         if markdown { print_markdown(&lines) } else { print_padded(&lines) }
     }
 }
 
 fn lines(outcomes: &[Outcome]) -> Vec<Line> {
-    let [plain, tls12, tls13] = Over::ALL.map(|over| over.name().to_owned());
+    let [plain, tls12, tls13] = Transport::ALL.map(|transport| transport.name().to_owned());
     let mut lines = vec![["client".into(), "requests".into(), plain, tls12, tls13]];
     let is_same_line =
         |a: &Outcome, b: &Outcome| a.cell.client.name == b.cell.client.name && a.cell.mode == b.cell.mode;
     for line in outcomes.chunk_by(is_same_line) {
-        let column = |over| line.iter().find(|outcome| outcome.cell.over == over).map_or("-".into(), text);
-        let [plain, tls12, tls13] = Over::ALL.map(column);
+        let column =
+            |transport| line.iter().find(|outcome| outcome.cell.transport == transport).map_or("-".into(), text);
+        let [plain, tls12, tls13] = Transport::ALL.map(column);
         lines.push([line[0].cell.client.name.into(), line[0].cell.mode.name.into(), plain, tls12, tls13]);
     }
     lines
 }
 
-/// The truth, and what the tool said if that is not the same.
+/// The server's counts, and the tool's where they differ.
 fn text(outcome: &Outcome) -> String {
     let truth = format!("{} req {} conn", outcome.requests, outcome.connections);
     let counts = (outcome.exchanges, outcome.opened) == (outcome.requests, outcome.connections);

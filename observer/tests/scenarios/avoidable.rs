@@ -1,5 +1,5 @@
-//! How many connections a pool would have saved: each case that COUNTING.md lists, and loads at random, against what the
-//! client's own ledger says.
+//! How many connections a pool would have saved: every case that COUNTING.md lists, and random loads, compared with the
+//! client's own ledger.
 
 use std::{
     io::Write as _,
@@ -13,52 +13,55 @@ use rustix::io::Errno;
 use crate::{
     endings,
     expected::{Close, Differences, Expected, Unread},
-    floods::Flood,
+    hook_set::HookSet,
     ledger::{Client, Ledger, Pool},
     machine::Machine,
-    messages::{read_to_end, serve, serve_one, wanted},
+    messages::{read_request, read_to_end, serve, serve_one},
     peer::{Peer, Truth, connect as connected, listener},
-    scenario::Scenario,
-    sight::Sight,
-    sockets::{Closed, connect, reset_on_close, socket},
+    scenario::{Scenario, SoloScenario},
+    sockets::{ClosedPort, connect, reset_on_close, socket},
     watch::Watch,
 };
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario::of("avoidable: ten in sequence", in_sequence, &[(10, Close::USUAL)]),
-    Scenario::of("avoidable: the server closes each", closed_by_peer, &[(5, Close::BY_PEER)]),
-    Scenario::of(
+    Scenario::new("avoidable: ten in sequence", in_sequence, &[(10, Close::TYPICAL)]),
+    Scenario::new("avoidable: the server closes each", closed_by_peer, &[(5, Close::BY_PEER)]),
+    Scenario::new(
         "avoidable: the peer resets each",
         reset_by_peer,
         &[(5, Close { how: "rst", unread_bytes: Unread::Undefined, cause: "reset-by-peer", ..Close::BY_PEER })],
     ),
-    Scenario::of("avoidable: shut down both ways", shut_down_both_ways, &[(5, Close::USUAL)]),
-    Scenario::of("avoidable: a burst of ten", burst, &[(10, Close::USUAL)]),
-    Scenario::of(
+    Scenario::new("avoidable: shut down both ways", shut_down_both_ways, &[(5, Close::TYPICAL)]),
+    Scenario::new("avoidable: a burst of ten", burst, &[(10, Close::TYPICAL)]),
+    Scenario::new(
         "avoidable: a pool that keeps two",
         keeps_two,
-        &[(40, Close::USUAL), (2, Close { exchanges: 5, ..Close::USUAL })],
+        &[(40, Close::TYPICAL), (2, Close { exchanges: 5, ..Close::TYPICAL })],
     ),
-    Scenario::of("avoidable: ten that are left idle", left_idle, &[(10, Close::USUAL)]),
-    Scenario::of("avoidable: ten opened ahead", opened_ahead, &[(10, Close::USUAL)]),
+    Scenario::new("avoidable: ten left idle", left_idle, &[(10, Close::TYPICAL)]),
+    Scenario::new("avoidable: ten opened ahead", opened_ahead, &[(10, Close::TYPICAL)]),
     Scenario {
         name: "avoidable: refused, unused, then a burst",
-        act: unused_then_burst,
-        expected: Expected { failures: &[("ECONNREFUSED", 3)], closes: &[(3, Close::UNUSED), (10, Close::USUAL)] },
+        run: unused_then_burst,
+        expected: Expected { failures: &[("ECONNREFUSED", 3)], closes: &[(3, Close::UNUSED), (10, Close::TYPICAL)] },
     },
-    Scenario::of("avoidable: four addresses in turn", addresses, &[(40, Close::USUAL)]),
-    Scenario::of("avoidable: a process each", processes, &[(12, Close { cause: "process-exit", ..Close::USUAL })]),
-    Scenario::of("avoidable: sending ended, answer awaited", half_closed, &[(2, Close::USUAL)]),
-    Scenario::of(
+    Scenario::new("avoidable: four addresses in turn", addresses, &[(40, Close::TYPICAL)]),
+    Scenario::new(
+        "avoidable: four processes, three connections each",
+        processes,
+        &[(12, Close { cause: "process-exit", ..Close::TYPICAL })],
+    ),
+    Scenario::new("avoidable: half-closed, answer awaited", half_closed, &[(2, Close::TYPICAL)]),
+    Scenario::new(
         "avoidable: reset by the client",
         reset,
-        &[(3, Close { how: "rst", cause: "aborted", ..Close::USUAL })],
+        &[(3, Close { how: "rst", cause: "aborted", ..Close::TYPICAL })],
     ),
 ];
 
-pub(crate) const WATCHED_ALONE: &[Flood] = &[
-    Flood { name: "avoidable: two from before the watch", run: from_before },
-    Flood { name: "avoidable: loads at random, rows lost", run: at_random },
+pub(crate) const SOLO: &[SoloScenario] = &[
+    SoloScenario { name: "avoidable: two pre-existing connections", run: pre_existing },
+    SoloScenario { name: "avoidable: random loads, rows lost", run: random_loads },
 ];
 
 fn in_sequence() -> Result<Truth> {
@@ -69,8 +72,8 @@ fn in_sequence() -> Result<Truth> {
 
 fn closed_by_peer() -> Result<Truth> {
     let peer = Peer::new(|mut stream| Ok(serve_one(&mut stream).into()))?;
-    // What its client has not closed yet serves no more all the same.
-    in_sequence_and_held(&peer, Ledger::wait_for_end)
+    // A connection stops serving when the peer closes it, even if the client has not closed its side yet.
+    in_sequence_and_held(&peer, Ledger::wait_for_fin)
 }
 
 fn reset_by_peer() -> Result<Truth> {
@@ -82,23 +85,23 @@ fn reset_by_peer() -> Result<Truth> {
     in_sequence_and_held(&peer, Ledger::wait_for_reset)
 }
 
-/// The peers keep their side open.
+/// The peer keeps its side open.
 fn shut_down_both_ways() -> Result<Truth> {
-    let all_are_shut = Arc::new(Barrier::new(6));
-    let of_peer = Arc::clone(&all_are_shut);
+    let all_are_shut_down = Arc::new(Barrier::new(6));
+    let barrier = Arc::clone(&all_are_shut_down);
     let peer = Peer::new(move |mut stream| {
         let served = serve_one(&mut stream);
-        of_peer.wait();
+        barrier.wait();
         Ok(served.into())
     })?;
     let mut ledger = Ledger::new();
     let held = ask_in_sequence(&peer, &mut ledger, Ledger::shut_down)?;
-    all_are_shut.wait();
+    all_are_shut_down.wait();
     drop(held);
     truth(&peer, &ledger, (5, 1))
 }
 
-/// Five, each of which is over in this way before the next one.
+/// Makes five connections in sequence. `end` ends each of them before the next one.
 fn ask_in_sequence(
     peer: &Peer,
     ledger: &mut Ledger,
@@ -159,11 +162,11 @@ fn opened_ahead() -> Result<Truth> {
 }
 
 fn unused_then_burst() -> Result<Truth> {
-    let closed = Closed::new()?;
+    let closed = ClosedPort::new()?;
     for _ in 0..3 {
         connect(socket()?, closed.address, Err(Errno::CONNREFUSED))?;
     }
-    let (peer, mut ledger) = (Peer::on(closed.open(16)?, serve)?, Ledger::new());
+    let (peer, mut ledger) = (Peer::on(closed.listen(16)?, serve)?, Ledger::new());
     for _ in 0..3 {
         let unused = ledger.connect(&peer)?;
         ledger.close(unused);
@@ -173,13 +176,13 @@ fn unused_then_burst() -> Result<Truth> {
     truth(&peer, &ledger, (10, 10))
 }
 
-/// One name that resolves to several addresses: a connection to one cannot stand in for one to another.
+/// A name that resolves to four addresses. A connection to one address cannot replace a connection to another.
 fn addresses() -> Result<Truth> {
     let peer = Peer::on(listener(Ipv4Addr::UNSPECIFIED.into())?, serve)?;
     let mut ledgers = [const { Ledger::new() }; 4];
     for _ in 0..10 {
         for (ledger, last) in ledgers.iter_mut().zip(1..) {
-            let mut client = ledger.note(connected(SocketAddr::from(([127, 0, 0, last], peer.address.port())))?);
+            let mut client = ledger.adopt(connected(SocketAddr::from(([127, 0, 0, last], peer.address.port())))?);
             ledger.ask(&mut client)?;
             ledger.close(client);
         }
@@ -194,26 +197,26 @@ fn addresses() -> Result<Truth> {
     Ok(Truth { pool: Some(sum), ..peer.truth(40)? })
 }
 
-/// Each has three, all of them at once.
+/// Each process has three connections at once.
 fn processes() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     (0..4).try_for_each(|_| endings::run_child(peer.address))?;
     Ok(Truth { pool: Some(Pool { asked: 12, needed: 12, avoidable: 0 }), ..peer.truth(12)? })
 }
 
-/// Whoever has only ended sending is still served.
+/// A connection that is shut down for writing only still serves.
 fn half_closed() -> Result<Truth> {
     let both_have_asked = Barrier::new(2);
     let peer = Peer::new(move |mut stream| {
-        let wanted = wanted(&mut stream).map_or(0, |bytes| bytes as usize);
+        let answer_bytes = read_request(&mut stream).map_or(0, |bytes| bytes as usize);
         both_have_asked.wait();
-        stream.write_all(&vec![b'.'; wanted])?;
+        stream.write_all(&vec![b'.'; answer_bytes])?;
         Ok(1)
     })?;
     let mut ledger = Ledger::new();
     let (mut first, mut second) = (ledger.connect(&peer)?, ledger.connect(&peer)?);
     for client in [&mut first, &mut second] {
-        ledger.request(client)?;
+        ledger.send_request(client)?;
         client.stream.shutdown(Shutdown::Write)?;
     }
     for mut client in [first, second] {
@@ -234,24 +237,24 @@ fn reset() -> Result<Truth> {
     truth(&peer, &ledger, (3, 1))
 }
 
-/// Two are kept from before the watch, five come in sequence beside them.
-fn from_before(_: &Machine, sight: &Sight) -> Result<Vec<String>> {
+/// Two pre-existing connections stay open while five more are made in sequence.
+fn pre_existing(_: &Machine, hooks: &HookSet) -> Result<Vec<String>> {
     let (peer, mut ledger) = (Peer::new(serve)?, Ledger::new());
     let kept = ask_at_once(&peer, &mut ledger, Vec::new(), 2)?;
-    let watch = Watch::start(&sight.set, &[])?;
+    let watch = Watch::start(&hooks.name, &[])?;
     (0..5).try_for_each(|_| ledger.ask_once(&peer))?;
     close_all(&mut ledger, kept);
     let truth = truth(&peer, &ledger, (7, 3))?;
     let report = watch.end()?;
     let mut all = Differences::default();
-    truth.compare_pool(&report, sight, &mut all);
+    truth.compare_pool(&report, hooks, &mut all);
     Ok(all.0)
 }
 
-/// Connects, asks and closes in an order that only the seed knows, while rows find no room.
-fn at_random(_: &Machine, sight: &Sight) -> Result<Vec<String>> {
+/// Connects, asks and closes in a pseudo-random order, while the ring buffer is full.
+fn random_loads(_: &Machine, hooks: &HookSet) -> Result<Vec<String>> {
     const STEPS: u32 = 400;
-    let watch = Watch::start(&sight.set, &["--ring-size", "4096"])?;
+    let watch = Watch::start(&hooks.name, &["--ring-size", "4096"])?;
     watch.pause()?;
     let mut truths = Vec::new();
     for seed in 1..=4 {
@@ -274,17 +277,17 @@ fn at_random(_: &Machine, sight: &Sight) -> Result<Vec<String>> {
         close_all(&mut ledger, open);
         truths.push(Truth { pool: Some(ledger.pool()), ..peer.truth(ledger.connections())? });
     }
-    watch.go_on()?;
+    watch.resume()?;
     let report = watch.end()?;
     let mut all = Differences::default();
     all.check(report.total("events_lost") > 0, || "events_lost expected at least 1 got 0".into());
     for truth in truths {
-        truth.compare_pool(&report, sight, &mut all);
+        truth.compare_pool(&report, hooks, &mut all);
     }
     Ok(all.0)
 }
 
-/// Every number is as likely (xorshift64, of Marsaglia).
+/// Uniform pseudo-random numbers (Marsaglia's xorshift64).
 struct Random(u64);
 
 impl Random {
@@ -296,14 +299,14 @@ impl Random {
     }
 }
 
-/// Asks on these connections and on as many new ones as make `all`, before any answer is read.
-fn ask_at_once(peer: &Peer, ledger: &mut Ledger, kept: Vec<Client>, all: usize) -> Result<Vec<Client>> {
+/// Opens connections until there are `total`, and sends a request on each before it reads any answer.
+fn ask_at_once(peer: &Peer, ledger: &mut Ledger, kept: Vec<Client>, total: usize) -> Result<Vec<Client>> {
     let mut clients = kept;
-    while clients.len() < all {
+    while clients.len() < total {
         clients.push(ledger.connect(peer)?);
     }
-    clients.iter_mut().try_for_each(|client| ledger.request(client))?;
-    clients.iter_mut().try_for_each(Ledger::read)?;
+    clients.iter_mut().try_for_each(|client| ledger.send_request(client))?;
+    clients.iter_mut().try_for_each(Ledger::read_answer)?;
     Ok(clients)
 }
 
@@ -313,7 +316,7 @@ fn close_all(ledger: &mut Ledger, clients: Vec<Client>) {
     }
 }
 
-/// What the peer has counted and what the ledger says, which has to be what is written down here.
+/// The peer's counts and the ledger's, after a check of the ledger against the given counts.
 fn truth(peer: &Peer, ledger: &Ledger, (asked, needed): (u64, u64)) -> Result<Truth> {
     let pool = ledger.pool();
     ensure!(pool == Pool { asked, needed, avoidable: asked - needed }, "the ledger says {pool:?}");

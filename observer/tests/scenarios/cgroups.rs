@@ -1,4 +1,4 @@
-//! The cgroup of a process that is gone when anybody could ask where it was: only the kernel side can know.
+//! The cgroup of a process that exits before user space can look it up. Only the BPF programs can learn it.
 
 use std::{
     fs,
@@ -7,43 +7,45 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{endings, expected::Differences, floods::Flood, machine::Machine, sight::Sight, watch::Watch};
+use crate::{
+    endings, expected::Differences, hook_set::HookSet, machine::Machine, scenario::SoloScenario, watch::Watch,
+};
 
-pub(crate) const ALL: &[Flood] = &[Flood { name: "the cgroup of a process that is gone", run: of_gone }];
+pub(crate) const ALL: &[SoloScenario] = &[SoloScenario { name: "cgroup of an exited process", run: exited_process }];
 
-fn of_gone(_: &Machine, sight: &Sight) -> Result<Vec<String>> {
+fn exited_process(_: &Machine, hooks: &HookSet) -> Result<Vec<String>> {
     const UNIT: &str = "tcp-reuse-watch-scenario.service";
-    let watch = Watch::start(&sight.set, &[])?;
-    // Its folder has to be there when the tool looks.
-    let within = Within::cgroup(UNIT)?;
+    let watch = Watch::start(&hooks.name, &[])?;
+    // The cgroup has to exist until the tool has resolved its name.
+    let cgroup = EnteredCgroup::new(UNIT)?;
     let truth = endings::process_exits()?;
     let report = watch.end()?;
-    drop(within);
+    drop(cgroup);
     let mut all = Differences::default();
-    all.number("opened", truth.connections, report.count(truth.port, "opened"));
+    all.count("opened", truth.connections, report.count(truth.port, "opened"));
     for group in report.groups(truth.port) {
-        all.value("cgroup", &UNIT.into(), group);
+        all.field("cgroup", &UNIT.into(), group);
     }
     Ok(all.0)
 }
 
-/// This process is in a cgroup of its own, and the children that it starts are, until this is dropped.
-struct Within {
-    cgroup: PathBuf,
+/// Keeps this process and its new children in a cgroup of their own until it is dropped.
+struct EnteredCgroup {
+    path: PathBuf,
     before: PathBuf,
 }
 
-impl Within {
-    fn cgroup(name: &str) -> Result<Self> {
+impl EnteredCgroup {
+    fn new(name: &str) -> Result<Self> {
         let mounts = fs::read_to_string("/proc/mounts")?;
         let mount = mounts.lines().find(|mount| mount.split(' ').nth(2) == Some("cgroup2"));
         let root = Path::new(mount.and_then(|mount| mount.split(' ').nth(1)).context("cgroup v2 is not mounted")?);
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/")).context("this process is in no cgroup")?;
-        let within = Self { cgroup: root.join(name), before: root.join(own) };
-        fs::create_dir(&within.cgroup).with_context(|| format!("cannot make {}", within.cgroup.display()))?;
-        enter(&within.cgroup)?;
-        Ok(within)
+        let entered = Self { path: root.join(name), before: root.join(own) };
+        fs::create_dir(&entered.path).with_context(|| format!("cannot create {}", entered.path.display()))?;
+        enter(&entered.path)?;
+        Ok(entered)
     }
 }
 
@@ -51,10 +53,10 @@ fn enter(cgroup: &Path) -> Result<()> {
     fs::write(cgroup.join("cgroup.procs"), "0").with_context(|| format!("cannot enter {}", cgroup.display()))
 }
 
-impl Drop for Within {
+impl Drop for EnteredCgroup {
     fn drop(&mut self) {
-        let left = enter(&self.before).and_then(|()| Ok(fs::remove_dir(&self.cgroup)?));
-        if let Err(error) = left {
+        let removed = enter(&self.before).and_then(|()| Ok(fs::remove_dir(&self.path)?));
+        if let Err(error) = removed {
             eprintln!("{error:#}");
         }
     }

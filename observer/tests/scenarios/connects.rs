@@ -1,4 +1,4 @@
-//! Connects: those that do not come through, those that are not used, and IPv6.
+//! Connects that fail, connections that are never used, and IPv6.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
@@ -13,40 +13,35 @@ use crate::{
     messages::{ask, read_to_end, serve},
     peer::{Peer, Truth, connect as connected, listener},
     scenario::Scenario,
-    sockets::{Closed, begin_to_connect, bound, connect, local_address, socket, wait_for_connection},
+    sockets::{ClosedPort, begin_connect, bound, connect, local_address, socket, wait_for_connection},
 };
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario { name: "refused", act: refused, expected: Expected { failures: &[("ECONNREFUSED", 1)], closes: &[] } },
+    Scenario { name: "refused", run: refused, expected: Expected { failures: &[("ECONNREFUSED", 1)], closes: &[] } },
+    Scenario::new("connected, never used", never_used, &[(2, Close::UNUSED)]),
+    Scenario::new("IPv6", ipv6, &[(1, Close { exchanges: 2, ..Close::TYPICAL })]),
     Scenario {
-        name: "never used",
-        act: never_used,
-        expected: Expected { failures: &[], closes: &[(2, Close::UNUSED)] },
-    },
-    Scenario {
-        name: "IPv6",
-        act: ipv6,
-        expected: Expected { failures: &[], closes: &[(1, Close { exchanges: 2, ..Close::USUAL })] },
-    },
-    Scenario {
-        name: "tried again on the same socket",
-        act: tried_again,
-        expected: Expected { failures: &[("ECONNREFUSED", 2)], closes: &[(1, Close { exchanges: 2, ..Close::USUAL })] },
+        name: "refused, then retried on the same socket",
+        run: retried,
+        expected: Expected {
+            failures: &[("ECONNREFUSED", 2)],
+            closes: &[(1, Close { exchanges: 2, ..Close::TYPICAL })],
+        },
     },
     Scenario {
         name: "no local port left",
-        act: no_port_left,
+        run: no_port_left,
         expected: Expected { failures: &[("EADDRNOTAVAIL", 1)], closes: &[(1, Close::UNUSED)] },
     },
     Scenario {
-        name: "an abandoned connect",
-        act: abandoned,
+        name: "connect abandoned by close",
+        run: abandoned,
         expected: Expected { failures: &[("abandoned", 1)], closes: &[(1, Close::UNUSED)] },
     },
 ];
 
 fn refused() -> Result<Truth> {
-    let closed = Closed::new()?;
+    let closed = ClosedPort::new()?;
     connect(socket()?, closed.address, Err(Errno::CONNREFUSED))?;
     Ok(Truth { port: closed.address.port(), connections: 0, exchanges: 0, pool: None })
 }
@@ -69,13 +64,13 @@ fn ipv6() -> Result<Truth> {
     peer.truth(1)
 }
 
-fn tried_again() -> Result<Truth> {
-    let closed = Closed::new()?;
+fn retried() -> Result<Truth> {
+    let closed = ClosedPort::new()?;
     let (address, socket) = (closed.address, socket()?);
     for _ in 0..2 {
         connect(&socket, address, Err(Errno::CONNREFUSED))?;
     }
-    let peer = Peer::on(closed.open(16)?, serve)?;
+    let peer = Peer::on(closed.listen(16)?, serve)?;
     connect(&socket, address, Ok(()))?;
     let mut stream = TcpStream::from(socket);
     for _ in 0..2 {
@@ -85,7 +80,7 @@ fn tried_again() -> Result<Truth> {
     peer.truth(1)
 }
 
-/// Two sockets with the same address cannot both connect to one other.
+/// Two sockets with the same local address cannot both connect to one remote address.
 fn no_port_left() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     let first = bound((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -96,23 +91,23 @@ fn no_port_left() -> Result<Truth> {
     peer.truth(1)
 }
 
-/// A full queue of a listener leaves the next connect without an answer.
+/// A listener whose queue is full does not answer the next SYN.
 fn abandoned() -> Result<Truth> {
-    let closed = Closed::new()?;
+    let closed = ClosedPort::new()?;
     let address = closed.address;
-    let listener = closed.open(0)?;
+    let listener = closed.listen(0)?;
     let queued = connected(address)?;
-    // The client is through before the listener knows.
+    // The client's connect returns before the connection is in the listener's queue.
     wait_for_connection(&listener)?;
-    drop(begin_to_connect(address)?);
+    drop(begin_connect(address)?);
     let accepting = thread::spawn(move || accept_one(&listener));
     drop(queued);
     accepting.join().map_err(|_| anyhow!("the peer panicked"))?
 }
 
-/// Accepts the connection that is in the queue, which is not used.
+/// Accepts the queued connection, which carries no request.
 fn accept_one(listener: &TcpListener) -> Result<Truth> {
-    let (mut stream, _) = listener.accept().context("no connection is in the queue")?;
-    ensure!(read_to_end(&mut stream)? == 0, "the connection in the queue was used");
+    let (mut stream, _) = listener.accept().context("cannot accept the queued connection")?;
+    ensure!(read_to_end(&mut stream)? == 0, "the queued connection carried payload");
     Ok(Truth { port: listener.local_addr()?.port(), connections: 1, exchanges: 0, pool: None })
 }

@@ -1,4 +1,4 @@
-//! How connections end: by whom, in order or not, and with what unread.
+//! How connections end: closed by the client or the peer, with a FIN or a RST, with or without unread bytes.
 
 use std::{
     env,
@@ -12,71 +12,42 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    expected::{Close, Expected, Unread},
-    messages::{ask, read_to_end, request, serve, serve_one, wanted},
+    expected::{Close, Unread},
+    messages::{ask, read_request, read_to_end, send_request, serve, serve_one},
     peer::{Peer, Truth, connect},
     scenario::Scenario,
     sockets::{reset_on_close, wait_for_bytes, wait_for_hangup},
 };
 
-/// The argument that makes this program the client whose process ends.
-pub(crate) const CHILD: &str = "--child-of-the-scenarios";
+/// The argument that makes this program the client of [`process_exits`].
+pub(crate) const CHILD: &str = "--scenario-child";
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario {
-        name: "the client closes first",
-        act: client_first,
-        expected: Expected { failures: &[], closes: &[(1, Close { exchanges: 3, ..Close::USUAL })] },
-    },
-    Scenario {
-        name: "the peer closes first",
-        act: peer_first,
-        expected: Expected { failures: &[], closes: &[(1, Close::BY_PEER)] },
-    },
-    Scenario {
-        name: "reset by the client",
-        act: reset_by_client,
-        expected: Expected { failures: &[], closes: &[(1, Close { how: "rst", cause: "aborted", ..Close::USUAL })] },
-    },
-    Scenario {
-        name: "reset by the peer",
-        act: reset_by_peer,
-        expected: Expected {
-            failures: &[],
-            closes: &[(
-                1,
-                Close { how: "rst", unread_bytes: Unread::Undefined, cause: "reset-by-peer", ..Close::BY_PEER },
-            )],
-        },
-    },
-    Scenario {
-        name: "2 MB abandoned",
-        act: abandoned,
-        expected: Expected { failures: &[], closes: &[(1, Close::LEFT_UNREAD)] },
-    },
-    Scenario {
-        name: "900 bytes left unread",
-        act: left_unread,
-        expected: Expected {
-            failures: &[],
-            closes: &[(1, Close { unread_bytes: Unread::Exactly(900), ..Close::LEFT_UNREAD })],
-        },
-    },
-    Scenario {
-        name: "a process exits with open connections",
-        act: process_exits,
-        expected: Expected { failures: &[], closes: &[(3, Close { cause: "process-exit", ..Close::USUAL })] },
-    },
-    Scenario {
-        name: "half-closed, the answer read after CLOSE",
-        act: half_closed,
-        expected: Expected { failures: &[], closes: &[(1, Close::USUAL)] },
-    },
-    Scenario {
-        name: "half-closed, the answer awaited",
-        act: half_closed_and_awaited,
-        expected: Expected { failures: &[], closes: &[(1, Close::USUAL)] },
-    },
+    Scenario::new("the client closes first", client_first, &[(1, Close { exchanges: 3, ..Close::TYPICAL })]),
+    Scenario::new("the peer closes first", peer_first, &[(1, Close::BY_PEER)]),
+    Scenario::new(
+        "reset by the client",
+        reset_by_client,
+        &[(1, Close { how: "rst", cause: "aborted", ..Close::TYPICAL })],
+    ),
+    Scenario::new(
+        "reset by the peer",
+        reset_by_peer,
+        &[(1, Close { how: "rst", unread_bytes: Unread::Undefined, cause: "reset-by-peer", ..Close::BY_PEER })],
+    ),
+    Scenario::new("closed in the middle of an answer of 2 MB", abandoned, &[(1, Close::LEFT_UNREAD)]),
+    Scenario::new(
+        "closed with 900 bytes unread",
+        left_unread,
+        &[(1, Close { unread_bytes: Unread::Exactly(900), ..Close::LEFT_UNREAD })],
+    ),
+    Scenario::new(
+        "the process exits with open connections",
+        process_exits,
+        &[(3, Close { cause: "process-exit", ..Close::TYPICAL })],
+    ),
+    Scenario::new("half-closed, answer read after CLOSE", half_closed, &[(1, Close::TYPICAL)]),
+    Scenario::new("half-closed, answer awaited in a read", half_closed_and_awaited, &[(1, Close::TYPICAL)]),
 ];
 
 fn client_first() -> Result<Truth> {
@@ -93,7 +64,7 @@ fn peer_first() -> Result<Truth> {
     let peer = Peer::new(|mut stream| Ok(serve_one(&mut stream).into()))?;
     let mut stream = peer.connect()?;
     ask(&mut stream, 100)?;
-    ensure!(read_to_end(&mut stream)? == 0, "the peer says more than its answer");
+    ensure!(read_to_end(&mut stream)? == 0, "the peer sent more than its answer");
     drop(stream);
     peer.truth(1)
 }
@@ -110,14 +81,14 @@ fn reset_by_client() -> Result<Truth> {
 fn reset_by_peer() -> Result<Truth> {
     let peer = Peer::new(|mut stream| {
         let served = serve_one(&mut stream);
-        wanted(&mut stream);
+        read_request(&mut stream);
         reset_on_close(&stream)?;
         Ok(served.into())
     })?;
     let mut stream = peer.connect()?;
     ask(&mut stream, 100)?;
-    request(&mut stream, 100)?;
-    ensure!(stream.read(&mut [0; 100]).is_err(), "the peer does not reset");
+    send_request(&mut stream, 100)?;
+    ensure!(stream.read(&mut [0; 100]).is_err(), "the peer sent no reset");
     drop(stream);
     peer.truth(1)
 }
@@ -125,7 +96,7 @@ fn reset_by_peer() -> Result<Truth> {
 fn abandoned() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     let mut stream = peer.connect()?;
-    request(&mut stream, 2 << 20)?;
+    send_request(&mut stream, 2 << 20)?;
     stream.read_exact(&mut [0; 4096])?;
     wait_for_bytes(&stream, 1)?;
     drop(stream);
@@ -135,7 +106,7 @@ fn abandoned() -> Result<Truth> {
 fn left_unread() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     let mut stream = peer.connect()?;
-    request(&mut stream, 1000)?;
+    send_request(&mut stream, 1000)?;
     stream.read_exact(&mut [0; 100])?;
     wait_for_bytes(&stream, 900)?;
     drop(stream);
@@ -148,15 +119,15 @@ pub(crate) fn process_exits() -> Result<Truth> {
     peer.truth(3)
 }
 
-/// A process that opens three connections, uses them, and exits with them open.
+/// Runs a process that opens three connections, uses them, and exits without closing them.
 pub(crate) fn run_child(address: SocketAddr) -> Result<()> {
-    let program = env::current_exe().context("this program's own file is unknown")?;
+    let program = env::current_exe().context("cannot find this program's own file")?;
     let status = Command::new(program).args([CHILD, &address.to_string()]).status()?;
     ensure!(status.success(), "the child ended with {status}");
     Ok(())
 }
 
-/// The process that exits: its exit code, with the connections still open.
+/// The main function of that process. Returns the exit code and leaves the connections open.
 pub(crate) fn child(address: &str) -> i32 {
     let used = || -> Result<TcpStream> {
         let mut stream = connect(address.parse()?)?;
@@ -175,11 +146,11 @@ pub(crate) fn child(address: &str) -> i32 {
     }
 }
 
-/// Sends, ends sending, and reads when the socket has left FIN_WAIT2 for CLOSE (`tcp_time_wait()`).
+/// Sends, shuts down writing, and reads after the socket has moved from FIN_WAIT2 to CLOSE (`tcp_time_wait()`).
 fn half_closed() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     let mut stream = peer.connect()?;
-    request(&mut stream, 100)?;
+    send_request(&mut stream, 100)?;
     stream.shutdown(Shutdown::Write)?;
     wait_for_hangup(&stream)?;
     ensure!(read_to_end(&mut stream)? == 100, "the answer is not whole");
@@ -187,14 +158,14 @@ fn half_closed() -> Result<Truth> {
     peer.truth(1)
 }
 
-/// The same, but waiting in a read, and the answer comes late.
+/// The same, but the client waits in a read for a late answer.
 fn half_closed_and_awaited() -> Result<Truth> {
     let peer = Peer::new(|stream| {
         sleep(Duration::from_millis(50));
         serve(stream)
     })?;
     let mut stream = peer.connect()?;
-    request(&mut stream, 100)?;
+    send_request(&mut stream, 100)?;
     stream.shutdown(Shutdown::Write)?;
     ensure!(read_to_end(&mut stream)? == 100, "the answer is not whole");
     drop(stream);

@@ -1,36 +1,36 @@
-//! HTTP in the clear: what on its connections asks something, and what does not.
+//! HTTP in the clear: which sends are requests and which are not.
 
 use anyhow::Result;
 
 use crate::{
     dialogue::{
         Line::{self, Answer, Client, Peer},
-        at_once, speak,
+        play, read_at_once,
     },
     expected::Close,
     peer::Truth,
     scenario::Scenario,
 };
 
-const TWO: Close = Close { exchanges: 2, ..Close::USUAL };
-const HTTP2: Close = Close { protocol: "http2", application: Some("http2"), ..Close::USUAL };
+const TWO: Close = Close { exchanges: 2, ..Close::TYPICAL };
+const HTTP2: Close = Close { protocol: "http2", application: Some("http2"), ..Close::TYPICAL };
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario::of("HTTP, 100 Continue", continued, &[(1, Close { turns: Some(3), ..TWO })]),
-    Scenario::of("HTTP, an upload answered early", answered_early, &[(1, TWO)]),
-    Scenario::of("HTTP, a body that looks like requests", like_requests, &[(1, Close { turns: Some(3), ..TWO })]),
-    // Of three requests in one send, one is seen.
-    Scenario::of("HTTP, pipelined in one send", in_one_send, &[(1, Close { requests: Some(4), exact: false, ..TWO })]),
-    // Of two requests before the first answer, one is seen to be answered.
-    Scenario::of("HTTP, pipelined", pipelined, &[(1, Close { requests: Some(3), exact: false, ..TWO })]),
-    Scenario::of("HTTP through a proxy's tunnel", through_tunnel, &[(1, Close { turns: Some(3), ..TWO })]),
-    Scenario::of(
+    Scenario::new("HTTP, 100 Continue", continued, &[(1, Close { turns: Some(3), ..TWO })]),
+    Scenario::new("HTTP, upload answered early", answered_early, &[(1, TWO)]),
+    Scenario::new("HTTP, body that looks like requests", body_like_requests, &[(1, Close { turns: Some(3), ..TWO })]),
+    // Three requests in one send are counted as one exchange.
+    Scenario::new("HTTP, pipelined in one send", in_one_send, &[(1, Close { requests: Some(4), exact: false, ..TWO })]),
+    // Two requests before the first answer are counted as one exchange.
+    Scenario::new("HTTP, pipelined", pipelined, &[(1, Close { requests: Some(3), exact: false, ..TWO })]),
+    Scenario::new("HTTP through a proxy tunnel", through_tunnel, &[(1, Close { turns: Some(3), ..TWO })]),
+    Scenario::new(
         "WebSocket",
         web_socket,
-        &[(1, Close { turns: Some(3), application: Some("websocket"), ..Close::USUAL })],
+        &[(1, Close { turns: Some(3), application: Some("websocket"), ..Close::TYPICAL })],
     ),
-    // The settings make a turn of their own.
-    Scenario::of(
+    // The settings are a turn of their own.
+    Scenario::new(
         "HTTP/2 in the clear",
         http2,
         &[(1, Close { exchanges: 3, requests: Some(2), exact: false, ..HTTP2 })],
@@ -57,34 +57,34 @@ fn body(bytes: usize) -> Line {
 
 fn continued() -> Result<Truth> {
     let go_on = Peer(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
-    speak(vec![put(), go_on, body(10_000), answer(), get(), answer()], at_once)
+    play(vec![put(), go_on, body(10_000), answer(), get(), answer()], read_at_once)
 }
 
 fn answered_early() -> Result<Truth> {
-    speak(vec![put(), body(4_000), answer(), body(6_000), get(), answer()], at_once)
+    play(vec![put(), body(4_000), answer(), body(6_000), get(), answer()], read_at_once)
 }
 
-/// Line by line, after `100 Continue`.
-fn like_requests() -> Result<Truth> {
+/// The body is sent line by line, after `100 Continue`.
+fn body_like_requests() -> Result<Truth> {
     const LINE: &[u8] = b"GET /file HTTP/1.1\r\n";
     let go_on = Peer(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
     let body = (0..10_000 / LINE.len()).map(|_| Client(LINE.to_vec()));
-    speak([put(), go_on].into_iter().chain(body).chain([answer(), get(), answer()]).collect(), at_once)
+    play([put(), go_on].into_iter().chain(body).chain([answer(), get(), answer()]).collect(), read_at_once)
 }
 
 fn in_one_send() -> Result<Truth> {
-    speak(vec![Client(GET.repeat(3)), answer(), answer(), answer(), get(), answer()], at_once)
+    play(vec![Client(GET.repeat(3)), answer(), answer(), answer(), get(), answer()], read_at_once)
 }
 
 fn pipelined() -> Result<Truth> {
-    speak(vec![get(), get(), answer(), answer(), get(), answer()], at_once)
+    play(vec![get(), get(), answer(), answer(), get(), answer()], read_at_once)
 }
 
 fn through_tunnel() -> Result<Truth> {
-    speak(tunnel(vec![get(), answer(), get(), answer()]), at_once)
+    play(tunnel(vec![get(), answer(), get(), answer()]), read_at_once)
 }
 
-/// These lines, through a proxy.
+/// The same lines through a proxy.
 pub(crate) fn tunnel(lines: Vec<Line>) -> Vec<Line> {
     let connect = Client(b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n".to_vec());
     let connected = Peer(b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec());
@@ -94,13 +94,13 @@ pub(crate) fn tunnel(lines: Vec<Line>) -> Vec<Line> {
 fn web_socket() -> Result<Truth> {
     let upgrade = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let upgraded = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    // Text of five bytes, masked from the client.
+    // Five bytes of text, which the client masks.
     let frame = || Client(b"\x81\x85\x01\x02\x03\x04igohn".to_vec());
     let echo = || Peer(b"\x81\x05hello".to_vec());
-    speak(vec![Client(upgrade.to_vec()), Answer(upgraded.to_vec()), frame(), echo(), frame(), echo()], at_once)
+    play(vec![Client(upgrade.to_vec()), Answer(upgraded.to_vec()), frame(), echo(), frame(), echo()], read_at_once)
 }
 
-/// A frame of HTTP/2 with a body of zeros (RFC 9113, section 4.1).
+/// An HTTP/2 frame with a payload of zeros (RFC 9113, section 4.1).
 fn frame(kind: u8, flags: u8, stream: u8, bytes: u8) -> Vec<u8> {
     [vec![0, 0, bytes, kind, flags, 0, 0, 0, stream], vec![0; usize::from(bytes)]].concat()
 }
@@ -118,5 +118,5 @@ fn http2() -> Result<Truth> {
         Client(headers(3)),
         answer(3),
     ];
-    speak(lines, at_once)
+    play(lines, read_at_once)
 }

@@ -1,5 +1,5 @@
-//! A client that writes down what it does with its connections, one thing after the other, and a model that computes from
-//! that how many of them a pool would have saved. Nothing of the tool is in here.
+//! A client that records in order what it does with its connections, and a model that computes from this ledger how many
+//! of them a pool would have saved. It shares no code with the tool.
 
 use std::{
     io::{self, Read as _},
@@ -10,20 +10,20 @@ use anyhow::{Result, ensure};
 
 use crate::{messages, peer::Peer};
 
-/// What the client did with which connection.
+/// An action of the client, with the number of the connection.
 #[derive(Clone, Copy)]
 enum Entry {
     Ask(usize),
-    /// It was closed, by whichever side, and the client knows
+    /// Either side closed it, and the client knows.
     Close(usize),
 }
 
-/// How many connections asked something, and how many could serve at a time.
+/// How many connections asked, how many were needed at once, and how many a pool would have saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pool {
     pub(crate) asked: u64,
     pub(crate) needed: u64,
-    /// Those that asked first when fewer served than once did
+    /// Connections that first asked while fewer were serving than had served at once before.
     pub(crate) avoidable: u64,
 }
 
@@ -44,34 +44,34 @@ impl Ledger {
     }
 
     pub(crate) fn connect(&mut self, peer: &Peer) -> Result<Client> {
-        Ok(self.note(peer.connect()?))
+        Ok(self.adopt(peer.connect()?))
     }
 
-    /// A connection that is there already.
-    pub(crate) fn note(&mut self, stream: TcpStream) -> Client {
+    /// Enters a connection that is open already.
+    pub(crate) fn adopt(&mut self, stream: TcpStream) -> Client {
         self.connections += 1;
         Client { number: self.connections, stream }
     }
 
-    /// Asks, and reads the answer to its end.
+    /// Sends a request and reads the answer to its end.
     pub(crate) fn ask(&mut self, client: &mut Client) -> Result<()> {
-        self.request(client)?;
-        Self::read(client)
+        self.send_request(client)?;
+        Self::read_answer(client)
     }
 
     /// Reads an answer to its end.
-    pub(crate) fn read(client: &mut Client) -> Result<()> {
+    pub(crate) fn read_answer(client: &mut Client) -> Result<()> {
         Ok(client.stream.read_exact(&mut [0; 100])?)
     }
 
-    /// Asks, and leaves the answer to be read.
-    pub(crate) fn request(&mut self, client: &mut Client) -> Result<()> {
-        messages::request(&mut client.stream, 100)?;
+    /// Sends a request and leaves the answer unread.
+    pub(crate) fn send_request(&mut self, client: &mut Client) -> Result<()> {
+        messages::send_request(&mut client.stream, 100)?;
         self.entries.push(Entry::Ask(client.number));
         Ok(())
     }
 
-    /// A connection for one request.
+    /// Makes one request on a connection of its own.
     pub(crate) fn ask_once(&mut self, peer: &Peer) -> Result<()> {
         let mut client = self.connect(peer)?;
         self.ask(&mut client)?;
@@ -84,22 +84,22 @@ impl Ledger {
         self.entries.push(Entry::Close(client.number));
     }
 
-    /// Waits until the peer has closed it, and holds on to it.
-    pub(crate) fn wait_for_end(&mut self, mut client: Client) -> Result<TcpStream> {
-        ensure!(messages::read_to_end(&mut client.stream)? == 0, "the peer says more than its answer");
+    /// Waits until the peer has closed the connection, and keeps the socket open.
+    pub(crate) fn wait_for_fin(&mut self, mut client: Client) -> Result<TcpStream> {
+        ensure!(messages::read_to_end(&mut client.stream)? == 0, "the peer sent more than its answer");
         self.entries.push(Entry::Close(client.number));
         Ok(client.stream)
     }
 
-    /// Waits until the peer has reset it, and holds on to it.
+    /// Waits until the peer has reset the connection, and keeps the socket open.
     pub(crate) fn wait_for_reset(&mut self, mut client: Client) -> Result<TcpStream> {
         let read = client.stream.read(&mut [0]);
-        ensure!(read.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset), "the peer does not reset");
+        ensure!(read.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset), "the peer sent no reset");
         self.entries.push(Entry::Close(client.number));
         Ok(client.stream)
     }
 
-    /// Ends both directions, and holds on to it.
+    /// Shuts down both directions, and keeps the socket open.
     pub(crate) fn shut_down(&mut self, client: Client) -> Result<TcpStream> {
         client.stream.shutdown(Shutdown::Both)?;
         self.entries.push(Entry::Close(client.number));

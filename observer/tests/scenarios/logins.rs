@@ -1,29 +1,29 @@
-//! Protocols that begin with a login, or with a greeting of the server's.
+//! Protocols that begin with a login or a server greeting.
 
 use anyhow::Result;
 
 use crate::{
     dialogue::{
         Line::{self, Answer, Client, Peer},
-        at_once, speak,
+        play, read_at_once,
     },
     expected::Close,
     peer::Truth,
     scenario::Scenario,
 };
 
-const TWO: Close = Close { exchanges: 2, ..Close::USUAL };
+const TWO: Close = Close { exchanges: 2, ..Close::TYPICAL };
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario::of("PostgreSQL", postgresql, &[(1, Close { turns: Some(5), application: Some("postgresql"), ..TWO })]),
-    Scenario::of("MySQL", mysql, &[(1, Close { turns: Some(3), application: Some("mysql"), ..TWO })]),
-    Scenario::of("Redis", redis, &[(1, Close { turns: Some(4), application: Some("redis"), ..TWO })]),
-    Scenario::of("memcached", memcached, &[(1, Close { application: Some("memcached"), ..TWO })]),
-    Scenario::of("SMTP", smtp, &[(1, Close { turns: Some(3), application: Some("smtp"), exact: false, ..TWO })]),
-    Scenario::of("a protocol that is not known", unrecognised, &[(1, Close { exchanges: 3, ..Close::UNRECOGNISED })]),
+    Scenario::new("PostgreSQL", postgresql, &[(1, Close { turns: Some(5), application: Some("postgresql"), ..TWO })]),
+    Scenario::new("MySQL", mysql, &[(1, Close { turns: Some(3), application: Some("mysql"), ..TWO })]),
+    Scenario::new("Redis", redis, &[(1, Close { turns: Some(4), application: Some("redis"), ..TWO })]),
+    Scenario::new("memcached", memcached, &[(1, Close { application: Some("memcached"), ..TWO })]),
+    Scenario::new("SMTP", smtp, &[(1, Close { turns: Some(3), application: Some("smtp"), exact: false, ..TWO })]),
+    Scenario::new("unrecognised protocol", unrecognised, &[(1, Close { exchanges: 3, ..Close::UNRECOGNISED })]),
 ];
 
-/// A message of PostgreSQL: its length counts itself, and not its type.
+/// A PostgreSQL message. Its length field counts itself but not the type byte.
 fn message(kind: &[u8], body: &[u8]) -> Vec<u8> {
     [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat()
 }
@@ -37,7 +37,7 @@ fn postgresql() -> Result<Truth> {
         Client(message(b"", &SSL_REQUEST.to_be_bytes())),
         Peer(b"N".to_vec()),
         Client(message(b"", b"\0\x03\0\0user\0me\0\0")),
-        // The password is wanted.
+        // The server asks for a password.
         Peer(message(b"R", &[0, 0, 0, 5, 1, 2, 3, 4])),
         Client(message(b"p", b"md5f00\0")),
         Peer(ready),
@@ -47,16 +47,16 @@ fn postgresql() -> Result<Truth> {
         result(),
         Client(message(b"X", b"")),
     ];
-    speak(lines, at_once)
+    play(lines, read_at_once)
 }
 
-/// A packet of MySQL: its length, its number, and what is in it.
+/// A MySQL packet: length, sequence number, payload.
 fn packet(number: u8, body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_le_bytes()[..3], &[number], body].concat()
 }
 
 fn mysql() -> Result<Truth> {
-    // Capabilities, the longest packet, a character set, zeros; then the user and the password.
+    // Capabilities, maximum packet size, character set and zeros; then user and password.
     let login = [&[0x85, 0xa6, 0x3f, 0, 0, 0, 0, 1, 33][..], &[0; 23], b"me\0\x14", &[7; 20]].concat();
     let ok = || packet(2, &[0, 0, 0, 2, 0, 0, 0]);
     let query = || Client(packet(0, b"\x03SELECT 1"));
@@ -72,7 +72,7 @@ fn mysql() -> Result<Truth> {
         result(),
         Client(packet(0, &[1])),
     ];
-    speak(lines, at_once)
+    play(lines, read_at_once)
 }
 
 fn redis() -> Result<Truth> {
@@ -90,7 +90,7 @@ fn redis() -> Result<Truth> {
         client(&["GET", "page"]),
         Answer(b"$1\r\n1\r\n".to_vec()),
     ];
-    speak(lines, at_once)
+    play(lines, read_at_once)
 }
 
 fn memcached() -> Result<Truth> {
@@ -100,12 +100,12 @@ fn memcached() -> Result<Truth> {
         Client(b"set page 0 0 1\r\n1\r\n".to_vec()),
         Answer(b"STORED\r\n".to_vec()),
     ];
-    speak(lines, at_once)
+    play(lines, read_at_once)
 }
 
 fn unrecognised() -> Result<Truth> {
     let lines = (0..3).flat_map(|_| [Client(b"hello".to_vec()), Answer(b"hello to you".to_vec())]);
-    speak(lines.collect(), at_once)
+    play(lines.collect(), read_at_once)
 }
 
 fn smtp() -> Result<Truth> {
@@ -120,5 +120,5 @@ fn smtp() -> Result<Truth> {
         client("RCPT TO:<you@localhost>\r\n"),
         done(),
     ];
-    speak(lines, at_once)
+    play(lines, read_at_once)
 }

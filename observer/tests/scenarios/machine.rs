@@ -1,4 +1,4 @@
-//! The machine, which the scenarios have alone: they load it and change settings. The end-to-end tests hold the same lock.
+//! Exclusive use of the machine: scenarios load it and change kernel settings. The end-to-end tests take the same lock.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use rustix::{
     process::{Resource, Rlimit, geteuid, getrlimit, setrlimit},
 };
 
-/// Both ends of every connection are in this process.
+/// Enough for 500 connections with both ends in this process.
 const OPEN_FILES: u64 = 4096;
 
 pub(crate) struct Machine {
@@ -19,24 +19,24 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn alone() -> Result<Self> {
-        ensure!(geteuid().is_root(), "programs are loaded into the kernel here: run the tests as root");
+    pub(crate) fn exclusive() -> Result<Self> {
+        ensure!(geteuid().is_root(), "the tests load BPF programs: run them as root");
         let path = std::env::temp_dir().join("tcp-reuse-watch-tests.lock");
         let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         flock(&lock, FlockOperation::LockExclusive).with_context(|| format!("cannot lock {}", path.display()))?;
-        allow_open_files()?;
+        raise_open_file_limit()?;
         Ok(Self { _lock: lock })
     }
 
-    /// Lets both processors work on loopback's packets, by interrupting each other, until the setting is dropped. Then
-    /// the kernel skips programs.
-    #[expect(clippy::unused_self, reason = "who changes a setting has the machine alone")]
+    /// Makes both processors handle loopback packets, by interrupting each other, until the setting is dropped. The
+    /// kernel then skips some programs.
+    #[expect(clippy::unused_self, reason = "changing a setting requires exclusive use of the machine")]
     pub(crate) fn steer_packets(&self) -> Result<Setting> {
         Setting::change("/sys/class/net/lo/queues/rx-0/rps_cpus", "3")
     }
 }
 
-/// Lets data be sent with the SYN, and taken by every listener, without the cookie that is otherwise exchanged first
+/// Lets clients send data with the SYN and every listener accept it, without the usual exchange of a cookie first
 /// (Documentation/networking/ip-sysctl.rst), until the setting is dropped.
 pub(crate) fn allow_fast_open() -> Result<Setting> {
     const CLIENT: u32 = 0x1 | 0x4;
@@ -44,7 +44,7 @@ pub(crate) fn allow_fast_open() -> Result<Setting> {
     Setting::change("/proc/sys/net/ipv4/tcp_fastopen", &(CLIENT | SERVER).to_string())
 }
 
-/// A setting of the kernel, restored when dropped.
+/// A kernel setting, restored on drop.
 pub(crate) struct Setting {
     path: &'static Path,
     before: String,
@@ -62,13 +62,13 @@ impl Setting {
 impl Drop for Setting {
     fn drop(&mut self) {
         if let Err(error) = fs::write(self.path, self.before.trim()) {
-            eprintln!("{} was {} and cannot be set back: {error}", self.path.display(), self.before.trim());
+            eprintln!("cannot restore {} to {}: {error}", self.path.display(), self.before.trim());
         }
     }
 }
 
-/// Raises the limits of open files, which is 1,024 on many machines.
-fn allow_open_files() -> Result<()> {
+/// Raises the limit of open files, which is 1,024 on many machines.
+fn raise_open_file_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= OPEN_FILES) {
         return Ok(());

@@ -1,13 +1,14 @@
-//! One watch for each hook set, and under it one scenario after the other, on loopback: what the tool says of each must
-//! be what the runner's own listeners have counted, and what is written down beside the scenario.
+//! Runs scenarios on loopback, one after the other, under one watch per hook set. The tool's report of each scenario
+//! must match the counts of the runner's own listeners and the values written beside the scenario.
 //!
-//! A runner of its own and not `#[test]` functions, because attaching takes a second where the processor is emulated:
-//! `cargo xtask vm` runs this program, statically linked, on every supported kernel and with every hook set.
+//! This is a custom test runner instead of `#[test]` functions, because attaching takes a second on an emulated
+//! processor: `cargo xtask vm` runs this program, statically linked, on every supported kernel with every hook set.
 //!
-//! Arguments choose scenarios by a part of their name. `TCP_REUSE_WATCH_HOOKS` has the hook sets, separated by spaces,
-//! and `TCP_REUSE_WATCH` the program under test.
+//! Arguments select scenarios by a part of their name. `TCP_REUSE_WATCH_HOOKS` lists the hook sets, separated by
+//! spaces, and `TCP_REUSE_WATCH` is the path of the program under test.
 
 mod avoidable;
+mod bodies;
 mod cgroups;
 mod connects;
 mod dialogue;
@@ -15,6 +16,7 @@ mod endings;
 mod expected;
 mod fast_open;
 mod floods;
+mod hook_set;
 mod http;
 mod ledger;
 mod logins;
@@ -22,12 +24,10 @@ mod machine;
 mod messages;
 mod peer;
 mod pools;
-mod recorded;
+mod recording;
 mod report;
 mod scenario;
-mod sight;
 mod sockets;
-mod stories;
 mod tls;
 mod transfers;
 mod watch;
@@ -40,11 +40,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use hook_set::HookSet;
 use machine::Machine;
 use scenario::Outcome;
-use sight::Sight;
 
-/// What this machine's own kernel is tried with, where nothing else is asked for.
+/// The hook sets to run on this machine's kernel when `TCP_REUSE_WATCH_HOOKS` is not set.
 const DEFAULT_SETS: &str = "sockops,tracepoint tracepoint";
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     if let [first, address] = arguments.as_slice()
         && first == endings::CHILD
     {
-        // Without unwinding: the connections are left to the kernel.
+        // `exit` does not unwind, so the kernel closes the connections.
         exit(endings::child(address));
     }
     match run(&arguments) {
@@ -65,15 +65,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs every set; the number of failures.
+/// Runs every hook set and returns the number of failures.
 fn run(arguments: &[String]) -> Result<usize> {
-    // What cargo hands on to all test programs, such as --nocapture, means nothing here.
+    // Ignore the options that cargo passes to every test program, such as --nocapture.
     let chosen: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
     let sets = env::var("TCP_REUSE_WATCH_HOOKS").unwrap_or_else(|_| DEFAULT_SETS.into());
     let (mut passed, mut failed) = (0, 0);
     if scenario::names().any(|name| is_chosen(name, &chosen)) {
-        let machine = Machine::alone().context("the scenarios need the machine")?;
+        let machine = Machine::exclusive().context("the scenarios need exclusive use of the machine")?;
         for set in sets.split_whitespace() {
             let outcomes = run_set(&machine, set, &chosen);
             let failures = outcomes.iter().filter(|outcome| !outcome.differences.is_empty()).count();
@@ -88,9 +88,9 @@ fn run(arguments: &[String]) -> Result<usize> {
 
 fn run_set(machine: &Machine, set: &str, chosen: &[&str]) -> Vec<Outcome> {
     let start = Instant::now();
-    let sight = Sight::of(set);
+    let hooks = HookSet::parse(set);
     println!("\nhooks {set}");
-    let outcomes = scenario::run_all(machine, &sight, |name| is_chosen(name, chosen));
+    let outcomes = scenario::run_all(machine, &hooks, |name| is_chosen(name, chosen));
     for outcome in &outcomes {
         outcome.print(set);
     }

@@ -1,4 +1,4 @@
-//! How clients keep connections, and what keeps them from it.
+//! How clients keep connections, and what prevents it.
 
 use std::{
     io::{self, Read as _},
@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     expected::{Close, Unread},
-    messages::{ask, read_to_end, request, serve, serve_one, wanted},
+    messages::{ask, read_request, read_to_end, send_request, serve, serve_one},
     peer::{Peer, Truth},
     scenario::Scenario,
     sockets::wait_for_bytes,
@@ -20,21 +20,21 @@ const HEAD_BYTES: u32 = 64;
 const IDLE: Duration = Duration::from_millis(50);
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario::of("ten requests on one connection", kept, &[(1, Close { exchanges: 10, ..Close::USUAL })]),
-    Scenario::of("14 connections at once", parallel, &[(14, Close::USUAL)]),
-    Scenario::of("the server closes after each answer", closed_after_each, &[(5, Close::BY_PEER)]),
-    Scenario::of("the server closes what is idle", closed_when_idle, &[(2, Close::BY_PEER)]),
-    Scenario::of(
+    Scenario::new("ten requests on one connection", kept, &[(1, Close { exchanges: 10, ..Close::TYPICAL })]),
+    Scenario::new("14 connections at once", parallel, &[(14, Close::TYPICAL)]),
+    Scenario::new("the server closes after each answer", closed_after_each, &[(5, Close::BY_PEER)]),
+    Scenario::new("the server closes idle connections", closed_when_idle, &[(2, Close::BY_PEER)]),
+    Scenario::new(
         "a body of 100 bytes left unread",
         small,
         &[(3, Close { unread_bytes: Unread::Exactly(100), ..Close::LEFT_UNREAD })],
     ),
-    Scenario::of(
+    Scenario::new(
         "a body of 20 KB left unread",
         middle,
         &[(3, Close { unread_bytes: Unread::Exactly(20_000), ..Close::LEFT_UNREAD })],
     ),
-    Scenario::of("a body of 2 MB left unread", large, &[(3, Close::LEFT_UNREAD)]),
+    Scenario::new("a body of 2 MB left unread", large, &[(3, Close::LEFT_UNREAD)]),
 ];
 
 fn kept() -> Result<Truth> {
@@ -50,7 +50,7 @@ fn kept() -> Result<Truth> {
 fn parallel() -> Result<Truth> {
     let peer = Peer::new(serve)?;
     let mut streams = (0..14).map(|_| peer.connect()).collect::<Result<Vec<TcpStream>>>()?;
-    streams.iter_mut().try_for_each(|stream| request(stream, 100))?;
+    streams.iter_mut().try_for_each(|stream| send_request(stream, 100))?;
     streams.iter_mut().try_for_each(|stream| stream.read_exact(&mut [0; 100]))?;
     drop(streams);
     peer.truth(14)
@@ -72,20 +72,20 @@ fn closed_when_idle() -> Result<Truth> {
     peer.truth(2)
 }
 
-/// The first request may come late: only behind an answer the connection is idle.
+/// Applies the idle timeout after the first answer only, because the first request may come late.
 fn serve_until_idle(mut stream: TcpStream) -> io::Result<u64> {
     let served = serve_one(&mut stream);
     stream.set_read_timeout(Some(IDLE))?;
-    match wanted(&mut stream) {
+    match read_request(&mut stream) {
         None => Ok(served.into()),
-        Some(_) => Err(io::Error::other("the client asks again")),
+        Some(_) => Err(io::Error::other("the client sent another request")),
     }
 }
 
 fn ask_and_wait_for_end(peer: &Peer) -> Result<()> {
     let mut stream = peer.connect()?;
     ask(&mut stream, 100)?;
-    ensure!(read_to_end(&mut stream)? == 0, "the peer says more than its answer");
+    ensure!(read_to_end(&mut stream)? == 0, "the peer sent more than its answer");
     Ok(())
 }
 
@@ -101,14 +101,14 @@ fn large() -> Result<Truth> {
     left_unread(2 << 20, 1)
 }
 
-/// Reads the head alone, and closes when `there` bytes of the body have come.
-fn left_unread(body: u32, there: u64) -> Result<Truth> {
+/// Reads only the head, and closes once `arrived` bytes of the body have arrived.
+fn left_unread(body: u32, arrived: u64) -> Result<Truth> {
     let peer = Peer::new(serve)?;
     for _ in 0..3 {
         let mut stream = peer.connect()?;
-        request(&mut stream, HEAD_BYTES + body)?;
+        send_request(&mut stream, HEAD_BYTES + body)?;
         stream.read_exact(&mut [0; HEAD_BYTES as usize])?;
-        wait_for_bytes(&stream, there)?;
+        wait_for_bytes(&stream, arrived)?;
     }
     peer.truth(3)
 }

@@ -1,4 +1,4 @@
-//! What a watch said in JSON, asked port by port.
+//! The JSON output of a watch, queried by port.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 pub(crate) struct Report {
-    /// All between `start` and `summary`
+    /// All lines between `start` and `summary`.
     rows: Vec<Value>,
     pub(crate) summary: Value,
 }
@@ -16,21 +16,21 @@ impl Report {
         let parse =
             |line: String| serde_json::from_str(&line).with_context(|| format!("this line is not JSON: {line}"));
         let mut rows = lines.into_iter().map(parse).collect::<Result<Vec<Value>>>()?;
-        let summary = rows.pop().filter(|row| row["type"] == "summary").context("the last line is no summary")?;
+        let summary = rows.pop().filter(|row| row["type"] == "summary").context("the last line is not a summary")?;
         Ok(Self { rows, summary })
     }
 
-    /// Rows of a type and a port.
+    /// Rows of one type and port.
     pub(crate) fn rows<'a>(&'a self, kind: &'a str, port: u16) -> impl Iterator<Item = &'a Value> {
         self.rows.iter().filter(move |row| row["type"] == kind && row["port"] == port)
     }
 
-    /// A counter, over all groups of a port.
+    /// Sums a counter over all groups of a port.
     pub(crate) fn count(&self, port: u16, name: &str) -> u64 {
         self.groups(port).filter_map(|group| group[name].as_u64()).sum()
     }
 
-    /// Failures by error, over all groups of a port.
+    /// Failed connects by error, over all groups of a port.
     pub(crate) fn failures(&self, port: u16) -> BTreeMap<&str, u64> {
         let mut failures = BTreeMap::new();
         for (error, times) in self.groups(port).filter_map(|group| group["failures"].as_object()).flatten() {
@@ -39,7 +39,7 @@ impl Report {
         failures
     }
 
-    /// Closed connections in all buckets of lifetimes, over all groups of a port.
+    /// Closed connections in all lifetime buckets, over all groups of a port.
     pub(crate) fn lifetimes(&self, port: u16) -> u64 {
         let buckets = self.groups(port).filter_map(|group| group["lifetimes"].as_object());
         buckets.flatten().filter_map(|(_, connections)| connections.as_u64()).sum()

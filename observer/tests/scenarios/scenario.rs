@@ -1,49 +1,55 @@
-//! A scenario, the list of all, and how a set of hooks goes through them.
+//! What a scenario is, the list of all scenarios, and how they run under one hook set.
 
 use std::{thread::sleep, time::Duration};
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    avoidable, cgroups, connects, endings,
+    avoidable, bodies, cgroups, connects, endings,
     expected::{Close, Differences, Expected},
-    fast_open,
-    floods::{self, Flood},
+    fast_open, floods,
+    hook_set::HookSet,
     http, logins,
     machine::Machine,
     peer::Truth,
     pools,
-    recorded::Recorded,
+    recording::Recording,
     report::Report,
-    sight::Sight,
-    stories, tls, transfers,
+    tls, transfers,
     watch::Watch,
 };
 
-/// Some connections to one port, made on purpose.
+/// A few connections to one port, made on purpose. All scenarios share one watch.
 #[derive(Clone, Copy)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// Makes them, waits until they are over, and says what the listener has counted.
-    pub(crate) act: fn() -> Result<Truth>,
+    /// Makes the connections, waits until they are closed, and returns the listener's counts.
+    pub(crate) run: fn() -> Result<Truth>,
     pub(crate) expected: Expected,
 }
 
 impl Scenario {
-    /// All of its connects come through.
-    pub(crate) const fn of(name: &'static str, act: fn() -> Result<Truth>, closes: &'static [(u64, Close)]) -> Self {
-        Self { name, act, expected: Expected { failures: &[], closes } }
+    /// A scenario without failed connects.
+    pub(crate) const fn new(name: &'static str, run: fn() -> Result<Truth>, closes: &'static [(u64, Close)]) -> Self {
+        Self { name, run, expected: Expected { failures: &[], closes } }
     }
 }
 
-/// What came of a scenario.
+/// A scenario under a watch of its own.
+pub(crate) struct SoloScenario {
+    pub(crate) name: &'static str,
+    /// Returns the differences from the truth.
+    pub(crate) run: fn(&Machine, &HookSet) -> Result<Vec<String>>,
+}
+
+/// The result of a scenario.
 pub(crate) struct Outcome {
     name: &'static str,
     pub(crate) differences: Vec<String>,
 }
 
 impl Outcome {
-    /// An error is a difference too.
+    /// An error counts as a difference.
     pub(crate) fn new(name: &'static str, differences: Result<Vec<String>>) -> Self {
         Self { name, differences: differences.unwrap_or_else(|error| vec![format!("{error:#}")]) }
     }
@@ -58,11 +64,11 @@ impl Outcome {
     }
 }
 
-/// What is asked of the summary of the watch over all of them.
+/// The name of the check of the shared watch's summary.
 const SUMMARY: &str = "summary of all scenarios";
 
 fn all() -> impl Iterator<Item = Scenario> {
-    let connections = stories::ALL.iter().chain(endings::ALL).chain(connects::ALL).chain(fast_open::ALL);
+    let connections = bodies::ALL.iter().chain(endings::ALL).chain(connects::ALL).chain(fast_open::ALL);
     let uses = pools::ALL
         .iter()
         .chain(avoidable::ALL)
@@ -73,57 +79,56 @@ fn all() -> impl Iterator<Item = Scenario> {
     connections.chain(uses).copied()
 }
 
-/// Those that have a watch of their own.
-fn watched_alone() -> impl Iterator<Item = &'static Flood> {
-    floods::ALL.iter().chain(cgroups::ALL).chain(avoidable::WATCHED_ALONE)
+fn solo() -> impl Iterator<Item = &'static SoloScenario> {
+    floods::ALL.iter().chain(cgroups::ALL).chain(avoidable::SOLO)
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    all().map(|scenario| scenario.name).chain([SUMMARY]).chain(watched_alone().map(|flood| flood.name))
+    all().map(|scenario| scenario.name).chain([SUMMARY]).chain(solo().map(|scenario| scenario.name))
 }
 
-pub(crate) fn run_all(machine: &Machine, sight: &Sight, is_chosen: impl Fn(&str) -> bool) -> Vec<Outcome> {
+pub(crate) fn run_all(machine: &Machine, hooks: &HookSet, is_chosen: impl Fn(&str) -> bool) -> Vec<Outcome> {
     let scenarios: Vec<Scenario> = all().filter(|scenario| is_chosen(scenario.name)).collect();
-    let mut outcomes = if scenarios.is_empty() { Vec::new() } else { run_watched(&scenarios, sight) };
-    for flood in watched_alone().filter(|flood| is_chosen(flood.name)) {
-        outcomes.push(Outcome::new(flood.name, (flood.run)(machine, sight)));
+    let mut outcomes = if scenarios.is_empty() { Vec::new() } else { run_shared(&scenarios, hooks) };
+    for scenario in solo().filter(|scenario| is_chosen(scenario.name)) {
+        outcomes.push(Outcome::new(scenario.name, (scenario.run)(machine, hooks)));
     }
     outcomes
 }
 
-/// One watch over all of them.
-fn run_watched(scenarios: &[Scenario], sight: &Sight) -> Vec<Outcome> {
-    watched(scenarios, sight).unwrap_or_else(|error| vec![Outcome::new(SUMMARY, Err(error))])
+/// Runs the scenarios under one watch.
+fn run_shared(scenarios: &[Scenario], hooks: &HookSet) -> Vec<Outcome> {
+    try_run_shared(scenarios, hooks).unwrap_or_else(|error| vec![Outcome::new(SUMMARY, Err(error))])
 }
 
-fn watched(scenarios: &[Scenario], sight: &Sight) -> Result<Vec<Outcome>> {
-    let folder = tempfile::tempdir().context("a folder cannot be made")?;
+fn try_run_shared(scenarios: &[Scenario], hooks: &HookSet) -> Result<Vec<Outcome>> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let recording = folder.path().join("recording");
-    let record = recording.to_str().context("the folder has a strange name")?;
-    let watch = Watch::start(&sight.set, &["--record", record])?;
-    let truths: Vec<Result<Truth>> = scenarios.iter().map(|scenario| (scenario.act)()).collect();
+    let record = recording.to_str().context("the temporary folder's path is not UTF-8")?;
+    let watch = Watch::start(&hooks.name, &["--record", record])?;
+    let truths: Vec<Result<Truth>> = scenarios.iter().map(|scenario| (scenario.run)()).collect();
     // A socket may outlive its last close by a packet.
     sleep(Duration::from_millis(100));
     let report = watch.end()?;
-    let recorded = Recorded::read(&recording)?;
+    let recording = Recording::read(&recording)?;
     let judge = |(scenario, truth): (&Scenario, Result<Truth>)| {
-        let differences = truth.map(|truth| scenario.expected.differences(&truth, &report, &recorded, sight));
+        let differences = truth.map(|truth| scenario.expected.differences(&truth, &report, &recording, hooks));
         Outcome::new(scenario.name, differences)
     };
     let mut outcomes: Vec<Outcome> = scenarios.iter().zip(truths).map(judge).collect();
-    outcomes.push(Outcome::new(SUMMARY, Ok(summary(&report, sight))));
+    outcomes.push(Outcome::new(SUMMARY, Ok(check_summary(&report, hooks))));
     Ok(outcomes)
 }
 
-fn summary(report: &Report, sight: &Sight) -> Vec<String> {
+fn check_summary(report: &Report, hooks: &HookSet) -> Vec<String> {
     let mut all = Differences::default();
     let skips = report.total("hook_skips");
-    // Skips may happen on a quiet machine too; with these sets all are made good.
-    if skips == 0 || (sight.sockops && sight.sends) {
+    // The kernel may skip hooks on a quiet machine too. With these hook sets, later hooks make up for every skip.
+    if skips == 0 || (hooks.has_sockops && hooks.sees_sends) {
         all.flag("complete", true, &report.summary["complete"]);
     }
-    all.number("events_lost", 0, report.total("events_lost"));
-    all.number("untracked", 0, report.total("untracked"));
+    all.count("events_lost", 0, report.total("events_lost"));
+    all.count("untracked", 0, report.total("untracked"));
     all.flag("exact", report.total("inexact") == 0, &report.summary["exact"]);
     all.0
 }

@@ -1,4 +1,4 @@
-//! What `std::net` cannot do with a socket: options, a chosen local address, a connect that is tried again.
+//! Socket operations that `std::net` lacks: options, a chosen local address, and connecting the same socket again.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -15,20 +15,20 @@ use rustix::{
 
 use crate::peer::{eventually, next_port};
 
-/// A TCP socket over IPv4 that does nothing yet.
+/// A new TCP socket over IPv4, neither bound nor connected.
 pub(crate) fn socket() -> Result<OwnedFd> {
     socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).context("cannot make a socket")
 }
 
-/// Connects a socket, which has to give this outcome.
+/// Connects a socket and checks the outcome.
 pub(crate) fn connect(socket: impl AsFd, address: SocketAddr, expected: Result<(), Errno>) -> Result<()> {
     let outcome = rustix::net::connect(socket, &address);
     ensure!(outcome == expected, "connecting to {address} gave {outcome:?}, not {expected:?}");
     Ok(())
 }
 
-/// Begins to connect and does not wait.
-pub(crate) fn begin_to_connect(address: SocketAddr) -> Result<OwnedFd> {
+/// Starts a connect without waiting for it.
+pub(crate) fn begin_connect(address: SocketAddr) -> Result<OwnedFd> {
     let socket = socket()?;
     ioctl_fionbio(&socket, true)?;
     connect(&socket, address, Err(Errno::INPROGRESS))?;
@@ -39,7 +39,7 @@ pub(crate) fn local_address(socket: impl AsFd) -> Result<SocketAddr> {
     Ok(getsockname(socket)?.try_into()?)
 }
 
-/// A socket at this address, which others may share.
+/// A socket bound to this address, which other sockets may share.
 pub(crate) fn bound(address: SocketAddr) -> Result<OwnedFd> {
     let socket = socket()?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
@@ -47,45 +47,45 @@ pub(crate) fn bound(address: SocketAddr) -> Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A port at which nobody listens, until [`Closed::open`] does.
-pub(crate) struct Closed {
+/// A bound port that refuses connects until [`ClosedPort::listen`].
+pub(crate) struct ClosedPort {
     socket: OwnedFd,
     pub(crate) address: SocketAddr,
 }
 
-impl Closed {
+impl ClosedPort {
     pub(crate) fn new() -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, next_port()?));
         Ok(Self { socket: bound(address)?, address })
     }
 
-    /// `queue`: how many connections wait to be accepted before one more has no answer, less one
+    /// Starts to listen. `backlog + 1` connections may wait to be accepted; the next SYN gets no answer
     /// (`sk_acceptq_is_full()`, include/net/sock.h).
-    pub(crate) fn open(self, queue: i32) -> Result<TcpListener> {
-        listen(&self.socket, queue)?;
+    pub(crate) fn listen(self, backlog: i32) -> Result<TcpListener> {
+        listen(&self.socket, backlog)?;
         Ok(TcpListener::from(self.socket))
     }
 }
 
-/// Makes close send a reset.
+/// Makes `close` send a RST.
 pub(crate) fn reset_on_close(socket: impl AsFd) -> rustix::io::Result<()> {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO))
 }
 
-/// Waits until at least this many bytes are there to be read.
+/// Waits until at least this many bytes can be read.
 pub(crate) fn wait_for_bytes(socket: impl AsFd, bytes: u64) -> Result<()> {
-    eventually("the answer is there", || ioctl_fionread(&socket).is_ok_and(|there| there >= bytes))
+    eventually("the answer has arrived", || ioctl_fionread(&socket).is_ok_and(|unread| unread >= bytes))
 }
 
-/// Waits until there is one to accept.
+/// Waits until a connection can be accepted.
 pub(crate) fn wait_for_connection(listener: &TcpListener) -> Result<()> {
-    wait_for(listener, PollFlags::IN).context("no connection comes")
+    wait_for(listener, PollFlags::IN).context("no connection to accept")
 }
 
-/// Waits until both sides have ended what they send (`tcp_poll()`, net/ipv4/tcp.c).
+/// Waits until both sides have sent a FIN (`tcp_poll()`, net/ipv4/tcp.c).
 pub(crate) fn wait_for_hangup(socket: impl AsFd) -> Result<()> {
-    // It is reported without being asked for.
-    wait_for(socket, PollFlags::HUP).context("the other side has not ended")
+    // poll(2) reports POLLHUP without it being requested.
+    wait_for(socket, PollFlags::HUP).context("the other side has not closed")
 }
 
 fn wait_for(socket: impl AsFd, event: PollFlags) -> Result<()> {

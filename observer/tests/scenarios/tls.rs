@@ -1,5 +1,6 @@
-//! Connections in the shape of TLS: the hello is whole, and of all other records the heads and sizes are right. A
-//! handshake is no exchange; what is behind it counts. Where sends are not seen, each turn of it looks like one.
+//! Connections that look like TLS: the `ClientHello` is complete, and all other records have real headers and sizes. A
+//! handshake is not an exchange; what follows it counts. Without hooks that see sends, each turn of the handshake looks
+//! like an exchange.
 
 mod hello;
 mod offered;
@@ -10,7 +11,7 @@ use anyhow::Result;
 use crate::{
     dialogue::{
         Line::{self, Answer, Client, ClientInParts, Peer, PeerUnread},
-        at_once, speak,
+        play, read_at_once,
     },
     expected::Close,
     http::tunnel,
@@ -19,58 +20,66 @@ use crate::{
 };
 use hello::Hello;
 use records::{
-    ALERT, HANDSHAKE, by_record, change_cipher_spec, data, data12, filled, finished, finished12, goodbye, goodbye12,
-    padded, record,
+    ALERT, HANDSHAKE, change_cipher_spec, close_notify, close_notify12, data, data12, filled, finished, finished12,
+    padded, read_by_record, record,
 };
 
-const TLS: Close = Close { protocol: "tls", application: None, ..Close::USUAL };
+const TLS: Close = Close { protocol: "tls", application: None, ..Close::TYPICAL };
 
-/// Three requests behind a handshake of one turn, as most have it.
-const USUAL: Close = Close { exchanges: 3, turns: Some(4), ..TLS };
-/// Behind one of two turns.
-const LONGER: Close = Close { turns: Some(5), ..USUAL };
+/// Three requests after a handshake of one turn, which is the common case.
+const THREE_REQUESTS: Close = Close { exchanges: 3, turns: Some(4), ..TLS };
+/// Three requests after a handshake of two turns.
+const TWO_TURNS: Close = Close { turns: Some(5), ..THREE_REQUESTS };
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
     ALL.iter().chain(offered::ALL)
 }
 
 const ALL: &[Scenario] = &[
-    Scenario::of("TLS 1.3", tickets_with_the_answer, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, read in large pieces", read_at_once, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, tickets read on their own", tickets_alone, &[(1, LONGER)]),
-    Scenario::of("TLS 1.3, tickets sent with the first answer", tickets_late, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, a certificate of the client's", certificate, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, a certificate of the client's, each record sent alone", certificate_alone, &[(1, USUAL)]),
-    Scenario::of(
-        "TLS 1.3, a certificate of the client's and Finished in one record",
-        certificate_packed,
-        &[(1, Close { exact: false, ..USUAL })],
+    Scenario::new("TLS 1.3", tickets_with_the_answer, &[(1, THREE_REQUESTS)]),
+    Scenario::new("TLS 1.3, read in large pieces", large_reads, &[(1, THREE_REQUESTS)]),
+    Scenario::new("TLS 1.3, tickets read alone", tickets_alone, &[(1, TWO_TURNS)]),
+    Scenario::new("TLS 1.3, tickets sent with the first answer", tickets_late, &[(1, THREE_REQUESTS)]),
+    Scenario::new("TLS 1.3, client certificate", certificate, &[(1, THREE_REQUESTS)]),
+    Scenario::new(
+        "TLS 1.3, client certificate, each record in its own send",
+        certificate_alone,
+        &[(1, THREE_REQUESTS)],
     ),
-    Scenario::of("TLS 1.3, a certificate of the client's, each record a buffer", certificate_parts, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, the hello asked for again", hello_again, &[(1, LONGER)]),
-    Scenario::of("TLS 1.3, the cipher not changed", cipher_not_changed, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, the request sent with Finished", request_with_finished, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3, the request a buffer behind Finished", request_behind_finished, &[(1, USUAL)]),
-    // A goodbye that is answered: the fifth turn.
-    Scenario::of("TLS 1.3, closed in order by both", goodbyes, &[(1, LONGER)]),
-    Scenario::of("TLS 1.3, early data", early_data, &[(1, Close { exchanges: 2, exact: false, ..TLS })]),
-    Scenario::of("TLS 1.2", tls12, &[(1, LONGER)]),
-    Scenario::of("TLS 1.2, resumed", resumed12, &[(1, USUAL)]),
-    Scenario::of("TLS 1.3 through a proxy's tunnel", through_tunnel, &[(1, LONGER)]),
-    Scenario::of(
-        "a TLS handshake that the client refuses",
+    Scenario::new(
+        "TLS 1.3, client certificate and Finished in one record",
+        certificate_packed,
+        &[(1, Close { exact: false, ..THREE_REQUESTS })],
+    ),
+    Scenario::new(
+        "TLS 1.3, client certificate, each record in its own buffer",
+        certificate_parts,
+        &[(1, THREE_REQUESTS)],
+    ),
+    Scenario::new("TLS 1.3, HelloRetryRequest", hello_retry_request, &[(1, TWO_TURNS)]),
+    Scenario::new("TLS 1.3, no ChangeCipherSpec", cipher_not_changed, &[(1, THREE_REQUESTS)]),
+    Scenario::new("TLS 1.3, request sent with Finished", request_with_finished, &[(1, THREE_REQUESTS)]),
+    Scenario::new("TLS 1.3, request in a buffer after Finished", request_behind_finished, &[(1, THREE_REQUESTS)]),
+    // The answered close_notify is the fifth turn.
+    Scenario::new("TLS 1.3, close_notify from both sides", closed_by_both, &[(1, TWO_TURNS)]),
+    Scenario::new("TLS 1.3, early data", early_data, &[(1, Close { exchanges: 2, exact: false, ..TLS })]),
+    Scenario::new("TLS 1.2", tls12, &[(1, TWO_TURNS)]),
+    Scenario::new("TLS 1.2, resumed", resumed12, &[(1, THREE_REQUESTS)]),
+    Scenario::new("TLS 1.3 through a proxy tunnel", through_tunnel, &[(1, TWO_TURNS)]),
+    Scenario::new(
+        "TLS handshake refused by the client",
         refused,
         &[(1, Close { exchanges: 0, turns: Some(1), ..TLS })],
     ),
 ];
 
-/// The server's hello, and what it has encrypted: extensions, certificate, verification, Finished.
+/// `ServerHello`, then the encrypted extensions, certificate, verification and Finished.
 fn server_flight() -> Vec<u8> {
     [filled(HANDSHAKE, 122), change_cipher_spec(), data(10), data(2500), data(264), finished()].concat()
 }
 
 /// `HelloRetryRequest`.
-fn retried() -> Vec<u8> {
+fn hello_retry() -> Vec<u8> {
     [filled(HANDSHAKE, 88), change_cipher_spec()].concat()
 }
 
@@ -78,13 +87,13 @@ fn tickets() -> Vec<u8> {
     [data(233), data(233)].concat()
 }
 
-/// The handshake up to the tickets, which have come and are not read yet.
+/// The handshake up to the tickets, which have arrived unread.
 fn handshake(hello: Hello) -> Vec<Line> {
-    handshake_ending([Client([change_cipher_spec(), finished()].concat())], hello)
+    handshake_with_end([Client([change_cipher_spec(), finished()].concat())], hello)
 }
 
-/// With such an end of the client's.
-fn handshake_ending(end: impl IntoIterator<Item = Line>, hello: Hello) -> Vec<Line> {
+/// The same handshake, with these lines as the client's last flight.
+fn handshake_with_end(end: impl IntoIterator<Item = Line>, hello: Hello) -> Vec<Line> {
     let mut lines = vec![Client(hello.bytes()), Peer(server_flight())];
     lines.extend(end);
     lines.push(PeerUnread(tickets()));
@@ -95,29 +104,32 @@ fn answer() -> Line {
     Answer([data(100), data(1000)].concat())
 }
 
-/// So many requests with their answers.
+/// A number of requests with their answers.
 fn requests(count: usize) -> impl Iterator<Item = Line> {
     (0..count).flat_map(|_| [Client(data(200)), answer()])
 }
 
-/// Three requests, and the alert of a close in order.
+/// Appends three requests and a close_notify, and plays the lines.
 fn use_and_close(mut lines: Vec<Line>) -> Result<Truth> {
     lines.extend(requests(3));
-    lines.push(Client(goodbye()));
-    speak(lines, by_record)
+    lines.push(Client(close_notify()));
+    play(lines, read_by_record)
 }
 
 fn tickets_with_the_answer() -> Result<Truth> {
-    use_and_close(handshake(Hello::USUAL))
+    use_and_close(handshake(Hello::TYPICAL))
 }
 
-fn read_at_once() -> Result<Truth> {
-    speak(handshake(Hello::USUAL).into_iter().chain(requests(3)).chain([Client(goodbye())]).collect(), at_once)
+fn large_reads() -> Result<Truth> {
+    play(
+        handshake(Hello::TYPICAL).into_iter().chain(requests(3)).chain([Client(close_notify())]).collect(),
+        read_at_once,
+    )
 }
 
 fn tickets_alone() -> Result<Truth> {
     use_and_close(vec![
-        Client(Hello::USUAL.bytes()),
+        Client(Hello::TYPICAL.bytes()),
         Peer(server_flight()),
         Client([change_cipher_spec(), finished()].concat()),
         Peer(tickets()),
@@ -126,53 +138,54 @@ fn tickets_alone() -> Result<Truth> {
 
 fn tickets_late() -> Result<Truth> {
     let finished = Client([change_cipher_spec(), finished()].concat());
-    let mut lines = vec![Client(Hello::USUAL.bytes()), Peer(server_flight()), finished];
+    let mut lines = vec![Client(Hello::TYPICAL.bytes()), Peer(server_flight()), finished];
     lines.extend([Client(data(200)), Peer(tickets()), answer()]);
     lines.extend(requests(2));
-    lines.push(Client(goodbye()));
-    speak(lines, by_record)
+    lines.push(Client(close_notify()));
+    play(lines, read_by_record)
 }
 
-/// Certificate, verification and Finished, behind the change of the cipher.
-fn certified() -> [Vec<u8>; 4] {
+/// `ChangeCipherSpec`, certificate, verification and Finished.
+fn client_flight() -> [Vec<u8>; 4] {
     [change_cipher_spec(), data(1200), data(264), finished()]
 }
 
 fn certificate() -> Result<Truth> {
-    use_and_close(handshake_ending([Client(certified().concat())], Hello::USUAL))
+    use_and_close(handshake_with_end([Client(client_flight().concat())], Hello::TYPICAL))
 }
 
-/// As Java does it.
+/// Java sends these records like this.
 fn certificate_alone() -> Result<Truth> {
-    let mut lines = handshake_ending(certified().map(Client), Hello::USUAL);
+    let mut lines = handshake_with_end(client_flight().map(Client), Hello::TYPICAL);
     lines.extend((0..3).flat_map(|_| [Client(padded(200)), answer()]));
     lines.push(Client(padded(2)));
-    speak(lines, by_record)
+    play(lines, read_by_record)
 }
 
-/// As BoringSSL, NSS and rustls do it: a request may be another part of the handshake, for all that is seen.
+/// BoringSSL, NSS and rustls do this. The next request could be another part of the handshake, so the connection is
+/// marked.
 fn certificate_packed() -> Result<Truth> {
-    use_and_close(handshake_ending([Client([change_cipher_spec(), data(1400)].concat())], Hello::USUAL))
+    use_and_close(handshake_with_end([Client([change_cipher_spec(), data(1400)].concat())], Hello::TYPICAL))
 }
 
-/// As rustls did it.
+/// Older rustls did this.
 fn certificate_parts() -> Result<Truth> {
-    use_and_close(handshake_ending([ClientInParts(certified().to_vec())], Hello::USUAL))
+    use_and_close(handshake_with_end([ClientInParts(client_flight().to_vec())], Hello::TYPICAL))
 }
 
-fn hello_again() -> Result<Truth> {
+fn hello_retry_request() -> Result<Truth> {
     let mut lines = vec![
-        Client(Hello::USUAL.bytes()),
-        Peer(retried()),
-        Client([change_cipher_spec(), Hello::USUAL.bytes()].concat()),
+        Client(Hello::TYPICAL.bytes()),
+        Peer(hello_retry()),
+        Client([change_cipher_spec(), Hello::TYPICAL.bytes()].concat()),
     ];
     lines.extend([Peer(server_flight()), Client(finished()), PeerUnread(tickets())]);
     use_and_close(lines)
 }
 
-/// Without the id of a session, and with a hash of 48 bytes.
+/// Without a session id, and with a hash of 48 bytes.
 fn cipher_not_changed() -> Result<Truth> {
-    use_and_close(handshake_ending([Client(data(4 + 48))], Hello { has_session: false, ..Hello::USUAL }))
+    use_and_close(handshake_with_end([Client(data(4 + 48))], Hello { has_session: false, ..Hello::TYPICAL }))
 }
 
 fn request_with_finished() -> Result<Truth> {
@@ -184,43 +197,43 @@ fn request_behind_finished() -> Result<Truth> {
 }
 
 fn request_sent_by(first: Line) -> Result<Truth> {
-    let mut lines = vec![Client(Hello::USUAL.bytes()), Peer(server_flight()), first, Peer(tickets()), answer()];
+    let mut lines = vec![Client(Hello::TYPICAL.bytes()), Peer(server_flight()), first, Peer(tickets()), answer()];
     lines.extend(requests(2));
-    lines.push(Client(goodbye()));
-    speak(lines, by_record)
+    lines.push(Client(close_notify()));
+    play(lines, read_by_record)
 }
 
-fn goodbyes() -> Result<Truth> {
-    let mut lines = handshake(Hello::USUAL);
+fn closed_by_both() -> Result<Truth> {
+    let mut lines = handshake(Hello::TYPICAL);
     lines.extend(requests(3));
-    lines.extend([Client(goodbye()), Peer(goodbye())]);
-    speak(lines, by_record)
+    lines.extend([Client(close_notify()), Peer(close_notify())]);
+    play(lines, read_by_record)
 }
 
-/// A request before the server has said anything (0-RTT), which it answers with its flight.
+/// A request before the server's first flight (0-RTT). The server answers it after the flight.
 fn early_data() -> Result<Truth> {
     let mut lines = vec![
-        Client(Hello::USUAL.bytes()),
+        Client(Hello::TYPICAL.bytes()),
         Client([change_cipher_spec(), data(200)].concat()),
         PeerUnread(server_flight()),
         answer(),
-        // The end of early data is a message without a body.
+        // EndOfEarlyData has no body.
         Client([data(4), finished()].concat()),
     ];
     lines.extend(requests(1));
-    lines.push(Client(goodbye()));
-    speak(lines, by_record)
+    lines.push(Client(close_notify()));
+    play(lines, read_by_record)
 }
 
 fn use_and_close12(mut lines: Vec<Line>) -> Result<Truth> {
     lines.extend((0..3).flat_map(|_| [Client(data12(200)), Answer([data12(100), data12(1000)].concat())]));
-    lines.push(Client(goodbye12()));
-    speak(lines, by_record)
+    lines.push(Client(close_notify12()));
+    play(lines, read_by_record)
 }
 
 fn tls12() -> Result<Truth> {
     use_and_close12(vec![
-        Client(Hello::USUAL.bytes()),
+        Client(Hello::TYPICAL.bytes()),
         Peer([filled(HANDSHAKE, 61), filled(HANDSHAKE, 2500), filled(HANDSHAKE, 4)].concat()),
         Client([filled(HANDSHAKE, 37), change_cipher_spec(), finished12()].concat()),
         Peer([change_cipher_spec(), finished12()].concat()),
@@ -229,20 +242,20 @@ fn tls12() -> Result<Truth> {
 
 fn resumed12() -> Result<Truth> {
     use_and_close12(vec![
-        Client(Hello::USUAL.bytes()),
+        Client(Hello::TYPICAL.bytes()),
         Peer([filled(HANDSHAKE, 90), change_cipher_spec(), finished12()].concat()),
         Client([change_cipher_spec(), finished12()].concat()),
     ])
 }
 
 fn through_tunnel() -> Result<Truth> {
-    let mut lines = handshake(Hello::USUAL);
+    let mut lines = handshake(Hello::TYPICAL);
     lines.extend(requests(3));
-    lines.push(Client(goodbye()));
-    speak(tunnel(lines), at_once)
+    lines.push(Client(close_notify()));
+    play(tunnel(lines), read_at_once)
 }
 
-/// The certificate does not please the client, which says so and goes.
+/// The client rejects the certificate with an alert and closes.
 fn refused() -> Result<Truth> {
-    speak(vec![Client(Hello::USUAL.bytes()), Peer(server_flight()), Client(record(ALERT, &[2, 48]))], by_record)
+    play(vec![Client(Hello::TYPICAL.bytes()), Peer(server_flight()), Client(record(ALERT, &[2, 48]))], read_by_record)
 }

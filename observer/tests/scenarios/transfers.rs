@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 
 use crate::{
-    expected::{Close, Expected},
+    expected::Close,
     messages::{ask, read_to_end, serve},
     peer::{Peer, Truth},
     scenario::Scenario,
@@ -22,34 +22,22 @@ const LOG: &[u8] = b"POST /log HTTP/1.1\r\nContent-Length: 50\r\n\r\n";
 const THANKS: &[u8; 6] = b"thanks";
 
 pub(crate) const ALL: &[Scenario] = &[
-    Scenario { name: "one-way", act: one_way, expected: Expected { failures: &[], closes: &[(1, Close::USUAL)] } },
-    Scenario {
-        name: "one-way, in no protocol that is known",
-        act: one_way_unrecognised,
-        expected: Expected { failures: &[], closes: &[(1, Close::UNRECOGNISED)] },
-    },
-    Scenario {
-        name: "sendfile",
-        act: send_file,
-        expected: Expected { failures: &[], closes: &[(1, Close { exchanges: 2, ..Close::USUAL })] },
-    },
-    Scenario {
-        name: "500 connections at once",
-        act: many_at_once,
-        expected: Expected { failures: &[], closes: &[(500, Close { exchanges: 2, ..Close::USUAL })] },
-    },
+    Scenario::new("one-way sender", one_way, &[(1, Close::TYPICAL)]),
+    Scenario::new("one-way sender, unrecognised protocol", one_way_unrecognised, &[(1, Close::UNRECOGNISED)]),
+    Scenario::new("sendfile", send_file, &[(1, Close { exchanges: 2, ..Close::TYPICAL })]),
+    Scenario::new("500 connections at once", many_at_once, &[(500, Close { exchanges: 2, ..Close::TYPICAL })]),
 ];
 
-/// Who only sends has one exchange, by definition.
+/// A connection that only sends has one exchange, by definition.
 fn one_way() -> Result<Truth> {
-    logged(LOG)
+    send_logs(LOG)
 }
 
 fn one_way_unrecognised() -> Result<Truth> {
-    logged(b"")
+    send_logs(b"")
 }
 
-fn logged(head: &'static [u8]) -> Result<Truth> {
+fn send_logs(head: &'static [u8]) -> Result<Truth> {
     let peer = Peer::new(|mut stream| Ok((read_to_end(&mut stream)? == head.len() + 50).into()))?;
     let mut stream = peer.connect()?;
     stream.write_all(head)?;
@@ -60,10 +48,10 @@ fn logged(head: &'static [u8]) -> Result<Truth> {
     peer.truth(1)
 }
 
-/// Uploads from a file: a head, and then pages that no copy is made of. Before 6.5 these go through
+/// Uploads a file: a head, then pages that are sent without a copy. Before Linux 6.5 these go through
 /// `do_tcp_sendpages()`.
 fn send_file() -> Result<Truth> {
-    let peer = Peer::new(take_uploads)?;
+    let peer = Peer::new(serve_uploads)?;
     let mut file = File::from(memfd_create("upload", MemfdFlags::CLOEXEC)?);
     file.write_all(&vec![b'.'; UPLOAD_BYTES])?;
     let mut stream = peer.connect()?;
@@ -72,7 +60,7 @@ fn send_file() -> Result<Truth> {
         let mut offset = 0;
         while offset < UPLOAD_BYTES as u64 {
             let left = UPLOAD_BYTES - offset as usize;
-            ensure!(sendfile(&stream, &file, Some(&mut offset), left)? > 0, "the file has ended early");
+            ensure!(sendfile(&stream, &file, Some(&mut offset), left)? > 0, "the file ended early");
         }
         stream.read_exact(&mut [0; THANKS.len()])?;
     }
@@ -80,14 +68,14 @@ fn send_file() -> Result<Truth> {
     peer.truth(1)
 }
 
-fn take_uploads(mut stream: TcpStream) -> io::Result<u64> {
+fn serve_uploads(mut stream: TcpStream) -> io::Result<u64> {
     let mut upload = vec![0; UPLOAD.len() + UPLOAD_BYTES];
-    let mut taken = 0;
+    let mut served = 0;
     while stream.read_exact(&mut upload).is_ok() {
         stream.write_all(THANKS)?;
-        taken += 1;
+        served += 1;
     }
-    Ok(taken)
+    Ok(served)
 }
 
 fn many_at_once() -> Result<Truth> {

@@ -1,4 +1,4 @@
-//! The program under test, with `-o json`: attached when a watch is there, ended by Ctrl-C, never left behind.
+//! Runs the program under test with `-o json`: waits until it is attached, ends it with SIGINT, and kills it on drop.
 
 use std::{
     env,
@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use crate::{peer::PORTS, report::Report};
 
-/// Emulated processors are slow.
-const TO_START: Duration = Duration::from_mins(1);
-const TO_END: Duration = Duration::from_secs(30);
+/// A minute, because emulated processors are slow.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Watch {
     tool: Child,
@@ -37,21 +37,24 @@ impl Watch {
         let stdout = BufReader::new(tool.stdout.take().context("the tool has no output")?);
         let (sender, lines) = channel();
         let watch = Self { tool, lines };
-        // A pipe that nobody reads would fill.
+        // The thread drains the pipe, or it would fill and block the tool.
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let start = watch.lines.recv_timeout(TO_START).context("the tool does not say that it is attached")?;
+        let start = watch.lines.recv_timeout(START_TIMEOUT).context("the tool did not report that it is attached")?;
         let start: Value = serde_json::from_str(&start).with_context(|| format!("this line is not JSON: {start}"))?;
-        let taken: Vec<Value> = hooks.split(',').map(Value::from).collect();
-        ensure!(start["type"] == "start" && start["hooks"] == Value::from(taken), "the tool has begun with {start}");
+        let attached: Vec<Value> = hooks.split(',').map(Value::from).collect();
+        ensure!(
+            start["type"] == "start" && start["hooks"] == Value::from(attached),
+            "the tool started with other hooks: {start}"
+        );
         Ok(watch)
     }
 
-    /// Stops the tool, so that it reads no rows, until [`Watch::go_on`].
+    /// Stops the tool until [`Watch::resume`]. It reads no rows meanwhile.
     pub(crate) fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    pub(crate) fn go_on(&self) -> Result<()> {
+    pub(crate) fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
 
@@ -59,16 +62,16 @@ impl Watch {
         kill_process(Pid::from_child(&self.tool), signal).with_context(|| format!("cannot send {signal:?} to the tool"))
     }
 
-    /// Ends the watch; what it has said.
+    /// Ends the watch and returns its output.
     pub(crate) fn end(mut self) -> Result<Report> {
         self.signal(Signal::INT)?;
-        let end = Instant::now() + TO_END;
+        let end = Instant::now() + END_TIMEOUT;
         let status = loop {
             if let Some(status) = self.tool.try_wait()? {
                 break status;
             }
             if Instant::now() > end {
-                bail!("the tool has not ended within {TO_END:?}");
+                bail!("the tool did not end within {END_TIMEOUT:?}");
             }
             thread::sleep(Duration::from_millis(5));
         };
@@ -79,7 +82,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // Fails only when it has ended and has been waited for.
+        // These fail only if the tool has already been waited for.
         let _ = self.tool.kill();
         let _ = self.tool.wait();
     }

@@ -6,7 +6,10 @@ use aya::{
 };
 
 use super::{Loader, map, refused};
-use crate::kernel::{HookSet, cgroup, hooks, inventory::Inventory};
+use crate::{
+    host::cgroup,
+    kernel::{HookSet, hooks, inventory::Inventory},
+};
 
 /// What lists sockets that are there already.
 pub(crate) const ITERATOR_KIND: &str = "iterator";

@@ -17,8 +17,8 @@ fn unread_long_bodies_are_diagnosed_as_response_not_read() {
     assert_advice(diagnosis, "io.Copy(io.Discard, res.Body)");
     // The notice came as soon as the diagnosis was known.
     let notices = report.of_type("notice");
-    let diagnoses: Vec<_> = notices.iter().filter(|row| row["kind"] == "diagnosis").collect();
-    let [notice] = diagnoses[..] else { panic!("expected one notice: {notices:#?}") };
+    let reported: Vec<_> = notices.iter().filter(|row| row["kind"] == "diagnosis").collect();
+    let [notice] = reported[..] else { panic!("expected one notice: {notices:#?}") };
     assert!(notice["message"].as_str().is_some_and(|message| message.contains("closed by this process")), "{notice:#}");
 }
 

@@ -1,7 +1,8 @@
-// Java's clients of the matrix: "http1" is java.net.http.HttpClient that speaks HTTP/1.1, "http2" the same as it comes,
-// which offers HTTP/2, and "url" is HttpURLConnection.
+// Clients of the matrix with Java: "http1" is java.net.http.HttpClient limited to HTTP/1.1, "http2" is the same with its
+// defaults, which offer HTTP/2, and "url" is HttpURLConnection.
 //
-// Each line on standard input is a cell, with a client of its own; the answer is how many of its requests succeeded.
+// Each line on standard input is a cell, which gets a client of its own. For each cell, the program prints how many
+// requests succeeded.
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -107,7 +108,7 @@ public final class MatrixClient {
         threads.shutdown();
     }
 
-    /** Certificates are not verified, nor the names in them. */
+    /** Verifies neither certificates nor the names in them. */
     static SSLContext trusting() throws Exception {
         var trusting = new X509ExtendedTrustManager() {
             public void checkClientTrusted(X509Certificate[] chain, String type) {}
@@ -139,7 +140,7 @@ public final class MatrixClient {
             error.printStackTrace();
             code = 1;
         }
-        // The clients' own threads would go on, and their connections with them.
+        // The clients' own threads and connections would keep the process alive.
         System.exit(code);
     }
 

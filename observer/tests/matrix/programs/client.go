@@ -1,7 +1,8 @@
-// Go's net/http, as a client of the matrix: "http1" speaks HTTP/1.1, "http2" offers HTTP/2 as well, and takes it for
-// granted in the clear.
+// A client of the matrix with Go's net/http: "http1" speaks HTTP/1.1, "http2" offers HTTP/2 as well and speaks it from
+// the start in the clear.
 //
-// Each line on standard input is a cell, with a transport of its own; the answer is how many of its requests succeeded.
+// Each line on standard input is a cell, which gets a transport of its own. For each cell, the program prints how many
+// requests succeeded.
 package main
 
 import (
@@ -52,7 +53,7 @@ func (c cell) request(client *http.Client) error {
 		method, body = http.MethodPost, bytes.NewReader(make([]byte, c.upload))
 	}
 	if c.chunked {
-		// Of a reader that is not known, net/http does not know the length.
+		// net/http does not know the length of a MultiReader, so it sends chunks.
 		body = io.MultiReader(body)
 	}
 	request, err := http.NewRequest(method, c.url, body)

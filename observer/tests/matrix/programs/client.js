@@ -1,7 +1,8 @@
-// Node's clients of the matrix: "keep-alive" and "close" are http and https with an agent that keeps connections or does
-// not, "fetch" is the global fetch, and "http2" is the module of that name.
+// Clients of the matrix with Node: "keep-alive" and "close" use http and https with an agent that keeps connections or
+// does not, "fetch" uses the global fetch, and "http2" the module of that name.
 //
-// Each line on standard input is a cell, with an agent of its own; the answer is how many of its requests succeeded.
+// Each line on standard input is a cell, which gets an agent of its own. For each cell, the program prints how many
+// requests succeeded.
 'use strict';
 const http = require('node:http');
 const http2 = require('node:http2');
@@ -25,7 +26,7 @@ function write(request, cell) {
   request.end(cell.upload && !cell.chunked ? Buffer.alloc(cell.upload) : undefined);
 }
 
-// How many bytes of the answer came, if it is to be read.
+// Reads the answer if the cell says so, and returns the number of bytes; destroys it otherwise.
 async function receive(answer, cell) {
   let received = 0;
   if (cell.read) for await (const data of answer) received += data.length;
@@ -51,7 +52,7 @@ function agent(keepAlive) {
 }
 
 function fetcher(cell) {
-  // A body that is a stream can be sent once.
+  // A stream can be sent only once, so each request gets a new body.
   const upload = () => ({
     method: 'POST',
     body: cell.chunked ? stream(cell.upload) : Buffer.alloc(cell.upload),
@@ -119,7 +120,7 @@ async function main() {
     });
     console.log(times);
   }
-  // The connections of fetch are nobody's to close.
+  // The connections of fetch stay open and would keep the process alive.
   process.exit();
 }
 

@@ -1,6 +1,6 @@
-# Python's requests, as a client of the matrix: "session" has a Session for all requests of a cell, "none" has none.
+# A client of the matrix with Python's requests: "session" uses one Session for all requests of a cell, "none" uses none.
 #
-# Each line on standard input is a cell; the answer is how many of its requests succeeded.
+# Each line on standard input is a cell. For each cell, the program prints how many requests succeeded.
 import sys
 import time
 import warnings
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-# That certificates are not verified.
+# requests warns about unverified certificates.
 warnings.simplefilter("ignore")
 
 

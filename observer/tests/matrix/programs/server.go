@@ -1,8 +1,8 @@
-// The servers of the matrix, which count the truth: a listener a cell, and for each connection how many requests the
-// handler was given on it.
+// The server of the matrix. It has a listener for each cell, and counts the requests that the handler gets on each
+// connection.
 //
-// A line of JSON on standard input asks for a listener, and is answered by its address. When standard input ends, it says
-// what each has counted.
+// Each line of JSON on standard input configures a listener, and the server prints the listener's address. At the end of
+// standard input it prints the counts of all listeners.
 package main
 
 import (
@@ -31,36 +31,36 @@ import (
 
 var versions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
-// What a cell needs.
-type wish struct {
-	// "" is HTTP in the clear
+// The configuration of a listener.
+type config struct {
+	// Empty for HTTP in the clear.
 	TLS   string `json:"tls"`
 	HTTP2 bool   `json:"http2"`
-	// Connections that are idle for so long are closed; 0 is never
+	// Idle timeout of connections; 0 for none.
 	IdleMs int `json:"idle_ms"`
 }
 
 type connection struct {
 	Client   string `json:"client"`
 	Requests int    `json:"requests"`
-	// Not net/http's any more
-	taken bool
+	// Handed over by net/http.
+	hijacked bool
 }
 
-// What one listener has counted.
+// The counts of a listener.
 type truth struct {
 	mutex sync.Mutex
-	// As ConnState tells
+	// Counted by the ConnState hook.
 	Accepted int `json:"accepted"`
 	Closed   int `json:"closed"`
-	// How many of the requests came by HTTP/2
+	// Requests over HTTP/2.
 	HTTP2       int           `json:"http2"`
 	Connections []*connection `json:"connections"`
 }
 
 type key struct{}
 
-func (t *truth) begin(ctx context.Context, conn net.Conn) context.Context {
+func (t *truth) trackConnection(ctx context.Context, conn net.Conn) context.Context {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	connection := &connection{Client: conn.RemoteAddr().String()}
@@ -77,7 +77,7 @@ func (t *truth) find(conn net.Conn) int {
 	panic("ConnContext comes before ConnState")
 }
 
-func (t *truth) count(conn net.Conn, state http.ConnState) {
+func (t *truth) trackState(conn net.Conn, state http.ConnState) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	switch state {
@@ -86,7 +86,7 @@ func (t *truth) count(conn net.Conn, state http.ConnState) {
 	case http.StateClosed:
 		t.Closed++
 	case http.StateHijacked:
-		t.Connections[t.find(conn)].taken = true
+		t.Connections[t.find(conn)].hijacked = true
 	}
 }
 
@@ -102,7 +102,7 @@ func (t *truth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return number
 	}
 	if uploaded, err := io.Copy(io.Discard, r.Body); err != nil || uploaded != number("upload") {
-		http.Error(w, "not the whole upload", http.StatusBadRequest)
+		http.Error(w, "the upload is incomplete", http.StatusBadRequest)
 		return
 	}
 	time.Sleep(time.Duration(number("delay")) * time.Millisecond)
@@ -113,48 +113,48 @@ func (t *truth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(make([]byte, number("body")))
 }
 
-func (t *truth) isOver() bool {
+func (t *truth) allClosed() bool {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	return t.Closed == t.Accepted
 }
 
-// HTTP/2 in the clear, from clients who know or who ask for an Upgrade. It takes the connection from net/http, and comes
-// back when that is over.
-func (t *truth) inTheClear() http.Handler {
+// HTTP/2 in the clear, with prior knowledge or after an Upgrade. The handler hijacks the connection from net/http and
+// returns when the connection is closed.
+func (t *truth) h2cHandler() http.Handler {
 	handler := h2c.NewHandler(t, new(http2.Server))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
-		if r.Context().Value(key{}).(*connection).taken {
+		if r.Context().Value(key{}).(*connection).hijacked {
 			t.Closed++
 		}
 	})
 }
 
-func (t *truth) serve(listener net.Listener, w wish, certificate tls.Certificate) {
+func (t *truth) serve(listener net.Listener, c config, certificate tls.Certificate) {
 	server := http.Server{
 		Handler:     t,
-		ConnContext: t.begin,
-		ConnState:   t.count,
-		IdleTimeout: time.Duration(w.IdleMs) * time.Millisecond,
+		ConnContext: t.trackConnection,
+		ConnState:   t.trackState,
+		IdleTimeout: time.Duration(c.IdleMs) * time.Millisecond,
 		ErrorLog:    log.New(io.Discard, "", 0),
 	}
-	if !w.HTTP2 {
-		// Not nil and empty: only http/1.1 is chosen, whatever is offered.
+	if !c.HTTP2 {
+		// An empty map that is not nil disables HTTP/2.
 		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
-	if w.TLS == "" {
-		if w.HTTP2 {
-			server.Handler = t.inTheClear()
+	if c.TLS == "" {
+		if c.HTTP2 {
+			server.Handler = t.h2cHandler()
 		}
 		check(server.Serve(listener))
 	}
 	server.TLSConfig = &tls.Config{
 		Certificates: []tls.Certificate{certificate},
-		MinVersion:   versions[w.TLS],
-		MaxVersion:   versions[w.TLS],
+		MinVersion:   versions[c.TLS],
+		MaxVersion:   versions[c.TLS],
 	}
 	check(server.ServeTLS(listener, "", ""))
 }
@@ -164,7 +164,7 @@ func certificate() tls.Certificate {
 	check(err)
 	template := x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		// Java takes none without a name.
+		// Java rejects a certificate without a name.
 		Subject:  pkix.Name{CommonName: "localhost"},
 		NotAfter: time.Now().Add(time.Hour),
 	}
@@ -179,31 +179,31 @@ func check(err error) {
 	}
 }
 
-func say(what any) {
-	check(json.NewEncoder(os.Stdout).Encode(what))
+func printJSON(value any) {
+	check(json.NewEncoder(os.Stdout).Encode(value))
 }
 
 func main() {
 	certificate := certificate()
 	truths := []*truth{}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		var w wish
-		check(json.Unmarshal(lines.Bytes(), &w))
+		var c config
+		check(json.Unmarshal(lines.Bytes(), &c))
 		listener, err := net.Listen("tcp", os.Args[1]+":0")
 		check(err)
 		truth := &truth{Connections: []*connection{}}
 		truths = append(truths, truth)
-		go truth.serve(listener, w, certificate)
-		say(listener.Addr().String())
+		go truth.serve(listener, c, certificate)
+		printJSON(listener.Addr().String())
 	}
-	// What the clients left has to be accepted and seen to end first.
+	// Wait for the last connections of the clients to be accepted and closed.
 	time.Sleep(100 * time.Millisecond)
 	end := time.Now().Add(5 * time.Second)
 	for _, truth := range truths {
-		for !truth.isOver() && time.Now().Before(end) {
+		for !truth.allClosed() && time.Now().Before(end) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		truth.mutex.Lock()
 	}
-	say(truths)
+	printJSON(truths)
 }

@@ -1,0 +1,101 @@
+//! Names of the wire's values, as JSON and people read them. JSON readers rely on them.
+
+use std::net::IpAddr;
+
+use compact_str::CompactString;
+
+use super::{Application, Cause, Failure, TIME_WAIT, Why};
+
+/// What netstat calls a state (include/net/tcp_states.h).
+pub fn state_name(state: u16) -> &'static str {
+    match state {
+        1 => "ESTABLISHED",
+        2 => "SYN_SENT",
+        3 => "SYN_RECV",
+        4 => "FIN_WAIT1",
+        5 => "FIN_WAIT2",
+        TIME_WAIT => "TIME_WAIT",
+        7 => "CLOSE",
+        8 => "CLOSE_WAIT",
+        9 => "LAST_ACK",
+        10 => "LISTEN",
+        11 => "CLOSING",
+        _ => "UNKNOWN",
+    }
+}
+
+/// Every [`Failure`] that has a name.
+pub const FAILURES: [Failure; 7] = [
+    Failure::Refused,
+    Failure::TimedOut,
+    Failure::HostUnreachable,
+    Failure::NetworkUnreachable,
+    Failure::Reset,
+    Failure::AddressNotAvailable,
+    Failure::Abandoned,
+];
+
+/// Every [`Why`].
+pub const WHYS: [Why; tcp_reuse_watch_ebpf::WHYS] = [Why::First, Why::Concurrency, Why::Replaced, Why::MissedReuse];
+
+/// Every [`Cause`] that is known.
+pub const CAUSES: [Cause; 10] = [
+    Cause::Unused,
+    Cause::ProcessExit,
+    Cause::ResetByPeer,
+    Cause::UnreadResponse,
+    Cause::Aborted,
+    Cause::TimedOut,
+    Cause::ClosedAfterResponse,
+    Cause::ServerClosedAfterResponse,
+    Cause::ClientIdle,
+    Cause::ServerIdle,
+];
+
+/// What the buckets of lifetimes are called, by where they end.
+pub const LIFETIMES: [&str; tcp_reuse_watch_ebpf::LIFETIMES] =
+    ["1ms", "10ms", "100ms", "1s", "10s", "1m", "10m", "1h", "longer"];
+
+/// Why a connection was opened.
+pub fn why_name(why: Why) -> &'static str {
+    match why {
+        Why::First => "first",
+        Why::Concurrency => "concurrency",
+        Why::Replaced => "replaced",
+        Why::MissedReuse => "missed-reuse",
+    }
+}
+
+/// What a connection ended by.
+pub fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Unknown => "unknown",
+        Cause::Unused => "unused",
+        Cause::ProcessExit => "process-exit",
+        Cause::ResetByPeer => "reset-by-peer",
+        Cause::UnreadResponse => "unread-response",
+        Cause::Aborted => "aborted",
+        Cause::TimedOut => "timed-out",
+        Cause::ClosedAfterResponse => "closed-after-response",
+        Cause::ServerClosedAfterResponse => "server-closed-after-response",
+        Cause::ClientIdle => "client-idle",
+        Cause::ServerIdle => "server-idle",
+    }
+}
+
+/// The application with this name.
+pub fn application_named(name: &str) -> Application {
+    let is_named = |application: &Application| application.name() == Some(name);
+    Application::ALL.iter().copied().find(is_named).unwrap_or(Application::Unknown)
+}
+
+/// An address as the kernel side keeps it, IPv4 as IPv4.
+pub fn address(bytes: [u8; 16]) -> IpAddr {
+    IpAddr::from(bytes).to_canonical()
+}
+
+/// A process's name from its NUL-padded bytes; None if it is not known.
+pub fn name(comm: [u8; 16]) -> Option<CompactString> {
+    let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
+    (end > 0).then(|| CompactString::from_utf8_lossy(&comm[..end]))
+}

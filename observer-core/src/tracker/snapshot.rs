@@ -1,0 +1,226 @@
+//! A watch at one moment, as plain data for the views.
+
+use std::{cmp::Reverse, net::IpAddr, sync::Arc};
+
+use compact_str::CompactString;
+use foldhash::HashMap;
+
+use crate::{
+    diagnosis::{Diagnosis, Subject, certain_diagnoses, diagnose},
+    group::{Counts, History, Pool, Spoken},
+    model::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, address, name},
+    runtime::Runtime,
+};
+
+/// Further rows are merged into one, so that no view grows without bound.
+const MAX_GROUPS: usize = 10_000;
+
+/// The groups always add up to the totals.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub duration_us: u64,
+    pub totals: Counts,
+    pub loss: LossSample,
+    /// Sockets by destination and state. None if they cannot be listed.
+    pub states: Option<Vec<SocketState>>,
+    /// The most exchanges first.
+    pub groups: Vec<GroupRow>,
+}
+
+/// A process and a destination; or ended processes of one name and a destination; or the overflow row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRow {
+    /// None for the overflow row, which has many processes and destinations.
+    pub name: Option<Arc<GroupName>>,
+    /// The number of processes. None: unknown.
+    pub processes: Option<u64>,
+    /// None for the kernel and for several processes.
+    pub pid: Option<u32>,
+    /// The kernel's key while the process runs. None for several processes.
+    pub key: Option<GroupKey>,
+    /// None if unknown, `Runtime::Unknown` if the processes differ.
+    pub runtime: Option<Runtime>,
+    /// The container or the systemd unit, else the path of the cgroup. None if unknown, or if the processes differ.
+    pub cgroup: Option<Arc<str>>,
+    pub spoken: Spoken,
+    pub counts: Counts,
+    pub history: Arc<History>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupName {
+    /// None: unknown.
+    pub process: Option<CompactString>,
+    pub remote: IpAddr,
+    pub port: u16,
+}
+
+impl GroupRow {
+    fn new(group: &GroupSample, history: Arc<History>) -> Self {
+        let GroupKey { tgid, addr, port, .. } = group.key;
+        let is_overflow = group.key == tcp_reuse_watch_ebpf::OVERFLOW;
+        Self {
+            name: (!is_overflow).then(|| {
+                let process = name(group.counters.comm);
+                Arc::new(GroupName { process, remote: address(addr), port })
+            }),
+            processes: (!is_overflow).then_some(1),
+            pid: (tgid > 0).then_some(tgid),
+            key: Some(group.key),
+            runtime: group.runtime,
+            cgroup: group.cgroup.clone(),
+            spoken: Spoken::of(group.counters.application),
+            counts: Counts::from(&group.counters),
+            history,
+        }
+    }
+
+    /// Why its connections were not reused: problems first, then by confidence.
+    pub fn diagnoses(&self) -> Vec<Diagnosis> {
+        diagnose(self.subject())
+    }
+
+    /// The certain ones among them. Cheap if there are none.
+    pub(super) fn certain_diagnoses(&self) -> impl Iterator<Item = Diagnosis> {
+        certain_diagnoses(self.subject())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        let Self { counts, history, runtime, processes, spoken, .. } = self;
+        Subject { counts, history, runtime: *runtime, processes: *processes, spoken: *spoken }
+    }
+
+    /// Adds another row, of the same name or of any.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
+        (self.pid, self.key) = (None, None);
+        self.runtime = match (self.runtime, other.runtime) {
+            (Some(one), Some(another)) if one != another => Some(Runtime::Unknown),
+            (one, another) => one.or(another),
+        };
+        if self.cgroup != other.cgroup {
+            self.cgroup = None;
+        }
+        self.spoken = self.spoken.and(other.spoken);
+        self.counts += other.counts;
+        Arc::make_mut(&mut self.history).absorb(&other.history);
+    }
+}
+
+/// Groups of ended processes, merged by name and destination. Bounded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folded {
+    rows: HashMap<Option<Arc<GroupName>>, GroupRow>,
+}
+
+impl Folded {
+    /// Returns the name under which the group was added.
+    pub(super) fn add(&mut self, group: &GroupSample, history: Arc<History>) -> Option<Arc<GroupName>> {
+        let mut row = GroupRow::new(group, history);
+        row.key = None;
+        if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.name) {
+            (row.name, row.processes) = (None, None);
+        }
+        let name = row.name.clone();
+        match self.rows.get_mut(&row.name) {
+            Some(present) => present.absorb(&row),
+            None => {
+                self.rows.insert(row.name.clone(), row);
+            }
+        }
+        name
+    }
+
+    pub(super) fn history_of(&mut self, name: Option<&Arc<GroupName>>) -> Option<&mut Arc<History>> {
+        self.rows.get_mut(&name.cloned()).map(|row| &mut row.history)
+    }
+}
+
+/// The rows of all groups, ended processes merged. The most exchanges first.
+pub(super) fn rows(
+    live: &[GroupSample],
+    mut folded: Folded,
+    histories: &HashMap<GroupKey, Arc<History>>,
+) -> Vec<GroupRow> {
+    let mut groups = Vec::with_capacity(live.len());
+    for group in live {
+        let history = histories.get(&group.key).cloned().unwrap_or_default();
+        if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
+            folded.add(group, history);
+        } else {
+            groups.push(GroupRow::new(group, history));
+        }
+    }
+    groups.extend(folded.rows.into_values());
+    groups.retain(|group| !group.counts.is_empty());
+    groups.sort_by_cached_key(|group| {
+        (group.name.is_none(), Reverse((group.counts.exchanges(), group.counts.opened)), group.name.clone(), group.pid)
+    });
+    merge_beyond(&mut groups, MAX_GROUPS);
+    groups
+}
+
+impl Snapshot {
+    pub(super) fn new(
+        duration_ns: i64,
+        groups: Vec<GroupRow>,
+        loss: LossSample,
+        states: Option<Vec<SocketState>>,
+    ) -> Self {
+        let mut totals = Counts::default();
+        for group in &groups {
+            totals += group.counts;
+        }
+        Self { duration_us: duration_ns.max(0).cast_unsigned() / 1000, totals, loss, states, groups }
+    }
+
+    /// Sockets in TIME_WAIT: this side closed first, and the kernel holds their ports for a minute.
+    pub fn time_wait(&self) -> Option<u64> {
+        let states = self.states.as_ref()?;
+        Some(states.iter().filter(|state| state.state == TIME_WAIT).map(|state| state.sockets).sum())
+    }
+
+    /// Whether no row was lost, no connection went untracked, and no skipped hook was left unrecovered.
+    pub fn is_complete(&self) -> bool {
+        self.loss.rows == 0 && self.are_counts_complete()
+    }
+
+    /// Whether no count was lost.
+    fn are_counts_complete(&self) -> bool {
+        let LossSample { counts, unrecovered_skips, .. } = self.loss;
+        self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
+    }
+
+    /// Whether the numbers of this pool are exact: no count was lost, and its connections are interchangeable.
+    pub fn is_exact_pool(&self, pool: &Pool) -> bool {
+        self.are_counts_complete() && pool.is_exact()
+    }
+
+    /// Whether no connection went untracked, and each can be counted exactly.
+    pub fn is_exact(&self) -> bool {
+        self.loss.connections() == 0 && self.loss.counts == 0 && self.totals.is_exact()
+    }
+}
+
+/// Merges the rows beyond `most` into an overflow row.
+fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
+    if groups.len() <= most {
+        return;
+    }
+    let mut rest = GroupRow {
+        name: None,
+        processes: None,
+        pid: None,
+        key: None,
+        runtime: None,
+        cgroup: None,
+        spoken: Spoken::default(),
+        counts: Counts::default(),
+        history: Arc::default(),
+    };
+    for group in groups.drain(most..) {
+        rest.absorb(&group);
+    }
+    // An overflow row sorts last, so it was among the merged rows.
+    groups.push(rest);
+}

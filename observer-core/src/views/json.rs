@@ -1,0 +1,366 @@
+//! `-o json`: one object a line. A contract (schema 1): fields and types are only ever added, and what is unknown is
+//! null, never absent. What later versions will know is here as null already.
+
+mod row;
+mod time;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::{Serialize, Serializer};
+
+use super::{View, advice, evidence, failure_name};
+use crate::{
+    diagnosis::{Confidence, Diagnosis},
+    group::Counts,
+    model::{About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, state_name, why_name},
+    tracker::{GroupRow, Row, Snapshot},
+};
+use time::Time;
+
+const SCHEMA: u32 = 1;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Serialize)]
+struct Start<'a> {
+    r#type: &'static str,
+    schema: u32,
+    version: &'static str,
+    time: Time,
+    hooks: &'a [String],
+    hooks_not_taken: &'a [String],
+    kernel: &'a str,
+    ports: &'a [String],
+    pre_existing: u64,
+}
+
+#[derive(Serialize)]
+struct Notice<'a> {
+    r#type: &'static str,
+    time: Time,
+    kind: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    r#type: &'static str,
+    schema: u32,
+    version: &'static str,
+    duration_us: u64,
+    hooks: &'a [String],
+    kernel: &'a str,
+    complete: bool,
+    exact: bool,
+    totals: Totals,
+    groups: Vec<Group<'a>>,
+    sockets: Option<Vec<Sockets>>,
+}
+
+/// What netstat shows of a destination, at the end of the watch.
+#[derive(Serialize)]
+struct Sockets {
+    remote: IpAddr,
+    port: u16,
+    states: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Counters {
+    opened: u64,
+    failed: u64,
+    closed: u64,
+    open: u64,
+    unused: u64,
+    exchanges: u64,
+    new: u64,
+    reused: u64,
+    reuse_ratio: Option<f64>,
+    missed: u64,
+    pre_existing: u64,
+    inexact: u64,
+    marked: u64,
+    asked: Option<u64>,
+    needed: Option<u64>,
+    avoidable: Option<u64>,
+    avoidable_exact: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    #[serde(flatten)]
+    counters: Counters,
+    time_wait: Option<u64>,
+    events_lost: u64,
+    untracked: u64,
+    hook_skips: u64,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    process: Option<&'a str>,
+    pid: Option<u32>,
+    processes: Option<u64>,
+    remote: Option<IpAddr>,
+    port: Option<u16>,
+    cgroup: Option<&'a str>,
+    application: Option<&'static str>,
+    overflow: bool,
+    #[serde(flatten)]
+    counters: Counters,
+    why: BTreeMap<&'static str, u64>,
+    closes: BTreeMap<&'static str, u64>,
+    failures: BTreeMap<String, u64>,
+    exchanges_per_connection: Histogram,
+    lifetimes: Lifetimes,
+    diagnoses: Vec<DiagnosisObject>,
+}
+
+#[derive(Serialize)]
+struct DiagnosisObject {
+    cause: &'static str,
+    confidence: &'static str,
+    healthy: bool,
+    connections: u64,
+    values: BTreeMap<&'static str, u64>,
+    evidence: String,
+    advice: String,
+}
+
+#[derive(Serialize)]
+struct Histogram {
+    #[serde(rename = "1")]
+    one: u64,
+    #[serde(rename = "2-9")]
+    to_9: u64,
+    #[serde(rename = "10-99")]
+    to_99: u64,
+    #[serde(rename = "100-999")]
+    to_999: u64,
+    #[serde(rename = "1000+")]
+    more: u64,
+}
+
+/// Closed connections by lifetime, in the order of the buckets.
+struct Lifetimes([u64; LIFETIMES.len()]);
+
+impl Serialize for Lifetimes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(LIFETIMES.iter().zip(self.0))
+    }
+}
+
+impl Counters {
+    fn new(snapshot: &Snapshot, counts: &Counts) -> Self {
+        let pool = &counts.pool;
+        Self {
+            opened: counts.opened,
+            failed: counts.failed(),
+            closed: counts.closed,
+            open: counts.open(),
+            unused: counts.unused,
+            exchanges: counts.exchanges(),
+            new: counts.new,
+            reused: counts.reused,
+            reuse_ratio: counts.reuse_ratio(),
+            missed: counts.missed(),
+            pre_existing: counts.pre_existing,
+            inexact: counts.inexact,
+            marked: counts.marked,
+            asked: pool.asked(),
+            needed: pool.needed(),
+            avoidable: pool.avoidable(),
+            avoidable_exact: pool.avoidable().map(|_| snapshot.is_exact_pool(pool)),
+        }
+    }
+}
+
+impl<'a> Group<'a> {
+    fn new(snapshot: &Snapshot, row: &'a GroupRow) -> Self {
+        let name = row.name.as_ref();
+        let [one, to_9, to_99, to_999, more] = row.counts.exchanges_per_connection;
+        let failures = FAILURES
+            .into_iter()
+            .map(|failure| (failure_name(failure, 0), row.counts.failures[failure as usize]))
+            .chain([("other".into(), row.counts.failures[Failure::Other as usize])])
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        Self {
+            process: name.and_then(|name| name.process.as_deref()),
+            pid: row.pid,
+            processes: row.processes,
+            remote: name.map(|name| name.remote),
+            port: name.map(|name| name.port),
+            cgroup: row.cgroup.as_deref(),
+            application: row.spoken.name(),
+            overflow: name.is_none(),
+            counters: Counters::new(snapshot, &row.counts),
+            why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
+            closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
+            failures,
+            exchanges_per_connection: Histogram { one, to_9, to_99, to_999, more },
+            lifetimes: Lifetimes(row.counts.lifetimes),
+            diagnoses: row.diagnoses().into_iter().map(DiagnosisObject::from).collect(),
+        }
+    }
+}
+
+impl From<Diagnosis> for DiagnosisObject {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self {
+            cause: diagnosis.finding().name(),
+            confidence: match diagnosis.confidence {
+                Confidence::Certain => "certain",
+                Confidence::Likely => "likely",
+                Confidence::Possible => "possible",
+            },
+            healthy: diagnosis.finding().is_healthy(),
+            connections: diagnosis.connections,
+            values: diagnosis.evidence.values().into_iter().collect(),
+            evidence: evidence::sentence(&diagnosis.evidence),
+            advice: advice::sentence(&diagnosis),
+        }
+    }
+}
+
+fn sockets(states: &[SocketState]) -> Vec<Sockets> {
+    let mut remotes: BTreeMap<(IpAddr, u16), BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for SocketState { remote, port, state, sockets } in states {
+        *remotes.entry((*remote, *port)).or_default().entry(state_name(*state)).or_default() += sockets;
+    }
+    remotes.into_iter().map(|((remote, port), states)| Sockets { remote, port, states }).collect()
+}
+
+/// Those of these counts that are not 0.
+fn named<const N: usize>(counts: [(&'static str, u64); N]) -> BTreeMap<&'static str, u64> {
+    counts.into_iter().filter(|(_, n)| *n > 0).collect()
+}
+
+fn line(object: &impl Serialize) -> String {
+    // Serialising plain structs to memory cannot fail: no map has keys that are no strings, and nothing is written.
+    let mut line = serde_json::to_string(object).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+pub struct JsonView;
+
+impl View for JsonView {
+    fn start(&self, about: &About) -> String {
+        line(&Start {
+            r#type: "start",
+            schema: SCHEMA,
+            version: VERSION,
+            time: Time(about.started_unix_ns),
+            hooks: &about.hooks,
+            hooks_not_taken: &about.not_taken,
+            kernel: &about.kernel,
+            ports: &about.ports,
+            pre_existing: about.pre_existing,
+        })
+    }
+
+    fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
+        row::write(row, waiting);
+    }
+
+    fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String {
+        line(&Notice { r#type: "notice", time: Time(unix_ns), kind, message })
+    }
+
+    fn summary(&self, about: &About, snapshot: &Snapshot) -> String {
+        line(&Summary {
+            r#type: "summary",
+            schema: SCHEMA,
+            version: VERSION,
+            duration_us: snapshot.duration_us,
+            hooks: &about.hooks,
+            kernel: &about.kernel,
+            complete: snapshot.is_complete(),
+            exact: snapshot.is_exact(),
+            totals: Totals {
+                counters: Counters::new(snapshot, &snapshot.totals),
+                time_wait: snapshot.time_wait(),
+                events_lost: snapshot.loss.rows,
+                untracked: snapshot.loss.connections(),
+                hook_skips: snapshot.loss.hook_skips,
+            },
+            groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
+            sockets: snapshot.states.as_deref().map(sockets),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tcp_reuse_watch_ebpf::pool;
+
+    use super::*;
+    use crate::{
+        model::{Application, GroupKey, GroupSample, Sample},
+        tracker::Tracker,
+    };
+
+    /// The summary of a watch whose groups have these counters, each in a process of its own.
+    fn summary(counters: &[crate::model::GroupCounters]) -> Value {
+        let mut tracker = Tracker::new(0, 10);
+        let groups = counters.iter().zip(1..).map(|(counters, tgid)| GroupSample {
+            key: GroupKey { tgid, ..GroupKey::default() },
+            counters: *counters,
+            ended: false,
+            process_ended: false,
+            runtime: None,
+            cgroup: None,
+        });
+        tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
+        serde_json::from_str(&JsonView.summary(&About::default(), &tracker.snapshot(0))).unwrap()
+    }
+
+    #[test]
+    fn avoidable_connections_are_null_where_they_were_not_counted() {
+        let numbers =
+            |object: &Value| ["asked", "needed", "avoidable", "avoidable_exact"].map(|name| object[name].clone());
+        let counted = |bits| {
+            let mut counters = crate::model::GroupCounters {
+                opened: 5,
+                asked: 4,
+                pool: pool::COUNTED | bits,
+                ..crate::model::GroupCounters::default()
+            };
+            counters.most_serving[1] = 3;
+            counters
+        };
+        let old = crate::model::GroupCounters { opened: 5, ..crate::model::GroupCounters::default() };
+        assert_eq!(numbers(&summary(&[old])["totals"]), [json!(null), json!(null), json!(null), json!(null)]);
+        assert_eq!(numbers(&summary(&[counted(0)])["totals"]), [json!(4), json!(3), json!(1), json!(true)]);
+        let mixed = summary(&[counted(pool::MIXED), counted(0)]);
+        assert_eq!(numbers(&mixed["totals"]), [json!(8), json!(6), json!(2), json!(false)]);
+        let exact = mixed["groups"].as_array().unwrap().iter().filter(|group| group["avoidable_exact"] == true);
+        assert_eq!(exact.count(), 1);
+    }
+
+    #[test]
+    fn a_group_says_what_it_speaks_and_how_many_of_its_connections_are_marked() {
+        let counters = |opened, marked, application| crate::model::GroupCounters {
+            opened,
+            marked,
+            application,
+            ..crate::model::GroupCounters::default()
+        };
+        let said = summary(&[
+            counters(4, 0, Application::Http1 as u64),
+            counters(3, 3, Application::Nats as u64),
+            counters(2, 1, tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS),
+            counters(1, 0, 0),
+        ]);
+        let groups: Vec<Value> = said["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| json!([group["application"], group["marked"], group["inexact"]]))
+            .collect();
+        assert_eq!(groups, [json!(["http1", 0, 0]), json!(["nats", 3, 0]), json!([null, 1, 0]), json!([null, 0, 0])]);
+        assert_eq!((&said["totals"]["marked"], &said["exact"]), (&json!(4), &json!(false)));
+        assert_eq!(summary(&[counters(1, 0, 0)])["exact"], true);
+    }
+}

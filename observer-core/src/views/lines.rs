@@ -1,0 +1,235 @@
+//! `-o lines`: a line a connection, and at the end a table and one sentence.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::{
+    View, advice, evidence,
+    words::{self, caveats, confidence, names, netstat, plural, ratio, time, watched},
+    wrap::push_wrapped,
+};
+use crate::{
+    group::Counts,
+    model::About,
+    printable::printable,
+    tracker::{Row, Snapshot},
+};
+
+/// Rows of the table; what is beyond is one row.
+const MAX_TABLE_ROWS: usize = 30;
+
+/// Diagnoses of a group.
+const MAX_DIAGNOSES: usize = 3;
+
+pub struct LinesView;
+
+impl View for LinesView {
+    fn start(&self, about: &About) -> String {
+        let mut text = format!("watching {}, Ctrl-C ends\n", what(about));
+        if about.pre_existing > 0 {
+            let _ = writeln!(text, "{} open already", plural(about.pre_existing, "connection is", "connections are"));
+        }
+        text
+    }
+
+    fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
+        waiting.extend_from_slice(words::row(row).as_bytes());
+        waiting.push(b'\n');
+    }
+
+    fn notice(&self, unix_ns: i64, _kind: &str, message: &str) -> String {
+        format!("{} notice {}\n", time(unix_ns), printable(message))
+    }
+
+    fn summary(&self, _about: &About, snapshot: &Snapshot) -> String {
+        let mut text = String::from("\n");
+        if !snapshot.groups.is_empty() {
+            let table = table(snapshot).to_string();
+            for line in table.lines() {
+                let _ = writeln!(text, "{}", line.trim_end());
+            }
+            text.push('\n');
+        }
+        text.push_str(&diagnoses(snapshot));
+        for line in netstat(snapshot).into_iter().chain(caveats(snapshot)) {
+            let _ = writeln!(text, "{line}");
+        }
+        text.push_str(&sentence(snapshot));
+        text.push('\n');
+        text
+    }
+}
+
+/// What was watched, for a watch that is over.
+pub fn watch_is_over(about: &About) -> String {
+    format!("watched {}\n", what(about))
+}
+
+/// What is watched, and by what.
+fn what(about: &About) -> String {
+    printable(&format!("{} (Linux {}, {})", watched(about), about.kernel, about.hooks.join(" + ")))
+}
+
+const AVOIDABLE: &str = "AVOIDABLE";
+
+/// A column, and whether it is shown where it holds nothing but zeros.
+struct Column {
+    title: &'static str,
+    always: bool,
+    value: fn(&Counts) -> Option<u64>,
+}
+
+const COLUMNS: [Column; 10] = [
+    Column { title: "BEFORE", always: false, value: |counts| Some(counts.pre_existing) },
+    Column { title: "OPENED", always: true, value: |counts| Some(counts.opened) },
+    Column { title: "FAILED", always: false, value: |counts| Some(counts.failed()) },
+    Column { title: "CLOSED", always: false, value: |counts| Some(counts.closed) },
+    Column { title: "OPEN", always: false, value: |counts| Some(counts.open()) },
+    Column { title: "UNUSED", always: false, value: |counts| Some(counts.unused) },
+    Column { title: "EXCHANGES", always: true, value: |counts| Some(counts.exchanges()) },
+    Column { title: "NEW", always: true, value: |counts| Some(counts.new) },
+    Column { title: "REUSED", always: true, value: |counts| Some(counts.reused) },
+    Column { title: AVOIDABLE, always: false, value: |counts| counts.pool.avoidable() },
+];
+
+fn table(snapshot: &Snapshot) -> Table {
+    let columns: Vec<&Column> =
+        COLUMNS.iter().filter(|column| column.always || (column.value)(&snapshot.totals) > Some(0)).collect();
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    let titles = columns.iter().map(|column| column.title);
+    table.set_header(["PROCESS", "REMOTE"].into_iter().chain(titles).chain(["RATIO"]));
+    let mut add = |process: String, remote: String, counts: &Counts| {
+        let numbers = columns.iter().map(|column| {
+            let is_exact = match column.title {
+                "EXCHANGES" | "NEW" | "REUSED" => counts.is_exact(),
+                AVOIDABLE => snapshot.is_exact_pool(&counts.pool),
+                _ => true,
+            };
+            match (column.value)(counts) {
+                Some(number) => format!("{}{number}", words::approximately(is_exact)),
+                None => "–".into(),
+            }
+        });
+        table.add_row([process, remote].into_iter().chain(numbers).chain([ratio(counts)]));
+    };
+    // One row too many is better shown than called "1 more".
+    let shown = if snapshot.groups.len() > MAX_TABLE_ROWS + 1 { MAX_TABLE_ROWS } else { snapshot.groups.len() };
+    for group in &snapshot.groups[..shown] {
+        let (process, remote) = names(group);
+        add(process, remote, &group.counts);
+    }
+    let rest = &snapshot.groups[shown..];
+    if !rest.is_empty() {
+        let mut counts = Counts::default();
+        for group in rest {
+            counts += group.counts;
+        }
+        add(format!("({} more)", rest.len()), String::new(), &counts);
+    }
+    if snapshot.groups.len() > 1 {
+        add("total".into(), String::new(), &snapshot.totals);
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((u16::from(index > 0), u16::from(index < 2)));
+        if index >= 2 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn sentence(snapshot: &Snapshot) -> String {
+    let totals = &snapshot.totals;
+    if totals.exchanges() == 0 {
+        if totals.is_empty() {
+            return "no connections".into();
+        }
+        let opened = plural(totals.opened, "connection", "connections");
+        let none = if totals.is_exact() { "no exchanges".into() } else { words::exchanges(0, false) };
+        return format!("{none}: {opened} opened, {} failed{}", totals.failed(), enough(snapshot));
+    }
+    let approximately = words::approximately(totals.is_exact());
+    let mut remotes: Vec<_> = snapshot.groups.iter().map(|group| names(group).1).collect();
+    remotes.sort_unstable();
+    remotes.dedup();
+    let to = match remotes.as_slice() {
+        [remote] if !remote.is_empty() => remote.clone(),
+        _ => plural(remotes.len() as u64, "destination", "destinations"),
+    };
+    format!(
+        "{} to {to}: {approximately}{}, {approximately}{} reused{}",
+        words::exchanges(totals.exchanges(), totals.is_exact()),
+        plural(totals.new, "on a new connection", "on new connections"),
+        totals.reused,
+        enough(snapshot)
+    )
+}
+
+/// How many connections would have been enough, if more have asked something.
+fn enough(snapshot: &Snapshot) -> String {
+    let Counts { pool, .. } = &snapshot.totals;
+    match (pool.needed(), pool.avoidable(), snapshot.totals.missed()) {
+        (Some(needed), Some(avoidable @ 1..), _) => {
+            let approximately = words::approximately(snapshot.is_exact_pool(pool));
+            let needed = plural(needed, "connection", "connections");
+            format!("; {approximately}{needed} would have been enough ({approximately}{avoidable} avoidable)")
+        }
+        (_, _, missed @ 1..) => format!("; {missed} opened while an idle one was there"),
+        _ => String::new(),
+    }
+}
+
+/// Why connections were not reused: evidence and advice, of the first groups.
+fn diagnoses(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    for group in &snapshot.groups[..snapshot.groups.len().min(MAX_TABLE_ROWS)] {
+        for diagnosis in group.diagnoses().iter().take(MAX_DIAGNOSES) {
+            let (process, remote) = names(group);
+            let finding = diagnosis.finding().name();
+            let _ = writeln!(text, "{process} → {remote}: {finding}{}", confidence(diagnosis));
+            text.push_str("  ");
+            push_wrapped(&mut text, &printable(&evidence::sentence(&diagnosis.evidence)), 2);
+            text.push_str("  → ");
+            push_wrapped(&mut text, &printable(&advice::sentence(diagnosis)), 4);
+        }
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{GroupCounters, GroupKey, GroupSample, Sample},
+        tracker::Tracker,
+    };
+
+    fn summary(counters: &GroupCounters) -> String {
+        let counters = *counters;
+        let mut tracker = Tracker::new(0, 10);
+        let key = GroupKey { tgid: 1, ..GroupKey::default() };
+        let group = GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None };
+        tracker.sample(Sample { groups: vec![group], ..Sample::default() });
+        LinesView.summary(&About::default(), &tracker.snapshot(0))
+    }
+
+    #[test]
+    fn a_marked_connection_marks_what_others_have_counted() {
+        let said = summary(&GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..GroupCounters::default() });
+        for words in ["≈10", "≈2", "≈8", "≈ 1 connection cannot be counted exactly", "≈10 exchanges to"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+
+    #[test]
+    fn no_exchanges_are_marked_too() {
+        let said = |marked| summary(&GroupCounters { opened: 3, marked, ..GroupCounters::default() });
+        assert!(said(0).ends_with("\nno exchanges: 3 connections opened, 0 failed\n"), "{}", said(0));
+        assert!(said(1).ends_with("\n≈0 exchanges: 3 connections opened, 0 failed\n"), "{}", said(1));
+    }
+}

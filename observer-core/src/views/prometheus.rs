@@ -1,0 +1,180 @@
+//! What Prometheus reads: every metric, its name, type and labels. Names are a contract.
+
+mod text;
+
+pub use text::Format;
+
+use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
+
+use super::failure_name;
+use crate::{
+    model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, why_name},
+    series::{LabelSet, Lost, Scrape, Set, Tally},
+};
+use text::{Kind, Labels, Text};
+
+const AVOIDABLE: &str = "Connections that a pool that keeps its connections open would have saved.";
+
+pub fn encode(about: &About, scrape: &Scrape, format: Format) -> String {
+    let mut text = Text::new(format);
+    groups(&mut text, scrape);
+    time_wait(&mut text, scrape);
+    host(&mut text, &scrape.host);
+    watch(&mut text, about, scrape);
+    text.finish()
+}
+
+fn groups(text: &mut Text, scrape: &Scrape) {
+    let sets: Vec<_> = scrape.sets.iter().map(|(set, shown)| (labels(set.as_ref()), shown)).collect();
+    let mut counters = |name, help, samples: fn(&Tally) -> Vec<(&'static str, String, u64)>| {
+        text.family(name, Kind::Counter, help);
+        for (labels, shown) in &sets {
+            for (label, value, n) in samples(&shown.tally) {
+                text.sample("_total", &labels.clone().with(label, value), n);
+            }
+        }
+    };
+    counters("tcp_reuse_exchanges", "Exchanges on new connections, and on reused ones.", exchanges);
+    counters("tcp_reuse_connections_opened", "Connections opened, by why none was reused.", opened);
+    counters("tcp_reuse_connections_closed", "Connections closed, by what ended them.", closed);
+    counters("tcp_reuse_connections_failed", "Connects that never got through, by their error.", failed);
+    let mut counter = |name, help, count: fn(&Tally) -> u64| {
+        text.family(name, Kind::Counter, help);
+        for (labels, shown) in &sets {
+            text.sample("_total", labels, count(&shown.tally));
+        }
+    };
+    counter("tcp_reuse_connections_asked", "Connections that have asked something.", |tally| tally.asked);
+    counter("tcp_reuse_connections_avoidable", AVOIDABLE, |tally| tally.avoidable);
+    let help = "Avoidable connections of which it is not known that others could have stood in for them.";
+    counter("tcp_reuse_inexact_connections_avoidable", help, |tally| tally.inexact_avoidable);
+    counter("tcp_reuse_inexact_exchanges", "Exchanges that cannot be counted exactly.", |tally| tally.inexact);
+    text.family("tcp_reuse_connections_open", Kind::Gauge, "Connections that are open.");
+    for (labels, shown) in &sets {
+        text.sample("", labels, shown.open);
+    }
+    histograms(text, &sets);
+}
+
+/// What is known of connections when they are over.
+fn histograms(text: &mut Text, sets: &[(Labels, &Set)]) {
+    // The last of the exchanges that are counted in a bucket, where the next one begins.
+    let last = |n: usize| HISTOGRAM_STARTS[n + 1] as f64 - 1.0;
+    let bounds: [f64; HISTOGRAM - 1] = std::array::from_fn(last);
+    let help = "Exchanges that a connection has carried, of those that are over and have carried any.";
+    text.family("tcp_reuse_exchanges_per_connection", Kind::Histogram, help);
+    for (labels, Set { tally, .. }) in sets {
+        text.histogram(labels, &bounds, &tally.closed_exchanges, tally.closed_exchanges_sum);
+    }
+    let bounds = LIFETIME_BOUNDS_US.map(|bound_us| bound_us as f64 / 1e6);
+    let help = "How long a connection was open, of those that were opened during the watch and are closed.";
+    text.family("tcp_reuse_connection_lifetime_seconds", Kind::Histogram, help);
+    for (labels, Set { tally, .. }) in sets {
+        text.histogram(labels, &bounds, &tally.lifetimes, tally.lifetime_us_sum as f64 / 1e6);
+    }
+}
+
+fn labels(set: Option<&LabelSet>) -> Labels {
+    let labels = Labels::default();
+    let Some(LabelSet { process, destination, port, cgroup }) = set else { return labels.with("overflow", true) };
+    let labels = process.iter().fold(labels, |labels, process| labels.with("process", process));
+    let labels = destination.iter().fold(labels, |labels, destination| labels.with("destination", destination));
+    let labels = port.iter().fold(labels, |labels, port| labels.with("port", port));
+    cgroup.iter().fold(labels, |labels, cgroup| labels.with("cgroup", cgroup))
+}
+
+fn exchanges(tally: &Tally) -> Vec<(&'static str, String, u64)> {
+    vec![("connection", "new".into(), tally.new), ("connection", "reused".into(), tally.reused)]
+}
+
+fn opened(tally: &Tally) -> Vec<(&'static str, String, u64)> {
+    WHYS.map(|why| ("why", why_name(why).into(), tally.why[why as usize])).into()
+}
+
+fn closed(tally: &Tally) -> Vec<(&'static str, String, u64)> {
+    let sample = |cause: Cause| ("cause", cause_name(cause).into(), tally.closes[cause as usize]);
+    let unknown = Some(sample(Cause::Unknown)).filter(|(_, _, n)| *n > 0);
+    CAUSES.into_iter().map(sample).chain(unknown).collect()
+}
+
+/// Of errors, only those that there were.
+fn failed(tally: &Tally) -> Vec<(&'static str, String, u64)> {
+    let named = FAILURES.map(|failure| ("error", failure_name(failure, 0), tally.failures[failure as usize]));
+    let other = ("error", "other".into(), tally.failures[Failure::Other as usize]);
+    named.into_iter().chain([other]).filter(|(_, _, n)| *n > 0).collect()
+}
+
+fn time_wait(text: &mut Text, scrape: &Scrape) {
+    let Some(destinations) = &scrape.time_wait else { return };
+    text.family("tcp_reuse_time_wait_sockets", Kind::Gauge, "Sockets in TIME_WAIT.");
+    for (set, sockets) in destinations {
+        text.sample("", &labels(set.as_ref()), sockets);
+    }
+}
+
+fn host(text: &mut Text, host: &Tally) {
+    text.family("tcp_reuse_host_exchanges", Kind::Counter, "Exchanges of the whole host.");
+    for (label, value, n) in exchanges(host) {
+        text.sample("_total", &Labels::default().with(label, value), n);
+    }
+    text.family("tcp_reuse_host_connections_opened", Kind::Counter, "Connections opened by the whole host.");
+    text.sample("_total", &Labels::default(), host.opened);
+    text.family("tcp_reuse_host_connections_avoidable", Kind::Counter, AVOIDABLE);
+    text.sample("_total", &Labels::default(), host.avoidable);
+}
+
+fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
+    let info = Labels::default()
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("hooks", about.hooks.join(","))
+        .with("kernel", &about.kernel);
+    text.family("tcp_reuse_watch", Kind::Info, "What counts here.");
+    text.sample("_info", &info, 1);
+    let help = "Label sets that are counted in overflow and were seen within the expiry, up to 10,000.";
+    text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, help);
+    text.sample("", &Labels::default(), scrape.overflowed);
+    lost(text, &scrape.lost);
+    text.family("tcp_reuse_watch_hook_skips", Kind::Counter, "Times that the kernel skipped a program, at least.");
+    for program in &scrape.programs {
+        text.sample("_total", &Labels::default().with("program", program.name), program.skips);
+    }
+    // Runs are measured only while that is switched on, and what was measured stays.
+    if scrape.programs.iter().any(|program| program.runs > 0) {
+        text.family("tcp_reuse_watch_program_seconds", Kind::Counter, "How long a program has run.");
+        for program in &scrape.programs {
+            let seconds = program.run_ns as f64 / 1e9;
+            text.sample("_total", &Labels::default().with("program", program.name), seconds);
+        }
+        text.family("tcp_reuse_watch_program_runs", Kind::Counter, "How often a program has run.");
+        for program in &scrape.programs {
+            text.sample("_total", &Labels::default().with("program", program.name), program.runs);
+        }
+    }
+}
+
+fn lost(text: &mut Text, lost: &Lost) {
+    let mut counters = |name, help, places: &[(&str, u64)]| {
+        text.family(name, Kind::Counter, help);
+        for (place, n) in places {
+            text.sample("_total", &Labels::default().with("where", place), n);
+        }
+    };
+    counters(
+        "tcp_reuse_watch_events_lost",
+        "What found no room: rows in the ring, standard output or recording, which no count needs; counts in the groups.",
+        &[
+            ("ring", lost.ring_rows()),
+            ("output", lost.output_rows),
+            ("recording", lost.recording_rows),
+            ("groups", lost.sampled.counts),
+        ],
+    );
+    counters(
+        "tcp_reuse_watch_connections_untracked",
+        "Connections that are in no count: the map of connections was full, or they are MPTCP.",
+        &[("connections", lost.sampled.untracked), ("mptcp", lost.sampled.mptcp)],
+    );
+}
+
+#[cfg(test)]
+mod tests;

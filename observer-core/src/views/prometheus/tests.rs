@@ -1,0 +1,84 @@
+//! What is written, from a scrape made by hand.
+
+use super::*;
+use crate::model::{LossSample, ProgramSample};
+
+fn written(scrape: &Scrape) -> String {
+    let about =
+        About { hooks: vec!["sockops".into(), "fentry".into()], kernel: "6.1 \"x\"".into(), ..About::default() };
+    encode(&about, scrape, Format::Text)
+}
+
+fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name)).collect()
+}
+
+#[test]
+fn what_has_no_room_is_labelled_as_that_alone() {
+    let labels =
+        LabelSet { process: Some("a".into()), port: Some(80), cgroup: Some(String::new()), ..LabelSet::default() };
+    let set = Set { open: 3, ..Set::default() };
+    let scrape = Scrape { sets: vec![(Some(labels), set), (None, set)], overflowed: 7, ..Scrape::default() };
+    let text = written(&scrape);
+    assert_eq!(
+        lines(&text, "tcp_reuse_connections_open"),
+        [
+            r#"tcp_reuse_connections_open{process="a",port="80",cgroup=""} 3"#,
+            r#"tcp_reuse_connections_open{overflow="true"} 3"#
+        ]
+    );
+    assert_eq!(lines(&text, "tcp_reuse_watch_series_overflowed"), ["tcp_reuse_watch_series_overflowed 7"]);
+}
+
+#[test]
+fn causes_are_there_from_the_start_and_errors_when_they_come() {
+    let mut scrape = Scrape { sets: vec![(None, Set::default())], ..Scrape::default() };
+    let text = written(&scrape);
+    assert_eq!(lines(&text, "tcp_reuse_connections_closed_total").len(), CAUSES.len());
+    assert_eq!(lines(&text, "tcp_reuse_connections_failed_total").len(), 0);
+    scrape.sets[0].1.tally.failures[Failure::Other as usize] = 1;
+    scrape.sets[0].1.tally.closes[Cause::Unknown as usize] = 1;
+    let text = written(&scrape);
+    assert_eq!(lines(&text, "tcp_reuse_connections_closed_total").len(), CAUSES.len() + 1);
+    let failed = r#"tcp_reuse_connections_failed_total{overflow="true",error="other"} 1"#;
+    assert_eq!(lines(&text, "tcp_reuse_connections_failed_total"), [failed]);
+}
+
+#[test]
+fn buckets_have_the_bounds_of_the_contract() {
+    let text = written(&Scrape { sets: vec![(None, Set::default())], ..Scrape::default() });
+    let bounds = |name| {
+        let bound = |line: &str| line.split("le=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        lines(&text, name).into_iter().map(bound).collect::<Vec<_>>()
+    };
+    assert_eq!(bounds("tcp_reuse_exchanges_per_connection_bucket"), ["1.0", "9.0", "99.0", "999.0", "+Inf"]);
+    assert_eq!(
+        bounds("tcp_reuse_connection_lifetime_seconds_bucket"),
+        ["0.001", "0.01", "0.1", "1.0", "10.0", "60.0", "600.0", "3600.0", "+Inf"]
+    );
+}
+
+#[test]
+fn programs_are_measured_only_when_they_are() {
+    let program = ProgramSample { name: "send", skips: 2, runs: 0, run_ns: 0 };
+    let mut scrape = Scrape { programs: vec![program], ..Scrape::default() };
+    let text = written(&scrape);
+    assert!(text.contains("tcp_reuse_watch_hook_skips_total{program=\"send\"} 2\n"), "{text}");
+    assert!(!text.contains("tcp_reuse_watch_program"), "{text}");
+    scrape.programs[0] = ProgramSample { runs: 3, run_ns: 1_500_000_000, ..program };
+    let text = written(&scrape);
+    assert!(text.contains("tcp_reuse_watch_program_seconds_total{program=\"send\"} 1.5\n"), "{text}");
+    assert!(text.contains("tcp_reuse_watch_program_runs_total{program=\"send\"} 3\n"), "{text}");
+}
+
+#[test]
+fn loss_is_told_by_where_it_was() {
+    let sampled = LossSample { rows: 9, untracked: 2, mptcp: 3, counts: 4, ..LossSample::default() };
+    let lost = Lost { sampled, output_rows: 5, recording_rows: 1 };
+    let text = written(&Scrape { lost, ..Scrape::default() });
+    let values = |name| lines(&text, name).into_iter().map(|line| line.rsplit_once(' ').unwrap().1).collect::<String>();
+    assert_eq!(values("tcp_reuse_watch_events_lost_total"), "3514");
+    assert_eq!(values("tcp_reuse_watch_connections_untracked_total"), "23");
+    assert!(!text.contains("tcp_reuse_time_wait_sockets"), "they are not listed");
+    assert!(text.contains("hooks=\"sockops,fentry\",kernel=\"6.1 \\\"x\\\"\"} 1\n"), "{text}");
+}

@@ -1,0 +1,361 @@
+//! Screens as they look, at sizes from small to large. What keys and time do to them is in the files below.
+
+mod arrangement;
+mod pressing;
+mod since;
+
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::Buffer,
+    crossterm::event::{KeyCode, KeyEvent, KeyModifiers},
+    style::{Color, Modifier},
+};
+
+use super::{
+    fixture::{self, Watch},
+    *,
+};
+use crate::model::{Connection, RowKind, Why};
+
+const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
+const PLAIN: Theme = Theme { has_colours: false, has_unicode: true };
+const COLOURED: Theme = Theme { has_colours: true, has_unicode: true };
+
+/// The screen that a watch is on, so many milliseconds after its begin.
+fn screen(watch: &Watch, theme: Theme, after_ms: i64) -> Tui {
+    let mut tui = Tui::new(theme, &fixture::about());
+    watch.rows.iter().for_each(|row| tui.row(row));
+    tui.snapshot(watch.tracker.snapshot(fixture::START_NS + after_ms * 1_000_000));
+    tui
+}
+
+fn drawn(tui: &mut Tui, (width, height): (u16, u16)) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| tui.draw(frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let rows = buffer.content().chunks(buffer.area.width.into());
+    let lines = rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>());
+    lines.map(|line| line.trim_end().to_string()).collect::<Vec<_>>().join("\n")
+}
+
+fn shown(tui: &mut Tui) -> String {
+    text(&drawn(tui, (120, 40)))
+}
+
+/// Every character is a key; these are keys of their own.
+fn press(tui: &mut Tui, keys: &str) -> Outcome {
+    let mut outcome = Outcome::Nothing;
+    for key in keys.chars() {
+        let code = match key {
+            '⏎' => KeyCode::Enter,
+            '⎋' => KeyCode::Esc,
+            '⇥' => KeyCode::Tab,
+            '⇤' => KeyCode::BackTab,
+            '↓' => KeyCode::Down,
+            '↑' => KeyCode::Up,
+            '⇟' => KeyCode::PageDown,
+            '⇞' => KeyCode::PageUp,
+            '⇱' => KeyCode::Home,
+            '⇲' => KeyCode::End,
+            '⌫' => KeyCode::Backspace,
+            character => KeyCode::Char(character),
+        };
+        outcome = tui.key(KeyEvent::new(code, KeyModifiers::NONE));
+    }
+    outcome
+}
+
+fn selected(tui: &Tui) -> String {
+    let part = tui.table.selected(tui.picture(), None).expect("a row is selected");
+    words::names(part.row).0
+}
+
+fn assert_screens(name: &str, watch: &Watch) {
+    for (width, height) in SIZES {
+        let mut tui = screen(watch, PLAIN, 3_500);
+        insta::assert_snapshot!(format!("{name}-{width}x{height}"), text(&drawn(&mut tui, (width, height))));
+    }
+}
+
+#[test]
+fn an_empty_watch() {
+    assert_screens("empty", &Watch::new());
+}
+
+#[test]
+fn the_story_with_bodies_left_unread() {
+    assert_screens("undrained", &fixture::undrained());
+}
+
+#[test]
+fn the_story_with_bodies_read() {
+    assert_screens("drained", &fixture::drained());
+}
+
+#[test]
+fn five_hundred_groups() {
+    assert_screens("many", &fixture::many());
+}
+
+#[test]
+fn losses() {
+    assert_screens("loss", &fixture::loss());
+}
+
+#[test]
+fn long_names_and_addresses() {
+    assert_screens("long", &fixture::long_names());
+}
+
+/// A watch that has counted so much.
+fn counted(opened: u64, closed: u64, new: u64, reused: u64) -> Watch {
+    let mut watch = Watch::new();
+    let counters = crate::model::GroupCounters { opened, closed, new, reused, ..Default::default() };
+    watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 77);
+    watch
+}
+
+#[test]
+fn no_number_of_the_header_is_cut_off() {
+    let watches =
+        [(1_500, 0, 1_234, 123_456), (2_000_000, 1, 1_234_567, 9_876_543), (3, 1, 3, 0), (1_500, 0, 125_750, 873_250)];
+    for (opened, closed, new, reused) in watches {
+        let mut tui = screen(&counted(opened, closed, new, reused), PLAIN, 3_500);
+        for (width, height) in [80, 60, 100, 120, 30].into_iter().flat_map(|width| [(width, 40), (width, 15)]) {
+            let text = text(&drawn(&mut tui, (width, height)));
+            let numbers = text.lines().find(|line| line.contains("NEW")).unwrap();
+            let words: Vec<&str> = numbers.split_whitespace().collect();
+            let open = (opened - closed).to_string();
+            if width >= 60 {
+                assert!(words.contains(&"AVOIDABLE"), "{width}: {text}");
+            }
+            if width >= 80 {
+                assert!(words.contains(&"TIME_WAIT") && words.contains(&"77"), "{width}: {text}");
+                assert!(words.contains(&&*open) || opened > 9_999, "{width}: {text}");
+            }
+            if (width, height) == (80, 15) {
+                assert!(words.contains(&&*new.to_string()) && words.contains(&&*reused.to_string()), "{text}");
+            }
+        }
+    }
+    let mut tui = screen(&counted(1_500, 0, 125_750, 873_250), PLAIN, 3_500);
+    insta::assert_snapshot!("tall-80x40", text(&drawn(&mut tui, (80, 40))));
+}
+
+#[test]
+fn losses_are_told_whole_or_not_at_all() {
+    let mut watch = Watch::new();
+    let loss = crate::model::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
+    watch.tracker.sample(crate::model::Sample { loss, ..Default::default() });
+    let mut tui = screen(&watch, PLAIN, 3_500);
+    let mut told = |width| {
+        let text = text(&drawn(&mut tui, (width, 15)));
+        text.lines().find(|line| line.contains("LOST")).unwrap().to_string()
+    };
+    assert_eq!(told(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
+    assert_eq!(told(60), " LOST 5 connections not counted, …");
+    assert_eq!(told(20), " LOST …");
+}
+
+#[test]
+fn a_terminal_without_unicode() {
+    let theme = Theme { has_colours: true, has_unicode: false };
+    for watch in [fixture::undrained(), fixture::many(), fixture::long_names(), Watch::new()] {
+        let mut tui = screen(&watch, theme, 3_500);
+        for keys in ["", "⏎", "?"] {
+            press(&mut tui, keys);
+            let text = shown(&mut tui);
+            assert!(text.is_ascii(), "{:?}: {text}", text.chars().find(|character| !character.is_ascii()));
+        }
+    }
+    insta::assert_snapshot!("ascii-80x24", text(&drawn(&mut screen(&fixture::undrained(), theme, 3_500), (80, 24))));
+}
+
+#[test]
+fn help_is_over_everything() {
+    let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
+    press(&mut tui, "?");
+    insta::assert_snapshot!("help-80x24", text(&drawn(&mut tui, (80, 24))));
+    for has_unicode in [true, false] {
+        tui.theme.has_unicode = has_unicode;
+        let small = text(&drawn(&mut tui, (60, 15)));
+        for (key, what) in keys::HELP {
+            let key = footer::key_name(&tui, key);
+            assert!(small.contains(what) && small.contains(&format!("{key} ")), "{key} {what}: {small}");
+        }
+        assert!(small.contains("any key close"), "{small}");
+    }
+    tui.theme.has_unicode = true;
+    insta::assert_snapshot!("help-60x15", text(&drawn(&mut tui, (60, 15))));
+    assert_eq!(press(&mut tui, "x"), Outcome::Draw);
+    assert_eq!(tui.mode, Mode::Look);
+}
+
+#[test]
+fn nothing_is_told_by_colour_alone() {
+    for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss(), fixture::long_names()] {
+        for size in SIZES {
+            let plain = drawn(&mut screen(&watch, PLAIN, 3_500), size);
+            let coloured = drawn(&mut screen(&watch, COLOURED, 3_500), size);
+            assert_eq!(text(&plain), text(&coloured));
+            let has_colour = |buffer: &Buffer| {
+                buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+            };
+            assert!(!has_colour(&plain), "NO_COLOR");
+            assert!(has_colour(&coloured));
+        }
+    }
+}
+
+/// The cells of the line that holds this text, from its first to its last character.
+fn cells<'a>(buffer: &'a Buffer, wanted: &str) -> &'a [ratatui::buffer::Cell] {
+    let rows = || buffer.content().chunks(buffer.area.width.into());
+    let starts = |row: &[ratatui::buffer::Cell], at: usize| {
+        row[at..].iter().map(ratatui::buffer::Cell::symbol).collect::<String>().starts_with(wanted)
+    };
+    let length = wanted.chars().count();
+    rows()
+        .find_map(|row| Some(&row[(0..row.len()).find(|at| starts(row, *at))?..][..length]))
+        .unwrap_or_else(|| panic!("no {wanted}: {}", text(buffer)))
+}
+
+#[test]
+fn styles_say_what_matters() {
+    for size in SIZES {
+        let buffer = drawn(&mut screen(&fixture::loss(), COLOURED, 3_500), size);
+        let lost = cells(&buffer, "LOST 5 connections not counted, 1234 rows not shown");
+        assert!(lost.iter().all(|cell| cell.fg == Color::Red && cell.modifier.contains(Modifier::BOLD)));
+        let mut tui = screen(&fixture::many(), COLOURED, 3_500);
+        for (keys, [selected, other]) in [("", ["worker-49", "worker-48"]), ("↓", ["worker-48", "worker-49"])] {
+            press(&mut tui, keys);
+            let buffer = drawn(&mut tui, size);
+            let is_reversed = |name: &str| {
+                cells(&buffer, &format!("│{name}"))[1..].iter().all(|cell| cell.modifier.contains(Modifier::REVERSED))
+            };
+            assert!(is_reversed(selected) && !is_reversed(other), "{size:?}");
+        }
+        let buffer = drawn(&mut screen(&fixture::undrained(), COLOURED, 3_500), size);
+        assert!(cells(&buffer, "response-not-read").iter().all(|cell| cell.fg == Color::Magenta));
+        assert!(cells(&buffer, "NEW")[0].fg == Color::Yellow && cells(&buffer, "REUSED")[0].fg == Color::Cyan);
+    }
+}
+
+#[test]
+fn no_size_is_too_small_or_too_large() {
+    for watch in [Watch::new(), fixture::undrained(), fixture::many(), fixture::long_names(), fixture::loss()] {
+        let mut tui = screen(&watch, COLOURED, 3_500);
+        for keys in ["", "⏎", "?", "⎋⇥", "⇥", "⇥", "w", "/"] {
+            press(&mut tui, keys);
+            for size in [(0, 0), (1, 1), (2, 3), (9, 4), (30, 6), (59, 14), (61, 11), (110, 19), (300, 100)] {
+                drawn(&mut tui, size);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_from_outside_do_not_touch_the_screen() {
+    let mut tui = screen(&fixture::long_names(), COLOURED, 10);
+    tui.notice(fixture::START_NS, "a \u{1b}[31mnotice\u{7}");
+    for keys in ["", "↓", "⇥", "⇥w"] {
+        press(&mut tui, keys);
+        let buffer = drawn(&mut tui, (200, 50));
+        let control = buffer.content().iter().find(|cell| cell.symbol().chars().any(char::is_control));
+        assert_eq!(control, None);
+    }
+    assert!(text(&drawn(&mut tui, (200, 50))).contains("\\u{1b}[31m"));
+}
+
+#[test]
+fn no_bar_is_cut_off_nor_a_port() {
+    let mut watch = Watch::new();
+    let mut counters = crate::model::GroupCounters { opened: 30, closed: 20, new: 30, ..Default::default() };
+    counters.exchanges_per_connection = [10, 20, 0, 0, 0];
+    counters.why[Why::Concurrency as usize] = 30;
+    counters.closes = counters.closes.map(|_| 2);
+    counters.lifetimes[3] = 20;
+    counters.failures[1] = 5;
+    let remote = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
+    watch.sample(vec![fixture::group(fixture::key(4_194_303, remote), "a-fifteen-bytes", &counters)], 0);
+    for theme in [PLAIN, Theme { has_unicode: false, ..PLAIN }] {
+        let mut tui = screen(&watch, theme, 1_000);
+        press(&mut tui, "⇥w");
+        for width in 60..=130 {
+            let text = text(&drawn(&mut tui, (width, 60)));
+            assert!(text.contains("]:65535") || text.contains("678]:65535"), "{text}");
+            let [piece, ..] = theme.pieces();
+            let body = text.lines().filter(|line| line.starts_with(['│', '|']));
+            for line in body {
+                let inner = line.trim_end_matches(['│', '|']);
+                assert!(!inner.ends_with(piece) || inner.chars().count() < usize::from(width), "{width}: {line}");
+            }
+            let bars = text.lines().find(|line| line.contains("concurrency")).unwrap();
+            assert!(bars.matches(piece).count() > 5, "{width}: {bars}");
+        }
+    }
+}
+
+#[test]
+fn the_detail_says_what_is_spoken_and_where() {
+    let mut watch = fixture::Watch::new();
+    let counters = crate::model::GroupCounters {
+        opened: 1,
+        new: 1,
+        reused: 9,
+        application: crate::model::Application::Postgresql as u64,
+        ..Default::default()
+    };
+    let key = fixture::key(443, "127.0.0.1:5432");
+    let mut group = fixture::group(key, "client", &counters);
+    watch.sample(vec![group.clone()], 0);
+    for (width, height) in SIZES {
+        let mut tui = screen(&watch, PLAIN, 3_500);
+        press(&mut tui, "⇥");
+        let text = text(&drawn(&mut tui, (width, height)));
+        assert!(text.contains("│speaks postgresql") && text.contains("│no finding"), "{text}");
+    }
+    group.cgroup = Some("shop.service".into());
+    watch.sample(vec![group], 0);
+    let text = shown(&mut screen(&watch, PLAIN, 3_500));
+    assert!(text.contains("│speaks postgresql, in shop.service"), "{text}");
+}
+
+#[test]
+fn a_connection_that_cannot_be_counted_exactly_marks_what_others_have_counted() {
+    let mut watch = fixture::Watch::new();
+    let counters = crate::model::GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..Default::default() };
+    watch.sample(vec![fixture::group(fixture::key(443, "127.0.0.1:8080"), "client", &counters)], 0);
+    let text = text(&drawn(&mut screen(&watch, PLAIN, 3_500), (80, 15)));
+    assert!(text.contains("NEW ≈2 ") && text.contains("REUSED ≈8 "), "{text}");
+    assert_eq!([text.matches("≈2").count(), text.matches("≈8").count()], [2, 2], "also in its row: {text}");
+}
+
+#[test]
+fn what_is_not_exact_and_what_is_not_listed_says_so() {
+    let mut watch = fixture::undrained();
+    let key = fixture::key(443, "127.0.0.1:8080");
+    let close = watch.rows.last().unwrap().event.connection.clone();
+    watch.event(2_000, RowKind::Close, key, 99, Connection { exact: false, exchanges: 7, ..close.clone() });
+    watch.event(2_000, RowKind::Open, key, 100, close);
+    let counters =
+        crate::model::GroupCounters { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
+    watch.sample(vec![fixture::group(key, "client", &counters)], 0);
+    let mut tui = screen(&Watch::new(), PLAIN, 0);
+    press(&mut tui, "r");
+    watch.rows.iter().for_each(|row| tui.row(row));
+    let snapshot = watch.tracker.snapshot(fixture::START_NS + 5_000_000_000);
+    let since = tui.since_reset(&snapshot).unwrap();
+    assert!(since.contains("≈4 exchanges, ≈4 new, ≈0 reused"), "{since}");
+    tui.snapshot(snapshot);
+    let ask = tui.activity_queries()[0];
+    let activity = Activity { state: crate::model::ConnectionState::Busy, exchanges: 3, is_exact: false };
+    tui.activity(&ask, Some(activity));
+    press(&mut tui, "⇥w");
+    let text = shown(&mut tui);
+    assert!(text.contains("Open 14, 1 listed; those from before the watch are not"), "{text}");
+    assert!(text.contains("≈7 exchanges") && text.contains("≈3 exchanges") && text.contains("1 exchange,"), "{text}");
+}

@@ -1,0 +1,241 @@
+//! `tcp-reuse-watch replay`: a watch that was recorded, through the same tracker and the same views. It needs no
+//! privileges, and nothing of what it shows is from this machine.
+
+mod ahead;
+
+use std::{convert::Infallible, fs::File, future::pending, io::BufReader, path::Path, pin::pin, time::Duration};
+
+use anyhow::Context as _;
+
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    cli::{self, Speed},
+    host::event_loop::event_loop,
+    host::signals::Signals,
+    output::diagnostics,
+    output::screen::{Ending, Screen, screen_work},
+    output::summary_file::SummaryFile,
+};
+use ahead::ReadAhead;
+use observer_core::{
+    model::{About, Event},
+    recording::{Record, Recording},
+    tracker::{Notice, Snapshot, Tracker},
+    views::diagnosis_notice,
+};
+
+/// Stands for times that the clock cannot reach.
+const NEVER: Duration = Duration::from_hours(24 * 365);
+
+pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
+    diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    let recording = open(&options.file)?;
+    let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
+    event_loop()?.block_on(replay(options, recording, summary_file))
+}
+
+fn open(path: &Path) -> anyhow::Result<Recording> {
+    let file = File::open(path).with_context(|| format!("cannot read the recording {}", path.display()))?;
+    Recording::new(path, BufReader::new(file))
+}
+
+async fn replay(options: &cli::Replay, recording: Recording, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let mut replay = Replay::new(recording, options.speed);
+    let mut screen = Screen::start(options.output(), &replay.about)?;
+    let (ending, broken) = replay.run_and_stay(&mut signals, screen.as_mut()).await;
+    if let Some(screen) = &mut screen {
+        screen.leave();
+    }
+    signals.quit_on_next();
+    let snapshot = replay.snapshot();
+    if let Some(file) = summary_file {
+        file.write(&replay.about, &snapshot)?;
+    }
+    ending.conclude(screen, &replay.about, &snapshot).await?;
+    broken.map_or(Ok(()), Err)
+}
+
+struct Replay {
+    records: ReadAhead,
+    schedule: Schedule,
+    about: About,
+    tracker: Tracker,
+    /// How far it has come.
+    unix_ns: i64,
+}
+
+impl Replay {
+    /// Starts a thread.
+    fn new(recording: Recording, speed: Speed) -> Self {
+        let about = recording.about();
+        let begin_unix_ns = about.started_unix_ns;
+        let tracker = Tracker::new(begin_unix_ns, recording.max_connections());
+        let schedule = Schedule { begin: Instant::now(), begin_unix_ns, speed };
+        Self { records: ReadAhead::start(recording), schedule, about, tracker, unix_ns: begin_unix_ns }
+    }
+
+    /// Until something ends it; an error if the recording goes on no further. Where it stays to be looked at, it is not
+    /// the end of the recording that ends it.
+    async fn run_and_stay(
+        &mut self,
+        signals: &mut Signals,
+        mut screen: Option<&mut Screen>,
+    ) -> (Ending, Option<anyhow::Error>) {
+        let broken = match self.run(signals, screen.as_deref_mut()).await {
+            Ok(()) => None,
+            Err(Stop::Ending(ending)) => return (ending, None),
+            Err(Stop::Broken(error)) => Some(error),
+        };
+        if let Some(screen) = screen
+            && screen.stay()
+        {
+            if let Some(error) = &broken {
+                screen.notices(self.unix_ns, &[Notice { kind: "replay", message: format!("{error:#}") }]);
+            }
+            screen.snapshot(self.snapshot());
+            let Err(ending) = wait(pending::<Infallible>(), signals, Some(screen)).await;
+            return (ending, broken);
+        }
+        (Ending::Asked, broken)
+    }
+
+    /// To the end of the recording, unless something stops it before.
+    async fn run(&mut self, signals: &mut Signals, mut screen: Option<&mut Screen>) -> Result<(), Stop> {
+        loop {
+            let records = wait(self.records.next(), signals, screen.as_deref_mut()).await?;
+            for record in records.map_err(Stop::Broken)? {
+                let due = self.schedule.due(record.unix_ns());
+                if due > Instant::now() || screen.as_ref().is_some_and(|screen| screen.is_behind()) {
+                    wait(pause(due), signals, screen.as_deref_mut()).await?;
+                }
+                self.unix_ns = self.unix_ns.max(record.unix_ns());
+                match record {
+                    Record::Event(event) => self.event(event, screen.as_deref_mut()),
+                    Record::Sample { unix_ns, sample } => {
+                        let notices = self.tracker.sample(sample);
+                        // Of thousands of groups this takes a while, and so does what follows.
+                        wait(yield_now(), signals, screen.as_deref_mut()).await?;
+                        self.look(unix_ns, notices, screen.as_deref_mut());
+                    }
+                    Record::End { unix_ns } => {
+                        self.unix_ns = unix_ns;
+                        return Ok(());
+                    }
+                }
+            }
+            wait(yield_now(), signals, screen.as_deref_mut()).await?;
+        }
+    }
+
+    fn event(&mut self, event: Event, screen: Option<&mut Screen>) {
+        let row = self.tracker.apply(event);
+        if let Some(screen) = screen {
+            screen.row(&row);
+        }
+    }
+
+    /// Shows what a sample has changed, and what it gave occasion to say.
+    fn look(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
+        let snapshot = self.snapshot();
+        let new = self.tracker.new_certainties(&snapshot);
+        notices.extend(new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)));
+        if let Some(screen) = screen {
+            screen.notices(unix_ns, &notices);
+            screen.snapshot(snapshot);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.tracker.snapshot(self.unix_ns)
+    }
+}
+
+/// What keeps a replay from the end of its recording.
+enum Stop {
+    Ending(Ending),
+    /// The recording goes on no further.
+    Broken(anyhow::Error),
+}
+
+impl From<Ending> for Stop {
+    fn from(ending: Ending) -> Self {
+        Self::Ending(ending)
+    }
+}
+
+/// Until it is ready, and until standard output keeps up; or until something ends the replay.
+async fn wait<T>(
+    ready: impl Future<Output = T>,
+    signals: &mut Signals,
+    mut screen: Option<&mut Screen>,
+) -> Result<T, Ending> {
+    let mut ready = pin!(ready);
+    let mut is_behind = false;
+    let mut value = None;
+    loop {
+        if let Some(screen) = &mut screen {
+            screen.flush();
+            is_behind = screen.is_behind();
+        }
+        if let Some(value) = value.take_if(|_| !is_behind) {
+            return Ok(value);
+        }
+        tokio::select! {
+            biased;
+            () = signals.next() => return Err(Ending::Asked),
+            ending = screen_work(screen.as_deref_mut()) => if let Some(ending) = ending {
+                return Err(ending);
+            },
+            done = &mut ready, if value.is_none() => value = Some(done),
+        }
+    }
+}
+
+/// Gives others their turn, also when there is nothing to wait for.
+async fn pause(until: Instant) {
+    if until > Instant::now() {
+        sleep_until(until).await;
+    } else {
+        yield_now().await;
+    }
+}
+
+/// When a record is due.
+struct Schedule {
+    begin: Instant,
+    begin_unix_ns: i64,
+    speed: Speed,
+}
+
+impl Schedule {
+    fn due(&self, unix_ns: i64) -> Instant {
+        let Speed::Times(times) = self.speed else { return self.begin };
+        let seconds = (unix_ns - self.begin_unix_ns).max(0) as f64 / 1e9 / times;
+        self.begin + Duration::try_from_secs_f64(seconds).map_or(NEVER, |time| time.min(NEVER))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_due_when_they_came_as_fast_as_asked() {
+        let schedule = |speed| Schedule { begin: Instant::now(), begin_unix_ns: 5_000_000_000, speed };
+        let after = |speed, unix_ns| {
+            let schedule = schedule(speed);
+            schedule.due(unix_ns) - schedule.begin
+        };
+        assert_eq!(after(Speed::Times(1.0), 7_000_000_000), Duration::from_secs(2));
+        assert_eq!(after(Speed::Times(10.0), 7_000_000_000), Duration::from_millis(200));
+        assert_eq!(after(Speed::Times(0.5), 7_000_000_000), Duration::from_secs(4));
+        assert_eq!(after(Speed::Times(1.0), 1), Duration::ZERO);
+        assert_eq!(after(Speed::Times(1e-300), i64::MAX), NEVER);
+        assert_eq!(after(Speed::Max, i64::MAX), Duration::ZERO);
+    }
+}

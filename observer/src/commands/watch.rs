@@ -1,0 +1,90 @@
+//! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
+//! the summary.
+
+use observer_core::model::About;
+use tokio::time::Instant;
+
+use crate::{
+    cli,
+    exporter::Endpoint,
+    helper::Runtimes,
+    host::{event_loop::event_loop, signals::Signals},
+    kernel::{HookSet, Plan},
+    output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
+    session::Session,
+};
+
+pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
+    diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    // The port comes first: a second watch with the same command line must fail before it truncates the first one's files.
+    let metrics = Endpoint::bind(&options.metrics)?;
+    let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
+    let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
+    // The helper is forked while this process has a single thread and all its privileges.
+    let runtimes = Runtimes::start();
+    event_loop()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
+}
+
+async fn watch(
+    options: &cli::Watch,
+    summary_file: Option<SummaryFile>,
+    recording: Option<RecordingFile>,
+    metrics: Option<Endpoint>,
+    runtimes: Runtimes,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let mut session = Session::start(&plan(options), about(options), recording, metrics, runtimes)?;
+    // The screen starts threads. They must not inherit the privileges that attaching needed.
+    let mut screen = Screen::start(options.output(), &session.about)?;
+    if let Some(screen) = &mut screen {
+        screen.notices(session.about.started_unix_ns, &session.notices);
+        screen.flush();
+    }
+    let deadline = options.duration.map(|duration| Instant::now() + duration);
+    let ending = session.run(&mut signals, deadline, screen.as_mut()).await;
+    if let Some(screen) = &mut screen {
+        screen.leave();
+    }
+    let ending = ending?;
+    signals.quit_on_next();
+    let snapshot = session.end(screen.as_mut())?;
+    session.end_recording(screen.as_mut()).await;
+    if let Some(file) = summary_file {
+        file.write(&session.about, &snapshot)?;
+    }
+    ending.conclude(screen, &session.about, &snapshot).await
+}
+
+/// The filters, as people read them.
+fn about(options: &cli::Watch) -> About {
+    let destinations = options.destinations.iter().map(|network| format!("to {network}"));
+    let pids = options.pids.iter().map(|pid| format!("of pid {pid}"));
+    let processes = options.processes.iter().map(|name| format!("of {name}"));
+    About {
+        ports: options.ports.iter().map(ToString::to_string).collect(),
+        filters: destinations.chain(pids).chain(processes).collect(),
+        ..About::default()
+    }
+}
+
+fn plan(options: &cli::Watch) -> Plan {
+    let hooks = (!options.hooks.contains(&cli::Hooks::Auto)).then(|| HookSet {
+        sockops: options.hooks.contains(&cli::Hooks::Sockops),
+        fentry: options.hooks.contains(&cli::Hooks::Fentry),
+        kprobe: options.hooks.contains(&cli::Hooks::Kprobe),
+        tracepoint: options.hooks.contains(&cli::Hooks::Tracepoint),
+    });
+    Plan {
+        ports: options.ports.iter().map(|ports| (ports.first, ports.last)).collect(),
+        destinations: options.destinations.clone(),
+        pids: options.pids.clone(),
+        processes: options.processes.clone(),
+        hooks,
+        btf: options.btf.clone(),
+        max_connections: options.max_connections,
+        ring_bytes: options.ring_size,
+        rows: options.output() != cli::Output::None || options.record.is_some() || options.summary.is_some(),
+        exchange_rows: options.exchanges,
+        diagnostics: diagnostics::enabled(),
+    }
+}

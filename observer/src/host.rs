@@ -1,0 +1,11 @@
+//! This machine without BPF: its processes and cgroups, the privileges of this process, the clock, signals and memory.
+
+pub(crate) mod cgroup;
+pub(crate) mod cgroups;
+pub(crate) mod clock;
+pub(crate) mod event_loop;
+pub(crate) mod memory;
+pub(crate) mod privileges;
+pub(crate) mod processes;
+pub(crate) mod signals;
+pub(crate) mod throttle;

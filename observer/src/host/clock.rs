@@ -1,0 +1,24 @@
+//! The clock. The kernel side tells time by `CLOCK_MONOTONIC`, people and JSON by UTC.
+
+use observer_core::TimeBase;
+use rustix::time::{ClockId, clock_gettime};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub(crate) base: TimeBase,
+}
+
+fn now_ns(clock: ClockId) -> i64 {
+    let now = clock_gettime(clock);
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { base: TimeBase::new(now_ns(ClockId::Realtime) - now_ns(ClockId::Monotonic)) }
+    }
+
+    pub(crate) fn now_unix_ns(self) -> i64 {
+        self.base.unix_ns(now_ns(ClockId::Monotonic).cast_unsigned())
+    }
+}

@@ -1,0 +1,147 @@
+//! Writing a recording beside a watch. A thread writes; a disk that is slow or full costs the recording and never the
+//! watch.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use observer_core::{
+    model::{About, Sample},
+    recording::Encoder,
+    tracker::{Notice, Row},
+};
+
+use super::writer::Writer;
+
+/// From so much on a chunk is worth handing over.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// What may wait for a slow disk. Events past it are lost, and counted.
+const MAX_QUEUED_BYTES: usize = 8 << 20;
+
+/// A sample is never left out, because the next one builds on it. So past this the recording ends.
+const GIVE_UP_BYTES: usize = 4 * MAX_QUEUED_BYTES;
+
+/// How long the end of a watch waits for a slow disk.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where `--record` goes; opened before anything is attached.
+pub(crate) struct RecordingFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl RecordingFile {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = File::create(path).with_context(|| format!("cannot write the recording to {}", path.display()))?;
+        Ok(Self { file, path: path.into() })
+    }
+}
+
+pub(crate) struct Recorder {
+    path: PathBuf,
+    /// None: the recording has ended before the watch.
+    writer: Option<Writer>,
+    encoder: Encoder,
+    lost_events: u64,
+    /// What has not been said yet.
+    notices: Vec<Notice>,
+}
+
+impl Recorder {
+    /// The kind of its notices.
+    pub(crate) const NOTICE: &str = "record";
+
+    /// Starts a thread.
+    pub(crate) fn start(RecordingFile { file, path }: RecordingFile, about: &About, max_connections: u32) -> Self {
+        let mut recorder = Self {
+            path,
+            writer: Some(Writer::new(file)),
+            encoder: Encoder::default(),
+            lost_events: 0,
+            notices: Vec::new(),
+        };
+        recorder.write(recorder.encoder.header(about, max_connections));
+        recorder
+    }
+
+    pub(crate) fn event(&mut self, row: &Row) {
+        let Some(writer) = &mut self.writer else { return };
+        if writer.queued_bytes() > MAX_QUEUED_BYTES {
+            if self.lost_events == 0 {
+                self.notice("takes too long to write: events are left out of the recording");
+            }
+            self.lost_events += 1;
+            return;
+        }
+        self.write(self.encoder.event(row));
+    }
+
+    /// Events that the recording misses.
+    pub(crate) fn lost_events(&self) -> u64 {
+        self.lost_events
+    }
+
+    /// Writes what has changed, and hands everything over to the disk.
+    pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample) {
+        if self.writer.is_some() {
+            let line = self.encoder.sample(unix_ns, sample);
+            self.write(line);
+            self.flush();
+        }
+    }
+
+    /// What there is to say about the recording.
+    pub(crate) fn notices(&mut self) -> Vec<Notice> {
+        if let Some(error) = self.writer.as_mut().and_then(Writer::failure) {
+            self.give_up(&error);
+        }
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Ends the recording at this time, in order.
+    pub(crate) async fn finish(mut self, unix_ns: i64) -> Vec<Notice> {
+        self.write(self.encoder.end(unix_ns));
+        if let Some(writer) = self.writer.take()
+            && let Err(error) = writer.finish(FINISH_TIMEOUT).await
+        {
+            self.give_up(&error);
+        }
+        self.notices
+    }
+
+    fn write(&mut self, line: serde_json::Result<Vec<u8>>) {
+        let Some(writer) = &mut self.writer else { return };
+        match line {
+            Ok(bytes) => writer.add(&bytes),
+            Err(error) => return self.give_up(&error.into()),
+        }
+        if writer.queued_bytes() >= CHUNK_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(writer) = &mut self.writer else { return };
+        writer.flush();
+        if writer.queued_bytes() > GIVE_UP_BYTES {
+            self.give_up(&io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    fn give_up(&mut self, error: &io::Error) {
+        self.writer = None;
+        self.notice(&format!("cannot be written any more, so the recording ends: {error}"));
+    }
+
+    fn notice(&mut self, what: &str) {
+        self.notices.push(Notice { kind: Self::NOTICE, message: format!("{} {what}", self.path.display()) });
+    }
+}
+
+#[cfg(test)]
+mod tests;

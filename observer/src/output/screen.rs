@@ -1,0 +1,182 @@
+//! The screen: standard output and what is shown there, a text view or the dashboard.
+
+use std::{io, pin::Pin};
+
+use anyhow::Context as _;
+use observer_core::{
+    model::{About, Activity},
+    tracker::{Notice, Row, Snapshot},
+    views::{ActivityQuery, JsonView, LinesView},
+};
+
+use super::{dashboard::Dashboard, stdout::Stdout, text::Text};
+use crate::cli;
+
+/// What is shown on standard output. Every method writes to `stdout`, or changes what the next frame shows.
+pub(super) trait Face {
+    fn notice(&mut self, unix_ns: i64, notice: &Notice, stdout: &mut Stdout);
+
+    fn row(&mut self, row: &Row, stdout: &mut Stdout);
+
+    /// Waits for work of its own and does it. Returns what ends the watch. Cancel-safe.
+    fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a>;
+
+    fn summary(&self, about: &About, snapshot: &Snapshot, stdout: &mut Stdout);
+
+    /// Only a live face shows snapshots.
+    fn snapshot(&mut self, _: Snapshot) {}
+
+    /// The connections whose current activity it shows.
+    fn activity_queries(&self) -> Vec<ActivityQuery> {
+        Vec::new()
+    }
+
+    fn activity(&mut self, _: &ActivityQuery, _: Option<Activity>) {}
+
+    /// Whether it shows state and not only what happens, so that it wants samples often.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// Whether a notice is seen now.
+    fn shows_notices(&self) -> bool {
+        true
+    }
+
+    /// No more rows and samples will come. Returns true if it stays open until the user quits.
+    fn stay(&mut self) -> bool {
+        false
+    }
+
+    /// Restores the terminal.
+    fn leave(&mut self, _: &mut Stdout) {}
+}
+
+pub(super) type Work<'a> = Pin<Box<dyn Future<Output = Option<Ending>> + 'a>>;
+
+pub(crate) struct Screen {
+    face: Box<dyn Face>,
+    stdout: Stdout,
+}
+
+impl Screen {
+    /// Starts threads. None with `-o none`.
+    pub(crate) fn start(output: cli::Output, about: &About) -> anyhow::Result<Option<Self>> {
+        let mut stdout = match output {
+            cli::Output::None => return Ok(None),
+            _ => Stdout::new(),
+        };
+        let face: Box<dyn Face> = match output {
+            cli::Output::Tui => Box::new(Dashboard::start(about, &mut stdout)?),
+            cli::Output::Json => Box::new(Text::start(JsonView, about, &mut stdout)),
+            cli::Output::Lines | cli::Output::None => Box::new(Text::start(LinesView, about, &mut stdout)),
+        };
+        let mut screen = Self { face, stdout };
+        if !about.hooks.iter().any(|hook| hook == "sockops") {
+            let message = "without sockops, the kernel may skip events: 'complete' says whether it did";
+            screen.notices(about.started_unix_ns, &[Notice { kind: "hooks", message: message.into() }]);
+        }
+        Ok(Some(screen))
+    }
+
+    /// Whether notices are seen. The log of a dashboard goes away with it.
+    pub(crate) fn shows_notices(&self) -> bool {
+        self.face.shows_notices()
+    }
+
+    pub(crate) fn notices(&mut self, unix_ns: i64, notices: &[Notice]) {
+        for notice in notices {
+            self.face.notice(unix_ns, notice, &mut self.stdout);
+        }
+    }
+
+    pub(crate) fn row(&mut self, row: &Row) {
+        self.face.row(row, &mut self.stdout);
+    }
+
+    pub(crate) fn snapshot(&mut self, snapshot: Snapshot) {
+        self.face.snapshot(snapshot);
+    }
+
+    /// The connections whose current activity is on the screen.
+    pub(crate) fn activity_queries(&self) -> Vec<ActivityQuery> {
+        self.face.activity_queries()
+    }
+
+    /// Answers a query. None: the connection is gone.
+    pub(crate) fn activity(&mut self, query: &ActivityQuery, activity: Option<Activity>) {
+        self.face.activity(query, activity);
+    }
+
+    /// No more rows and samples will come. Returns true if the screen stays open until the user quits.
+    pub(crate) fn stay(&mut self) -> bool {
+        self.face.stay()
+    }
+
+    /// Whether the screen shows state, and not only what happens.
+    pub(crate) fn is_live(&self) -> bool {
+        self.face.is_live()
+    }
+
+    pub(crate) fn lost_rows(&self) -> u64 {
+        self.stdout.lost_rows()
+    }
+
+    /// Passes queued output to the thread that writes it.
+    pub(crate) fn flush(&mut self) {
+        self.stdout.flush();
+    }
+
+    /// Backpressure: producers that can wait should, or rows are dropped.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.stdout.is_behind()
+    }
+
+    /// Restores the terminal.
+    pub(crate) fn leave(&mut self) {
+        self.face.leave(&mut self.stdout);
+    }
+
+    async fn finish(mut self, about: &About, snapshot: &Snapshot) -> anyhow::Result<()> {
+        self.face.summary(about, snapshot, &mut self.stdout);
+        self.stdout.finish().await.context("standard output did not take the summary")
+    }
+}
+
+/// What ends a watch.
+pub(crate) enum Ending {
+    /// A signal, a key, or the deadline.
+    Asked,
+    /// The reader of standard output is gone.
+    OutputClosed,
+    /// Standard output cannot be written to.
+    OutputFailed(io::Error),
+}
+
+impl Ending {
+    pub(super) fn of_stdout(closed: io::Result<()>) -> Self {
+        closed.map_or_else(Self::OutputFailed, |()| Self::OutputClosed)
+    }
+
+    /// Shows the summary, unless standard output is gone.
+    pub(crate) async fn conclude(
+        self,
+        screen: Option<Screen>,
+        about: &About,
+        snapshot: &Snapshot,
+    ) -> anyhow::Result<()> {
+        match (self, screen) {
+            (Self::OutputFailed(error), _) => Err(error).context("cannot write to standard output"),
+            (Self::Asked, Some(screen)) => screen.finish(about, snapshot).await,
+            (Self::OutputClosed, _) | (_, None) => Ok(()),
+        }
+    }
+}
+
+/// Does the next piece of the screen's own work. Returns what ends the watch. Never completes without a screen.
+pub(crate) async fn screen_work(screen: Option<&mut Screen>) -> Option<Ending> {
+    match screen {
+        Some(Screen { face, stdout }) => face.work(stdout).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,276 @@
+//! A watch that is attached: it moves events and samples from the kernel to the tracker, the recording, the metrics and
+//! the screen. Only here do the kernel and the views meet.
+
+mod attribution;
+mod ring;
+mod sinks;
+
+use std::{future::pending, time::Duration};
+
+use anyhow::Context as _;
+use observer_core::{
+    decode,
+    model::{About, RowKind, Sample},
+    series::Lost,
+    tracker::{Notice, Snapshot, Tracker},
+    views::diagnosis_notice,
+};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    exporter::{Endpoint, Exporter},
+    helper::Runtimes,
+    host::{clock::Clock, signals::Signals, throttle::Throttle},
+    kernel::{self, Kernel, KernelLog, Plan},
+    output::{
+        recorder::{Recorder, RecordingFile},
+        screen::{Ending, Screen, screen_work},
+    },
+};
+use attribution::Attribution;
+use sinks::Sinks;
+
+/// How often counters are read without a dashboard: often enough to free the groups of ended processes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often counters are read for a dashboard.
+const LIVE_TICK: Duration = Duration::from_millis(250);
+
+/// Idle time after a sample, as a multiple of its cost: 20 means at most 5 % of a CPU.
+const IDLE_FACTOR: u32 = 20;
+
+/// How long the ring buffer is left alone once it is empty. The first row of a burst is shown at once and the others
+/// together, because a wake-up for each row would take CPU time from a program that opens connections one by one.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(40);
+
+pub(crate) struct Session {
+    clock: Clock,
+    kernel: Kernel,
+    attribution: Attribution,
+    tracker: Tracker,
+    recorder: Option<Recorder>,
+    exporter: Option<Exporter>,
+    pub(crate) about: About,
+    /// Notices from the start, to be shown once there is a screen.
+    pub(crate) notices: Vec<Notice>,
+    /// When the programs were detached.
+    ended_unix_ns: i64,
+}
+
+impl Session {
+    /// Attaches and drops the privileges that this took. Everything counts from here on. Must run within a tokio runtime
+    /// and before other threads are started. `about` says what the plan cannot: the filters as people read them.
+    pub(crate) fn start(
+        plan: &Plan,
+        about: About,
+        recording: Option<RecordingFile>,
+        metrics: Option<Endpoint>,
+        runtimes: Runtimes,
+    ) -> anyhow::Result<Self> {
+        let clock = Clock::new();
+        let mut kernel = Kernel::attach(plan)?;
+        let mut attribution = Attribution::new(runtimes);
+        let started_unix_ns = clock.now_unix_ns();
+        let mut tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
+        let mut first = kernel.sample(false)?;
+        attribution.fill_in(&mut first, false);
+        let about = About {
+            pre_existing: first.groups.iter().map(|group| group.counters.pre_existing).sum(),
+            hooks: kernel.hooks.names().into_iter().map(Into::into).collect(),
+            not_taken: kernel.remarks.clone(),
+            kernel: kernel::release(),
+            started_unix_ns,
+            ..about
+        };
+        let mut recorder = recording.map(|file| Recorder::start(file, &about, plan.max_connections));
+        if let Some(recorder) = &mut recorder {
+            recorder.sample(started_unix_ns, &first);
+        }
+        let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
+        let mut notices = Vec::new();
+        if let Some(exporter) = &mut exporter {
+            exporter.sample(started_unix_ns, &first, lost(&first, 0, 0), kernel.programs.clone());
+            let message = format!("metrics are served at {}", exporter.url());
+            log::info!("{message}");
+            notices.push(Notice { kind: "metrics", message });
+        }
+        notices.extend(tracker.sample(first));
+        Ok(Self {
+            clock,
+            kernel,
+            attribution,
+            tracker,
+            recorder,
+            exporter,
+            about,
+            notices,
+            ended_unix_ns: started_unix_ns,
+        })
+    }
+
+    /// Runs until a signal, the deadline or the screen ends the watch.
+    pub(crate) async fn run(
+        &mut self,
+        signals: &mut Signals,
+        deadline: Option<Instant>,
+        mut screen: Option<&mut Screen>,
+    ) -> anyhow::Result<Ending> {
+        let is_live = screen.as_ref().is_some_and(|screen| screen.is_live());
+        let tick = if is_live { LIVE_TICK } else { TICK };
+        let mut samples = Throttle::new(IDLE_FACTOR, tick);
+        if !is_live {
+            // The start has read every counter already.
+            samples.ran(Duration::ZERO);
+        }
+        let mut next_drain = Instant::now();
+        // A sample that is not shown yet. Sampling and showing thousands of groups both take a while, so keys are handled
+        // in between.
+        let mut unshown = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.next() => return Ok(Ending::Asked),
+                () = sleep_until_some(deadline) => return Ok(Ending::Asked),
+                ending = screen_work(screen.as_deref_mut()) => if let Some(ending) = ending {
+                    return Ok(ending);
+                },
+                (unix_ns, took) = some_or_pending(unshown) => {
+                    unshown = None;
+                    let began = Instant::now();
+                    if let Some(screen) = screen.as_deref_mut() {
+                        self.show(screen, unix_ns);
+                    }
+                    samples.ran(took + began.elapsed());
+                }
+                () = sleep_until(samples.next().into()) => {
+                    let began = Instant::now();
+                    let unix_ns = self.sample(screen.as_deref_mut(), false)?;
+                    unshown = Some((unix_ns, began.elapsed()));
+                }
+                () = forward_log(&mut self.kernel.log) => {}
+                ready = ring::readable(&mut self.kernel.ring, next_drain) => {
+                    let mut ready = ready.context("cannot wait for events")?;
+                    let mut sinks = Sinks {
+                        runtimes: &mut self.attribution.runtimes,
+                        tracker: &mut self.tracker,
+                        recorder: self.recorder.as_mut(),
+                        screen: screen.as_deref_mut(),
+                    };
+                    if ring::drain(ready.get_inner_mut(), |record| sinks.record(record, self.clock.base)) {
+                        ready.clear_ready();
+                        next_drain = Instant::now() + DRAIN_INTERVAL;
+                    }
+                }
+            }
+            if let Some(screen) = &mut screen {
+                screen.flush();
+            }
+        }
+    }
+
+    /// Reads every counter for the tracker, the recording and the metrics, and returns the time of the sample. `last`: the
+    /// programs are detached, and the sample is as of that moment.
+    fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<i64> {
+        let mut sample = self.kernel.sample(last)?;
+        self.attribution.fill_in(&mut sample, last);
+        let unix_ns = if last { self.ended_unix_ns } else { self.clock.now_unix_ns() };
+        let output_rows = screen.as_ref().map_or(0, |screen| screen.lost_rows());
+        let recording_rows = self.recorder.as_ref().map_or(0, Recorder::lost_events);
+        sample.loss.rows += output_rows + recording_rows;
+        let mut notices = Vec::new();
+        if let Some(exporter) = &mut self.exporter {
+            exporter.sample(unix_ns, &sample, lost(&sample, output_rows, recording_rows), self.kernel.programs.clone());
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.sample(unix_ns, &sample);
+            notices = recorder.notices();
+        }
+        notices.extend(self.tracker.sample(sample));
+        notify(screen, unix_ns, &notices);
+        Ok(unix_ns)
+    }
+
+    /// The tracker's state as of the last sample. Reports diagnoses that have become certain.
+    fn snapshot(&mut self, screen: Option<&mut Screen>, unix_ns: i64) -> Snapshot {
+        let snapshot = self.tracker.snapshot(unix_ns);
+        let new = self.tracker.new_certainties(&snapshot);
+        let notices: Vec<_> =
+            new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)).collect();
+        notify(screen, unix_ns, &notices);
+        snapshot
+    }
+
+    /// Shows the last sample, and the current activity of the connections on the screen.
+    fn show(&mut self, screen: &mut Screen, unix_ns: i64) {
+        let snapshot = self.snapshot(Some(screen), unix_ns);
+        screen.snapshot(snapshot);
+        for query in screen.activity_queries() {
+            let connection = self.kernel.counters.connection(query.key);
+            let activity = connection.map(|connection| decode::activity(&connection, self.clock.base));
+            screen.activity(&query, activity);
+        }
+    }
+
+    /// Detaches, drains the ring buffer and returns the final numbers.
+    pub(crate) fn end(&mut self, mut screen: Option<&mut Screen>) -> anyhow::Result<Snapshot> {
+        self.kernel.detach();
+        self.ended_unix_ns = self.clock.now_unix_ns();
+        let mut sinks = Sinks {
+            runtimes: &mut self.attribution.runtimes,
+            tracker: &mut self.tracker,
+            recorder: self.recorder.as_mut(),
+            screen: screen.as_deref_mut(),
+        };
+        let base = self.clock.base;
+        while !ring::drain(self.kernel.ring.get_mut(), |record| sinks.record(record, base)) {}
+        if sinks.want_rows() {
+            for mut connection in self.kernel.counters.closed_connections() {
+                connection.row_ns = connection.ended_ns;
+                sinks.event(decode::event(RowKind::Close, &connection, base));
+            }
+        }
+        let unix_ns = self.sample(screen.as_deref_mut(), true)?;
+        Ok(self.snapshot(screen, unix_ns))
+    }
+
+    /// Writes the end of the recording, if there is one.
+    pub(crate) async fn end_recording(&mut self, screen: Option<&mut Screen>) {
+        let Some(recorder) = self.recorder.take() else { return };
+        let notices = recorder.finish(self.ended_unix_ns).await;
+        notify(screen, self.ended_unix_ns, &notices);
+    }
+}
+
+/// Everything that was lost, by where, for the metrics.
+fn lost(sample: &Sample, output_rows: u64, recording_rows: u64) -> Lost {
+    Lost { sampled: sample.loss, output_rows, recording_rows }
+}
+
+/// Shows notices on the screen. Without a screen, or after it is gone, only failures of the recording go to stderr.
+fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
+    match screen {
+        Some(screen) if screen.shows_notices() => screen.notices(unix_ns, notices),
+        _ => {
+            for notice in notices.iter().filter(|notice| notice.kind == Recorder::NOTICE) {
+                eprintln!("notice: {}", notice.message);
+            }
+        }
+    }
+}
+
+/// Never completes without a deadline.
+async fn sleep_until_some(deadline: Option<Instant>) {
+    sleep_until(some_or_pending(deadline).await).await;
+}
+
+/// Completes at once with a value, never without one.
+async fn some_or_pending<T>(value: Option<T>) -> T {
+    match value {
+        Some(value) => value,
+        None => pending().await,
+    }
+}
+
+async fn forward_log(log: &mut Option<KernelLog>) {
+    some_or_pending(log.as_mut()).await.forward().await;
+}

@@ -1,0 +1,39 @@
+//! Who a group belongs to, beyond what the kernel knows: the runtime and the cgroup of its process.
+
+use observer_core::model::{Sample, name};
+
+use crate::{helper::Runtimes, host::cgroups::Cgroups};
+
+pub(super) struct Attribution {
+    pub(super) runtimes: Runtimes,
+    cgroups: Cgroups,
+}
+
+impl Attribution {
+    pub(super) fn new(runtimes: Runtimes) -> Self {
+        Self { runtimes, cgroups: Cgroups::new() }
+    }
+
+    /// Fills in the groups of a sample. `last`: looks up cgroups even if the last walk was a moment ago.
+    pub(super) fn fill_in(&mut self, sample: &mut Sample, last: bool) {
+        self.cgroups.name(&mut sample.groups, last);
+        self.fill_in_runtimes(sample);
+    }
+
+    /// Runtimes that are not known yet are asked for, and filled in by a later sample.
+    fn fill_in_runtimes(&mut self, sample: &mut Sample) {
+        let answers = self.runtimes.answers();
+        for group in sample.groups.iter_mut().filter(|group| group.key.tgid > 0) {
+            let process = group.process();
+            if !group.process_ended {
+                self.runtimes.ask(process);
+            }
+            group.runtime = self.runtimes.of(process);
+        }
+        for (process, runtime) in answers {
+            let name = name(process.comm).unwrap_or_default();
+            let runtime = runtime.map_or_else(|| "cannot be told".to_string(), |runtime| runtime.to_string());
+            log::debug!("runtime of process {} ({}): {runtime}", process.pid, name.escape_debug());
+        }
+    }
+}
