@@ -1,5 +1,4 @@
-//! Connections that are open, by the group that they count in: from the rows, which is why one whose row was lost is not
-//! among them.
+//! Open connections by group. They come from rows, so a connection whose row was lost is missing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,10 +7,13 @@ use crate::{
     tracker::{GroupRow, Row},
 };
 
-/// How many more may be listed than are open: rows come at other times than counts.
+/// The most connections that are listed of a group.
+pub(crate) const LISTED: usize = 100;
+
+/// How many more connections a group may list than it has open, because rows and counts arrive at different times.
 const SLACK: u64 = 100;
 
-/// A connection of which the screen wants to know what it is doing.
+/// Asks what a connection on the screen is doing.
 #[derive(Clone, Copy, Debug)]
 pub struct ActivityQuery {
     pub key: ConnectionKey,
@@ -20,25 +22,25 @@ pub struct ActivityQuery {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Open {
-    pub(super) key: ConnectionKey,
-    pub(super) unix_ns: i64,
-    pub(super) local_port: Option<u16>,
-    /// None: not looked at, or nobody can tell.
-    pub(super) activity: Option<Activity>,
+pub(crate) struct OpenConnection {
+    pub(crate) key: ConnectionKey,
+    pub(crate) unix_ns: i64,
+    pub(crate) local_port: Option<u16>,
+    /// None: not asked for, or unknown.
+    pub(crate) activity: Option<Activity>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Connections {
-    /// By the number of the connection, so that the oldest comes first.
-    groups: HashMap<GroupKey, BTreeMap<u64, Open>>,
+pub(crate) struct OpenConnections {
+    /// By connection id, hence the oldest first.
+    groups: HashMap<GroupKey, BTreeMap<u64, OpenConnection>>,
 }
 
-impl Connections {
-    pub(super) fn row(&mut self, Row { id, event }: &Row) {
+impl OpenConnections {
+    pub(crate) fn apply(&mut self, Row { id, event }: &Row) {
         match event.kind {
             RowKind::Open => {
-                let open = Open {
+                let open = OpenConnection {
                     key: event.key,
                     unix_ns: event.unix_ns,
                     local_port: event.connection.local.map(|local| local.port()),
@@ -58,9 +60,9 @@ impl Connections {
         }
     }
 
-    /// The oldest of these groups, the oldest first.
-    pub(super) fn of<'a>(&'a self, rows: &'a [GroupRow], most: usize) -> Vec<(ActivityQuery, &'a Open)> {
-        let mut oldest: BTreeMap<u64, (ActivityQuery, &Open)> = BTreeMap::new();
+    /// The oldest `most` connections of these groups, the oldest first.
+    pub(crate) fn oldest<'a>(&'a self, rows: &'a [GroupRow], most: usize) -> Vec<(ActivityQuery, &'a OpenConnection)> {
+        let mut oldest: BTreeMap<u64, (ActivityQuery, &OpenConnection)> = BTreeMap::new();
         for (group, open) in rows.iter().filter_map(|row| Some((row.key?, self.groups.get(&row.key?)?))) {
             for (id, open) in open {
                 if oldest.len() == most {
@@ -75,8 +77,8 @@ impl Connections {
         oldest.into_values().collect()
     }
 
-    /// What one does now; without an answer it is gone, and its row was lost.
-    pub(super) fn activity(&mut self, ActivityQuery { group, id, .. }: &ActivityQuery, activity: Option<Activity>) {
+    /// Answers a query. None: the connection is gone, and its close row was lost.
+    pub(crate) fn set_activity(&mut self, ActivityQuery { group, id, .. }: &ActivityQuery, activity: Option<Activity>) {
         let Some(open) = self.groups.get_mut(group) else { return };
         if activity.is_none() {
             open.remove(id);
@@ -85,9 +87,9 @@ impl Connections {
         }
     }
 
-    /// A close row that was lost leaves its connection behind. What is of groups that have ended is over; so are the oldest
-    /// where there are far more than the group has open.
-    pub(super) fn forget_lost<'a>(&mut self, rows: impl Iterator<Item = &'a GroupRow>) {
+    /// Removes connections whose close row was lost: all connections of ended groups, and the oldest where a group lists
+    /// far more than it has open.
+    pub(crate) fn forget_lost<'a>(&mut self, rows: impl Iterator<Item = &'a GroupRow>) {
         let open: HashMap<GroupKey, u64> = rows.filter_map(|row| Some((row.key?, row.counts.open()))).collect();
         self.groups.retain(|group, present| {
             let Some(open) = open.get(group) else { return false };
@@ -107,8 +109,8 @@ mod tests {
         views::tui::fixture::{self, Watch},
     };
 
-    /// So many rows of connections that open, taking turns among so many groups, of which so many are open in truth.
-    fn opened(rows: u64, groups: u32, open: u64) -> (Connections, Vec<GroupRow>) {
+    /// Open rows, spread evenly over the groups; `open` of the connections are still open.
+    fn opened(rows: u64, groups: u32, open: u64) -> (OpenConnections, Vec<GroupRow>) {
         let mut watch = Watch::new();
         let key = |n: u32| fixture::key(n + 1, "127.0.0.1:80");
         for n in 0..rows {
@@ -116,15 +118,15 @@ mod tests {
         }
         let counters = GroupCounters { opened: rows, closed: rows - open, ..GroupCounters::default() };
         watch.sample((0..groups).map(|n| fixture::group(key(n), "curl", &counters)).collect(), 0);
-        let mut connections = Connections::default();
-        watch.rows.iter().for_each(|row| connections.row(row));
+        let mut connections = OpenConnections::default();
+        watch.rows.iter().for_each(|row| connections.apply(row));
         (connections, watch.tracker.snapshot(fixture::START_NS).groups)
     }
 
     #[test]
-    fn the_oldest_of_several_groups_come_first() {
+    fn oldest_connections_of_several_groups_come_first() {
         let (connections, rows) = opened(60, 3, 20);
-        let ids = |most| connections.of(&rows, most).into_iter().map(|(ask, _)| ask.id).collect::<Vec<_>>();
+        let ids = |most| connections.oldest(&rows, most).into_iter().map(|(query, _)| query.id).collect::<Vec<_>>();
         assert_eq!(ids(7), (1..=7).collect::<Vec<_>>());
         assert_eq!(ids(100), (1..=60).collect::<Vec<_>>());
         assert!(ids(0).is_empty());
@@ -134,10 +136,10 @@ mod tests {
     fn connections_whose_close_was_lost_are_forgotten() {
         let (mut connections, rows) = opened(5_000, 1, 3);
         connections.forget_lost(rows.iter());
-        let left = connections.of(&rows, 5_000);
+        let left = connections.oldest(&rows, 5_000);
         assert_eq!(left.len() as u64, 2 * 3 + SLACK);
         assert_eq!(left.last().unwrap().0.id, 5_000, "the newest stay");
         connections.forget_lost([].into_iter());
-        assert_eq!(connections.of(&rows, 5_000).len(), 0, "the group has ended");
+        assert_eq!(connections.oldest(&rows, 5_000).len(), 0, "the group has ended");
     }
 }

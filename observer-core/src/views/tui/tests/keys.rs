@@ -1,9 +1,9 @@
-//! Keys as what they change, and the footer, which tells of them.
+//! The effect of keys, and the footer that names them.
 
 use super::*;
 
 #[test]
-fn q_and_ctrl_c_quit() {
+fn ctrl_keys_work_in_every_mode() {
     let mut tui = screen(&fixture::drained(), PLAIN, 10);
     assert_eq!(press(&mut tui, "q"), Outcome::Quit);
     for keys in ["", "/", "⎋?"] {
@@ -18,14 +18,14 @@ fn q_and_ctrl_c_quit() {
 }
 
 #[test]
-fn every_key_moves_as_far_as_it_says() {
+fn keys_move_by_a_row_a_page_or_to_the_end() {
     let mut tui = screen(&fixture::many(), PLAIN, 1_000);
     drawn(&mut tui, (120, 40));
     let page = tui.page();
     assert!(page > 5);
     let mut after = |keys: &str| {
         press(&mut tui, keys);
-        tui.table.cursor()
+        tui.state.table.cursor()
     };
     assert_eq!(["j", "j", "k", "↓", "↑"].map(&mut after), [1, 2, 1, 2, 1]);
     assert_eq!(["⇟", "⇟", "⇞", "⇞", "⇞"].map(&mut after), [1 + page, 1 + 2 * page, 1 + page, 1, 0]);
@@ -37,32 +37,32 @@ fn every_key_moves_as_far_as_it_says() {
         drawn(&mut tui, (80, 24));
         press(&mut tui, keys);
         drawn(&mut tui, (80, 24));
-        tui.detail_offset
+        tui.state.detail_offset
     };
     let last = after("G");
     assert!(last > 5);
     assert_eq!(["g", "j", "j", "k", "⇞", "⇲", "↑"].map(&mut after), [0, 1, 2, 1, 0, last, last - 1]);
-    assert!(after("⇱⇟") > 2, "as many rows as are seen");
+    assert!(after("⇱⇟") > 2, "a page is the height of the pane");
 }
 
 #[test]
-fn panes_take_the_keys_in_turn_and_fill_the_screen() {
+fn tab_cycles_the_focus_and_w_widens_the_pane() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     let mut focused = Vec::new();
     for _ in PANES {
         press(&mut tui, "⇥");
-        focused.push(tui.focus);
+        focused.push(tui.state.focus);
     }
     assert_eq!(focused, [Pane::Detail, Pane::Log, Pane::Chart, Pane::Groups]);
     press(&mut tui, "⇤⇤w");
     let log = text(&drawn(&mut tui, (80, 24)));
-    assert!(tui.focus == Pane::Log && !log.contains("Groups") && log.contains("open   client[443]"), "{log}");
+    assert!(tui.state.focus == Pane::Log && !log.contains("Groups") && log.contains("open   client[443]"), "{log}");
     press(&mut tui, "w");
     assert!(text(&drawn(&mut tui, (80, 24))).contains("Groups"));
 }
 
 #[test]
-fn the_detail_scrolls_as_far_as_there_is_something() {
+fn detail_scrolls_to_its_last_line() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     press(&mut tui, "⇥⇲");
     let end = text(&drawn(&mut tui, (80, 24)));
@@ -74,23 +74,23 @@ fn the_detail_scrolls_as_far_as_there_is_something() {
 }
 
 #[test]
-fn the_footer_has_keys_that_work() {
+fn footer_names_only_keys_that_do_something() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
-    let has = |tui: &Tui, key: &str, what: &str| tui.useful_keys().contains(&(key, what));
+    let has = |tui: &Tui, keys: &str, label: &'static str| hints(tui).contains(&(keys.into(), label));
     assert!(!has(&tui, "Enter", "unfold"), "there is one process");
     press(&mut tui, "⇥⇥p");
     assert!(has(&tui, "p", "follow"));
     press(&mut tui, "⎋/c");
-    assert_eq!(tui.useful_keys()[1], ("Esc", "clear"));
+    assert_eq!(hints(&tui)[1], ("Esc".into(), "clear"));
     press(&mut tui, "no such thing⏎");
-    assert!(has(&tui, "Esc", "no filter") && !has(&tui, "↑↓", "select"));
+    assert!(has(&tui, "Esc", "clear filter") && !has(&tui, "↑↓", "select"));
 
     let mut tui = screen(&Watch::new(), PLAIN, 0);
-    for (key, what) in [("↑↓", "select"), ("/", "filter"), ("s o", "sort")] {
-        assert!(!has(&tui, key, what), "there is nothing to {what}");
+    for (keys, label) in [("↑↓", "select"), ("/", "filter"), ("s o", "sort")] {
+        assert!(!has(&tui, keys, label), "there is nothing to {label}");
     }
     let mut watch = Watch::new();
-    let counters = crate::model::GroupCounters { opened: 2, new: 2, ..Default::default() };
+    let counters = GroupCounters { opened: 2, new: 2, ..Default::default() };
     let groups = (1..=3).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters)).collect();
     watch.sample(groups, 0);
     tui.snapshot(watch.tracker.snapshot(fixture::START_NS));

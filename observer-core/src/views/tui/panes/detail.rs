@@ -1,5 +1,5 @@
-//! All about the selected group: why its connections were not reused, with evidence and advice, how many exchanges each
-//! carried, why they were opened and closed, which are open, and which were closed last.
+//! The detail of the selected row: diagnoses with evidence and advice, exchanges per connection, why connections were opened
+//! and closed, which are open, and which closed last.
 
 use std::fmt::Write as _;
 
@@ -10,39 +10,44 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{LISTED, Tui, connections::Open, groups::cut, layout::Pane, part::Part};
+use super::{fit::cut_middle, scene::Scene};
 use crate::{
     model::{CAUSES, ConnectionState, FAILURES, LIFETIMES, WHYS, cause_name, why_name},
     printable::printable,
     tracker::Ended,
     views::{
         failure_name, finding_name,
+        tui::state::{
+            connections::{LISTED, OpenConnection},
+            layout::Pane,
+            table_row::TableRow,
+        },
         words::{self, clock, confidence, pieces, plural, short_time, time},
         wrap::wrapped,
     },
 };
 
-/// From so many columns on, two blocks have room side by side.
+/// The least columns for two blocks side by side.
 const TWO_BLOCKS: usize = 76;
 
-/// The least columns of a destination.
+/// The least columns of a destination in the title.
 const SHORTEST: usize = 16;
 
-/// The longest bar.
+/// The most columns of a bar.
 const BAR: usize = 24;
 
 type Lines = Vec<Line<'static>>;
 
-/// Draws it, scrolled by the detail's offset, or as far as there is something to scroll; how far that was.
-pub(super) fn draw(tui: &Tui, frame: &mut Frame<'_>, area: Rect) -> usize {
-    let part = tui.table.selected(tui.picture(), tui.baseline.as_ref());
-    // The frame's corners, and a space at each end.
+/// Returns the offset, bounded so that the last line stays at the bottom.
+pub(super) fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) -> usize {
+    let row = scene.selected();
+    // Without the corners of the frame and a space on each side.
     let room = usize::from(area.width.saturating_sub(4));
-    let title = part.as_ref().map_or_else(|| "Detail".into(), |part| title(tui, part, room));
-    let block = tui.frame_of(Pane::Detail, &title);
+    let title = row.as_ref().map_or_else(|| "Detail".into(), |row| title(scene, row, room));
+    let block = scene.frame_of(Pane::Detail, &title);
     let inner = block.inner(area);
-    let lines = part.map_or_else(Vec::new, |part| lines(tui, &part, usize::from(inner.width)));
-    let offset = tui.detail_offset.min(lines.len().saturating_sub(inner.height.into()));
+    let lines = row.map_or_else(Vec::new, |row| lines(scene, &row, usize::from(inner.width)));
+    let offset = scene.detail_offset.min(lines.len().saturating_sub(inner.height.into()));
     let below = lines.len().saturating_sub(offset + usize::from(inner.height));
     let block = match below {
         0 => block,
@@ -55,55 +60,55 @@ pub(super) fn draw(tui: &Tui, frame: &mut Frame<'_>, area: Rect) -> usize {
     offset
 }
 
-fn title(tui: &Tui, part: &Part<'_>, room: usize) -> String {
-    let (process, destination) = words::names(part.row);
-    let runtime = part.row.runtime.map_or_else(String::new, |runtime| format!(" · {runtime}"));
+fn title(scene: &Scene<'_>, row: &TableRow<'_>, room: usize) -> String {
+    let (process, destination) = words::names(row.group);
+    let runtime = row.group.runtime.map_or_else(String::new, |runtime| format!(" · {runtime}"));
     if destination.is_empty() {
         return process + &runtime;
     }
     let left = room.saturating_sub(Line::raw(format!("{process} → {runtime}")).width());
-    format!("{process} → {}{runtime}", cut(tui, &destination, left.max(SHORTEST)))
+    format!("{process} → {}{runtime}", cut_middle(scene.theme, &destination, left.max(SHORTEST)))
 }
 
-fn lines(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
-    let mut lines = circumstances(tui, part);
-    lines.extend(findings(tui, part, width));
-    // A column between two blocks.
+fn lines(scene: &Scene<'_>, row: &TableRow<'_>, width: usize) -> Lines {
+    let mut lines = circumstances(scene, row);
+    lines.extend(findings(scene, row, width));
+    // Two blocks are a column apart.
     let room = if width < TWO_BLOCKS { width } else { width / 2 - 1 };
-    let exchanges = exchanges_per_connection(tui, part, room);
-    let reasons = [opened(tui, part, room), closed(tui, part, room)].concat();
+    let exchanges = exchanges_per_connection(scene, row, room);
+    let reasons = [opened(scene, row, room), closed(scene, row, room)].concat();
     lines.extend(side_by_side(exchanges, reasons, width));
-    lines.extend(side_by_side(lifetimes(tui, part, room), failed(tui, part, room), width));
-    lines.extend(open(tui, part));
-    lines.extend(last_closed(tui, part));
+    lines.extend(side_by_side(lifetimes(scene, row, room), failed(scene, row, room), width));
+    lines.extend(open(scene, row));
+    lines.extend(last_closed(scene, row));
     lines
 }
 
-fn heading(tui: &Tui, text: &str) -> Line<'static> {
-    Line::styled(tui.theme.text(text), tui.theme.bold())
+fn heading(scene: &Scene<'_>, text: &str) -> Line<'static> {
+    Line::styled(scene.theme.text(text), scene.theme.bold())
 }
 
-/// What it speaks, and the container or the systemd unit that it runs in.
-fn circumstances(tui: &Tui, part: &Part<'_>) -> Lines {
-    let spoken = part.row.spoken.name().map(|application| format!("speaks {application}"));
-    let cgroup = part.row.cgroup.as_deref().map(|cgroup| format!("in {}", printable(cgroup)));
+/// The application protocol, and the container or systemd unit.
+fn circumstances(scene: &Scene<'_>, row: &TableRow<'_>) -> Lines {
+    let spoken = row.group.spoken.name().map(|application| format!("speaks {application}"));
+    let cgroup = row.group.cgroup.as_deref().map(|cgroup| format!("in {}", printable(cgroup)));
     let known: Vec<String> = spoken.into_iter().chain(cgroup).collect();
     if known.is_empty() {
         return Vec::new();
     }
-    vec![Line::styled(tui.theme.text(&known.join(", ")), tui.theme.dim())]
+    vec![Line::styled(scene.theme.text(&known.join(", ")), scene.theme.dim())]
 }
 
-/// Says that something is not since the reset.
-fn of_whole_watch(tui: &Tui) -> &'static str {
-    if tui.baseline.is_some() { ", whole watch" } else { "" }
+/// Marks numbers that a reset of the screen does not change.
+fn of_whole_watch(scene: &Scene<'_>) -> &'static str {
+    if scene.baseline.is_some() { ", whole watch" } else { "" }
 }
 
-fn findings(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
-    let theme = tui.theme;
+fn findings(scene: &Scene<'_>, row: &TableRow<'_>, width: usize) -> Lines {
+    let theme = scene.theme;
     let mut lines = Vec::new();
-    for diagnosis in part.row.diagnoses() {
-        let name = format!("{}{}{}", finding_name(diagnosis.finding), confidence(&diagnosis), of_whole_watch(tui));
+    for diagnosis in row.group.diagnoses() {
+        let name = format!("{}{}{}", finding_name(diagnosis.finding), confidence(&diagnosis), of_whole_watch(scene));
         lines.push(Line::styled(theme.text(&name), theme.finding(diagnosis.healthy).patch(theme.bold())));
         let evidence = wrapped(&printable(&diagnosis.evidence), width.saturating_sub(2));
         lines.extend(evidence.iter().map(|line| Line::raw(format!("  {}", theme.text(line)))));
@@ -121,15 +126,21 @@ fn findings(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
     lines
 }
 
-/// Names, numbers and bars, of those that are more than none.
-fn bars(tui: &Tui, room: usize, heading_text: &str, style: Style, rows: impl Iterator<Item = (String, u64)>) -> Lines {
+/// A line with name, number and bar for each number above 0. Empty if there are none.
+fn bars(
+    scene: &Scene<'_>,
+    room: usize,
+    heading_text: &str,
+    style: Style,
+    rows: impl Iterator<Item = (String, u64)>,
+) -> Lines {
     let rows: Vec<(String, u64)> = rows.filter(|(_, number)| *number > 0).collect();
     let most = rows.iter().map(|(_, number)| *number).max().unwrap_or(0);
     let name_width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(8);
     let number_width = most.to_string().len().max(4);
-    let [piece, ..] = tui.theme.pieces();
+    let [piece, ..] = scene.theme.pieces();
     let longest = BAR.min(room.saturating_sub(name_width + number_width + 4));
-    let mut lines = vec![heading(tui, heading_text)];
+    let mut lines = vec![heading(scene, heading_text)];
     for (name, number) in &rows {
         let bar = String::from(piece).repeat(pieces(*number as f64 / most as f64, longest));
         let text = format!("  {name:<name_width$} {number:>number_width$} ");
@@ -138,25 +149,31 @@ fn bars(tui: &Tui, room: usize, heading_text: &str, style: Style, rows: impl Ite
     if rows.is_empty() { Vec::new() } else { lines }
 }
 
-fn exchanges_per_connection(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
+fn exchanges_per_connection(scene: &Scene<'_>, row: &TableRow<'_>, room: usize) -> Lines {
     let names = ["1", "2-9", "10-99", "100-999", "1000+"].map(String::from);
-    let heading = format!("Connections by exchanges{}", of_whole_watch(tui));
-    bars(tui, room, &heading, tui.theme.of_reused(), names.into_iter().zip(part.row.counts.exchanges_per_connection))
+    let heading = format!("Connections by exchanges{}", of_whole_watch(scene));
+    bars(
+        scene,
+        room,
+        &heading,
+        scene.theme.of_reused(),
+        names.into_iter().zip(row.group.counts.exchanges_per_connection),
+    )
 }
 
-fn opened(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
-    let rows = WHYS.map(|why| (why_name(why).into(), part.counts.why[why as usize]));
-    bars(tui, room, "Opened", tui.theme.of_new(), rows.into_iter())
+fn opened(scene: &Scene<'_>, row: &TableRow<'_>, room: usize) -> Lines {
+    let rows = WHYS.map(|why| (why_name(why).into(), row.counts.why[why as usize]));
+    bars(scene, room, "Opened", scene.theme.of_new(), rows.into_iter())
 }
 
-fn closed(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
-    let rows = CAUSES.map(|cause| (cause_name(cause).into(), part.counts.closes[cause as usize]));
-    bars(tui, room, "Closed", tui.theme.of_new(), rows.into_iter())
+fn closed(scene: &Scene<'_>, row: &TableRow<'_>, room: usize) -> Lines {
+    let rows = CAUSES.map(|cause| (cause_name(cause).into(), row.counts.closes[cause as usize]));
+    bars(scene, room, "Closed", scene.theme.of_new(), rows.into_iter())
 }
 
-fn failed(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
-    let rows = FAILURES.map(|failure| (failure_name(failure, 0), part.counts.failures[failure as usize]));
-    bars(tui, room, "Failed", tui.theme.loss(), rows.into_iter())
+fn failed(scene: &Scene<'_>, row: &TableRow<'_>, room: usize) -> Lines {
+    let rows = FAILURES.map(|failure| (failure_name(failure, 0), row.counts.failures[failure as usize]));
+    bars(scene, room, "Failed", scene.theme.loss(), rows.into_iter())
 }
 
 fn side_by_side(left: Lines, right: Lines, width: usize) -> Lines {
@@ -177,33 +194,33 @@ fn side_by_side(left: Lines, right: Lines, width: usize) -> Lines {
     joined
 }
 
-fn lifetimes(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
-    let bounds = LIFETIMES.iter().zip(part.counts.lifetimes);
+fn lifetimes(scene: &Scene<'_>, row: &TableRow<'_>, room: usize) -> Lines {
+    let bounds = LIFETIMES.iter().zip(row.counts.lifetimes);
     let rows = bounds
         .map(|(bound, closed)| (if *bound == "longer" { "longer".into() } else { format!("to {bound}") }, closed));
-    bars(tui, room, "Closed by lifetime", tui.theme.of_reused(), rows)
+    bars(scene, room, "Closed by lifetime", scene.theme.of_reused(), rows)
 }
 
-fn open(tui: &Tui, part: &Part<'_>) -> Lines {
-    let picture = tui.picture();
-    let open = picture.connections.of(tui.table.selected_parts(picture), LISTED);
-    let all = part.row.counts.open();
+fn open(scene: &Scene<'_>, row: &TableRow<'_>) -> Lines {
+    let picture = scene.picture;
+    let open = picture.connections.oldest(scene.table.selected_groups(picture), LISTED);
+    let all = row.group.counts.open();
     if all == 0 {
         return Vec::new();
     }
     let mut which = String::new();
     if all > open.len() as u64 {
         let _ = write!(which, ", {} listed", open.len());
-        if part.row.counts.pre_existing > 0 {
+        if row.group.counts.pre_existing > 0 {
             which.push_str("; those from before the watch are not");
         }
     }
-    let mut lines = vec![heading(tui, &format!("Open {all}{which}"))];
-    lines.extend(open.iter().map(|(_, open)| Line::raw(tui.theme.text(&open_text(open, picture.now_unix_ns())))));
+    let mut lines = vec![heading(scene, &format!("Open {all}{which}"))];
+    lines.extend(open.iter().map(|(_, open)| Line::raw(scene.theme.text(&open_text(open, picture.now_unix_ns())))));
     lines
 }
 
-fn open_text(open: &Open, now_unix_ns: i64) -> String {
+fn open_text(open: &OpenConnection, now_unix_ns: i64) -> String {
     let age_us = |since_ns: i64| u64::try_from(now_unix_ns - since_ns).unwrap_or(0) / 1000;
     let (doing, exchanges) = match open.activity {
         None => ("open".into(), String::new()),
@@ -226,13 +243,13 @@ fn port(port: Option<u16>) -> String {
     port.map_or_else(|| "–".into(), |port| format!(":{port}"))
 }
 
-fn last_closed(tui: &Tui, part: &Part<'_>) -> Lines {
-    let mut ended = part.row.evidence.last_ended().peekable();
+fn last_closed(scene: &Scene<'_>, row: &TableRow<'_>) -> Lines {
+    let mut ended = row.group.evidence.last_ended().peekable();
     if ended.peek().is_none() {
         return Vec::new();
     }
-    let mut lines = vec![heading(tui, "Closed last")];
-    lines.extend(ended.map(|ended| Line::raw(tui.theme.text(&ended_text(ended)))));
+    let mut lines = vec![heading(scene, "Closed last")];
+    lines.extend(ended.map(|ended| Line::raw(scene.theme.text(&ended_text(ended)))));
     lines
 }
 

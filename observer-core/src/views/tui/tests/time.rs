@@ -1,9 +1,9 @@
-//! What time does: a frozen screen, counts since a reset, rates and the chart.
+//! Freezing, counts since a reset, rates and the chart.
 
 use super::*;
 
 #[test]
-fn freezing_stops_the_picture_and_not_the_count() {
+fn freezing_stops_the_screen_but_not_the_counts() {
     let mut tui = screen(&fixture::drained(), PLAIN, 1_000);
     press(&mut tui, " ");
     let frozen = shown(&mut tui);
@@ -13,35 +13,35 @@ fn freezing_stops_the_picture_and_not_the_count() {
     tui.snapshot(later.tracker.snapshot(fixture::START_NS + 9_000_000_000));
     assert_eq!(shown(&mut tui), frozen);
     press(&mut tui, " ");
-    let went_on = shown(&mut tui);
-    assert!(went_on.contains("0:09") && went_on.contains("client[443]"), "{went_on}");
+    let resumed = shown(&mut tui);
+    assert!(resumed.contains("0:09") && resumed.contains("client[443]"), "{resumed}");
 }
 
 #[test]
-fn a_frozen_log_stays_whatever_comes_and_wherever_it_is_held() {
+fn frozen_log_keeps_its_entries_and_its_place() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     press(&mut tui, " ⇥⇥w");
     let frozen = shown(&mut tui);
     let more = |tui: &mut Tui| (0..6_000).for_each(|n| tui.notice(fixture::START_NS, &format!("later {n}")));
     more(&mut tui);
-    assert_eq!(shown(&mut tui), frozen, "also when it has forgotten by now what is shown");
+    assert_eq!(shown(&mut tui), frozen, "even after the shown entries were dropped from the live log");
     press(&mut tui, "p");
     assert!(shown(&mut tui).contains("Log, held: 0 more"));
     assert!(!shown(&mut tui).contains("later"));
     press(&mut tui, "p⇞⇟⇟⇟");
-    assert_eq!(shown(&mut tui), frozen, "there is nothing beyond");
+    assert_eq!(shown(&mut tui), frozen, "scrolling stops at the newest frozen entry");
     press(&mut tui, "p ");
     more(&mut tui);
-    assert!(shown(&mut tui).contains("Log, held: 12000 more"), "what was held goes on being held");
+    assert!(shown(&mut tui).contains("Log, held: 12000 more"), "the log stays held after the freeze");
     press(&mut tui, "p");
     assert!(shown(&mut tui).contains("later 5999"));
 }
 
 #[test]
-fn a_reset_is_of_the_screen_only() {
+fn reset_affects_only_the_screen() {
     let counted = |opened: u64, reused: u64| {
         let mut watch = Watch::new();
-        let mut counters = crate::model::GroupCounters { opened, new: opened, reused, ..Default::default() };
+        let mut counters = GroupCounters { opened, new: opened, reused, ..Default::default() };
         counters.exchanges_per_connection[1] = opened;
         watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
         watch.tracker.snapshot(fixture::START_NS + 1_000_000 * opened.cast_signed())
@@ -56,14 +56,14 @@ fn a_reset_is_of_the_screen_only() {
         tui.since_reset(&counted(3_000, 12)).unwrap(),
         "since the reset of the screen, 0:02 ago: 2007 exchanges, 2000 new, 7 reused (0.3 %)"
     );
-    assert_eq!(tui.now.snapshot.totals.new, 3_000);
+    assert_eq!(tui.state.now.snapshot.totals.new, 3_000);
     assert_eq!(screen(&Watch::new(), PLAIN, 0).since_reset(&counted(3_000, 12)), None);
 }
 
 #[test]
 fn counts_since_a_reset_follow_processes_that_end() {
     let groups = |has_ended: bool| {
-        let counters = |opened: u64| crate::model::GroupCounters { opened, new: opened, ..Default::default() };
+        let counters = |opened: u64| GroupCounters { opened, new: opened, ..Default::default() };
         let grown = u64::from(has_ended);
         (1..=3u32)
             .map(|pid| {
@@ -79,17 +79,17 @@ fn counts_since_a_reset_follow_processes_that_end() {
     press(&mut tui, "⏎r");
     watch.sample(groups(true), 0);
     tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
-    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
-    let new: Vec<(Option<u32>, u64)> = parts.map(|part| (part.row.pid, part.counts.new)).collect();
+    let rows = table_rows(&tui);
+    let new: Vec<(Option<u32>, u64)> = rows.map(|row| (row.group.pid, row.counts.new)).collect();
     assert_eq!(new, [(None, 3), (None, 2), (Some(3), 1)]);
 }
 
 #[test]
-fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
+fn counts_since_a_reset_follow_one_process_that_is_joined_by_others_and_ends() {
     let groups = |all: &[(u32, u64, bool)]| {
         all.iter()
             .map(|(pid, opened, has_ended)| {
-                let counters = crate::model::GroupCounters { opened: *opened, new: *opened, ..Default::default() };
+                let counters = GroupCounters { opened: *opened, new: *opened, ..Default::default() };
                 let mut group = fixture::group(fixture::key(*pid, "127.0.0.1:80"), "curl", &counters);
                 (group.ended, group.process_ended) = (*has_ended, *has_ended);
                 group
@@ -103,11 +103,11 @@ fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
     let mut opened_after = |all: &[(u32, u64, bool)]| {
         watch.sample(groups(all), 0);
         tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
-        if tui.table.rows().len() == 1 {
+        if tui.state.table.rows().len() == 1 {
             press(&mut tui, "⏎");
         }
-        let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
-        let mut opened: Vec<(Option<u32>, u64)> = parts.map(|part| (part.row.pid, part.counts.opened)).collect();
+        let rows = table_rows(&tui);
+        let mut opened: Vec<(Option<u32>, u64)> = rows.map(|row| (row.group.pid, row.counts.opened)).collect();
         opened.sort_unstable();
         opened
     };
@@ -117,10 +117,10 @@ fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
 }
 
 #[test]
-fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
+fn exchanges_per_connection_are_unknown_for_connections_open_at_the_reset() {
     let counted = |opened: u64, closed: u64, reused: u64| {
         let mut watch = Watch::new();
-        let mut counters = crate::model::GroupCounters { opened, closed, new: opened, reused, ..Default::default() };
+        let mut counters = GroupCounters { opened, closed, new: opened, reused, ..Default::default() };
         counters.exchanges_per_connection[1] = opened;
         watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
         watch.tracker.snapshot(fixture::START_NS + 1_000_000_000)
@@ -130,19 +130,23 @@ fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
         tui.snapshot(before);
         press(&mut tui, "r");
         tui.snapshot(after);
-        let part = table::part_at(tui.picture(), tui.table.rows()[0], tui.baseline.as_ref());
-        part.exchanges_per_connection()
+        let row = table_rows(&tui).next().unwrap();
+        row.exchanges_per_connection()
     };
     assert_eq!(per_connection(counted(4, 4, 4), counted(6, 5, 8)), Some(3.0));
-    assert_eq!(per_connection(counted(4, 3, 4), counted(6, 5, 8)), None, "the one that was open may have had them all");
+    assert_eq!(
+        per_connection(counted(4, 3, 4), counted(6, 5, 8)),
+        None,
+        "the connection that was open may have carried them all"
+    );
     assert_eq!(per_connection(Snapshot::default(), counted(2, 0, 4)), Some(3.0));
 }
 
 #[test]
-fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
+fn skipped_snapshots_are_in_the_chart_and_the_rates() {
     let at = |second: i64, opened: u64| {
         let mut watch = Watch::new();
-        let counters = crate::model::GroupCounters { opened, new: opened, ..Default::default() };
+        let counters = GroupCounters { opened, new: opened, ..Default::default() };
         watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
         watch.tracker.snapshot(fixture::START_NS + second * 1_000_000_000)
     };
@@ -150,22 +154,24 @@ fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
     tui.snapshot(at(1, 0));
     tui.skip(&at(2, 60));
     (3..=9).for_each(|second| tui.skip(&at(second, 60)));
-    assert!(tui.table.rows().is_empty() && tui.picture().snapshot.duration_us == 1_000_000, "it is not shown yet");
+    assert!(
+        tui.state.table.rows().is_empty() && tui.state.picture().snapshot.duration_us == 1_000_000,
+        "skipped snapshots are not shown"
+    );
     tui.snapshot(at(10, 60));
-    let new: Vec<f64> = tui.picture().history.columns(1, 10).iter().map(|rate| rate.new).collect();
+    let new: Vec<f64> = tui.state.picture().timeline.columns(1, 10).iter().map(|rate| rate.new).collect();
     assert_eq!(new, [0.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    let part = table::part_at(tui.picture(), tui.table.rows()[0], None);
-    assert_eq!(part.connects_per_second(), Some(0.0), "within the last five seconds");
+    let row = table_rows(&tui).next().unwrap();
+    assert_eq!(row.connects_per_second(), Some(0.0), "within the last five seconds");
 }
 
 #[test]
-fn thousands_of_processes_of_one_name_are_counted_since_a_reset_in_no_time() {
-    // Looking at all of them for each of them would take minutes.
+fn ten_thousand_processes_of_one_name_are_counted_since_a_reset_in_linear_time() {
+    // Quadratic time would take minutes.
     const PROCESSES: u32 = 10_000;
     let mut watch = Watch::new();
     let groups = |more: u64| {
-        let counters =
-            |pid: u32| crate::model::GroupCounters { opened: u64::from(pid) + more, new: 1, ..Default::default() };
+        let counters = |pid: u32| GroupCounters { opened: u64::from(pid) + more, new: 1, ..Default::default() };
         (1..=PROCESSES).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters(pid))).collect()
     };
     watch.sample(groups(0), 0);
@@ -173,8 +179,8 @@ fn thousands_of_processes_of_one_name_are_counted_since_a_reset_in_no_time() {
     press(&mut tui, "r⏎");
     watch.sample(groups(3), 0);
     tui.snapshot(watch.tracker.snapshot(fixture::START_NS + 2_000_000_000));
-    let parts = tui.table.rows().iter().map(|place| table::part_at(tui.picture(), *place, tui.baseline.as_ref()));
-    let opened: Vec<u64> = parts.map(|part| part.counts.opened).collect();
+    let rows = table_rows(&tui);
+    let opened: Vec<u64> = rows.map(|row| row.counts.opened).collect();
     assert_eq!(opened.len() as u32, PROCESSES + 1);
     assert!(opened[0] == 3 * u64::from(PROCESSES) && opened[1..].iter().all(|opened| *opened == 3));
 }

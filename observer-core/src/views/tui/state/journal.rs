@@ -1,4 +1,4 @@
-//! What has happened, newest last: bounded. It can be held at a place to be read there, and goes on all the same.
+//! The entries of the log, newest last. Bounded. Holding stops the display at a place; new entries are still added.
 
 use std::collections::VecDeque;
 
@@ -8,25 +8,25 @@ use crate::{
     views::words::{self, time},
 };
 
-/// Entries that are kept; twice while the screen is frozen.
+/// The number of entries kept. A frozen screen keeps its own copy of them.
 const KEPT: usize = 2_500;
 
 #[derive(Clone, Debug)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     Row(Box<Row>),
     Notice { unix_ns: i64, message: String },
 }
 
 impl Entry {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Row(row) => words::row(row),
             Self::Notice { unix_ns, message } => format!("{} notice {message}", time(*unix_ns)),
         }
     }
 
-    /// Whether a connect failed, or something has to be said.
-    pub(super) fn is_remarkable(&self) -> bool {
+    /// Whether the entry is a failed connect or a notice.
+    pub(crate) fn is_remarkable(&self) -> bool {
         match self {
             Self::Row(row) => row.event.kind == RowKind::Failed,
             Self::Notice { .. } => true,
@@ -35,16 +35,16 @@ impl Entry {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     entries: VecDeque<Entry>,
-    /// How many there have been, with those that are not kept any more.
+    /// The number of entries ever added, including those dropped since.
     written: u64,
-    /// How many of them are shown, if it is held there.
+    /// The value of `written` up to which a held log is shown.
     held: Option<u64>,
 }
 
 impl Journal {
-    pub(super) fn add(&mut self, entry: Entry) {
+    pub(crate) fn add(&mut self, entry: Entry) {
         if self.entries.len() == KEPT {
             self.entries.pop_front();
         }
@@ -52,38 +52,38 @@ impl Journal {
         self.written += 1;
     }
 
-    /// Entries that came since it is held; None if it is not.
-    pub(super) fn held_back(&self) -> Option<u64> {
+    /// The number of entries added since the log was held. None if it is not held.
+    pub(crate) fn held_back(&self) -> Option<u64> {
         self.held.map(|held| self.written.saturating_sub(held))
     }
 
-    /// Holds where this one was held, which was the same until some time ago.
-    pub(super) fn hold_as(&mut self, other: &Self) {
+    /// Takes over the place at which an earlier copy was held.
+    pub(crate) fn hold_as(&mut self, other: &Self) {
         self.held = other.held;
     }
 
-    /// How many are shown.
+    /// The value of `written` up to which entries are shown.
     fn shown_until(&self) -> u64 {
         self.held.unwrap_or(self.written)
     }
 
-    pub(super) fn toggle_pause(&mut self) {
+    pub(crate) fn toggle_hold(&mut self) {
         self.held = if self.held.is_some() { None } else { Some(self.written) };
     }
 
-    /// Goes back, or on, from where it is, and holds there; beyond the newest it goes on by itself. `room`: how many are
-    /// shown at a time, which the oldest ones fill as well.
-    pub(super) fn scroll(&mut self, by: i64, room: usize) {
+    /// Scrolls by a number of entries and holds there. Scrolling past the newest entry follows the log again. `room` is
+    /// the height of the pane: scrolling back stops when the oldest entries fill it.
+    pub(crate) fn scroll(&mut self, by: i64, room: usize) {
         let oldest = self.written - self.entries.len() as u64;
         let target = self.shown_until().saturating_add_signed(by);
         self.held = (target < self.written).then_some(target.max(oldest + room as u64).min(self.written));
     }
 
-    /// The last entries up to where it is held, as many as have room.
-    pub(super) fn shown(&self, room: usize) -> impl Iterator<Item = &Entry> {
+    /// The last `room` entries up to the place at which the log is held.
+    pub(crate) fn shown(&self, room: usize) -> impl Iterator<Item = &Entry> {
         let oldest = self.written - self.entries.len() as u64;
         let end = self.shown_until().saturating_sub(oldest) as usize;
-        // What is held may be gone by now: then it is the oldest that are left.
+        // Entries of the held place may be dropped by now: then the oldest that remain are shown.
         let least = if oldest > 0 { room } else { 0 };
         let end = end.max(least).min(self.entries.len());
         self.entries.range(end.saturating_sub(room)..end)
@@ -113,17 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn a_held_log_counts_what_it_holds_back() {
+    fn held_log_counts_the_entries_it_holds_back() {
         let mut journal = journal(5);
-        journal.toggle_pause();
+        journal.toggle_hold();
         add(&mut journal, 3);
         assert_eq!((journal.held_back(), shown(&journal, 2)), (Some(3), vec!["3", "4"]));
-        journal.toggle_pause();
+        journal.toggle_hold();
         assert_eq!((journal.held_back(), shown(&journal, 2)), (None, vec!["6", "7"]));
     }
 
     #[test]
-    fn scrolling_back_holds_and_scrolling_on_follows_again() {
+    fn scrolling_back_holds_and_scrolling_past_the_newest_follows() {
         let mut journal = journal(9);
         journal.scroll(-4, 3);
         assert_eq!((journal.held_back(), shown(&journal, 3)), (Some(4), vec!["2", "3", "4"]));
@@ -136,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_also_while_it_is_held() {
+    fn held_log_stays_bounded() {
         let mut journal = journal(10);
-        journal.toggle_pause();
+        journal.toggle_hold();
         add(&mut journal, 2 * KEPT as u64);
         assert_eq!((journal.entries.len(), journal.held_back()), (KEPT, Some(2 * KEPT as u64)));
         assert_eq!(shown(&journal, 2), ["2510", "2511"]);

@@ -1,4 +1,4 @@
-//! What had been counted when the screen was reset: subtracted from what is shown, and from nothing else.
+//! The counts at the last reset of the screen. Only the screen subtracts them; the watch keeps its own.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -7,25 +7,25 @@ use foldhash::HashMap;
 use crate::tracker::{Counts, Family, GroupName, GroupRow};
 
 #[derive(Clone, Debug)]
-pub(super) struct Baseline {
-    /// When it was set, since the begin of the watch.
-    pub(super) at_us: u64,
-    pub(super) totals: Counts,
+pub(crate) struct Baseline {
+    /// The time of the reset, in microseconds since the start of the watch.
+    pub(crate) at_us: u64,
+    pub(crate) totals: Counts,
     families: HashMap<Option<Arc<GroupName>>, Before>,
 }
 
+/// The counts of a family at the reset.
 #[derive(Clone, Debug)]
 struct Before {
     whole: Counts,
-    /// Whose that is, if it was but one.
+    /// None if the family had several processes.
     pid: Option<u32>,
-    /// By process id, in its order, where there were several; None for those that had ended.
+    /// Counts by process id, sorted, if there were several. None: processes that had ended.
     parts: Vec<(Option<u32>, Counts)>,
 }
 
 impl Before {
-    /// What a process had counted.
-    fn of(&self, pid: u32) -> Option<&Counts> {
+    fn of_process(&self, pid: u32) -> Option<&Counts> {
         if self.parts.is_empty() {
             return (self.pid == Some(pid)).then_some(&self.whole);
         }
@@ -35,7 +35,7 @@ impl Before {
 }
 
 impl Baseline {
-    pub(super) fn new(at_us: u64, totals: &Counts, families: &[Family]) -> Self {
+    pub(crate) fn new(at_us: u64, totals: &Counts, families: &[Family]) -> Self {
         let before = |family: &Family| {
             let mut parts: Vec<_> = family.members.iter().map(|row| (row.pid, row.counts)).collect();
             parts.sort_unstable_by_key(|(pid, _)| *pid);
@@ -45,26 +45,28 @@ impl Baseline {
         Self { at_us, totals: *totals, families }
     }
 
-    pub(super) fn whole(&self, family: &Family) -> Counts {
+    /// Counts of a family since the reset.
+    pub(crate) fn whole_since(&self, family: &Family) -> Counts {
         match self.families.get(&family.whole.name) {
             Some(before) => family.whole.counts.since(&before.whole),
             None => family.whole.counts,
         }
     }
 
-    /// A process of its own had its own counts; processes that have ended together had what is nobody else's.
-    pub(super) fn part(&self, family: &Family, row: &GroupRow) -> Counts {
+    /// Counts of a member since the reset. Ended processes share one row, so all counts of processes that are no longer
+    /// running are subtracted from it.
+    pub(crate) fn member_since(&self, family: &Family, row: &GroupRow) -> Counts {
         let Some(before) = self.families.get(&family.whole.name) else { return row.counts };
         if let Some(pid) = row.pid {
-            return before.of(pid).map_or(row.counts, |before| row.counts.since(before));
+            return before.of_process(pid).map_or(row.counts, |before| row.counts.since(before));
         }
-        let present: HashSet<u32> = family.parts().iter().filter_map(|row| row.pid).collect();
-        let is_over = |pid: Option<u32>| pid.is_none_or(|pid| !present.contains(&pid));
+        let running: HashSet<u32> = family.parts().iter().filter_map(|row| row.pid).collect();
+        let has_ended = |pid: Option<u32>| pid.is_none_or(|pid| !running.contains(&pid));
         let mut earlier = Counts::default();
-        if before.parts.is_empty() && is_over(before.pid) {
+        if before.parts.is_empty() && has_ended(before.pid) {
             earlier = before.whole;
         }
-        for (_, counts) in before.parts.iter().filter(|(pid, _)| is_over(*pid)) {
+        for (_, counts) in before.parts.iter().filter(|(pid, _)| has_ended(*pid)) {
             earlier += *counts;
         }
         row.counts.since(&earlier)

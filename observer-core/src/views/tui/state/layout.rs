@@ -1,35 +1,35 @@
-//! Which panes there are, and where: those that have room, the one with the keys always among them. What goes first where
-//! room is short: the log, then the chart, then the detail.
+//! Which panes fit on the screen, and where. The focused pane is always shown. Where room is short, the log goes first, then
+//! the chart, then the detail.
 
 use ratatui::layout::Rect;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pane {
+pub(crate) enum Pane {
     Groups,
     Detail,
     Log,
     Chart,
 }
 
-/// In the order in which Tab goes through them.
-pub(super) const PANES: [Pane; 4] = [Pane::Groups, Pane::Detail, Pane::Log, Pane::Chart];
+/// In the order of Tab.
+pub(crate) const PANES: [Pane; 4] = [Pane::Groups, Pane::Detail, Pane::Log, Pane::Chart];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) header: Rect,
-    pub(super) panes: Vec<(Pane, Rect)>,
-    pub(super) footer: Rect,
+pub(crate) struct Layout {
+    pub(crate) header: Rect,
+    pub(crate) panes: Vec<(Pane, Rect)>,
+    pub(crate) footer: Rect,
 }
 
-/// From here on two panes have room side by side.
+/// The least columns for two panes side by side.
 const WIDE: u16 = 110;
 
-/// The least rows of a pane, with its frame.
+/// The least rows of a pane, including its frame.
 const LEAST: u16 = 5;
 
 impl Layout {
-    /// `groups`: how many rows the table has. `header`: how many the header has.
-    pub(super) fn new(area: Rect, focus: Pane, is_widened: bool, groups: usize, header: u16) -> Self {
+    /// `groups` and `header` are the rows of the table and of the header.
+    pub(crate) fn new(area: Rect, focus: Pane, is_widened: bool, groups: usize, header: u16) -> Self {
         let footer_height = u16::from(area.height >= 3);
         let header = Rect { height: header.min(area.height - footer_height), ..area };
         let footer = Rect { y: area.bottom() - footer_height, height: footer_height, ..area };
@@ -40,7 +40,7 @@ impl Layout {
         Self { header, panes, footer }
     }
 
-    pub(super) fn area_of(&self, pane: Pane) -> Option<Rect> {
+    pub(crate) fn area_of(&self, pane: Pane) -> Option<Rect> {
         self.panes.iter().find(|(present, _)| *present == pane).map(|(_, area)| *area)
     }
 }
@@ -58,7 +58,7 @@ fn several(body: Rect, focus: Pane, groups: usize) -> Vec<(Pane, Rect)> {
         panes.push((Pane::Chart, take((body.height / 5).clamp(6, 12))));
     }
     let left = body.height - panes.iter().map(|(_, area)| area.height).sum::<u16>();
-    // Two lines of frame and one of titles.
+    // Two rows for the frame and one for the titles.
     let wanted = u16::try_from(groups).unwrap_or(u16::MAX).saturating_add(3);
     panes.push((Pane::Groups, take(wanted.clamp(LEAST, share(left, 9, 20).max(LEAST)))));
     let lower = match focus {
@@ -81,7 +81,7 @@ fn several(body: Rect, focus: Pane, groups: usize) -> Vec<(Pane, Rect)> {
     panes
 }
 
-/// So many parts of rows, of all parts.
+/// The fraction `parts / all` of rows.
 fn share(rows: u16, parts: u32, all: u32) -> u16 {
     (u32::from(rows) * parts / all) as u16
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panes_have_a_place_each_at_every_size() {
+    fn panes_never_overlap_and_the_focused_one_is_shown_at_every_size() {
         let sizes = (0..=220).step_by(11).flat_map(|width| (0..=90).map(move |height| (width, height)));
         for (width, height) in sizes.chain([(80, 20_000), (80, u16::MAX)]) {
             for (focus, is_widened, groups) in
@@ -104,13 +104,13 @@ mod tests {
                 let covered: u32 = all.iter().map(|area| area.area()).sum();
                 assert!(all.iter().all(|one| area.intersection(*one) == *one), "{area:?}: {layout:?}");
                 assert!(covered <= area.area(), "{area:?}: they overlap: {layout:?}");
-                assert!(layout.area_of(focus).is_some(), "{area:?}: {focus:?} has the keys and no place");
+                assert!(layout.area_of(focus).is_some(), "{area:?}: {focus:?} is focused but not shown");
             }
         }
     }
 
     #[test]
-    fn what_goes_first_is_the_log_then_the_chart() {
+    fn log_goes_first_then_the_chart() {
         let panes = |width, height| {
             let layout = Layout::new(Rect::new(0, 0, width, height), Pane::Groups, false, 2, 3);
             layout.panes.into_iter().map(|(pane, _)| pane).collect::<Vec<_>>()
