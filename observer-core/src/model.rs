@@ -14,6 +14,6 @@ pub use tcp_reuse_watch_ebpf::{
 pub use about::About;
 pub use connection::{Activity, Connection, ConnectionKey, ConnectionState, Event};
 pub use names::{
-    CAUSES, FAILURES, LIFETIMES, WHYS, address, application_named, cause_name, name, state_name, why_name,
+    CAUSES, FAILURES, LIFETIMES, WHYS, address, application_named, cause_name, failure_name, name, state_name, why_name,
 };
 pub use sample::{GroupSample, Listing, LossSample, ProgramSample, Sample, SocketState, TIME_WAIT};

@@ -8,9 +8,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::{View, failure_name, finding_name};
+use super::{View, finding_name};
 use crate::{
-    model::{About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, state_name, why_name},
+    model::{
+        About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, failure_name, state_name, why_name,
+    },
     tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
 };
 use time::Time;

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
     View, finding_name,
-    words::{self, caveats, confidence, names, netstat, plural, ratio, time, watched},
+    words::{self, caveats, confidence, names, netstat, plural, ratio, time_of_day, watched},
     wrap::push_wrapped,
 };
 use crate::{
@@ -38,7 +38,7 @@ impl View for LinesView {
     }
 
     fn notice(&self, unix_ns: i64, _kind: &str, message: &str) -> String {
-        format!("{} notice {}\n", time(unix_ns), printable(message))
+        format!("{} notice {}\n", time_of_day(unix_ns), printable(message))
     }
 
     fn summary(&self, _about: &About, snapshot: &Snapshot) -> String {

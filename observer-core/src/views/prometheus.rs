@@ -6,9 +6,8 @@ pub use text::Format;
 
 use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
-use super::failure_name;
 use crate::{
-    model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, why_name},
+    model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, failure_name, why_name},
     series::{LabelSet, Lost, Scrape, Set, Tally},
 };
 use text::{Kind, Labels, Text};

@@ -7,9 +7,9 @@ use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
 };
 
-use super::{failure_name, time::Time};
+use super::time::Time;
 use crate::{
-    model::{CloseKind, Closer, Connection, Protocol, RowKind, cause_name, why_name},
+    model::{CloseKind, Closer, Connection, Protocol, RowKind, cause_name, failure_name, why_name},
     tracker::Row,
 };
 

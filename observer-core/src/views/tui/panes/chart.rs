@@ -6,7 +6,7 @@ use ratatui::{Frame, layout::Rect, style::Style, text::Line};
 use super::scene::Scene;
 use crate::views::{
     tui::state::{layout::Pane, timeline::ExchangeRate},
-    words::{clock, fitting, pieces},
+    words::{bar_length, clock, fit_number},
 };
 
 /// Columns of the labels on the left.
@@ -65,7 +65,7 @@ fn strip(
     // Filled from the right: the newest column is the last.
     let right = area.right();
     for (value, x) in values.iter().rev().zip((area.x + LABELS.min(area.width)..right).rev()) {
-        let filled = if most > 0.0 { pieces(value / most, full) } else { 0 };
+        let filled = if most > 0.0 { bar_length(value / most, full) } else { 0 };
         for (row, y) in (area.top()..area.bottom()).rev().enumerate() {
             let height = filled.saturating_sub(row * steps).min(steps);
             if let Some(cell) = frame.buffer_mut().cell_mut((x, y)) {
@@ -78,7 +78,7 @@ fn strip(
 /// Rates below 10 have a decimal. At most 6 characters.
 fn short(rate: f64) -> String {
     let decimals = usize::from(rate > 0.0 && rate < 9.95);
-    fitting(rate, decimals, 6)
+    fit_number(rate, decimals, 6)
 }
 
 #[cfg(test)]

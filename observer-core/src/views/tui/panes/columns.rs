@@ -6,7 +6,7 @@ use crate::views::{
         column::{COLUMNS, Column},
         table_row::TableRow,
     },
-    words::{self, confidence, fitting},
+    words::{self, confidence, fit_number},
 };
 
 /// Applied in this order until the columns fit.
@@ -60,13 +60,13 @@ impl Column {
 
     /// The text of a cell. Numbers fit `room`; other text may be longer.
     pub(super) fn text(self, row: &TableRow, room: usize) -> String {
-        let whole = |number: u64| fitting(number as f64, 0, room);
-        let rounded = |number: Option<f64>| number.map_or_else(|| "–".into(), |number| fitting(number, 1, room));
+        let whole = |number: u64| fit_number(number as f64, 0, room);
+        let rounded = |number: Option<f64>| number.map_or_else(|| "–".into(), |number| fit_number(number, 1, room));
         let marked = |number: u64, is_exact: bool| {
             if is_exact {
                 return whole(number);
             }
-            format!("≈{}", fitting(number as f64, 0, room.saturating_sub(1)))
+            format!("≈{}", fit_number(number as f64, 0, room.saturating_sub(1)))
         };
         let exchanges = |number: u64| marked(number, row.counts.is_exact());
         let pool = row.counts.pool;

@@ -12,17 +12,17 @@ use ratatui::{
 
 use super::{fit::cut_middle, scene::Scene};
 use crate::{
-    model::{CAUSES, ConnectionState, FAILURES, LIFETIMES, WHYS, cause_name, why_name},
+    model::{CAUSES, ConnectionState, FAILURES, LIFETIMES, WHYS, cause_name, failure_name, why_name},
     printable::printable,
     tracker::Ended,
     views::{
-        failure_name, finding_name,
+        finding_name,
         tui::state::{
             connections::{LISTED, OpenConnection},
             layout::Pane,
             table_row::TableRow,
         },
-        words::{self, clock, confidence, pieces, plural, short_time, time},
+        words::{self, bar_length, clock, confidence, plural, short_time, time_of_day},
         wrap::wrapped,
     },
 };
@@ -142,7 +142,7 @@ fn bars(
     let longest = BAR.min(room.saturating_sub(name_width + number_width + 4));
     let mut lines = vec![heading(scene, heading_text)];
     for (name, number) in &rows {
-        let bar = String::from(piece).repeat(pieces(*number as f64 / most as f64, longest));
+        let bar = String::from(piece).repeat(bar_length(*number as f64 / most as f64, longest));
         let text = format!("  {name:<name_width$} {number:>number_width$} ");
         lines.push(Line::from(vec![Span::raw(text), Span::styled(bar, style)]));
     }
@@ -260,6 +260,6 @@ fn ended_text(ended: &Ended) -> String {
         bytes => format!(", {} unread", plural(bytes, "byte", "bytes")),
     };
     let lifetime = ended.lifetime_us().map_or_else(String::new, |us| format!(" after {}", short_time(us)));
-    let (time, port) = (time(ended.ended_ns()), port((ended.local_port > 0).then_some(ended.local_port)));
+    let (time, port) = (time_of_day(ended.ended_ns()), port((ended.local_port > 0).then_some(ended.local_port)));
     format!("  {time} {port:<7} {}{lifetime}, {exchanges}{unread}", cause_name(ended.cause))
 }

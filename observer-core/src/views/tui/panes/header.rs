@@ -129,7 +129,8 @@ impl Item {
 /// New and reused exchanges and their ratio. Numbers longer than `room` are rounded.
 fn exchanges(scene: &Scene<'_>, counts: &Counts, room: usize) -> [Item; 3] {
     let approximately = words::approximately(counts.is_exact());
-    let number = |number: u64| scene.theme.text(&format!("{approximately}{}", words::fitting(number as f64, 0, room)));
+    let number =
+        |number: u64| scene.theme.text(&format!("{approximately}{}", words::fit_number(number as f64, 0, room)));
     let item = |name, number, style: Style| Item {
         name,
         name_style: style,
@@ -146,7 +147,7 @@ fn exchanges(scene: &Scene<'_>, counts: &Counts, room: usize) -> [Item; 3] {
 /// The other numbers. A reset of the screen does not change the numbers of sockets.
 fn others(scene: &Scene<'_>, counts: &Counts, room: usize) -> Vec<Item> {
     let picture = scene.picture;
-    let number = |number: u64| words::fitting(number as f64, 0, room);
+    let number = |number: u64| words::fit_number(number as f64, 0, room);
     let item = |name, number| Item { name, name_style: scene.theme.dim(), number, number_style: Style::new() };
     let time_wait = picture.snapshot.time_wait().map_or_else(|| scene.theme.text("–"), number);
     let pool = counts.pool;

@@ -3,7 +3,7 @@
 use ratatui::text::Span;
 
 use super::theme::Theme;
-use crate::{tracker::Counts, views::words::pieces};
+use crate::{tracker::Counts, views::words::bar_length};
 
 /// New exchanges from the left, then reused ones. Either has at least one piece unless it is zero.
 pub(super) fn share_bar(theme: Theme, counts: &Counts, width: usize) -> Vec<Span<'static>> {
@@ -14,7 +14,7 @@ pub(super) fn share_bar(theme: Theme, counts: &Counts, width: usize) -> Vec<Span
     }
     let least = usize::from(counts.new > 0);
     let most = width.saturating_sub(usize::from(counts.reused > 0)).max(least);
-    let new = pieces(counts.new as f64 / exchanges as f64, width).clamp(least, most);
+    let new = bar_length(counts.new as f64 / exchanges as f64, width).clamp(least, most);
     vec![
         Span::styled(new_piece.repeat(new), theme.of_new()),
         Span::styled(reused_piece.repeat(width.saturating_sub(new)), theme.of_reused()),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{
     model::RowKind,
     tracker::Row,
-    views::words::{self, time},
+    views::words::{self, time_of_day},
 };
 
 /// The number of entries kept. A frozen screen keeps its own copy of them.
@@ -21,7 +21,7 @@ impl Entry {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Row(row) => words::row(row),
-            Self::Notice { unix_ns, message } => format!("{} notice {message}", time(*unix_ns)),
+            Self::Notice { unix_ns, message } => format!("{} notice {message}", time_of_day(*unix_ns)),
         }
     }
 
