@@ -1,4 +1,4 @@
-//! What the dashboard knows, and how commands change it. Nothing here draws, or knows colours.
+//! The state of the dashboard, and the commands that change it. Drawing and colours are in the panes.
 
 pub(super) mod baseline;
 pub(super) mod column;
@@ -150,7 +150,7 @@ impl State {
         self.detail_offset = 0;
     }
 
-    /// Scrolling pins the selection, so that the detail being read is not replaced by another group's.
+    /// Scrolling pins the selection. Otherwise a new first row would replace the detail being read.
     fn scroll_detail(&mut self, by: isize) {
         let picture = self.frozen.as_deref().unwrap_or(&self.now);
         self.table.move_by(picture, 0);

@@ -32,11 +32,11 @@ fn inexactness(totals: &Counts) -> Option<String> {
     }
     // Marked connections without a counted exchange may still have carried some.
     let connections = plural(totals.marked, "connection", "connections");
-    let what = match totals.inexact {
+    let amount = match totals.inexact {
         0 => format!("{connections} cannot"),
         inexact => format!("{} on connections that cannot", plural(inexact, "exchange is", "exchanges are")),
     };
-    Some(format!("≈ {what} be counted exactly"))
+    Some(format!("≈ {amount} be counted exactly"))
 }
 
 /// Why the number of avoidable connections is not exact.

@@ -1,4 +1,4 @@
-//! Large digits, three rows high, of characters that every font has.
+//! Large digits, three rows high, made of characters that every font has.
 
 /// Rows of a digit.
 pub(super) const HEIGHT: u16 = 3;
@@ -35,7 +35,7 @@ const ASCII: [(char, [&str; 3]); 13] = [
     ('-', ["   ", "---", "   "]),
 ];
 
-/// Rows of equal length. A character that has no large form stands in the middle row as it is.
+/// Returns rows of equal length. A character without a large form stays as it is, in the middle row.
 pub(super) fn large(text: &str, has_unicode: bool) -> [String; 3] {
     let forms = if has_unicode { &BLOCKS } else { &ASCII };
     let mut rows: [String; 3] = Default::default();
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_of_equal_length() {
+    fn rows_have_equal_length() {
         for (text, has_unicode) in [("0123456789.% –≈", true), ("0123456789.% -~", false), ("", true)] {
             let widths = large(text, has_unicode).map(|row| row.chars().count());
             assert_eq!(widths, [widths[0]; 3], "{text}");

@@ -1,4 +1,4 @@
-//! What the panes draw: a read-only view of the dashboard's state.
+//! A read-only view of the dashboard's state, from which the panes draw.
 
 use ratatui::widgets::Block;
 

@@ -79,7 +79,7 @@ impl ConnectRates {
         }
     }
 
-    /// Makes the rates shown those of this time.
+    /// Moves the rates shown to this time.
     pub(crate) fn advance_to(&mut self, now_us: u64) {
         if let Some(oldest) = self.checkpoints.front() {
             self.from = oldest.clone();

@@ -1,6 +1,6 @@
 //! The user's arrangement of the table of groups: sort order, filter, unfolded names and the selected row.
 //!
-//! Until the user selects a row, the first one is selected, whichever group that is. From then on the selection belongs to
+//! Until the user selects a row, the first one is selected, even as groups change places. From then on the selection belongs to
 //! that group and survives every refresh.
 
 use std::{cmp::Ordering, collections::HashSet, sync::Arc};
@@ -111,7 +111,7 @@ impl Table {
         self.select(picture, self.cursor.saturating_add_signed(by).min(last));
     }
 
-    /// Selects the first row, whichever group that is from now on.
+    /// Selects the first row and keeps it selected as groups change places.
     pub(crate) fn select_first(&mut self) {
         (self.cursor, self.selected) = (0, None);
     }
