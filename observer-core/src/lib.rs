@@ -8,6 +8,8 @@
 
 pub mod cgroup_name;
 pub mod decode;
+pub mod diagnosis;
+pub mod group;
 pub mod model;
 pub mod printable;
 pub mod recording;

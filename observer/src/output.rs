@@ -2,6 +2,7 @@
 
 mod dashboard;
 pub(crate) mod diagnostics;
+mod face;
 pub(crate) mod recorder;
 pub(crate) mod screen;
 mod stdout;

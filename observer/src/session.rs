@@ -13,6 +13,7 @@ use observer_core::{
     model::{About, RowKind, Sample},
     series::Lost,
     tracker::{Notice, Snapshot, Tracker},
+    views::diagnosis_notice,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -192,7 +193,10 @@ impl Session {
     /// The tracker's state as of the last sample. Reports diagnoses that have become certain.
     fn snapshot(&mut self, screen: Option<&mut Screen>, unix_ns: i64) -> Snapshot {
         let snapshot = self.tracker.snapshot(unix_ns);
-        notify(screen, unix_ns, &self.tracker.news(&snapshot));
+        let new = self.tracker.new_certainties(&snapshot);
+        let notices: Vec<_> =
+            new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)).collect();
+        notify(screen, unix_ns, &notices);
         snapshot
     }
 

@@ -10,12 +10,14 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::{View, finding_name};
+use super::{View, advice, evidence};
 use crate::{
+    diagnosis::{Confidence, Diagnosis},
+    group::Counts,
     model::{
         About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, failure_name, state_name, why_name,
     },
-    tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
+    tracker::{GroupRow, Row, Snapshot},
 };
 use time::Time;
 
@@ -208,19 +210,18 @@ impl<'a> Group<'a> {
 
 impl From<Diagnosis> for DiagnosisObject {
     fn from(diagnosis: Diagnosis) -> Self {
-        let Diagnosis { finding, confidence, healthy, connections, values, evidence, advice } = diagnosis;
         Self {
-            cause: finding_name(finding),
-            confidence: match confidence {
+            cause: diagnosis.finding().name(),
+            confidence: match diagnosis.confidence {
                 Confidence::Certain => "certain",
                 Confidence::Likely => "likely",
                 Confidence::Possible => "possible",
             },
-            healthy,
-            connections,
-            values: values.into_iter().collect(),
-            evidence,
-            advice,
+            healthy: diagnosis.finding().is_healthy(),
+            connections: diagnosis.connections,
+            values: diagnosis.evidence.values().into_iter().collect(),
+            evidence: evidence::sentence(&diagnosis.evidence),
+            advice: advice::sentence(&diagnosis),
         }
     }
 }

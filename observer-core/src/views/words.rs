@@ -7,15 +7,16 @@ mod time;
 
 pub(super) use caveats::{caveats, netstat};
 pub(super) use connection::row;
-pub(super) use number::{approximately, bar_length, exchanges, fit_number, plural, ratio};
-pub(super) use time::{clock, short_time, time_of_day};
+pub(super) use number::{approximately, bar_length, exchanges, fit_number, plural, ratio, thousands};
+pub(super) use time::{brief_time, clock, short_time, time_of_day};
 
 use std::net::SocketAddr;
 
 use crate::{
+    diagnosis::{Confidence, Diagnosis},
     model::About,
     printable::printable,
-    tracker::{Confidence, Diagnosis, GroupRow},
+    tracker::GroupRow,
 };
 
 /// The ports and filters of a watch.
@@ -47,7 +48,7 @@ pub(super) fn names(group: &GroupRow) -> (String, String) {
 /// The confidence of a diagnosis, to append to its name.
 pub(super) fn confidence(diagnosis: &Diagnosis) -> &'static str {
     match diagnosis.confidence {
-        _ if diagnosis.healthy => " (healthy)",
+        _ if diagnosis.finding().is_healthy() => " (healthy)",
         Confidence::Certain => "",
         Confidence::Likely => " (likely)",
         Confidence::Possible => " (possibly)",

@@ -25,6 +25,7 @@ use observer_core::{
     model::{About, Event},
     recording::{Record, Recording},
     tracker::{Notice, Snapshot, Tracker},
+    views::diagnosis_notice,
 };
 
 /// Stands for times that the clock cannot reach.
@@ -141,7 +142,8 @@ impl Replay {
     /// Shows what a sample has changed, and what it gave occasion to say.
     fn look(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
         let snapshot = self.snapshot();
-        notices.extend(self.tracker.news(&snapshot));
+        let new = self.tracker.new_certainties(&snapshot);
+        notices.extend(new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)));
         if let Some(screen) = screen {
             screen.notices(unix_ns, &notices);
             screen.snapshot(snapshot);

@@ -24,8 +24,8 @@ use tokio::{
 
 use super::{
     diagnostics,
+    face::{Ending, Face, Work},
     recorder::Recorder,
-    screen::{Ending, Face, Work},
     stdout::Stdout,
     terminal,
 };

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::number::plural;
-use crate::{
-    model::state_name,
-    tracker::{Counts, Snapshot},
-};
+use crate::{group::Counts, model::state_name, tracker::Snapshot};
 
 /// Sockets by state, as netstat shows them, over all destinations.
 pub(in crate::views) fn netstat(snapshot: &Snapshot) -> Option<String> {

@@ -1,9 +1,22 @@
 //! Numbers, and how much room they take.
 
-use crate::tracker::Counts;
+use crate::group::Counts;
 
 pub(in crate::views) fn plural(n: u64, one: &str, many: &str) -> String {
     if n == 1 { format!("{n} {one}") } else { format!("{n} {many}") }
+}
+
+/// A number with a comma between thousands.
+pub(in crate::views) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The sign before a number that could not be counted exactly.
@@ -46,6 +59,17 @@ pub(in crate::views) fn fit_number(number: f64, decimals: usize, room: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([999, 1000, 1_234_567].map(thousands), ["999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn plural_follows_the_number() {
+        let connects = [0, 1, 2].map(|n| plural(n, "connect", "connects"));
+        assert_eq!(connects, ["0 connects", "1 connect", "2 connects"]);
+    }
 
     #[test]
     fn numbers_are_rounded_to_fit_and_never_cut() {

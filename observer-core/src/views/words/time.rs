@@ -20,14 +20,18 @@ pub(in crate::views) fn clock(us: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A duration with two or three digits: `0.1 ms`, `12 ms`, `1.0 s`, and from a minute on as a clock, `3:25`.
-pub(in crate::views) fn short_time(us: u64) -> String {
+/// A duration in milliseconds or seconds: `0.1 ms`, `12 ms`, `1.0 s`, `205.0 s`.
+pub(in crate::views) fn brief_time(us: u64) -> String {
     match us {
         0..10_000 => format!("{:.1} ms", us as f64 / 1e3),
         10_000..1_000_000 => format!("{} ms", us / 1000),
-        1_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        _ => clock(us),
+        _ => format!("{:.1} s", us as f64 / 1e6),
     }
+}
+
+/// Like [`brief_time`], but as on a clock from a minute on: `3:25`.
+pub(in crate::views) fn short_time(us: u64) -> String {
+    if us < 60_000_000 { brief_time(us) } else { clock(us) }
 }
 
 #[cfg(test)]
@@ -41,8 +45,9 @@ mod tests {
     }
 
     #[test]
-    fn short_time_chooses_the_unit() {
-        let times = [0, 149, 9_900, 12_345, 999_999, 1_000_000, 59_900_000, 205_000_000].map(short_time);
-        assert_eq!(times, ["0.0 ms", "0.1 ms", "9.9 ms", "12 ms", "999 ms", "1.0 s", "59.9 s", "3:25"]);
+    fn unit_follows_the_duration() {
+        let times = [0, 149, 9_949, 10_000, 999_999, 1_000_000, 90_000_000].map(brief_time);
+        assert_eq!(times, ["0.0 ms", "0.1 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "90.0 s"]);
+        assert_eq!([59_900_000, 205_000_000].map(short_time), ["59.9 s", "3:25"]);
     }
 }

@@ -66,7 +66,7 @@ fn it_limits_the_requests_of_a_connection() {
     let report = watched("keepalive_requests 100;", (5, 500), ab("-k -n 500"));
     let expected = json!({ "cause": "request-cap", "healthy": true, "connections": 5, "values": { "cap": 100 } });
     let diagnosis = assert_diagnosed(&report, &expected);
-    assert_advice(diagnosis, "as it should be");
+    assert_advice(diagnosis, "this is healthy");
     let notices: Vec<&Value> = report.of_type("notice").into_iter().filter(|row| row["kind"] == "diagnosis").collect();
     assert!(notices.is_empty(), "{notices:#?}");
 }

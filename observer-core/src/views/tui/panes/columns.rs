@@ -1,7 +1,6 @@
 //! How the columns of the table look: titles, texts and widths, and which columns go first where room is short.
 
 use crate::views::{
-    finding_name,
     tui::state::{
         column::{COLUMNS, Column},
         table_row::TableRow,
@@ -89,7 +88,7 @@ impl Column {
             Self::ConnectsPerSecond => rounded(row.connects_per_second()),
             Self::Failed => whole(row.counts.failed()),
             Self::Finding => match row.group.diagnoses().first() {
-                Some(first) => format!("{}{}", finding_name(first.finding), confidence(first)),
+                Some(first) => format!("{}{}", first.finding().name(), confidence(first)),
                 None => String::new(),
             },
         }

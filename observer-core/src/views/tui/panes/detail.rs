@@ -12,11 +12,11 @@ use ratatui::{
 
 use super::{fit::cut_middle, scene::Scene};
 use crate::{
+    group::ClosedConnection,
     model::{CAUSES, ConnectionState, FAILURES, LIFETIMES, WHYS, cause_name, failure_name, why_name},
     printable::printable,
-    tracker::Ended,
     views::{
-        finding_name,
+        advice, evidence,
         tui::state::{
             connections::{LISTED, OpenConnection},
             layout::Pane,
@@ -108,13 +108,16 @@ fn findings(scene: &Scene<'_>, row: &TableRow<'_>, width: usize) -> Lines {
     let theme = scene.theme;
     let mut lines = Vec::new();
     for diagnosis in row.group.diagnoses() {
-        let name = format!("{}{}{}", finding_name(diagnosis.finding), confidence(&diagnosis), of_whole_watch(scene));
-        lines.push(Line::styled(theme.text(&name), theme.finding(diagnosis.healthy).patch(theme.bold())));
-        let evidence = wrapped(&printable(&diagnosis.evidence), width.saturating_sub(2));
+        let name = format!("{}{}{}", diagnosis.finding().name(), confidence(&diagnosis), of_whole_watch(scene));
+        lines
+            .push(Line::styled(theme.text(&name), theme.finding(diagnosis.finding().is_healthy()).patch(theme.bold())));
+        let evidence = wrapped(&printable(&evidence::sentence(&diagnosis.evidence)), width.saturating_sub(2));
         lines.extend(evidence.iter().map(|line| Line::raw(format!("  {}", theme.text(line)))));
         let arrow = theme.text("→ ");
         let indent = arrow.chars().count() + 2;
-        for (index, line) in wrapped(&printable(&diagnosis.advice), width.saturating_sub(indent)).iter().enumerate() {
+        for (index, line) in
+            wrapped(&printable(&advice::sentence(&diagnosis)), width.saturating_sub(indent)).iter().enumerate()
+        {
             let begin = if index == 0 { format!("  {arrow}") } else { " ".repeat(indent) };
             lines.push(Line::from(vec![Span::styled(begin, theme.bold()), Span::raw(theme.text(line))]));
         }
@@ -244,22 +247,22 @@ fn port(port: Option<u16>) -> String {
 }
 
 fn last_closed(scene: &Scene<'_>, row: &TableRow<'_>) -> Lines {
-    let mut ended = row.group.evidence.last_ended().peekable();
-    if ended.peek().is_none() {
+    let mut closed = row.group.history.last_closed().peekable();
+    if closed.peek().is_none() {
         return Vec::new();
     }
     let mut lines = vec![heading(scene, "Closed last")];
-    lines.extend(ended.map(|ended| Line::raw(scene.theme.text(&ended_text(ended)))));
+    lines.extend(closed.map(|closed| Line::raw(scene.theme.text(&closed_text(closed)))));
     lines
 }
 
-fn ended_text(ended: &Ended) -> String {
-    let exchanges = words::exchanges(ended.exchanges(), ended.is_exact());
-    let unread = match ended.unread_bytes() {
+fn closed_text(closed: &ClosedConnection) -> String {
+    let exchanges = words::exchanges(closed.exchanges(), closed.is_exact());
+    let unread = match closed.unread_bytes() {
         0 => String::new(),
         bytes => format!(", {} unread", plural(bytes, "byte", "bytes")),
     };
-    let lifetime = ended.lifetime_us().map_or_else(String::new, |us| format!(" after {}", short_time(us)));
-    let (time, port) = (time_of_day(ended.ended_ns()), port((ended.local_port > 0).then_some(ended.local_port)));
-    format!("  {time} {port:<7} {}{lifetime}, {exchanges}{unread}", cause_name(ended.cause))
+    let lifetime = closed.lifetime_us().map_or_else(String::new, |us| format!(" after {}", short_time(us)));
+    let (time, port) = (time_of_day(closed.ended_ns()), port((closed.local_port > 0).then_some(closed.local_port)));
+    format!("  {time} {port:<7} {}{lifetime}, {exchanges}{unread}", cause_name(closed.cause))
 }

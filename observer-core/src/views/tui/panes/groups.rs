@@ -131,7 +131,9 @@ fn style(scene: &Scene<'_>, column: Column, row: &TableRow<'_>) -> Style {
         Column::New if row.counts.new > 0 => theme.of_new(),
         Column::Reused if row.counts.reused > 0 => theme.of_reused(),
         Column::Failed if row.counts.failed() > 0 => theme.bold(),
-        Column::Finding => theme.finding(row.group.diagnoses().first().is_none_or(|diagnosis| diagnosis.healthy)),
+        Column::Finding => {
+            theme.finding(row.group.diagnoses().first().is_none_or(|diagnosis| diagnosis.finding().is_healthy()))
+        }
         _ => Style::new(),
     }
 }

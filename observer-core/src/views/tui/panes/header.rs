@@ -11,8 +11,8 @@ use ratatui::{
 
 use super::{digits, fit::cut_end, scene::Scene, share_bar::share_bar};
 use crate::{
+    group::Counts,
     model::LossSample,
-    tracker::Counts,
     views::{
         tui::state::picture::Picture,
         words::{self, clock, watched},

@@ -4,8 +4,8 @@ use ratatui::widgets::Block;
 
 use super::theme::Theme;
 use crate::{
+    group::Counts,
     model::About,
-    tracker::Counts,
     views::tui::state::{
         baseline::Baseline, keys::Mode, layout::Pane, picture::Picture, table::Table, table_row::TableRow,
     },

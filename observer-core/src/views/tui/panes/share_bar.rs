@@ -3,7 +3,7 @@
 use ratatui::text::Span;
 
 use super::theme::Theme;
-use crate::{tracker::Counts, views::words::bar_length};
+use crate::{group::Counts, views::words::bar_length};
 
 /// New exchanges from the left, then reused ones. Either has at least one piece unless it is zero.
 pub(super) fn share_bar(theme: Theme, counts: &Counts, width: usize) -> Vec<Span<'static>> {

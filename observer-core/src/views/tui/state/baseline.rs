@@ -4,7 +4,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use foldhash::HashMap;
 
-use crate::tracker::{Counts, Family, GroupName, GroupRow};
+use crate::{
+    group::Counts,
+    tracker::{Family, GroupName, GroupRow},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Baseline {

@@ -1,7 +1,7 @@
 //! The columns of the table of groups, and how the table is sorted by each.
 
 use super::table_row::TableRow;
-use crate::views::{finding_name, words};
+use crate::views::words;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -69,7 +69,7 @@ impl Column {
             Self::Failed => number(row.counts.failed()),
             // "~" sorts after all names.
             Self::Finding => match row.group.diagnoses().first() {
-                Some(diagnosis) => SortKey::Text(finding_name(diagnosis.finding).into()),
+                Some(diagnosis) => SortKey::Text(diagnosis.finding().name().into()),
                 None => SortKey::Text("~".into()),
             },
         }

@@ -4,7 +4,10 @@ use super::{
     baseline::Baseline, connect_rates::ConnectRates, connections::OpenConnections, journal::Journal,
     table_row::TableRow, timeline::Timeline,
 };
-use crate::tracker::{Counts, Family, GroupRow, Snapshot, families};
+use crate::{
+    group::Counts,
+    tracker::{Family, GroupRow, Snapshot, families},
+};
 
 #[derive(Clone)]
 pub(crate) struct Picture {

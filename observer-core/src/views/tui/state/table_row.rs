@@ -4,7 +4,7 @@ use super::{
     connect_rates::ConnectRates,
     row_id::{Member, RowId},
 };
-use crate::tracker::{Counts, GroupRow};
+use crate::{group::Counts, tracker::GroupRow};
 
 pub(crate) struct TableRow<'a> {
     /// Counts and diagnoses of the whole watch.
