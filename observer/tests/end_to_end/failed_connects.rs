@@ -1,4 +1,4 @@
-//! Connects that never came through. They open nothing.
+//! Failed connects open no connection.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -12,16 +12,16 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask, echo},
     report::{Report, assert_fields},
-    sockets::{Closed, Silent, bound, connect, local_address, socket},
+    sockets::{ReservedPort, UnresponsiveListener, bound, connect, local_address, socket},
 };
 
-/// One failed connect and nothing else, by this error.
+/// Asserts that the report has exactly one failed connect, with this error.
 #[track_caller]
 fn assert_failed(report: &Report, remote: SocketAddr, error: &str) {
     report.assert_complete();
     report.assert_totals(&json!({ "failed": 1, "opened": 0, "closed": 0, "unused": 0, "exchanges": 0 }));
     report.assert_totals(&json!({ "reuse_ratio": null }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_eq!(group["failures"], json!({ error: 1 }));
     let row = report.only("failed");
     assert_fields(row, &json!({ "error": error, "remote": remote.to_string(), "pid": process::id() }));
@@ -29,26 +29,26 @@ fn assert_failed(report: &Report, remote: SocketAddr, error: &str) {
 }
 
 #[test]
-fn refused() {
+fn refused_connect_fails_with_econnrefused() {
     let machine = Machine::shared();
-    let closed = Closed::new();
+    let closed = ReservedPort::new();
     let watch = machine.watch(format!("-p {}", closed.address.port()));
-    TcpStream::connect(closed.address).expect_err("nobody listens");
+    TcpStream::connect(closed.address).expect_err("the connect should be refused");
     assert_failed(&watch.end(), closed.address, "ECONNREFUSED");
 }
 
 #[test]
-fn refused_and_tried_again_on_the_same_socket() {
+fn each_refused_connect_on_a_socket_counts_as_a_failure() {
     let machine = Machine::shared();
-    let closed = Closed::new();
+    let closed = ReservedPort::new();
     let address = closed.address;
     let watch = machine.watch(format!("-p {}", address.port()));
     let socket = socket();
     for _ in 0..2 {
         assert_eq!(connect(&socket, address), Err(Errno::CONNREFUSED));
     }
-    let peer = Peer::on(closed.open(), echo);
-    connect(&socket, address).expect("now somebody listens");
+    let peer = Peer::on(closed.listen(), echo);
+    connect(&socket, address).expect("cannot connect to the listener");
     let mut stream = TcpStream::from(socket);
     ask(&mut stream);
     ask(&mut stream);
@@ -64,20 +64,20 @@ fn refused_and_tried_again_on_the_same_socket() {
 }
 
 #[test]
-fn no_answer_in_time() {
+fn unanswered_connect_fails_with_etimedout() {
     let machine = Machine::shared();
-    let silent = Silent::new();
+    let silent = UnresponsiveListener::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
     let socket = socket();
-    set_tcp_user_timeout(&socket, 300).expect("a timeout can be set");
+    set_tcp_user_timeout(&socket, 300).expect("cannot set the timeout");
     assert_eq!(connect(&socket, silent.address), Err(Errno::TIMEDOUT));
     assert_failed(&watch.end(), silent.address, "ETIMEDOUT");
 }
 
 #[test]
-fn given_up() {
+fn abandoned_connect_counts_as_a_failure() {
     let machine = Machine::shared();
-    let silent = Silent::new();
+    let silent = UnresponsiveListener::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
     let socket = silent.begin_connect();
     drop(socket);
@@ -85,9 +85,9 @@ fn given_up() {
 }
 
 #[test]
-fn still_connecting_is_neither_open_nor_failed() {
+fn pending_connect_is_neither_open_nor_failed() {
     let machine = Machine::shared();
-    let silent = Silent::new();
+    let silent = UnresponsiveListener::new();
     let watch = machine.watch(format!("-p {}", silent.address.port()));
     let _connecting = silent.begin_connect();
     let report = watch.end();
@@ -97,13 +97,13 @@ fn still_connecting_is_neither_open_nor_failed() {
 }
 
 #[test]
-fn no_local_port_left() {
+fn missing_local_port_fails_with_eaddrnotavail() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     let first = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
     let second = bound(local_address(&first));
-    connect(&first, peer.address).expect("its address is free");
+    connect(&first, peer.address).expect("cannot connect from a free address");
     assert_eq!(connect(&second, peer.address), Err(Errno::ADDRNOTAVAIL));
     drop((first, second));
     peer.wait_for(1);

@@ -1,5 +1,5 @@
-//! `cargo xtask spread`: a connection a request to one address of 127.0.0.0/8 after the other, for the benchmark, as no
-//! client of Debian's packages goes to several. It says at its end what ab says.
+//! `cargo xtask spread`: makes each request on a new connection, to many addresses of 127.0.0.0/8 in turn. No client in
+//! Debian's packages does that. Prints its results as ab does.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,27 +10,28 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// 127.1.0.1, where nothing else listens: the first of those that loads and connections are spread over.
+/// 127.1.0.1, the first address that loads and connections are spread over. Nothing else listens there.
 pub(crate) const FIRST_ADDRESS: u32 = 0x7f01_0001;
 
-/// So many addresses that are this machine's alone.
+/// The first addresses of the range.
 pub(crate) fn addresses(destinations: u32) -> Vec<Ipv4Addr> {
     (0..destinations).map(|n| Ipv4Addr::from(FIRST_ADDRESS + n)).collect()
 }
 
-/// Make requests, each on a connection of its own, to many addresses (started by the benchmark)
+/// Make requests to many addresses, each on a new connection (started by `cargo xtask bench`)
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many
+    /// Number of requests
     requests: u32,
 
-    /// To so many addresses, in turn
+    /// Number of addresses to connect to, in turn
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     destinations: u32,
 
+    /// Port of the server
     port: u16,
 
-    /// So many at a time
+    /// Number of requests at a time
     clients: u32,
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     thread::scope(|scope| {
         let clients: Vec<_> = (0..args.clients).map(|_| scope.spawn(client)).collect();
         let join = |client: thread::ScopedJoinHandle<'_, Result<()>>| {
-            client.join().unwrap_or_else(|_| bail!("a client has panicked"))
+            client.join().unwrap_or_else(|_| bail!("a client panicked"))
         };
         clients.into_iter().try_for_each(join)
     })?;
@@ -61,12 +62,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// As ab asks: the server closes.
+/// HTTP/1.0, as ab speaks: the server closes the connection.
 fn ask(address: SocketAddr, answer: &mut Vec<u8>) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     answer.clear();
     stream.read_to_end(answer)?;
-    ensure!(answer.starts_with(b"HTTP/1.1 200 "), "it said {}", String::from_utf8_lossy(answer));
+    ensure!(answer.starts_with(b"HTTP/1.1 200 "), "unexpected response: {}", String::from_utf8_lossy(answer));
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Sends, receives and connects by io_uring: no system call of the program's is there to be seen, and with a polling
-//! kernel thread it is not even the program that runs.
+//! Sends, receives and connects through io_uring: the program makes no system calls for them, and with a polling kernel
+//! thread it does not even run.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use io_uring::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, some},
+    conversation::{Conversation, converse},
     http::{OK, serve},
     machine::Machine,
     report::assert_fields,
@@ -26,17 +26,17 @@ use crate::support::{
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-/// Has one thing done, and waits for it: how many bytes that were.
+/// Submits one operation, waits for it, and returns the number of bytes.
 fn act(ring: &mut IoUring, entry: &Entry) -> usize {
-    // SAFETY: what the entries here point to outlives this call, which waits until they are done with.
+    // SAFETY: the data that the entry points to outlives this call, which waits until the operation has completed.
     unsafe { ring.submission().push(entry) }.expect("the ring has room");
-    ring.submit_and_wait(1).expect("it can be submitted");
-    let result = ring.completion().next().expect("it is done").result();
+    ring.submit_and_wait(1).expect("cannot submit to the ring");
+    let result = ring.completion().next().expect("the operation has completed").result();
     usize::try_from(result).unwrap_or_else(|_| panic!("{}", io::Error::from_raw_os_error(-result)))
 }
 
 fn connect(ring: &mut IoUring, socket: Fd, address: SocketAddr, flags: Flags) {
-    let SocketAddr::V4(address) = address else { panic!("the peer listens on IPv4: {address}") };
+    let SocketAddr::V4(address) = address else { panic!("not an IPv4 address: {address}") };
     // SAFETY: all zeros is a valid address.
     let mut to: libc::sockaddr_in = unsafe { zeroed() };
     to.sin_family = libc::AF_INET as libc::sa_family_t;
@@ -46,9 +46,9 @@ fn connect(ring: &mut IoUring, socket: Fd, address: SocketAddr, flags: Flags) {
     assert_eq!(act(ring, &opcode::Connect::new(socket, (&raw const to).cast(), len).build().flags(flags)), 0);
 }
 
-/// Three requests by this ring, on a connection of its own making.
+/// Makes three requests through this ring, on a connection that the ring opens.
 fn three(mut ring: IoUring, flags: Flags) -> Conversation {
-    some(
+    converse(
         &Machine::shared(),
         1,
         |mut stream: TcpStream| serve(&mut stream),
@@ -70,24 +70,24 @@ fn three(mut ring: IoUring, flags: Flags) -> Conversation {
 }
 
 #[track_caller]
-fn assert_ours(conversation: &Conversation) {
+fn assert_three_exchanges_of_this_process(conversation: &Conversation) {
     conversation.assert_exact(3, "plain");
     assert_fields(conversation.report.only("close"), &json!({ "pid": process::id() }));
 }
 
 #[test]
-fn submitted() {
-    assert_ours(&three(IoUring::new(8).expect("this kernel allows io_uring"), Flags::empty()));
+fn submitted_operations_are_exact() {
+    assert_three_exchanges_of_this_process(&three(IoUring::new(8).expect("cannot create a ring"), Flags::empty()));
 }
 
-/// By threads that the kernel keeps for what has to wait.
+/// Uses the kernel's worker threads for blocking operations.
 #[test]
-fn by_workers() {
-    assert_ours(&three(IoUring::new(8).expect("this kernel allows io_uring"), Flags::ASYNC));
+fn operations_of_worker_threads_are_exact() {
+    assert_three_exchanges_of_this_process(&three(IoUring::new(8).expect("cannot create a ring"), Flags::ASYNC));
 }
 
 #[test]
-fn by_a_thread_that_polls() {
-    let ring = IoUring::builder().setup_sqpoll(1000).build(8).expect("this kernel allows io_uring");
-    assert_ours(&three(ring, Flags::empty()));
+fn operations_of_a_polling_thread_are_exact() {
+    let ring = IoUring::builder().setup_sqpoll(1000).build(8).expect("cannot create a ring");
+    assert_three_exchanges_of_this_process(&three(ring, Flags::empty()));
 }

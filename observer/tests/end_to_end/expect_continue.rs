@@ -1,4 +1,5 @@
-//! `Expect: 100-continue`: the client asks, is told to go on, and only then sends what it has. One request.
+//! `Expect: 100-continue`: the client sends the head, waits for `100 Continue`, and then sends the body. This is one
+//! request.
 
 use std::{fs, thread::sleep, time::Duration};
 
@@ -6,25 +7,25 @@ use tempfile::TempDir;
 
 use crate::support::{
     clients::{assert_exact, by_curl, by_go},
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     http::{OK, read_answer, read_body, read_head, send},
 };
 
-/// A file of so many bytes.
+/// Writes a file of this many bytes.
 fn file(folder: &TempDir, bytes: usize) -> String {
     let path = folder.path().join(bytes.to_string());
-    fs::write(&path, vec![b'.'; bytes]).expect("it can be written");
+    fs::write(&path, vec![b'.'; bytes]).expect("cannot write the file");
     path.display().to_string()
 }
 
 fn uploads(server: &str) {
     const EXPECT: &str = "--expect100-timeout 5 --header Expect:100-continue";
-    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = tempfile::tempdir().expect("cannot create a directory");
     let (small, large) = (file(&folder, 5000), file(&folder, 2_000_000));
     assert_exact([
         by_curl(server, EXPECT, &format!("--upload-file {small}")),
         by_curl(server, &format!("{EXPECT} --data-binary @{small}"), ""),
-        // By itself it expects that of large ones.
+        // curl uses `Expect` for large uploads by default.
         by_curl(server, "--expect100-timeout 5", &format!("--upload-file {large}")),
         by_go(server, "-alpn -read -expect -upload 5000"),
         by_go(server, "-alpn -read -expect -upload 2000000"),
@@ -33,20 +34,20 @@ fn uploads(server: &str) {
 }
 
 #[test]
-fn in_the_clear() {
+fn expect_continue_is_one_request_in_the_clear() {
     uploads("");
 }
 
-/// Of the answer `100 Continue` there is its size alone.
+/// Within TLS, `100 Continue` is known only by its size.
 #[test]
-fn over_tls() {
+fn expect_continue_is_one_request_over_tls() {
     uploads("-tls 1.2");
     uploads("-tls 1.3");
 }
 
-/// Uploads to a server that says `100 Continue` before it takes them.
+/// Uploads to a server that sends `100 Continue` before it reads them.
 fn continued(bodies: u64, pieces: usize) -> Conversation {
-    one(
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while let Some(head) = read_head(&mut stream) {
@@ -65,7 +66,7 @@ fn continued(bodies: u64, pieces: usize) -> Conversation {
                     &mut stream,
                     format!("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"),
                 );
-                assert!(read_head(&mut stream).expect("an answer comes").starts_with("http/1.1 100 "));
+                assert!(read_head(&mut stream).expect("cannot read the answer").starts_with("http/1.1 100 "));
                 for _ in 0..pieces {
                     send(&mut stream, [b'.'; 3000]);
                     sleep(Duration::from_millis(1));
@@ -77,7 +78,7 @@ fn continued(bodies: u64, pieces: usize) -> Conversation {
 }
 
 #[test]
-fn by_hand() {
+fn minimal_expect_continue_is_one_request() {
     continued(1, 1).assert_exact(1, "plain");
     continued(4, 10).assert_exact(4, "plain");
 }

@@ -1,4 +1,4 @@
-//! How a watch ends: by signals, by the clock, when nobody reads it any more, and by force.
+//! How a watch ends: by signals, by its duration, on a closed standard output, and by force.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
     programs::program,
-    tool::{Begun, Ended, PROGRAM},
+    tool::{PROGRAM, RunOutput, RunningWatch},
 };
 
 #[test]
-fn signals_end_it_with_its_summary() {
+fn signals_end_the_watch_with_a_summary() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -28,7 +28,7 @@ fn signals_end_it_with_its_summary() {
 }
 
 #[test]
-fn its_duration_ends_it_counted_from_the_start() {
+fn duration_counts_from_the_start_of_the_watch() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let mut watch = machine.watch(format!("-p {} --duration 700ms", peer.port()));
@@ -43,22 +43,22 @@ fn its_duration_ends_it_counted_from_the_start() {
 }
 
 #[test]
-fn a_pipe_to_head_ends_it_quietly() {
+fn pipe_to_head_ends_the_watch_quietly() {
     let _machine = Machine::shared();
     let mut bash = program("bash", "bash");
     bash.args(["-o", "pipefail", "-c", r#""$0" -o lines | head -1"#, PROGRAM]);
-    let ended = Ended::run(&mut bash);
+    let ended = RunOutput::run(&mut bash);
     ended.assert_code(0);
     assert_eq!((ended.stdout.lines().count(), ended.stderr.as_str()), (1, ""));
 }
 
-/// The first line is read and the pipe is closed. How long the watch goes on, with and without traffic.
+/// Closes the pipe after the first line, and measures how long the watch continues, with and without traffic.
 #[test]
-fn a_closed_standard_output_ends_it_within_a_second() {
+fn closed_standard_output_ends_the_watch_within_a_second() {
     let _machine = Machine::shared();
     let peer = Peer::echo();
     for (output, with_traffic) in [("lines", false), ("lines", true), ("json", false), ("json", true)] {
-        let Begun { mut tool, stdout, .. } = Begun::watch(&format!("-p {} -o {output}", peer.port()));
+        let RunningWatch { mut tool, stdout, .. } = RunningWatch::start(&format!("-p {} -o {output}", peer.port()));
         drop(stdout);
         let closed = Instant::now();
         if with_traffic {
@@ -73,7 +73,7 @@ fn a_closed_standard_output_ends_it_within_a_second() {
 }
 
 #[test]
-fn nothing_is_left_in_the_kernel() {
+fn kernel_keeps_no_program_or_map() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     for signal in [Signal::KILL, Signal::INT] {
@@ -86,18 +86,18 @@ fn nothing_is_left_in_the_kernel() {
         assert_eq!((there.programs.len(), there.maps.len()), (loaded.programs.len(), loaded.maps.len()), "{there:?}");
         watch.tool.signal(signal);
         watch.tool.wait(Duration::from_secs(5));
-        // The kernel frees them some time after the last who held them is gone.
+        // The kernel frees them some time after the last holder has exited.
         eventually(&format!("{loaded:?} is gone"), || {
             let left = loaded.left();
             left.programs.is_empty() && left.maps.is_empty()
         });
-        // Its connections go on.
+        // The connection outlives the watch.
         ask(&mut stream);
     }
 }
 
 #[test]
-fn another_watch_goes_on() {
+fn concurrent_watch_continues_when_another_ends() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let first = machine.watch(format!("-p {}", peer.port()));

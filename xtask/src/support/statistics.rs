@@ -1,32 +1,32 @@
-//! What many runs say together: medians with their spread, since one run says nothing.
+//! Medians and quartiles of many runs.
 
 use std::fmt;
 
-/// How sure an interval of a median is.
-const DOUBT_ON_EACH_SIDE: f64 = 0.025;
+/// Error probability on each side of the 95 % confidence interval of a median.
+const ERROR_ON_EACH_SIDE: f64 = 0.025;
 
-/// The middle, and between which values the middle half lies.
+/// The median, and the quartiles around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Spread {
+pub(crate) struct Quartiles {
     pub(crate) median: f64,
     low: f64,
     high: f64,
 }
 
-impl Spread {
-    /// NaN without values.
+impl Quartiles {
+    /// All three are NaN without values.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let sorted = sorted(values);
         Self { median: quantile(&sorted, 0.5), low: quantile(&sorted, 0.25), high: quantile(&sorted, 0.75) }
     }
 
-    pub(crate) fn times(self, factor: f64) -> Self {
+    pub(crate) fn scale(self, factor: f64) -> Self {
         Self { median: self.median * factor, low: self.low * factor, high: self.high * factor }
     }
 }
 
-/// `0.981 (0.975 to 0.988)`, with as many digits as are asked for.
-impl fmt::Display for Spread {
+/// `0.981 (0.975 to 0.988)`; the precision sets the digits after the point.
+impl fmt::Display for Quartiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
         let Self { median, low, high } = self;
@@ -35,19 +35,19 @@ impl fmt::Display for Spread {
 }
 
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    Spread::of(values).median
+    Quartiles::of(values).median
 }
 
-/// Half the width of the interval in which the median of such values lies with 95 % certainty, by their order: it
-/// supposes nothing of how they are distributed.
+/// Half the width of the 95 % confidence interval of the median. It comes from the order of the values, and assumes no
+/// distribution.
 pub(crate) fn uncertainty(values: impl IntoIterator<Item = f64>) -> f64 {
     let sorted = sorted(values);
     let n = sorted.len();
     let mut below = 0.0;
     let mut rank = 0;
-    // How probable it is that at most `rank` of n values lie below the median.
+    // Probability that exactly `rank` of n values lie below the median.
     let mut probability = (-(n as f64)).exp2();
-    while rank < n / 2 && below + probability <= DOUBT_ON_EACH_SIDE {
+    while rank < n / 2 && below + probability <= ERROR_ON_EACH_SIDE {
         below += probability;
         rank += 1;
         probability *= (n - rank + 1) as f64 / rank as f64;
@@ -62,11 +62,11 @@ fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// Between two values, in proportion.
+/// Interpolates linearly between the two nearest values.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let place = share * last as f64;
-    // As a list of as many steps as there are values: no number has to be cut.
+    // A search, because converting `place` to an integer would truncate it.
     let below = (0..last).rev().find(|n| *n as f64 <= place).unwrap_or(0);
     let above = (below + 1).min(last);
     sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_and_the_middle_half() {
-        assert_eq!(Spread::of([4.0, 1.0, 3.0, 2.0, 5.0]), Spread { median: 3.0, low: 2.0, high: 4.0 });
-        assert_eq!(format!("{:.1}", Spread::of([1.0, 2.0])), "1.5 (1.2 to 1.8)");
+    fn quartiles_are_interpolated() {
+        assert_eq!(Quartiles::of([4.0, 1.0, 3.0, 2.0, 5.0]), Quartiles { median: 3.0, low: 2.0, high: 4.0 });
+        assert_eq!(format!("{:.1}", Quartiles::of([1.0, 2.0])), "1.5 (1.2 to 1.8)");
         assert!(median([]).is_nan());
     }
 
     #[test]
-    fn of_ten_values_the_second_to_the_ninth_hold_the_median() {
+    fn interval_of_ten_values_runs_from_the_second_to_the_ninth() {
         let ten = (1..=10).map(f64::from);
         assert!((uncertainty(ten) - 3.5).abs() < 1e-9);
         assert!((uncertainty([1.0, 2.0]) - 0.5).abs() < 1e-9);

@@ -1,4 +1,5 @@
-//! Clients of Redis that introduce themselves on each connection: that asks nothing. The server counts each command.
+//! Redis clients that introduce themselves on each connection. The introduction is set-up and no exchange. The server
+//! counts each command.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -12,15 +13,15 @@ use crate::{
     support::{http::send, machine::Machine, programs::output_of, python::python},
 };
 
-/// As many connections as this says, and exchanges as GETs.
+/// Asserts that the tool counts this many connections, and as many exchanges as Redis counted GETs.
 fn watched(connections: u64, client: impl FnOnce(u16)) {
     let machine = Machine::shared();
     let redis = Redis::start();
     let watch = machine.watch(format!("-p {}", redis.port));
     client(redis.port);
     let truth = redis.truth();
-    assert_eq!(truth.connections, connections, "what Redis counted");
-    assert!(truth.commands > truth.gets && truth.gets > 0, "an introduction, and more: {truth:?}");
+    assert_eq!(truth.connections, connections, "counts of Redis");
+    assert!(truth.commands > truth.gets && truth.gets > 0, "expected an introduction and GETs: {truth:?}");
     let report = watch.end();
     report.assert_recognised("redis");
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "exchanges": truth.gets }));
@@ -32,7 +33,7 @@ fn command(words: &[&str]) -> String {
     format!("*{}\r\n{}", words.len(), strings.concat())
 }
 
-/// What drivers of today say first. (Redis knows SETINFO since 7.2, and answers with an error before.)
+/// The introduction of current drivers. Redis supports SETINFO since 7.2, and answers with an error before that.
 fn introduction() -> [String; 4] {
     let library = |what, value| command(&["CLIENT", "SETINFO", what, value]);
     [
@@ -43,7 +44,7 @@ fn introduction() -> [String; 4] {
     ]
 }
 
-/// Sends these commands at once, and reads their answers.
+/// Sends these commands in one send, and reads their answers.
 fn ask(stream: &mut BufReader<TcpStream>, commands: &[String]) {
     send(stream.get_mut(), commands.concat());
     (0..commands.len()).for_each(|_| skip_answer(stream));
@@ -51,25 +52,25 @@ fn ask(stream: &mut BufReader<TcpStream>, commands: &[String]) {
 
 fn skip_answer(stream: &mut BufReader<TcpStream>) {
     let mut line = String::new();
-    stream.read_line(&mut line).expect("Redis answers");
+    stream.read_line(&mut line).expect("cannot read the answer");
     if let Some(answers) = line.strip_prefix('*').and_then(|count| count.trim_end().parse::<u64>().ok()) {
         (0..answers).for_each(|_| skip_answer(stream));
     } else if line.starts_with('$') && !line.starts_with("$-1") {
-        stream.read_line(&mut line).expect("Redis answers");
+        stream.read_line(&mut line).expect("cannot read the answer");
     }
 }
 
 fn connect(port: u16) -> BufReader<TcpStream> {
-    BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("Redis listens"))
+    BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to Redis"))
 }
 
 #[test]
-fn each_in_a_turn() {
+fn introduction_in_several_turns_is_no_exchange() {
     watched(6, |port| {
         for times in 1..=6 {
             let mut stream = connect(port);
-            for said in introduction() {
-                ask(&mut stream, &[said]);
+            for command in introduction() {
+                ask(&mut stream, &[command]);
             }
             (0..times).for_each(|_| ask(&mut stream, &[command(&["GET", "page"])]));
         }
@@ -77,7 +78,7 @@ fn each_in_a_turn() {
 }
 
 #[test]
-fn all_in_one_send() {
+fn introduction_in_one_send_is_no_exchange() {
     watched(6, |port| {
         for times in 1..=6 {
             let mut stream = connect(port);
@@ -87,9 +88,9 @@ fn all_in_one_send() {
     });
 }
 
-/// A name and a database, and then one question.
+/// redis-py sets a name and a database, and then sends one command.
 #[test]
-fn a_connection_for_each_question_by_redis_py() {
+fn redis_py_introduction_is_no_exchange() {
     watched(12, |port| {
         output_of(python("redis_client.py").args([&port.to_string(), "12"]));
     });

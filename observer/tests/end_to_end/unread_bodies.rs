@@ -1,5 +1,5 @@
-//! The story: ten requests of a Go program, whose bodies are closed unread or read to their end first. The same program
-//! and the same server, and ten connections or one.
+//! A Go program makes ten requests, and closes the bodies either unread or after reading them to their end. The same
+//! program and server then need ten connections or one.
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use crate::support::{
     tool::Process,
 };
 
-/// More than any client reads away by itself to save a connection.
+/// Larger than any client reads on its own to keep a connection.
 const BODY: &str = "-body 1048576";
 
-struct Told {
+struct Run {
     report: Report,
     truth: Truth,
     pid: u32,
 }
 
-/// Ten requests, watched.
-fn tell(machine: &Machine, server: &Server, options: &str, client: &str) -> (Report, u32) {
+/// Watches ten requests of the Go client.
+fn fetch(machine: &Machine, server: &Server, options: &str, client: &str) -> (Report, u32) {
     let watch = machine.watch(format!("-p {} {options}", server.port));
     let mut client = Process::start(&mut go::client(&format!("-url http://{} {client}", server.address())));
     let status = client.wait(std::time::Duration::from_secs(20));
@@ -28,14 +28,14 @@ fn tell(machine: &Machine, server: &Server, options: &str, client: &str) -> (Rep
     (watch.end(), client.id())
 }
 
-fn story(machine: &Machine, address: &str, options: &str, client: &str) -> Told {
+fn run(machine: &Machine, address: &str, options: &str, client: &str) -> Run {
     let server = Server::start(&format!("-address {address} {BODY}"));
-    let (report, pid) = tell(machine, &server, options, client);
-    Told { report, truth: server.truth(), pid }
+    let (report, pid) = fetch(machine, &server, options, client);
+    Run { report, truth: server.truth(), pid }
 }
 
-fn assert_ten_new(Told { report, truth, pid }: &Told) {
-    assert_eq!((truth.connections, truth.requests), (10, 10), "what the server counted");
+fn assert_ten_new(Run { report, truth, pid }: &Run) {
+    assert_eq!((truth.connections, truth.requests), (10, 10), "counts of the server");
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 10, "exchanges": 10, "new": 10, "reused": 0, "reuse_ratio": 0.0 }));
     report.assert_totals(&json!({ "failed": 0, "unused": 0, "closed": 10, "open": 0 }));
@@ -43,8 +43,8 @@ fn assert_ten_new(Told { report, truth, pid }: &Told) {
     assert_eq!(report.groups()[0]["exchanges_per_connection"]["1"], 10);
 }
 
-fn assert_one_reused(Told { report, truth, pid }: &Told) {
-    assert_eq!((truth.connections, truth.requests), (1, 10), "what the server counted");
+fn assert_one_reused(Run { report, truth, pid }: &Run) {
+    assert_eq!((truth.connections, truth.requests), (1, 10), "counts of the server");
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 1, "exchanges": 10, "new": 1, "reused": 9, "reuse_ratio": 0.9 }));
     report.assert_totals(&json!({ "failed": 0, "unused": 0, "closed": 1, "open": 0 }));
@@ -53,11 +53,11 @@ fn assert_one_reused(Told { report, truth, pid }: &Told) {
     let close = report.only("close");
     assert_fields(close, &json!({ "exchanges": 10, "reused": 9, "protocol": "plain", "exact": true }));
     assert_fields(close, &json!({ "closed_by": "local", "how": "fin", "unread_bytes": 0 }));
-    assert!(close["received_bytes"].as_u64() > Some(10 << 20), "ten bodies of a megabyte: {close:#}");
+    assert!(close["received_bytes"].as_u64() > Some(10 << 20), "expected ten bodies of 1 MiB: {close:#}");
 }
 
 fn assert_one_group(report: &Report, pid: u32) {
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": go::CLIENT, "pid": pid, "processes": 1, "remote": "127.0.0.1" }));
     for row in report.rows.iter().filter(|row| row["type"] != "notice") {
         assert_fields(row, &json!({ "process": go::CLIENT, "pid": pid, "port": group["port"] }));
@@ -65,38 +65,38 @@ fn assert_one_group(report: &Report, pid: u32) {
 }
 
 #[test]
-fn bodies_closed_unread_need_a_connection_each() {
+fn bodies_closed_unread_need_ten_connections() {
     let machine = Machine::alone();
-    assert_ten_new(&story(&machine, "127.0.0.1:8080", "", ""));
+    assert_ten_new(&run(&machine, "127.0.0.1:8080", "", ""));
 }
 
 #[test]
-fn bodies_read_first_leave_one_connection() {
+fn bodies_read_to_the_end_need_one_connection() {
     let machine = Machine::alone();
-    assert_one_reused(&story(&machine, "127.0.0.1:8080", "", "-read"));
+    assert_one_reused(&run(&machine, "127.0.0.1:8080", "", "-read"));
 }
 
 #[test]
-fn each_set_of_hooks_tells_the_same_story() {
+fn each_set_of_hooks_gives_the_same_counts() {
     let machine = Machine::shared();
     for (hooks, expected) in [
         ("auto", json!(["sockops", "tracepoint"])),
         ("sockops,tracepoint", json!(["sockops", "tracepoint"])),
         ("tracepoint", json!(["tracepoint"])),
     ] {
-        let told = story(&machine, "127.0.0.1:0", &format!("--hooks {hooks}"), "");
-        assert_eq!(told.report.start["hooks"], expected, "--hooks {hooks}");
-        assert_ten_new(&told);
-        assert_one_reused(&story(&machine, "127.0.0.1:0", &format!("--hooks {hooks}"), "-read"));
+        let unread = run(&machine, "127.0.0.1:0", &format!("--hooks {hooks}"), "");
+        assert_eq!(unread.report.start["hooks"], expected, "--hooks {hooks}");
+        assert_ten_new(&unread);
+        assert_one_reused(&run(&machine, "127.0.0.1:0", &format!("--hooks {hooks}"), "-read"));
     }
 }
 
 #[test]
-fn without_a_hook_for_sends_it_is_counted_and_marked_as_not_exact() {
+fn counts_without_a_send_hook_are_marked() {
     let machine = Machine::shared();
     for (client, opened) in [("", 10), ("-read", 1)] {
-        let Told { report, truth, .. } = story(&machine, "127.0.0.1:0", "--hooks sockops", client);
-        assert_eq!((truth.connections, truth.requests), (opened, 10), "what the server counted");
+        let Run { report, truth, .. } = run(&machine, "127.0.0.1:0", "--hooks sockops", client);
+        assert_eq!((truth.connections, truth.requests), (opened, 10), "counts of the server");
         assert_eq!(report.start["hooks"], json!(["sockops"]));
         report.assert_totals(&json!({ "opened": opened, "exchanges": 10, "new": opened, "inexact": 10 }));
         assert_eq!(report.summary["exact"], false, "{:#}", report.summary);
@@ -105,12 +105,12 @@ fn without_a_hook_for_sends_it_is_counted_and_marked_as_not_exact() {
 }
 
 #[test]
-fn each_exchange_has_its_row_when_asked_for() {
+fn exchanges_option_adds_a_row_per_exchange() {
     let machine = Machine::shared();
-    let told = story(&machine, "127.0.0.1:0", "--exchanges", "-read");
-    assert_one_reused(&told);
-    let exchanges = told.report.of_type("exchange");
+    let run = run(&machine, "127.0.0.1:0", "--exchanges", "-read");
+    assert_one_reused(&run);
+    let exchanges = run.report.of_type("exchange");
     let numbers: Vec<&Value> = exchanges.iter().map(|row| &row["n"]).collect();
     assert_eq!(numbers, (1..=10).map(Value::from).collect::<Vec<_>>().iter().collect::<Vec<_>>());
-    assert!(exchanges.iter().all(|row| row["id"] == told.report.only("open")["id"]), "{exchanges:#?}");
+    assert!(exchanges.iter().all(|row| row["id"] == run.report.only("open")["id"]), "{exchanges:#?}");
 }

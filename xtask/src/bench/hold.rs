@@ -1,5 +1,5 @@
-//! `cargo xtask hold`: both ends of many connections, for the benchmark, in a process of their own, since each process
-//! may only have so many files open. Listens on what it gets as its standard input, and ends with who started it.
+//! `cargo xtask hold`: holds both ends of many connections open for the benchmark. It is a process of its own, because
+//! a process may have a limited number of open files. Its standard input is the listener. It ends with the benchmark.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,16 +10,16 @@ use std::thread::park;
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Hold connections open (started by the benchmark)
+/// Hold connections open (started by `cargo xtask bench`)
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many
+    /// Number of connections
     connections: u32,
 
-    /// To so many addresses of 127.0.0.0/8, in turn
+    /// Number of addresses to connect to, in turn
     destinations: u32,
 
-    /// The first of them, as a number
+    /// First address, as a number
     first: u32,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
     let listener = TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let port = listener.local_addr().context("standard input is no listener")?.port();
+    let port = listener.local_addr().context("the standard input is not a listener")?.port();
     let mut held = Vec::new();
     for n in 0..args.connections {
         let address = Ipv4Addr::from(args.first + n % args.destinations);
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// A connection that has carried an exchange.
+/// Opens a connection and makes an exchange on it.
 fn open(listener: &TcpListener, address: SocketAddr) -> Result<(TcpStream, TcpStream)> {
     let mut client = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
     let (mut server, _) = listener.accept()?;

@@ -1,4 +1,4 @@
-//! What a person reads of it.
+//! Diagnoses as the lines output shows them.
 
 use std::{
     fs,
@@ -18,52 +18,52 @@ use crate::support::{
     machine::Machine,
     peer::Peer,
     programs::output_of,
-    tool::Begun,
+    tool::RunningWatch,
 };
 
-/// What is written until the watch ends.
-fn rest(begun: Begun) -> String {
-    let Begun { mut tool, mut stdout, mut first } = begun;
+/// Ends the watch, and returns its whole output.
+fn rest(watch: RunningWatch) -> String {
+    let RunningWatch { mut tool, mut stdout, mut first } = watch;
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut first).expect("the output is UTF-8");
     assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(0));
     first
 }
 
-/// The lines that name a diagnosis, and what follows each, unwrapped: evidence, and advice behind an arrow.
+/// The diagnoses in the text: each title, and below it, unwrapped, the evidence, and the advice after an arrow.
 fn diagnoses<'a>(text: &'a str, remote: &str) -> Vec<(&'a str, String, String)> {
     let title = format!(" → {remote}: ");
     let lines: Vec<&str> = text.lines().collect();
-    let told = (0..lines.len()).filter_map(|n| {
+    let shown = (0..lines.len()).filter_map(|n| {
         let name = lines[n].split_once(&title)?.1;
         let follows: Vec<&str> = lines[n + 1..].iter().take_while(|line| line.starts_with("  ")).copied().collect();
         let words = follows.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
         let (evidence, advice) = words.split_once(" → ")?;
         Some((name, evidence.to_owned(), advice.to_owned()))
     });
-    told.collect()
+    shown.collect()
 }
 
 #[test]
-fn evidence_and_advice_follow() {
+fn lines_show_evidence_and_advice() {
     let _machine = Machine::shared();
     let server = Server::start("-body 2097152");
     let address = server.address();
-    let watch = Begun::watch(&format!("-p {} -o lines", address.port()));
+    let watch = RunningWatch::start(&format!("-p {} -o lines", address.port()));
     output_of(&mut go::client(&format!("-url http://{address} -stay 500ms")));
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let text = rest(watch);
     let [("response-not-read", evidence, advice)] = &diagnoses(&text, &address.to_string())[..] else {
-        panic!("one diagnosis was expected: {text}")
+        panic!("expected one diagnosis: {text}")
     };
     assert!(evidence.starts_with("10 of 10 closed by this process "), "{evidence}");
     assert!(advice.starts_with("Read the response to its end before closing it"), "{advice}");
 }
 
-/// Answers each request, whose path says what comes after that.
-fn as_asked(mut stream: TcpStream) {
+/// Answers each request, and then does what its path asks for.
+fn act_on_path(mut stream: TcpStream) {
     while let Some(head) = read_head(&mut stream) {
-        stream.write_all(b"hello").expect("it can be answered");
+        stream.write_all(b"hello").expect("cannot send the answer");
         match head.split(' ').nth(1) {
             Some("/close") => return,
             Some("/wait") => return sleep(IDLE),
@@ -72,26 +72,27 @@ fn as_asked(mut stream: TcpStream) {
     }
 }
 
-/// Longer than what counts as "after the response".
+/// Longer than the limit for "after the response".
 const IDLE: Duration = Duration::from_millis(200);
 
-/// Four things go wrong here: the surest three are told, and the last is left to JSON.
+/// The group has four problems: the lines show the three surest, and JSON all four.
 #[test]
-fn no_more_than_three_for_a_group() {
+fn lines_show_at_most_three_diagnoses_of_a_group() {
     let _machine = Machine::shared();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("summary");
-    let peer = Peer::new(as_asked);
-    let watch = Begun::watch(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
-    // Asks once, and reads so much of the answer.
+    let peer = Peer::new(act_on_path);
+    let watch = RunningWatch::start(&format!("-p {} -o lines --summary {}", peer.port(), file.display()));
+    // Sends one request, and reads this many bytes of the answer.
     let used = |path: &str, read: usize| {
         let mut stream = peer.connect();
         send(&mut stream, format!("GET {path} HTTP/1.1\r\n\r\n"));
-        stream.peek(&mut [0; 5]).expect("an answer comes");
-        stream.read_exact(&mut [0; 5][..read]).expect("it can be read");
+        stream.peek(&mut [0; 5]).expect("cannot read the answer");
+        stream.read_exact(&mut [0; 5][..read]).expect("cannot read the answer");
         stream
     };
-    let until_the_end = |mut stream: TcpStream| assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
+    let until_the_end =
+        |mut stream: TcpStream| assert_eq!(stream.read(&mut [0]).expect("cannot read to the peer's FIN"), 0);
     for _ in 0..6 {
         drop(used("/", 1));
         until_the_end(used("/close", 5));
@@ -104,8 +105,9 @@ fn no_more_than_three_for_a_group() {
     }
     peer.wait_for(22);
     let text = rest(watch);
-    let told: Vec<&str> = diagnoses(&text, &peer.address.to_string()).into_iter().map(|told| told.0).collect();
-    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("it is there")).expect("it is JSON");
+    let shown: Vec<&str> = diagnoses(&text, &peer.address.to_string()).into_iter().map(|shown| shown.0).collect();
+    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the summary"))
+        .expect("the summary is JSON");
     let known: Vec<&Value> =
         summary["groups"][0]["diagnoses"].as_array().expect("a list").iter().map(|of| &of["cause"]).collect();
     assert_eq!(
@@ -113,5 +115,5 @@ fn no_more_than_three_for_a_group() {
         ["response-not-read", "server-closes-each", "server-idle-timeout", "client-idle-timeout"],
         "{text}"
     );
-    assert_eq!(told, ["response-not-read", "server-closes-each", "server-idle-timeout (likely)"], "{text}");
+    assert_eq!(shown, ["response-not-read", "server-closes-each", "server-idle-timeout (likely)"], "{text}");
 }

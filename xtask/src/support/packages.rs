@@ -1,16 +1,16 @@
-//! The Debian packages that the commands need. Add a package here, in the list of the command that needs it.
+//! The Debian packages that the commands need. Add a package to the list of the command that needs it.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::workspace::{output, run};
+use crate::support::workspace::{output, run};
 
-/// What the BPF objects are built with: a rustc with the BPF target's core library, and the LLVM it was built on.
-/// llvm-22-dev brings all that bpf-linker links; rustc-web brings the C linker.
+/// Tools that build the BPF objects: a rustc with a core library for BPF, and the LLVM that it was built on.
+/// llvm-22-dev pulls in everything that bpf-linker links, and rustc-web pulls in the C linker.
 pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "llvm-22-dev"];
 
-/// The real clients, servers and tools that the end-to-end tests run.
+/// Real clients, servers and tools that the end-to-end tests run.
 pub(crate) const FOR_TESTS: &[&str] = &[
     "apache2-utils",
     "apt",
@@ -63,37 +63,40 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "wrk",
 ];
 
-/// Loads and servers for `cargo xtask bench` and `soak`, and what people would look with instead.
+/// Load generators, servers and alternative tools for `cargo xtask bench`.
 pub(crate) const FOR_BENCH: &[&str] =
     &["apache2-utils", "bsdutils", "iproute2", "libbpf-tools", "net-tools", "nginx", "tcpdump", "util-linux", "wrk"];
 
-/// What boots other kernels: see `cargo xtask vm`. The last has the keys of Debian, on Ubuntu too.
+/// Tools that boot other kernels, for `cargo xtask vm`. The last one has Debian's keys, which Ubuntu lacks.
 pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
 
-/// Those of `packages` that are not installed.
+/// The packages that are not installed.
 pub(crate) fn missing(packages: &[&'static str]) -> Result<Vec<&'static str>> {
-    // The exit code only says that some are unknown, which is an answer here.
+    // The exit code is not 0 if a package is unknown, which is no failure here.
     let listing = Command::new("dpkg-query")
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(packages)
         .output()
-        .with_context(|| format!("cannot run dpkg-query: without Debian or Ubuntu, install these: {packages:?}"))?;
+        .with_context(|| {
+            format!("cannot run dpkg-query: on anything but Debian or Ubuntu, install the counterparts of {packages:?}")
+        })?;
     let listing = String::from_utf8_lossy(&listing.stdout);
     Ok(packages.iter().filter(|package| !is_installed(&listing, package)).copied().collect())
 }
 
-/// The installed version of a package, if it is installed.
+/// The version of a package, if it is installed.
 pub(crate) fn version(package: &str) -> Option<String> {
     output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package])).ok()
 }
 
-/// Installs packages. Needs root.
+/// Lists the packages, then installs them. Needs root.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    println!("installing {} Debian packages: {}", packages.len(), packages.join(" "));
     run(apt_get().arg("update"))?;
     run(apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
-/// The line that installs packages, for a person to run.
+/// The command line that installs packages.
 pub(crate) fn install_line(packages: &[&str]) -> String {
     let packages = packages.join(" ");
     format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}")
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_removed_package_is_not_installed() {
+    fn removed_package_is_not_installed() {
         let listing = "curl installed\nopenssl config-files\nlibcurl4 not-installed\n";
         assert!(is_installed(listing, "curl"));
         assert!(!is_installed(listing, "openssl"));
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_to_run_names_every_package() {
+    fn install_line_names_every_package() {
         assert!(install_line(&["curl", "openssl"]).ends_with(" curl openssl"));
     }
 }

@@ -1,4 +1,4 @@
-//! Of what goes well, or is none of the client's doing, nothing is said.
+//! Healthy connections, and problems that the client does not cause, get no diagnosis.
 
 use std::net::TcpStream;
 
@@ -7,12 +7,12 @@ use serde_json::json;
 use super::{LIMIT, assert_not_diagnosed, group, watched};
 use crate::{
     redis::Redis,
-    support::{machine::Machine, python::python, sockets::Closed, tool::Process},
+    support::{machine::Machine, python::python, sockets::ReservedPort, tool::Process},
 };
 
-/// Connections that are there before they are needed are no missed reuse to speak of: they are used later.
+/// Connections that a pool opens ahead of their use are no missed reuse.
 #[test]
-fn a_pool_with_health_checks() {
+fn pool_with_health_checks_is_not_diagnosed() {
     const CONNECTIONS: u64 = 5;
     const CHECKS: u64 = 3;
     let machine = Machine::shared();
@@ -24,22 +24,22 @@ fn a_pool_with_health_checks() {
     assert!(status.success(), "the pool ended with {status}");
     let truth = redis.truth();
     let commands = CONNECTIONS * (1 + CHECKS);
-    assert_eq!((truth.connections, truth.commands), (CONNECTIONS, commands), "what Redis counted");
+    assert_eq!((truth.connections, truth.commands), (CONNECTIONS, commands), "counts of Redis");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": CONNECTIONS, "exchanges": commands, "new": CONNECTIONS }));
     assert_not_diagnosed(&report);
 }
 
-/// Nobody is there to connect to: nothing that could have been reused.
+/// Without a listener, no connection could have been reused.
 #[test]
-fn ten_thousand_refused_connects() {
+fn refused_connects_are_not_diagnosed() {
     const CONNECTS: u64 = 10_000;
     let machine = Machine::shared();
-    let closed = Closed::new();
+    let closed = ReservedPort::new();
     let watch = machine.watch(format!("-p {}", closed.address.port()));
     for _ in 0..CONNECTS {
-        TcpStream::connect(closed.address).expect_err("nobody listens");
+        TcpStream::connect(closed.address).expect_err("the connect should be refused");
     }
     let report = watch.end();
     report.assert_totals(&json!({
@@ -51,14 +51,14 @@ fn ten_thousand_refused_connects() {
     assert_not_diagnosed(&report);
 }
 
-/// Ten answers of three hundred are left unread.
+/// The client leaves 10 of 300 answers unread.
 #[test]
-fn a_connection_for_thirty_requests() {
+fn rarely_unread_answers_are_not_diagnosed() {
     let report = watched("-body 300000", (10, 300), |url| {
         let mut client = python("seldom_unread.py");
         client.arg(url);
         client
     });
-    assert_eq!(group(&report)["closes"], json!({ "unread-response": 10 }), "what there is to be said");
+    assert_eq!(group(&report)["closes"], json!({ "unread-response": 10 }), "closes of the group");
     assert_not_diagnosed(&report);
 }

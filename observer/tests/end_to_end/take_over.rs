@@ -1,4 +1,4 @@
-//! Connections that were open before the watch began: taken over, once each, whatever happens meanwhile.
+//! Pre-existing connections are taken over exactly once, whatever happens during the start.
 
 use std::{
     io::Read as _,
@@ -14,14 +14,14 @@ use serde_json::json;
 use crate::support::{
     http,
     machine::Machine,
-    peer::{Peer, ask, ask_by_bash, send_request},
+    peer::{Peer, ask, bash_request, send_request},
     programs::program,
     report::assert_fields,
     tool::Process,
 };
 
 #[test]
-fn used_before_and_during_the_watch() {
+fn only_exchanges_during_the_watch_count_on_pre_existing_connections() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let mut used = peer.connect();
@@ -41,7 +41,7 @@ fn used_before_and_during_the_watch() {
     report.assert_totals(&json!({
         "pre_existing": 3, "opened": 0, "closed": 2, "open": 1, "exchanges": 4, "new": 1, "reused": 3, "unused": 0,
     }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "pid": process::id(), "processes": 1, "pre_existing": 3 }));
     for close in report.of_type("close") {
         assert_fields(close, &json!({ "pre_existing": true, "exchanges": 2, "lifetime_us": null, "exact": true }));
@@ -51,7 +51,7 @@ fn used_before_and_during_the_watch() {
 }
 
 #[test]
-fn an_answer_that_was_due_at_the_start_counts() {
+fn answer_pending_at_the_start_counts_as_an_exchange() {
     let machine = Machine::shared();
     let peer = Peer::new(|mut stream| {
         http::serve(&mut stream);
@@ -60,9 +60,9 @@ fn an_answer_that_was_due_at_the_start_counts() {
     send_request(&mut stream);
     let watch = machine.watch(format!("-p {}", peer.port()));
     let mut answer = [0; http::OK.len()];
-    stream.read_exact(&mut answer).expect("an answer comes");
+    stream.read_exact(&mut answer).expect("cannot read the answer");
     send_request(&mut stream);
-    stream.read_exact(&mut answer).expect("an answer comes");
+    stream.read_exact(&mut answer).expect("cannot read the answer");
     drop(stream);
     peer.wait_for(1);
     let report = watch.end();
@@ -71,17 +71,17 @@ fn an_answer_that_was_due_at_the_start_counts() {
 }
 
 #[test]
-fn another_users_process_is_found() {
+fn connection_of_another_users_process_is_taken_over() {
     let machine = Machine::shared();
     let peer = Peer::echo();
-    let script = format!("{}; echo done; read -r", ask_by_bash(peer.port()));
+    let script = format!("{}; echo done; read -r", bash_request(peer.port()));
     let mut client = program("setpriv", "util-linux");
     client.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", &script]);
     let mut client = Process::start(client.stdin(Stdio::piped()).stdout(Stdio::piped()));
-    let mut stdout = client.child.stdout.take().expect("the pipe was asked for");
-    stdout.read_exact(&mut [0; 5]).expect("the client has had its answer");
+    let mut stdout = client.child.stdout.take().expect("the stream is piped");
+    stdout.read_exact(&mut [0; 5]).expect("the client got no answer");
     let watch = machine.watch(format!("-p {}", peer.port()));
-    // For longer than a tick: its group must not be taken for one of a process that has ended.
+    // Longer than a tick: the group must not be merged with those of ended processes.
     sleep(Duration::from_millis(2500));
     drop(client.child.stdin.take());
     client.wait(Duration::from_secs(5));
@@ -89,19 +89,19 @@ fn another_users_process_is_found() {
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "pre_existing": 1, "closed": 1, "exchanges": 0, "unused": 0 }));
-    let whose = json!({ "process": "bash", "pid": client.id() });
-    assert_fields(report.only("close"), &whose);
-    assert_fields(&report.groups()[0], &whose);
+    let owner = json!({ "process": "bash", "pid": client.id() });
+    assert_fields(report.only("close"), &owner);
+    assert_fields(&report.groups()[0], &owner);
 }
 
 #[test]
-fn inbound_connections_are_left_out() {
+fn pre_existing_inbound_connections_are_ignored() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let mut stream = peer.connect();
     ask(&mut stream);
-    // The peer's end of it has our port as its remote one.
-    let own_port = stream.local_addr().expect("it is connected").port();
+    // The peer's end of this connection has our port as its remote port.
+    let own_port = stream.local_addr().expect("the stream is connected").port();
     let watch = machine.watch(format!("-p {own_port}"));
     ask(&mut stream);
     drop(stream);
@@ -112,7 +112,7 @@ fn inbound_connections_are_left_out() {
 }
 
 #[test]
-fn a_churn_across_the_start_loses_none_and_doubles_none() {
+fn churn_during_the_start_neither_loses_nor_duplicates_connections() {
     const HELD: u64 = 300;
     const AFTER: u64 = 5_000;
     let machine = Machine::alone();
@@ -150,12 +150,12 @@ fn a_churn_across_the_start_loses_none_and_doubles_none() {
     let report = watch.end();
     assert_eq!(report.summary["exact"], true, "{:#}", report.summary);
     let (opened, pre_existing) = (report.total("opened"), report.total("pre_existing"));
-    // Of those that churn before the start is known, some are over before they could be seen.
+    // Some connections that were opened before the test knew of the start are closed before the watch could see them.
     assert!(pre_existing >= HELD, "{:#}", report.summary);
     assert!((HELD + after..=HELD + before + after).contains(&(opened + pre_existing)), "{:#}", report.summary);
-    assert_eq!(opened + pre_existing, report.total("closed"), "all have closed");
+    assert_eq!(opened + pre_existing, report.total("closed"), "connections that have closed");
     let exchanges = report.total("exchanges");
     let at_most = 2 * (opened + pre_existing);
     assert!((2 * (HELD + after)..=at_most).contains(&exchanges), "{exchanges} of {at_most}: {:#}", report.summary);
-    assert_eq!(report.of_type("close").len() as u64, opened + pre_existing, "a row for each");
+    assert_eq!(report.of_type("close").len() as u64, opened + pre_existing, "close rows");
 }

@@ -1,5 +1,5 @@
-//! COPY of PostgreSQL: a statement, then rows without an answer of their own, then one that says how it went. The server's
-//! log says how many statements there were.
+//! PostgreSQL's COPY: a statement, then rows without an answer of their own, then an answer with the result. The
+//! server's log tells the number of statements.
 
 use std::{fs, process::Command};
 
@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use crate::{
     postgresql::Cluster,
-    support::{machine::Machine, nobody::give_away, programs::output_of, python::python, report::assert_fields},
+    support::{machine::Machine, nobody::chown_to_nobody, programs::output_of, python::python, report::assert_fields},
 };
 
-/// Each statement is an exchange.
+/// Runs a client, and asserts that each statement is an exchange. Returns the statements of each connection.
 fn statements(client: impl FnOnce(&Cluster) -> Command) -> Vec<u64> {
     let machine = Machine::shared();
     let cluster = Cluster::start("trust", "off");
@@ -29,7 +29,7 @@ fn statements(client: impl FnOnce(&Cluster) -> Command) -> Vec<u64> {
 }
 
 #[test]
-fn loads_by_psycopg2() {
+fn copy_in_by_psycopg2_is_one_exchange() {
     let client = |cluster: &Cluster| {
         let mut client = python("copy_client.py");
         client.args([&cluster.port.to_string(), "5", "0"]);
@@ -39,7 +39,7 @@ fn loads_by_psycopg2() {
 }
 
 #[test]
-fn loads_and_takes_by_psycopg2() {
+fn copy_in_and_out_by_psycopg2_are_exchanges() {
     let client = |cluster: &Cluster| {
         let mut client = python("copy_client.py");
         client.args([&cluster.port.to_string(), "2", "3"]);
@@ -48,12 +48,12 @@ fn loads_and_takes_by_psycopg2() {
     assert_eq!(statements(client), [7]);
 }
 
-/// From a file, in pieces as psql reads it.
+/// Copies from a file, which psql sends in pieces as it reads it.
 #[test]
-fn loads_by_psql() {
-    let folder = TempDir::new().expect("a folder can be made");
+fn copy_in_by_psql_is_one_exchange() {
+    let folder = TempDir::new().expect("cannot create a directory");
     let file = folder.path().join("rows");
-    fs::write(&file, "GET / HTTP/1.1\nQ\nSELECT 1\n".repeat(50_000)).expect("it can be written");
+    fs::write(&file, "GET / HTTP/1.1\nQ\nSELECT 1\n".repeat(50_000)).expect("cannot write the file");
     let client = |cluster: &Cluster| {
         let mut psql = cluster.psql();
         for command in ["CREATE TABLE lines (line text)", "\\copy lines from 'ROWS'", "SELECT count(*) FROM lines"] {
@@ -61,6 +61,6 @@ fn loads_by_psql() {
         }
         psql
     };
-    give_away(folder.path());
+    chown_to_nobody(folder.path());
     assert_eq!(statements(client), [3]);
 }

@@ -1,5 +1,5 @@
-//! Every query of the dashboard and of the rules, against a Prometheus that scrapes the tool under traffic of every kind: a
-//! name or a label that does not exist shows as a panel without data, and nowhere else.
+//! Runs every query of the Grafana dashboard and of the rules against a Prometheus that scrapes the tool under all
+//! kinds of traffic. A wrong metric or label name would otherwise only show as a panel without data.
 
 use std::{
     fs,
@@ -17,91 +17,94 @@ use serde_json::Value;
 use super::{deployed, items, rules, text, yaml};
 use crate::support::{
     machine::Machine,
-    metrics::daemon,
+    metrics::start_daemon,
     peer::{self, Peer, ask},
     prometheus::Prometheus,
-    sockets::{Closed, bound, connect, local_address},
+    sockets::{ReservedPort, bound, connect, local_address},
     tool,
 };
 
-/// From the first scrape to the last query that has data.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// From the first scrape until the last query returns data.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Whether a query gives a number, and not only series of none.
+/// Whether a query returns a number other than NaN.
 fn has_data(prometheus: &Prometheus, query: &str) -> bool {
     prometheus.query(query, "").iter().any(|(_, value)| !value.is_nan())
 }
 
-/// Whatever can happen to connections, again and again until it is dropped.
+/// Repeats every kind of connection event until it is dropped.
 struct Traffic {
-    ends: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Traffic {
     fn to(peer: SocketAddr, refused: SocketAddr) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ends);
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_stopped = Arc::clone(&stop);
         let thread = spawn(move || {
             let mut idle = peer::connect(peer);
-            while !told.load(SeqCst) {
+            while !is_stopped.load(SeqCst) {
                 ask(&mut idle);
                 let mut missed = peer::connect(peer);
                 (0..3).for_each(|_| ask(&mut missed));
                 drop(missed);
-                TcpStream::connect(refused).expect_err("nobody listens");
+                TcpStream::connect(refused).expect_err("the connect should be refused");
                 let first = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
                 let second = bound(local_address(&first));
-                connect(&first, peer).expect("its address is free");
-                connect(&second, peer).expect_err("its address is taken");
+                connect(&first, peer).expect("cannot connect from a free address");
+                connect(&second, peer).expect_err("connected twice from the same address");
                 sleep(Duration::from_millis(100));
             }
         });
-        Self { ends, thread: Some(thread) }
+        Self { stop, thread: Some(thread) }
     }
 }
 
 impl Drop for Traffic {
     fn drop(&mut self) {
-        self.ends.store(true, SeqCst);
+        self.stop.store(true, SeqCst);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            eprintln!("the traffic has failed");
+            eprintln!("the traffic thread panicked");
         }
     }
 }
 
-/// As Grafana would fill it in, with all chosen.
+/// Fills in a query as Grafana does with all values selected.
 fn filled_in(query: &str) -> String {
     let mut query = query.replace("$__rate_interval", "10s");
     for variable in ["$instance", "$process", "$destination", "$port"] {
         query = query.replace(variable, ".*");
     }
-    assert!(!query.contains('$'), "an unknown variable: {query}");
+    assert!(!query.contains('$'), "unknown variable: {query}");
     query
 }
 
-/// Every query of every panel and of every variable.
+/// The queries of all panels and variables.
 fn of_dashboard() -> Vec<String> {
-    let dashboard = fs::read_to_string(deployed("grafana/dashboard.json")).expect("it can be read");
-    let dashboard: Value = serde_json::from_str(&dashboard).expect("it is JSON");
+    let dashboard = fs::read_to_string(deployed("grafana/dashboard.json")).expect("cannot read the dashboard");
+    let dashboard: Value = serde_json::from_str(&dashboard).expect("the dashboard is JSON");
     let panels = items(&dashboard["panels"]).filter(|panel| panel["type"] != "row");
     let panels = panels.flat_map(|panel| {
-        assert!(items(&panel["targets"]).count() > 0, "a panel without a query: {panel:#}");
+        assert!(items(&panel["targets"]).count() > 0, "panel without a query: {panel:#}");
         items(&panel["targets"]).map(|target| filled_in(text(&target["expr"])))
     });
     let variables = items(&dashboard["templating"]["list"]).filter(|variable| variable["type"] == "query");
     let variables = variables.map(|variable| {
-        let values = text(&variable["query"]["query"]).strip_prefix("label_values(").expect("values of a label");
-        let (series, label) =
-            values.strip_suffix(')').and_then(|values| values.rsplit_once(", ")).expect("of a metric");
+        let values =
+            text(&variable["query"]["query"]).strip_prefix("label_values(").expect("the variable queries label values");
+        let (series, label) = values
+            .strip_suffix(')')
+            .and_then(|values| values.rsplit_once(", "))
+            .expect("the variable names a metric and a label");
         filled_in(&format!("group by ({label}) ({series}) unless group({series})"))
     });
     panels.chain(variables).collect()
 }
 
-/// What each rule asks for; of an alert, which should have nothing to say, what it compares.
+/// The expression of each recording rule; for each alert, which should not fire, the values that it compares.
 fn of_rules() -> Vec<String> {
     let compared = |part: &str| {
         let at = [" > ", " < "].iter().filter_map(|comparison| part.rfind(comparison)).max().expect("a comparison");
@@ -121,16 +124,16 @@ fn of_rules() -> Vec<String> {
 fn every_query_returns_data() {
     let mut machine = Machine::alone();
     machine.measure_programs();
-    let (peer, refused, metrics) = (Peer::echo(), Closed::new(), Closed::new().address);
+    let (peer, refused, metrics) = (Peer::echo(), ReservedPort::new(), ReservedPort::new().address);
     let ports = format!("{},{}", peer.port(), refused.address.port());
-    let _tool = daemon(&mut tool::command(&format!("-p {ports}")), metrics);
+    let _tool = start_daemon(&mut tool::command(&format!("-p {ports}")), metrics);
     let _traffic = Traffic::to(peer.address, refused.address);
     let job = &yaml("prometheus/scrape.yml")[0]["scrape_configs"][0]["job_name"];
     let rule_files = rules::FILES.map(|file| deployed(&format!("prometheus/{file}")));
     let prometheus = Prometheus::start(&[(text(job), metrics)], &rule_files);
     let mut without: Vec<String> = of_dashboard().into_iter().chain(of_rules()).collect();
     assert!(without.len() > 40, "{without:#?}");
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !without.is_empty() {
         assert!(Instant::now() < end, "no data for {without:#?}");
         sleep(Duration::from_millis(500));

@@ -1,10 +1,10 @@
-//! Counts tests from what `cargo test` prints, so that a reader of a long log sees on its last line how many there were.
+//! Counts tests from the output of `cargo test`, for a total on the last line of a long log.
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::ops::AddAssign;
 
-/// How many tests ran, over all of a workspace's test programs.
+/// Test results of all test programs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
@@ -13,11 +13,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Copies `from` to `to` line by line as it comes, adding up the `test result:` lines.
+    /// Copies `from` to `to` line by line, and adds up the `test result:` lines.
     pub(crate) fn follow(mut from: impl BufRead, mut to: impl Write) -> io::Result<Self> {
         let mut tally = Self::default();
         let mut line = Vec::new();
-        // Bytes and not `lines()`: a test may print anything.
+        // Not `lines()`: a test may print invalid UTF-8.
         while from.read_until(b'\n', &mut line)? > 0 {
             to.write_all(&line)?;
             to.flush()?;
@@ -27,7 +27,7 @@ impl Tally {
         Ok(tally)
     }
 
-    /// Adds one line, like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; …`; any other is ignored.
+    /// Adds a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; …`. Ignores other lines.
     fn add(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
             return;
@@ -75,7 +75,7 @@ test result: ok
 no newline at the end";
 
     #[test]
-    fn results_of_all_test_programs_are_added_up() {
+    fn results_of_all_test_programs_add_up() {
         let mut copy = Vec::new();
         let tally = Tally::follow(LOG, &mut copy).unwrap();
         assert_eq!(tally, Tally { passed: 6, failed: 1, skipped: 1 });
@@ -83,12 +83,12 @@ no newline at the end";
     }
 
     #[test]
-    fn nothing_run_counts_nothing() {
+    fn empty_output_counts_nothing() {
         assert_eq!(Tally::follow(&b""[..], Vec::new()).unwrap(), Tally::default());
     }
 
     #[test]
-    fn the_total_is_one_plain_line() {
+    fn total_is_one_plain_line() {
         assert_eq!(Tally { passed: 12, failed: 0, skipped: 3 }.to_string(), "12 passed, 0 failed, 3 skipped");
     }
 }

@@ -1,4 +1,4 @@
-//! A connection for each unit of work, also where it begins with a login; and what only looks like it.
+//! A connection for each unit of work, including units that begin with a login, and patterns that only look like it.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// One diagnosis, whose evidence has these words.
+/// Asserts that the only diagnosis has this cause and confidence, and that its evidence contains these words.
 #[track_caller]
-fn assert_said(report: &Report, cause: &str, confidence: &str, words: &str) {
+fn assert_evidence(report: &Report, cause: &str, confidence: &str, words: &str) {
     let diagnosis = assert_diagnosed(report, &json!({ "cause": cause, "confidence": confidence, "healthy": false }));
     let evidence = diagnosis["evidence"].as_str().expect("a sentence");
-    assert!(evidence.contains(words), "{words:?} was expected in: {diagnosis:#}");
+    assert!(evidence.contains(words), "expected {words:?} in {diagnosis:#}");
 }
 
 const CLOSED: &str = "closed-after-response";
@@ -42,18 +42,18 @@ fn numbers<const N: usize>(numbers: [u64; N]) -> [String; N] {
 }
 
 #[test]
-fn three_queries_by_pymysql() {
+fn three_queries_per_connection_by_pymysql() {
     let (machine, mariadb) = (Machine::shared(), MariaDb::start());
     let watch = machine.watch(format!("-p {}", mariadb.port));
     output_of(python("mysql_client.py").args(numbers([mariadb.port.into(), 8, 3])));
-    assert_eq!(mariadb.logged(), (8, 24), "what MariaDB logged");
+    assert_eq!(mariadb.logged(), (8, 24), "counts in the log of MariaDB");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 8, "exchanges": 24 }));
-    assert_said(&report, CLOSED, "possible", "after 3 exchanges");
+    assert_evidence(&report, CLOSED, "possible", "after 3 exchanges");
 }
 
 #[test]
-fn two_queries_by_a_process_each() {
+fn process_per_two_mysql_queries() {
     let (machine, mariadb) = (Machine::shared(), MariaDb::start());
     let watch = machine.watch(format!("-p {}", mariadb.port));
     for _ in 0..6 {
@@ -67,47 +67,47 @@ fn two_queries_by_a_process_each() {
         ]);
         output_of(mysql.arg(format!("--port={}", mariadb.port)));
     }
-    assert_eq!(mariadb.logged(), (6, 12), "what MariaDB logged");
-    assert_said(&watch.end(), PROCESSES, "likely", "6 processes opened 6 connections, one after the other,");
+    assert_eq!(mariadb.logged(), (6, 12), "counts in the log of MariaDB");
+    assert_evidence(&watch.end(), PROCESSES, "likely", "6 processes opened 6 connections, one after the other,");
 }
 
-/// Clients of Redis, each with three commands.
+/// Runs Redis clients that send three commands each.
 fn redis_tasks(tasks: u64, threads: u64, more: &str) -> Report {
     let machine = Machine::shared();
     let redis = Redis::start();
     let watch = machine.watch(format!("-p {}", redis.port));
     let mut client = python("redis_tasks.py");
     output_of(client.args(numbers([redis.port.into(), tasks, threads, 3])).args(more.split_whitespace()));
-    assert_eq!(redis.truth().connections, tasks, "what Redis counted");
+    assert_eq!(redis.truth().connections, tasks, "counts of Redis");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": tasks, "exchanges": 3 * tasks }));
     report
 }
 
 #[test]
-fn three_commands_to_redis() {
-    assert_said(&redis_tasks(12, 1, ""), CLOSED, "possible", "after 3 exchanges");
+fn three_redis_commands_per_connection() {
+    assert_evidence(&redis_tasks(12, 1, ""), CLOSED, "possible", "after 3 exchanges");
 }
 
-/// What one has just asked for makes its connection look idle to the others: no pool keeps it.
+/// While one thread waits between commands, its connection looks idle to the other threads, but no pool holds it.
 #[test]
-fn three_commands_to_redis_in_four_threads() {
-    assert_said(&redis_tasks(40, 4, ""), CLOSED, "possible", "after 3 exchanges");
-}
-
-#[test]
-fn clients_of_redis_that_are_kept_and_not_used_again() {
-    assert_said(&redis_tasks(12, 1, "keep"), "client-per-request", "likely", "not used again after 3 exchanges");
+fn three_redis_commands_per_connection_in_four_threads() {
+    assert_evidence(&redis_tasks(40, 4, ""), CLOSED, "possible", "after 3 exchanges");
 }
 
 #[test]
-fn a_message_to_rabbitmq() {
+fn redis_clients_kept_but_not_reused() {
+    assert_evidence(&redis_tasks(12, 1, "keep"), "client-per-request", "likely", "not used again after 3 exchanges");
+}
+
+#[test]
+fn one_rabbitmq_message_per_connection() {
     let rabbit = Rabbit::start();
-    assert_said(&published(&rabbit, 8, 1), CLOSED, "possible", "turns");
+    assert_evidence(&published(&rabbit, 8, 1), CLOSED, "possible", "turns");
     assert_not_diagnosed(&published(&rabbit, 1, 20));
 }
 
-/// Runs a client of mosquitto's, some times.
+/// Runs a mosquitto client this many times.
 fn mosquitto_processes(times: u64, arguments: &str) -> Report {
     let machine = Machine::shared();
     let (mosquitto, port) = mosquitto();
@@ -127,27 +127,27 @@ fn publisher(port: u16, arguments: &str) -> Command {
 }
 
 #[test]
-fn a_message_by_mqtt_that_is_confirmed() {
-    assert_said(&mosquitto_processes(6, "-q 1"), PROCESSES, "likely", "for ≈6 exchanges");
-    assert_said(&mosquitto_processes(6, "-q 2"), PROCESSES, "likely", "after ≈2 turns");
+fn process_per_confirmed_mqtt_message() {
+    assert_evidence(&mosquitto_processes(6, "-q 1"), PROCESSES, "likely", "for ≈6 exchanges");
+    assert_evidence(&mosquitto_processes(6, "-q 2"), PROCESSES, "likely", "after ≈2 turns");
 }
 
-/// Nobody answers: there is no exchange.
+/// QoS 0 has no answer, and so no exchange.
 #[test]
-fn a_message_by_mqtt_that_is_not_confirmed() {
-    assert_said(&mosquitto_processes(6, "-q 0"), PROCESSES, "likely", "to log in and send what needs no answer");
+fn process_per_unconfirmed_mqtt_message() {
+    assert_evidence(&mosquitto_processes(6, "-q 0"), PROCESSES, "likely", "to log in and send what needs no answer");
 }
 
-/// Waits for five messages, but not forever.
+/// Waits for five messages, with a time limit.
 fn subscribe(port: u16) {
     let mut subscribe = program("mosquitto_sub", "mosquitto-clients");
     subscribe.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-t", "jobs", "-q", "1", "-C", "5", "-W", "15"]);
     output_of(&mut subscribe);
 }
 
-/// They end together, right after the last message.
+/// All subscribers exit together, right after the last message.
 #[test]
-fn subscribers_are_no_processes_for_a_request_each() {
+fn long_lived_subscribers_are_not_diagnosed() {
     const SUBSCRIBERS: u64 = 6;
     let machine = Machine::shared();
     let (mosquitto, port) = mosquitto();
@@ -166,16 +166,16 @@ fn subscribers_are_no_processes_for_a_request_each() {
 }
 
 #[test]
-fn a_search_by_ldap() {
-    assert_said(&ldap::searched(6, &[]), PROCESSES, "likely", "6 processes opened 6 connections");
+fn process_per_ldap_search() {
+    assert_evidence(&ldap::searched(6, &[]), PROCESSES, "likely", "6 processes opened 6 connections");
 }
 
 #[test]
-fn a_command_by_ssh() {
-    assert_said(&ssh::commands(6), PROCESSES, "likely", "turns");
+fn process_per_ssh_command() {
+    assert_evidence(&ssh::commands(6), PROCESSES, "likely", "turns");
 }
 
-/// Takes mails, and closes when the client has said goodbye.
+/// Accepts mails, and closes after QUIT.
 fn mail_server(stream: TcpStream) {
     let mut stream = BufReader::new(stream);
     let say = |stream: &mut BufReader<TcpStream>, text: &str| stream.get_mut().write_all(text.as_bytes()).is_ok();
@@ -200,9 +200,9 @@ fn mail_server(stream: TcpStream) {
     }
 }
 
-/// The server's FIN often comes before the client's: it was asked to close.
+/// The server's FIN often arrives before the client's, because the client asked the server to close.
 #[test]
-fn a_mail_for_each_connection() {
+fn one_mail_per_connection() {
     let machine = Machine::shared();
     let server = Peer::new(mail_server);
     let watch = machine.watch(format!("-p {}", server.port()));
@@ -210,15 +210,15 @@ fn a_mail_for_each_connection() {
     server.wait_for(8);
     let report = watch.end();
     report.assert_marked("plain", Some("smtp"));
-    assert_said(&report, CLOSED, "possible", "turns");
+    assert_evidence(&report, CLOSED, "possible", "turns");
 }
 
-/// A greeting, and an answer to each line; after this one it closes.
+/// The last line of a client, after which the server answers and closes.
 const BYE: &str = "bye\n";
 
 fn greets_and_answers(stream: TcpStream) {
     let mut stream = BufReader::new(stream);
-    stream.get_mut().write_all(b"welcome\n").expect("it can be greeted");
+    stream.get_mut().write_all(b"welcome\n").expect("cannot send the greeting");
     let mut line = String::new();
     while matches!(stream.read_line(&mut line), Ok(1..)) {
         if stream.get_mut().write_all(b"ok\n").is_err() || line == BYE {
@@ -228,7 +228,7 @@ fn greets_and_answers(stream: TcpStream) {
     }
 }
 
-/// So many connections, on each of which these lines are said.
+/// Makes this many connections in an unrecognised protocol, and sends these lines on each.
 fn unrecognised(times: u64, lines: &[&str]) -> Report {
     let machine = Machine::shared();
     let peer = Peer::new(greets_and_answers);
@@ -236,13 +236,13 @@ fn unrecognised(times: u64, lines: &[&str]) -> Report {
     for _ in 0..times {
         let mut stream = BufReader::new(peer.connect());
         let mut answer = String::new();
-        stream.read_line(&mut answer).expect("it greets");
+        stream.read_line(&mut answer).expect("cannot read the greeting");
         for line in lines {
-            stream.get_mut().write_all(line.as_bytes()).expect("it can be sent");
-            stream.read_line(&mut answer).expect("it is answered");
+            stream.get_mut().write_all(line.as_bytes()).expect("cannot send");
+            stream.read_line(&mut answer).expect("cannot read the answer");
         }
         if lines.last() == Some(&BYE) {
-            assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
+            assert_eq!(stream.read(&mut [0]).expect("cannot read to the peer's FIN"), 0);
         }
     }
     peer.wait_for(times);
@@ -252,13 +252,13 @@ fn unrecognised(times: u64, lines: &[&str]) -> Report {
 }
 
 #[test]
-fn a_login_and_a_question_in_an_unknown_protocol() {
-    assert_said(&unrecognised(8, &["user\n", "password\n", "what?\n"]), CLOSED, "possible", "≈");
+fn unrecognised_login_and_question_per_connection() {
+    assert_evidence(&unrecognised(8, &["user\n", "password\n", "what?\n"]), CLOSED, "possible", "≈");
     let report = unrecognised(8, &["user\n", "password\n", "what?\n", BYE]);
-    assert_said(&report, "server-closes-each", "possible", "turns");
+    assert_evidence(&report, "server-closes-each", "possible", "turns");
 }
 
-/// Sessions of HTTP, with five or three requests each.
+/// HTTP sessions, each with a connection of its own.
 fn sessions(arguments: &str) -> impl FnOnce(&str) -> Command {
     move |url| {
         let mut client = python("sessions.py");
@@ -268,19 +268,19 @@ fn sessions(arguments: &str) -> impl FnOnce(&str) -> Command {
 }
 
 #[test]
-fn a_session_of_http_for_each_three_requests() {
-    assert_said(&watched("", (8, 24), sessions("in-turn 8 3 0")), CLOSED, "possible", "after 3 exchanges");
+fn session_per_three_http_requests() {
+    assert_evidence(&watched("", (8, 24), sessions("in-turn 8 3 0")), CLOSED, "possible", "after 3 exchanges");
 }
 
 #[test]
-fn a_session_for_each_thread() {
+fn session_per_thread_is_not_diagnosed() {
     assert_not_diagnosed(&watched("", (8, 40), sessions("threads 8 5 0.02")));
 }
 
 #[test]
-fn a_session_for_each_process_of_a_server() {
+fn session_per_worker_process_is_not_diagnosed() {
     let report = watched("", (6, 30), sessions("processes 6 5 0.02"));
-    // Those that have ended are one group.
+    // RunOutput processes share a group.
     let processes: u64 = report.groups().iter().filter_map(|group| group["processes"].as_u64()).sum();
     assert_eq!((processes, &group(&report)["diagnoses"]), (6, &Value::Array(Vec::new())));
 }

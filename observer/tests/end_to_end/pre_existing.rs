@@ -1,5 +1,5 @@
-//! Connections that are held across the start of the watch: what they spoke before is not known, and their first send that
-//! is seen has to tell. Where it cannot, it is said. See before.rs for how they are taken over.
+//! Protocols of pre-existing connections. Their past is unknown, so the first send that the watch sees has to reveal
+//! the protocol; where it cannot, the counts are marked. See take_over.rs for the take-over itself.
 
 use std::{
     io::{Read as _, Write as _},
@@ -33,45 +33,45 @@ fn assert_taken_over(report: &Report) {
     assert_fields(report.only("close"), &json!({ "pre_existing": true }));
 }
 
-/// Its type, its flags, the number of its stream, and what is in it (RFC 9113, section 4.1).
+/// Builds a frame: type, flags, stream and payload (RFC 9113, section 4.1).
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let [_, high, middle, low] = (payload.len() as u32).to_be_bytes();
     [&[high, middle, low, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// A client of HTTP/2 in the clear, as far as it is needed.
+/// A minimal HTTP/2 client in the clear.
 struct Http2(TcpStream);
 
 impl Http2 {
     fn connect(port: u16) -> Self {
         const SETTINGS: u8 = 4;
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("nghttpd listens");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to nghttpd");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("cannot set the timeout");
         let begin = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
-        stream.write_all(&begin).expect("it can be sent");
+        stream.write_all(&begin).expect("cannot send");
         let mut client = Self(stream);
         while client.read_frame() != (SETTINGS, 0) {}
-        client.0.write_all(&frame(SETTINGS, 1, 0, &[])).expect("it can be sent");
+        client.0.write_all(&frame(SETTINGS, 1, 0, &[])).expect("cannot send");
         client
     }
 
-    /// Its type and its flags.
+    /// Reads a frame, and returns its type and flags.
     fn read_frame(&mut self) -> (u8, u8) {
         let mut head = [0; 9];
-        self.0.read_exact(&mut head).expect("a frame comes");
+        self.0.read_exact(&mut head).expect("cannot read the frame header");
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        self.0.read_exact(&mut vec![0; length as usize]).expect("the whole frame comes");
+        self.0.read_exact(&mut vec![0; length as usize]).expect("cannot read the payload");
         (head[3], head[4])
     }
 
-    /// Asks on all of these streams, and then reads the answers.
+    /// Sends a request on each of these streams, then reads the answers.
     fn ask(&mut self, streams: &[u8]) {
         const HEADERS: u8 = 1;
         const DATA: u8 = 0;
-        // GET, http, /, and the authority, of HPACK's table.
+        // GET, http and / from HPACK's static table, and a literal authority.
         let fields = [&[0x82, 0x86, 0x84, 0x41, 9], b"localhost".as_slice()].concat();
         let requests: Vec<u8> = streams.iter().flat_map(|stream| frame(HEADERS, 5, *stream, &fields)).collect();
-        self.0.write_all(&requests).expect("it can be sent");
+        self.0.write_all(&requests).expect("cannot send");
         let mut open = streams.len();
         while open > 0 {
             let (kind, flags) = self.read_frame();
@@ -80,7 +80,7 @@ impl Http2 {
     }
 }
 
-/// One request before the start, and these behind it.
+/// Sends one request before the start, and these batches after it.
 fn by_http2(batches: &[&[u8]]) {
     let machine = Machine::shared();
     let (nghttpd, _, port) = nghttpd();
@@ -93,7 +93,7 @@ fn by_http2(batches: &[&[u8]]) {
     drop(client);
     nghttpd.wait_for_closes(port);
     let requests = batches.concat().len() as u64;
-    assert_eq!(logged(&nghttpd.read("log")), (1, 1 + requests), "what nghttpd logged");
+    assert_eq!(logged(&nghttpd.read("log")), (1, 1 + requests), "counts in the log of nghttpd");
     let report = watch.end();
     assert_taken_over(&report);
     assert_fields(report.only("close"), &json!({ "exact": false }));
@@ -102,7 +102,7 @@ fn by_http2(batches: &[&[u8]]) {
 }
 
 #[test]
-fn http2_in_the_clear_is_marked() {
+fn pre_existing_http2_in_the_clear_is_marked() {
     by_http2(&[&[3], &[5], &[7], &[9], &[11]]);
     by_http2(&[&[3, 5, 7, 9, 11]]);
 }
@@ -115,11 +115,11 @@ fn by_web_socket(certificate: Option<&Certificate>, protocol: &str) {
         program.arg("--certificate").arg(certificate.path());
     }
     let mut both = Dialogue::start(&mut program);
-    let said = |line: String| serde_json::from_str::<Value>(&line).expect("it speaks JSON");
-    let port = said(both.hear())["port"].as_u64().expect("a number");
+    let parse = |line: String| serde_json::from_str::<Value>(&line).expect("the program writes JSON");
+    let port = parse(both.next_line())["port"].as_u64().expect("a number");
     let watch = machine.watch(format!("-p {port}"));
-    both.say("go on");
-    assert_eq!(said(both.hear()), json!({ "upgrades": 1, "messages": 20 }), "what the server counted");
+    both.send_line("go on");
+    assert_eq!(parse(both.next_line()), json!({ "upgrades": 1, "messages": 20 }), "counts of the server");
     both.end();
     let report = watch.end();
     assert_taken_over(&report);
@@ -127,29 +127,29 @@ fn by_web_socket(certificate: Option<&Certificate>, protocol: &str) {
 }
 
 #[test]
-fn a_web_socket_is_marked() {
+fn pre_existing_web_socket_is_marked() {
     by_web_socket(None, "plain");
 }
 
 #[test]
-fn a_web_socket_within_tls_is_marked() {
+fn pre_existing_web_socket_within_tls_is_marked() {
     by_web_socket(Some(&Certificate::new()), "tls");
 }
 
-/// Its hello was not seen: what is spoken within it could be anything.
+/// The watch has not seen the ClientHello, so TLS may carry any protocol.
 #[test]
-fn tls_is_marked() {
+fn pre_existing_tls_is_marked() {
     for version in ["1.2", "1.3"] {
         let machine = Machine::shared();
         let server = Server::start(&format!("-tls {version}"));
         let mut client = python("tls_client.py");
         let mut client = Dialogue::start(client.args([&server.port.to_string(), "--held", "--alpn", "--times", "4"]));
-        client.hear_of("held");
+        client.wait_for_line("held");
         let watch = machine.watch(format!("-p {}", server.port));
-        client.say("go on");
+        client.send_line("go on");
         client.end();
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 4), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 4), "counts of the server");
         let report = watch.end();
         assert_taken_over(&report);
         report.assert_marked("tls", None);
@@ -157,19 +157,19 @@ fn tls_is_marked() {
     }
 }
 
-/// A program that is spoken to in lines, and answers each with one: once before the start, and three times after it.
+/// A program that answers each line with a line: once before the start, and three times after it.
 fn by_lines(mut client: Command, port: u16, [line, answer]: [&str; 2]) -> Report {
     let machine = Machine::shared();
     let mut client = Dialogue::start(&mut client);
     let mut ask = || {
-        client.say(line);
-        assert!(client.hear().contains(answer), "{line}");
+        client.send_line(line);
+        assert!(client.next_line().contains(answer), "{line}");
     };
     ask();
     let watch = machine.watch(format!("-p {port}"));
     (0..3).for_each(|_| ask());
     client.end();
-    // Its server may close later.
+    // The server may close its end later.
     eventually("the client's socket is gone", || sockets::states(port).iter().all(|state| state == sockets::TIME_WAIT));
     let report = watch.end();
     assert_taken_over(&report);
@@ -178,16 +178,16 @@ fn by_lines(mut client: Command, port: u16, [line, answer]: [&str; 2]) -> Report
 }
 
 #[test]
-fn redis_is_recognised() {
+fn pre_existing_redis_is_recognised() {
     let redis = Redis::start();
     let mut client = program("redis-cli", "redis-tools");
     client.args(["-p", &redis.port.to_string()]);
     by_lines(client, redis.port, ["ECHO hello", "hello"]).assert_recognised("redis");
-    assert_eq!(redis.truth().connections, 1, "what Redis counted");
+    assert_eq!(redis.truth().connections, 1, "counts of Redis");
 }
 
 #[test]
-fn postgresql_is_recognised() {
+fn pre_existing_postgresql_is_recognised() {
     let cluster = Cluster::start("trust", "off");
     by_lines(cluster.psql(), cluster.port, ["SELECT 42;", "42"]).assert_recognised("postgresql");
     assert_eq!(cluster.statements(), [4]);
