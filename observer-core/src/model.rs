@@ -10,8 +10,8 @@ mod wire;
 pub use about::About;
 pub use connection::{Activity, Connection, ConnectionKey, ConnectionState, Event};
 pub use names::{
-    CAUSES, FAILURES, LIFETIME_NAMES, WHYS, application_by_name, cause_name, ip_address, process_name, state_name,
-    why_name,
+    CAUSES, FAILURES, LIFETIME_NAMES, WHYS, application_by_name, cause_name, failure_name, ip_address, process_name,
+    state_name, why_name,
 };
 pub use sample::{GroupSample, Listing, LossSample, ProgramSample, Sample, SocketState, TIME_WAIT};
 pub use wire::{Application, Cause, CloseKind, Closer, Failure, GroupCounters, GroupKey, Protocol, RowKind, Why};

@@ -1,4 +1,4 @@
-//! Views: each reads a row or a snapshot, and nothing behind it.
+//! Views turn rows and snapshots into text or a screen. They depend on nothing behind these.
 
 mod advice;
 pub(crate) mod evidence;
@@ -17,30 +17,15 @@ pub use prometheus::{Format, encode};
 pub use tui::{ActivityQuery, Outcome, Theme, Tui};
 
 use crate::{
-    model::{About, Failure},
+    model::About,
     tracker::{Row, Snapshot},
 };
 
-/// A way of showing a watch. Each method gives whole lines, or nothing; rows, of which there are the most, are written to
-/// where they wait.
+/// An output format. Each method returns whole lines, or nothing. Rows are appended to the output buffer instead, because they
+/// are by far the most frequent.
 pub trait View {
     fn start(&self, about: &About) -> String;
-    fn row(&self, row: &Row, waiting: &mut Vec<u8>);
+    fn row(&self, row: &Row, output: &mut Vec<u8>);
     fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String;
     fn summary(&self, about: &About, snapshot: &Snapshot) -> String;
-}
-
-/// The name of an error, for a person and for JSON alike.
-fn failure_name(failure: Failure, errno: u32) -> String {
-    match failure {
-        Failure::Refused => "ECONNREFUSED".into(),
-        Failure::TimedOut => "ETIMEDOUT".into(),
-        Failure::HostUnreachable => "EHOSTUNREACH".into(),
-        Failure::NetworkUnreachable => "ENETUNREACH".into(),
-        Failure::Reset => "ECONNRESET".into(),
-        Failure::AddressNotAvailable => "EADDRNOTAVAIL".into(),
-        Failure::Abandoned => "abandoned".into(),
-        Failure::Other if errno == u32::MAX => "unknown".into(),
-        Failure::Other => format!("errno {errno}"),
-    }
 }

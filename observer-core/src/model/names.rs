@@ -38,6 +38,21 @@ pub const FAILURES: [Failure; 7] = [
     Failure::Abandoned,
 ];
 
+/// The name of a failed connect. `errno` tells failures without a name of their own apart; `u32::MAX`: unknown.
+pub fn failure_name(failure: Failure, errno: u32) -> String {
+    match failure {
+        Failure::Refused => "ECONNREFUSED".into(),
+        Failure::TimedOut => "ETIMEDOUT".into(),
+        Failure::HostUnreachable => "EHOSTUNREACH".into(),
+        Failure::NetworkUnreachable => "ENETUNREACH".into(),
+        Failure::Reset => "ECONNRESET".into(),
+        Failure::AddressNotAvailable => "EADDRNOTAVAIL".into(),
+        Failure::Abandoned => "abandoned".into(),
+        Failure::Other if errno == u32::MAX => "unknown".into(),
+        Failure::Other => format!("errno {errno}"),
+    }
+}
+
 /// Every [`Why`].
 pub const WHYS: [Why; tcp_reuse_watch_ebpf::WHYS] = [Why::First, Why::Concurrency, Why::Replaced, Why::MissedReuse];
 

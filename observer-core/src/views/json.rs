@@ -1,5 +1,7 @@
-//! `-o json`: one object a line. A contract (schema 1): fields and types are only ever added, and what is unknown is
-//! null, never absent. What later versions will know is here as null already.
+//! `-o json`: one object per line. The format is a contract (schema 1): fields and types are only ever added, and an unknown
+//! value is null, never absent.
+//!
+//! serde writes all lines except the rows of connections, which `row.rs` writes.
 
 mod row;
 mod time;
@@ -8,11 +10,14 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::{View, advice, evidence, failure_name};
+use super::{View, advice, evidence};
 use crate::{
     diagnosis::{Confidence, Diagnosis},
     group::Counts,
-    model::{About, CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, cause_name, state_name, why_name},
+    model::{
+        About, CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, cause_name, failure_name, state_name,
+        why_name,
+    },
     tracker::{GroupRow, Row, Snapshot},
 };
 use time::Time;
@@ -56,7 +61,7 @@ struct Summary<'a> {
     sockets: Option<Vec<Sockets>>,
 }
 
-/// What netstat shows of a destination, at the end of the watch.
+/// The sockets of a destination by state, as in netstat, at the end of the watch.
 #[derive(Serialize)]
 struct Sockets {
     remote: IpAddr,
@@ -140,7 +145,7 @@ struct Histogram {
     more: u64,
 }
 
-/// Closed connections by lifetime, in the order of the buckets.
+/// Closed connections by lifetime. A map that keeps the order of the buckets.
 struct Lifetimes([u64; LIFETIME_NAMES.len()]);
 
 impl Serialize for Lifetimes {
@@ -230,13 +235,13 @@ fn sockets(states: &[SocketState]) -> Vec<Sockets> {
     remotes.into_iter().map(|((remote, port), states)| Sockets { remote, port, states }).collect()
 }
 
-/// Those of these counts that are not 0.
+/// The counts above 0.
 fn named<const N: usize>(counts: [(&'static str, u64); N]) -> BTreeMap<&'static str, u64> {
     counts.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
 fn line(object: &impl Serialize) -> String {
-    // Serialising plain structs to memory cannot fail: no map has keys that are no strings, and nothing is written.
+    // Serializing to memory fails only for maps without string keys, and there are none.
     let mut line = serde_json::to_string(object).unwrap_or_default();
     line.push('\n');
     line
@@ -259,8 +264,8 @@ impl View for JsonView {
         })
     }
 
-    fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
-        row::write(row, waiting);
+    fn row(&self, row: &Row, output: &mut Vec<u8>) {
+        row::write(row, output);
     }
 
     fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String {
@@ -301,7 +306,7 @@ mod tests {
         tracker::Tracker,
     };
 
-    /// The summary of a watch whose groups have these counters, each in a process of its own.
+    /// The summary of a watch with a process for each of these counters.
     fn summary(counters: &[crate::model::GroupCounters]) -> Value {
         let mut tracker = Tracker::new(0, 10);
         let groups = counters.iter().zip(1..).map(|(counters, tgid)| GroupSample {
@@ -317,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn avoidable_connections_are_null_where_they_were_not_counted() {
+    fn avoidable_connections_are_null_if_not_counted() {
         let numbers =
             |object: &Value| ["asked", "needed", "avoidable", "avoidable_exact"].map(|name| object[name].clone());
         let counted = |bits| {
@@ -340,27 +345,27 @@ mod tests {
     }
 
     #[test]
-    fn a_group_says_what_it_speaks_and_how_many_of_its_connections_are_marked() {
+    fn group_has_its_application_and_its_marked_connections() {
         let counters = |opened, marked, application| crate::model::GroupCounters {
             opened,
             marked,
             application,
             ..crate::model::GroupCounters::default()
         };
-        let said = summary(&[
+        let summarized = summary(&[
             counters(4, 0, Application::Http1 as u64),
             counters(3, 3, Application::Nats as u64),
             counters(2, 1, tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS),
             counters(1, 0, 0),
         ]);
-        let groups: Vec<Value> = said["groups"]
+        let groups: Vec<Value> = summarized["groups"]
             .as_array()
             .unwrap()
             .iter()
             .map(|group| json!([group["application"], group["marked"], group["inexact"]]))
             .collect();
         assert_eq!(groups, [json!(["http1", 0, 0]), json!(["nats", 3, 0]), json!([null, 1, 0]), json!([null, 0, 0])]);
-        assert_eq!((&said["totals"]["marked"], &said["exact"]), (&json!(4), &json!(false)));
+        assert_eq!((&summarized["totals"]["marked"], &summarized["exact"]), (&json!(4), &json!(false)));
         assert_eq!(summary(&[counters(1, 0, 0)])["exact"], true);
     }
 }

@@ -1,4 +1,4 @@
-//! `-o lines`: a line a connection, and at the end a table and one sentence.
+//! `-o lines`: a line for each connection, and at the end a table of groups, diagnoses and a summary sentence.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
     View, advice, evidence,
-    words::{self, caveats, confidence, names, netstat, plural, ratio, time, watched},
+    words::{self, caveats, confidence, names, netstat, plural, ratio, time_of_day, watched},
     wrap::push_wrapped,
 };
 use crate::{
@@ -16,30 +16,30 @@ use crate::{
     tracker::{Row, Snapshot},
 };
 
-/// Rows of the table; what is beyond is one row.
+/// Further groups are summed up in one row.
 const MAX_TABLE_ROWS: usize = 30;
 
-/// Diagnoses of a group.
+/// The most diagnoses shown of a group.
 const MAX_DIAGNOSES: usize = 3;
 
 pub struct LinesView;
 
 impl View for LinesView {
     fn start(&self, about: &About) -> String {
-        let mut text = format!("watching {}, Ctrl-C ends\n", what(about));
+        let mut text = format!("watching {}, Ctrl-C ends\n", description(about));
         if about.pre_existing > 0 {
             let _ = writeln!(text, "{} open already", plural(about.pre_existing, "connection is", "connections are"));
         }
         text
     }
 
-    fn row(&self, row: &Row, waiting: &mut Vec<u8>) {
-        waiting.extend_from_slice(words::row(row).as_bytes());
-        waiting.push(b'\n');
+    fn row(&self, row: &Row, output: &mut Vec<u8>) {
+        output.extend_from_slice(words::row(row).as_bytes());
+        output.push(b'\n');
     }
 
     fn notice(&self, unix_ns: i64, _kind: &str, message: &str) -> String {
-        format!("{} notice {}\n", time(unix_ns), printable(message))
+        format!("{} notice {}\n", time_of_day(unix_ns), printable(message))
     }
 
     fn summary(&self, _about: &About, snapshot: &Snapshot) -> String {
@@ -61,21 +61,21 @@ impl View for LinesView {
     }
 }
 
-/// What was watched, for a watch that is over.
+/// The start line in the past tense, for a watch that has ended.
 pub fn watch_is_over(about: &About) -> String {
-    format!("watched {}\n", what(about))
+    format!("watched {}\n", description(about))
 }
 
-/// What is watched, and by what.
-fn what(about: &About) -> String {
+/// The ports, the kernel and the hooks of a watch.
+fn description(about: &About) -> String {
     printable(&format!("{} (Linux {}, {})", watched(about), about.kernel, about.hooks.join(" + ")))
 }
 
 const AVOIDABLE: &str = "AVOIDABLE";
 
-/// A column, and whether it is shown where it holds nothing but zeros.
 struct Column {
     title: &'static str,
+    /// Whether the column is shown even if all its numbers are 0.
     always: bool,
     value: fn(&Counts) -> Option<u64>,
 }
@@ -114,7 +114,7 @@ fn table(snapshot: &Snapshot) -> Table {
         });
         table.add_row([process, remote].into_iter().chain(numbers).chain([ratio(counts)]));
     };
-    // One row too many is better shown than called "1 more".
+    // A "(1 more)" row would take the place of the group it stands for.
     let shown = if snapshot.groups.len() > MAX_TABLE_ROWS + 1 { MAX_TABLE_ROWS } else { snapshot.groups.len() };
     for group in &snapshot.groups[..shown] {
         let (process, remote) = names(group);
@@ -167,7 +167,7 @@ fn sentence(snapshot: &Snapshot) -> String {
     )
 }
 
-/// How many connections would have been enough, if more have asked something.
+/// How many connections would have been enough, if more were used.
 fn enough(snapshot: &Snapshot) -> String {
     let Counts { pool, .. } = &snapshot.totals;
     match (pool.needed(), pool.avoidable(), snapshot.totals.missed()) {
@@ -181,7 +181,7 @@ fn enough(snapshot: &Snapshot) -> String {
     }
 }
 
-/// Why connections were not reused: evidence and advice, of the first groups.
+/// The diagnoses of the groups in the table, with evidence and advice.
 fn diagnoses(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for group in &snapshot.groups[..snapshot.groups.len().min(MAX_TABLE_ROWS)] {
@@ -219,17 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_connection_marks_what_others_have_counted() {
-        let said = summary(&GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..GroupCounters::default() });
+    fn marked_connection_marks_the_exchanges_of_its_group() {
+        let text = summary(&GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..GroupCounters::default() });
         for words in ["≈10", "≈2", "≈8", "≈ 1 connection cannot be counted exactly", "≈10 exchanges to"] {
-            assert!(said.contains(words), "{words}: {said}");
+            assert!(text.contains(words), "{words}: {text}");
         }
     }
 
     #[test]
-    fn no_exchanges_are_marked_too() {
-        let said = |marked| summary(&GroupCounters { opened: 3, marked, ..GroupCounters::default() });
-        assert!(said(0).ends_with("\nno exchanges: 3 connections opened, 0 failed\n"), "{}", said(0));
-        assert!(said(1).ends_with("\n≈0 exchanges: 3 connections opened, 0 failed\n"), "{}", said(1));
+    fn zero_exchanges_are_marked_too() {
+        let text = |marked| summary(&GroupCounters { opened: 3, marked, ..GroupCounters::default() });
+        assert!(text(0).ends_with("\nno exchanges: 3 connections opened, 0 failed\n"), "{}", text(0));
+        assert!(text(1).ends_with("\n≈0 exchanges: 3 connections opened, 0 failed\n"), "{}", text(1));
     }
 }

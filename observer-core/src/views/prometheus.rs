@@ -1,4 +1,4 @@
-//! What Prometheus reads: every metric, its name, type and labels. Names are a contract.
+//! The metrics for Prometheus: names, types and labels, which are a contract, and help texts, which are not.
 
 mod text;
 
@@ -6,14 +6,13 @@ pub use text::Format;
 
 use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
-use super::failure_name;
 use crate::{
-    model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, why_name},
+    model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, failure_name, why_name},
     series::{Counters, LabelSet, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
 
-const AVOIDABLE: &str = "Connections that a pool that keeps its connections open would have saved.";
+const AVOIDABLE: &str = "Connections that a pool that keeps its connections open would have avoided.";
 
 pub fn encode(about: &About, scrape: &Scrape, format: Format) -> String {
     let mut text = Text::new(format);
@@ -34,40 +33,40 @@ fn groups(text: &mut Text, scrape: &Scrape) {
             }
         }
     };
-    counters("tcp_reuse_exchanges", "Exchanges on new connections, and on reused ones.", exchanges);
-    counters("tcp_reuse_connections_opened", "Connections opened, by why none was reused.", opened);
-    counters("tcp_reuse_connections_closed", "Connections closed, by what ended them.", closed);
-    counters("tcp_reuse_connections_failed", "Connects that never got through, by their error.", failed);
+    counters("tcp_reuse_exchanges", "Exchanges on new and on reused connections.", exchanges);
+    counters("tcp_reuse_connections_opened", "Connections opened, by the reason why none was reused.", opened);
+    counters("tcp_reuse_connections_closed", "Connections closed, by cause.", closed);
+    counters("tcp_reuse_connections_failed", "Failed connects, by error.", failed);
     let mut counter = |name, help, count: fn(&Counters) -> u64| {
         text.family(name, Kind::Counter, help);
         for (labels, shown) in &sets {
             text.sample("_total", labels, count(&shown.counters));
         }
     };
-    counter("tcp_reuse_connections_asked", "Connections that have asked something.", |counters| counters.asked);
+    counter("tcp_reuse_connections_asked", "Connections that have asked at least once.", |counters| counters.asked);
     counter("tcp_reuse_connections_avoidable", AVOIDABLE, |counters| counters.avoidable);
-    let help = "Avoidable connections of which it is not known that others could have stood in for them.";
+    let help = "Avoidable connections that others may not have been able to replace.";
     counter("tcp_reuse_inexact_connections_avoidable", help, |counters| counters.inexact_avoidable);
     counter("tcp_reuse_inexact_exchanges", "Exchanges that cannot be counted exactly.", |counters| counters.inexact);
-    text.family("tcp_reuse_connections_open", Kind::Gauge, "Connections that are open.");
+    text.family("tcp_reuse_connections_open", Kind::Gauge, "Open connections.");
     for (labels, shown) in &sets {
         text.sample("", labels, shown.open);
     }
     histograms(text, &sets);
 }
 
-/// What is known of connections when they are over.
+/// Histograms of closed connections.
 fn histograms(text: &mut Text, sets: &[(Labels, &Values)]) {
-    // The last of the exchanges that are counted in a bucket, where the next one begins.
+    // The upper bound of a bucket is one exchange less than the start of the next.
     let last = |n: usize| HISTOGRAM_STARTS[n + 1] as f64 - 1.0;
     let bounds: [f64; HISTOGRAM - 1] = std::array::from_fn(last);
-    let help = "Exchanges that a connection has carried, of those that are over and have carried any.";
+    let help = "Exchanges per closed connection that carried any.";
     text.family("tcp_reuse_exchanges_per_connection", Kind::Histogram, help);
     for (labels, Values { counters, .. }) in sets {
         text.histogram(labels, &bounds, &counters.closed_exchanges, counters.closed_exchanges_sum);
     }
     let bounds = LIFETIME_BOUNDS_US.map(|bound_us| bound_us as f64 / 1e6);
-    let help = "How long a connection was open, of those that were opened during the watch and are closed.";
+    let help = "Lifetime of closed connections that were opened during the watch.";
     text.family("tcp_reuse_connection_lifetime_seconds", Kind::Histogram, help);
     for (labels, Values { counters, .. }) in sets {
         text.histogram(labels, &bounds, &counters.lifetimes, counters.lifetime_us_sum as f64 / 1e6);
@@ -97,7 +96,7 @@ fn closed(counters: &Counters) -> Vec<(&'static str, String, u64)> {
     CAUSES.into_iter().map(sample).chain(unknown).collect()
 }
 
-/// Of errors, only those that there were.
+/// Errors that never occurred have no series.
 fn failed(counters: &Counters) -> Vec<(&'static str, String, u64)> {
     let named = FAILURES.map(|failure| ("error", failure_name(failure, 0), counters.failures[failure as usize]));
     let other = ("error", "other".into(), counters.failures[Failure::Other as usize]);
@@ -113,11 +112,11 @@ fn time_wait(text: &mut Text, scrape: &Scrape) {
 }
 
 fn host(text: &mut Text, host: &Counters) {
-    text.family("tcp_reuse_host_exchanges", Kind::Counter, "Exchanges of the whole host.");
+    text.family("tcp_reuse_host_exchanges", Kind::Counter, "Exchanges on the whole host.");
     for (label, value, n) in exchanges(host) {
         text.sample("_total", &Labels::default().with(label, value), n);
     }
-    text.family("tcp_reuse_host_connections_opened", Kind::Counter, "Connections opened by the whole host.");
+    text.family("tcp_reuse_host_connections_opened", Kind::Counter, "Connections opened on the whole host.");
     text.sample("_total", &Labels::default(), host.opened);
     text.family("tcp_reuse_host_connections_avoidable", Kind::Counter, AVOIDABLE);
     text.sample("_total", &Labels::default(), host.avoidable);
@@ -128,24 +127,28 @@ fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
         .with("version", env!("CARGO_PKG_VERSION"))
         .with("hooks", about.hooks.join(","))
         .with("kernel", &about.kernel);
-    text.family("tcp_reuse_watch", Kind::Info, "What counts here.");
+    text.family("tcp_reuse_watch", Kind::Info, "Version of tcp-reuse-watch, its hooks and the kernel.");
     text.sample("_info", &info, 1);
-    let help = "Label sets that are counted in overflow and were seen within the expiry, up to 10,000.";
+    let help = "Label sets counted in the overflow series and seen within the expiry, at most 10,000.";
     text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, help);
     text.sample("", &Labels::default(), scrape.overflowed);
     lost(text, &scrape.losses);
-    text.family("tcp_reuse_watch_hook_skips", Kind::Counter, "Times that the kernel skipped a program, at least.");
+    text.family(
+        "tcp_reuse_watch_hook_skips",
+        Kind::Counter,
+        "Runs of a BPF program that the kernel skipped, at least.",
+    );
     for program in &scrape.programs {
         text.sample("_total", &Labels::default().with("program", program.name), program.skips);
     }
-    // Runs are measured only while that is switched on, and what was measured stays.
+    // The kernel measures runs only while that is enabled. What it has measured stays.
     if scrape.programs.iter().any(|program| program.runs > 0) {
-        text.family("tcp_reuse_watch_program_seconds", Kind::Counter, "How long a program has run.");
+        text.family("tcp_reuse_watch_program_seconds", Kind::Counter, "Time a BPF program has run.");
         for program in &scrape.programs {
             let seconds = program.run_ns as f64 / 1e9;
             text.sample("_total", &Labels::default().with("program", program.name), seconds);
         }
-        text.family("tcp_reuse_watch_program_runs", Kind::Counter, "How often a program has run.");
+        text.family("tcp_reuse_watch_program_runs", Kind::Counter, "Runs of a BPF program.");
         for program in &scrape.programs {
             text.sample("_total", &Labels::default().with("program", program.name), program.runs);
         }
@@ -161,7 +164,7 @@ fn lost(text: &mut Text, losses: &Losses) {
     };
     counters(
         "tcp_reuse_watch_events_lost",
-        "What found no room: rows in the ring, standard output or recording, which no count needs; counts in the groups.",
+        "Rows dropped by the ring buffer, standard output or the recording, which counts do not need; counts dropped by groups.",
         &[
             ("ring", losses.ring_rows()),
             ("output", losses.output_rows),
@@ -171,7 +174,7 @@ fn lost(text: &mut Text, losses: &Losses) {
     );
     counters(
         "tcp_reuse_watch_connections_untracked",
-        "Connections that are in no count: the map of connections was full, or they are MPTCP.",
+        "Connections not counted, because the map of connections was full or they use MPTCP.",
         &[("connections", losses.sampled.untracked), ("mptcp", losses.sampled.mptcp)],
     );
 }

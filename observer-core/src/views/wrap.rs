@@ -1,18 +1,18 @@
-//! Text in lines that fit a terminal.
+//! Text wrapped to the width of a terminal.
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-/// Columns of a terminal that does not say how wide it is.
+/// The columns of output whose width is unknown.
 pub const WIDTH: usize = 80;
 
-/// Appends text that starts at column `indent`, its further lines indented to there.
+/// Appends text that starts at column `indent`, and indents its further lines to that column.
 pub fn push_wrapped(text: &mut String, words: &str, indent: usize) {
     let separator = format!("\n{}", " ".repeat(indent));
     text.push_str(&wrapped(words, WIDTH - indent).join(&separator));
     text.push('\n');
 }
 
-/// Lines of at most `columns` columns. A longer word is kept whole.
+/// Splits text into lines of at most `columns` columns. Longer words are not broken.
 pub fn wrapped(words: &str, columns: usize) -> Vec<String> {
     if words.is_empty() {
         return Vec::new();

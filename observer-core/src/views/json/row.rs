@@ -1,19 +1,18 @@
-//! The row of a connection, written field by field: the one thing that is written tens of thousands of times a second. By
-//! way of serde, which escapes each name anew and formats each address by parts, rows took most of what `-o json` took of a
-//! processor.
+//! The row of a connection, written by hand because there can be tens of thousands a second: this takes a third of serde's
+//! time and allocates nothing (docs/BENCHMARKS.md). serde escapes every field name anew and formats addresses piecewise.
 
 use std::{
     io::Write as _,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
 };
 
-use super::{failure_name, time::Time};
+use super::time::Time;
 use crate::{
-    model::{CloseKind, Closer, Connection, Protocol, RowKind, cause_name, why_name},
+    model::{CloseKind, Closer, Connection, Protocol, RowKind, cause_name, failure_name, why_name},
     tracker::Row,
 };
 
-/// Adds fields to an object that has one already.
+/// Appends fields to an object that already has one.
 macro_rules! fields {
     ($line:ident, $($name:literal: $value:expr,)*) => {{
         $(
@@ -23,7 +22,7 @@ macro_rules! fields {
     }};
 }
 
-/// Adds the row, with the end of its line.
+/// Appends the row and a line feed.
 pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
     let connection = &row.event.connection;
     line.extend_from_slice(b"{\"type\":");
@@ -37,7 +36,7 @@ pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
     match row.event.kind {
         RowKind::Open => {
             opening(connection, line);
-            // It has asked nothing yet.
+            // Known only after the first ask.
             fields! { line, "avoidable": None::<bool>, }
         }
         RowKind::Exchange => fields! { line,
@@ -95,16 +94,16 @@ fn kind(kind: RowKind) -> &'static str {
     }
 }
 
-fn closed_by(ender: Closer) -> Option<&'static str> {
-    match ender {
+fn closed_by(closer: Closer) -> Option<&'static str> {
+    match closer {
         Closer::Local => Some("local"),
         Closer::Peer => Some("peer"),
         Closer::Unknown => None,
     }
 }
 
-fn how(cut: CloseKind) -> Option<&'static str> {
-    match cut {
+fn how(kind: CloseKind) -> Option<&'static str> {
+    match kind {
         CloseKind::Fin => Some("fin"),
         CloseKind::Reset => Some("rst"),
         CloseKind::Timeout => Some("timeout"),
@@ -121,7 +120,7 @@ fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-/// What a field holds.
+/// The value of a field.
 trait Value {
     fn write(self, line: &mut Vec<u8>);
 }
@@ -159,7 +158,7 @@ impl Value for bool {
     }
 }
 
-/// A name of ours, in which nothing has to be escaped.
+/// A name from this program, which needs no escaping.
 impl Value for &'static str {
     fn write(self, line: &mut Vec<u8>) {
         line.push(b'"');
@@ -168,12 +167,12 @@ impl Value for &'static str {
     }
 }
 
-/// Any text.
+/// Text that may need escaping.
 struct Text<'a>(&'a str);
 
 impl Value for Text<'_> {
     fn write(self, line: &mut Vec<u8>) {
-        // To memory it cannot fail.
+        // Writing to memory cannot fail.
         let _ = serde_json::to_writer(line, self.0);
     }
 }
@@ -183,7 +182,7 @@ impl Value for Time {
         self.with_parts(|second, ns| {
             line.push(b'"');
             line.extend_from_slice(second.as_bytes());
-            // Nine digits, after the first of ten.
+            // Padded to nine digits: the first of these ten is cut off.
             line.extend_from_slice(&itoa::Buffer::new().format(1_000_000_000 + ns).as_bytes()[1..]);
             line.extend_from_slice(b"Z\"");
         });
@@ -195,7 +194,7 @@ impl Value for SocketAddr {
         line.push(b'"');
         match self {
             Self::V4(address) => v4(address, line),
-            // To memory it cannot fail.
+            // Writing to memory cannot fail.
             Self::V6(address) => drop(write!(line, "{address}")),
         }
         line.push(b'"');
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_known() {
+    fn known_values_are_written_in_full() {
         let close = json!({
             "type": "close", "time": "2027-01-15T08:00:00.000000012Z", "id": 7, "pid": u32::MAX,
             "process": "a \"b\" \\ \u{1b}[31m é", "local": "10.0.0.255:65535", "remote": "[fe80::1]:80", "port": 80,
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_null_and_in_its_place() {
+    fn unknown_values_are_null_and_in_place() {
         assert_eq!(
             line(RowKind::Close, Connection::unknown()),
             concat!(

@@ -1,9 +1,9 @@
-//! What is written, from a scrape made by hand.
+//! The text of scrapes made by hand.
 
 use super::*;
 use crate::model::{LossSample, ProgramSample};
 
-fn written(scrape: &Scrape) -> String {
+fn encoded(scrape: &Scrape) -> String {
     let about =
         About { hooks: vec!["sockops".into(), "fentry".into()], kernel: "6.1 \"x\"".into(), ..About::default() };
     encode(&about, scrape, Format::Text)
@@ -14,12 +14,12 @@ fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn what_has_no_room_is_labelled_as_that_alone() {
+fn overflow_series_has_no_other_label() {
     let labels =
         LabelSet { process: Some("a".into()), port: Some(80), cgroup: Some(String::new()), ..LabelSet::default() };
     let set = Values { open: 3, ..Values::default() };
     let scrape = Scrape { sets: vec![(Some(labels), set), (None, set)], overflowed: 7, ..Scrape::default() };
-    let text = written(&scrape);
+    let text = encoded(&scrape);
     assert_eq!(
         lines(&text, "tcp_reuse_connections_open"),
         [
@@ -31,22 +31,22 @@ fn what_has_no_room_is_labelled_as_that_alone() {
 }
 
 #[test]
-fn causes_are_there_from_the_start_and_errors_when_they_come() {
+fn causes_start_at_zero_and_errors_appear_when_they_occur() {
     let mut scrape = Scrape { sets: vec![(None, Values::default())], ..Scrape::default() };
-    let text = written(&scrape);
+    let text = encoded(&scrape);
     assert_eq!(lines(&text, "tcp_reuse_connections_closed_total").len(), CAUSES.len());
     assert_eq!(lines(&text, "tcp_reuse_connections_failed_total").len(), 0);
     scrape.sets[0].1.counters.failures[Failure::Other as usize] = 1;
     scrape.sets[0].1.counters.closes[Cause::Unknown as usize] = 1;
-    let text = written(&scrape);
+    let text = encoded(&scrape);
     assert_eq!(lines(&text, "tcp_reuse_connections_closed_total").len(), CAUSES.len() + 1);
     let failed = r#"tcp_reuse_connections_failed_total{overflow="true",error="other"} 1"#;
     assert_eq!(lines(&text, "tcp_reuse_connections_failed_total"), [failed]);
 }
 
 #[test]
-fn buckets_have_the_bounds_of_the_contract() {
-    let text = written(&Scrape { sets: vec![(None, Values::default())], ..Scrape::default() });
+fn bucket_bounds_are_those_of_the_contract() {
+    let text = encoded(&Scrape { sets: vec![(None, Values::default())], ..Scrape::default() });
     let bounds = |name| {
         let bound = |line: &str| line.split("le=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         lines(&text, name).into_iter().map(bound).collect::<Vec<_>>()
@@ -59,26 +59,26 @@ fn buckets_have_the_bounds_of_the_contract() {
 }
 
 #[test]
-fn programs_are_measured_only_when_they_are() {
+fn run_times_appear_only_while_they_are_measured() {
     let program = ProgramSample { name: "send", skips: 2, runs: 0, run_ns: 0 };
     let mut scrape = Scrape { programs: vec![program], ..Scrape::default() };
-    let text = written(&scrape);
+    let text = encoded(&scrape);
     assert!(text.contains("tcp_reuse_watch_hook_skips_total{program=\"send\"} 2\n"), "{text}");
     assert!(!text.contains("tcp_reuse_watch_program"), "{text}");
     scrape.programs[0] = ProgramSample { runs: 3, run_ns: 1_500_000_000, ..program };
-    let text = written(&scrape);
+    let text = encoded(&scrape);
     assert!(text.contains("tcp_reuse_watch_program_seconds_total{program=\"send\"} 1.5\n"), "{text}");
     assert!(text.contains("tcp_reuse_watch_program_runs_total{program=\"send\"} 3\n"), "{text}");
 }
 
 #[test]
-fn loss_is_told_by_where_it_was() {
+fn losses_are_labelled_by_place() {
     let sampled = LossSample { rows: 9, untracked: 2, mptcp: 3, counts: 4, ..LossSample::default() };
     let losses = Losses { sampled, output_rows: 5, recording_rows: 1 };
-    let text = written(&Scrape { losses, ..Scrape::default() });
+    let text = encoded(&Scrape { losses, ..Scrape::default() });
     let values = |name| lines(&text, name).into_iter().map(|line| line.rsplit_once(' ').unwrap().1).collect::<String>();
     assert_eq!(values("tcp_reuse_watch_events_lost_total"), "3514");
     assert_eq!(values("tcp_reuse_watch_connections_untracked_total"), "23");
-    assert!(!text.contains("tcp_reuse_time_wait_sockets"), "they are not listed");
+    assert!(!text.contains("tcp_reuse_time_wait_sockets"), "sockets were not listed");
     assert!(text.contains("hooks=\"sockops,fentry\",kernel=\"6.1 \\\"x\\\"\"} 1\n"), "{text}");
 }

@@ -1,5 +1,8 @@
-//! The two text formats that Prometheus reads, as far as they are needed: 0.0.4, and OpenMetrics 1.0.0. They differ in
-//! what a family of counters is called, in info metrics, and in the end.
+//! The text formats of Prometheus, 0.0.4 and OpenMetrics 1.0.0. They differ in the names of counter families, in info metrics
+//! and in the last line.
+//!
+//! Written by hand, because no crate writes both formats, and because their registries are for programs that count in their
+//! own memory: these counts are in the kernel, and would have to be copied one by one (docs/ARCHITECTURE.md).
 
 use std::fmt::{Display, Write as _};
 
@@ -20,17 +23,17 @@ impl Format {
     }
 }
 
-/// What becomes of a family's name is part of its kind: `_total`, `_info`.
+/// The kind decides the suffix of a name: `_total`, `_info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
     Gauge,
     Histogram,
-    /// A gauge of 1 in the older format.
+    /// A gauge with the value 1 in the text format.
     Info,
 }
 
-/// Labels as they are written, without the braces: made once for all samples that have them.
+/// Labels in the text format, without braces. Made once for all samples that have them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Labels(String);
 
@@ -65,7 +68,7 @@ impl Text {
         Self { written: String::new(), format, family: "" }
     }
 
-    /// Begins a family: all of its samples have to follow. `help`: without quotes, backslashes and line breaks.
+    /// Starts a family; all its samples must follow. `help` must not contain quotes, backslashes or line breaks.
     pub(super) fn family(&mut self, family: &'static str, kind: Kind, help: &str) {
         let (name, kind) = match (self.format, kind) {
             (Format::OpenMetrics, Kind::Counter) => (family.to_owned(), "counter"),
@@ -79,7 +82,7 @@ impl Text {
         self.family = family;
     }
 
-    /// A sample of the family. `suffix`: what comes after its name, such as `_total`.
+    /// Writes a sample. `suffix` follows the name of the family, such as `_total`.
     pub(super) fn sample(&mut self, suffix: &str, labels: &Labels, value: impl Display) {
         let family = self.family;
         if labels.0.is_empty() {
@@ -89,12 +92,12 @@ impl Text {
         }
     }
 
-    /// A histogram. `counts`: by bucket, the last of which has no bound.
+    /// Writes a histogram from the counts of its buckets. The last bucket has no bound.
     pub(super) fn histogram(&mut self, labels: &Labels, bounds: &[f64], counts: &[u64], sum: impl Display) {
         let mut up_to = 0;
         for (n, count) in counts.iter().enumerate() {
             up_to += count;
-            // As OpenMetrics writes numbers; the same in both, so that the series are the same.
+            // OpenMetrics' notation in both formats, because the bound is part of the series' identity.
             let bound = bounds.get(n).map_or("+Inf".into(), |bound| format!("{bound:?}"));
             self.sample("_bucket", &labels.clone().with("le", bound), up_to);
         }
@@ -110,7 +113,7 @@ impl Text {
     }
 
     fn write(&mut self, text: std::fmt::Arguments) {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = self.written.write_fmt(text);
     }
 }
@@ -142,7 +145,7 @@ lasted_seconds_count{a="b"} 3
 "#;
 
     #[test]
-    fn the_older_format() {
+    fn text_format() {
         let expected = r#"# HELP asked_total Questions.
 # TYPE asked_total counter
 asked_total{by="me"} 3
@@ -172,7 +175,7 @@ open 2
     }
 
     #[test]
-    fn values_cannot_end_their_label() {
+    fn label_values_are_escaped() {
         let labels = Labels::default().with("process", "a\"} 1\nb\\").with("n", 7);
         assert_eq!(labels.0, r#"process="a\"} 1\nb\\",n="7""#);
     }

@@ -1,4 +1,4 @@
-//! Watches for the tests of the screen, made by the tracker from samples and rows, as they are in earnest.
+//! Watches for the tests of the dashboard. A tracker makes them from samples and rows, as in a real watch.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -39,14 +39,14 @@ pub(super) fn group(key: GroupKey, process: &str, counters: &GroupCounters) -> G
     let name = process.as_bytes();
     counters.comm[..name.len()].copy_from_slice(name);
     if counters.pool == 0 {
-        // All of its new exchanges are first ones, a fifth of them at once.
+        // Every new exchange was a first one, and a fifth of them ran at once.
         (counters.pool, counters.asked) = (pool::COUNTED, counters.new);
         counters.most_serving[0] = counters.new.div_ceil(5).try_into().unwrap();
     }
     GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
 }
 
-/// A watch whose rows and samples are kept as the screen gets them.
+/// A tracker, and the rows for the dashboard.
 pub(super) struct Watch {
     pub(super) tracker: Tracker,
     pub(super) rows: Vec<Row>,
@@ -93,7 +93,7 @@ fn connection(process: &str, pid: u32, local_port: u16, remote: &str) -> Connect
     }
 }
 
-/// Ten requests of a program that leaves each body unread.
+/// Ten requests of a program that reads no response body.
 pub(super) fn undrained() -> Watch {
     let (mut watch, remote) = (Watch::new(), "127.0.0.1:8080");
     let key = key(443, remote);
@@ -124,7 +124,7 @@ pub(super) fn undrained() -> Watch {
     watch
 }
 
-/// The same, with each body read to its end.
+/// The same program, with every body read to its end.
 pub(super) fn drained() -> Watch {
     let (mut watch, remote) = (Watch::new(), "127.0.0.1:8080");
     let key = key(467, remote);
@@ -140,7 +140,7 @@ pub(super) fn drained() -> Watch {
     watch
 }
 
-/// Five hundred groups of fifty names, with IPv6 and failed connects among them.
+/// 500 groups of 50 names, some with IPv6 or failed connects.
 pub(super) fn many() -> Watch {
     let mut watch = Watch::new();
     let groups = (0..500u32).map(|n| {
@@ -160,7 +160,7 @@ pub(super) fn many() -> Watch {
     watch
 }
 
-/// Names as long as they can be, one with control characters in it, and addresses to match.
+/// Process names and addresses of the greatest length, and a name with control characters.
 pub(super) fn long_names() -> Watch {
     let mut watch = Watch::new();
     let remote = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
@@ -186,7 +186,7 @@ pub(super) fn loss() -> Watch {
     watch
 }
 
-/// One family that has opened so many.
+/// One family with this many opened connections.
 pub(super) fn families(opened: u64) -> Vec<Family> {
     let mut watch = Watch::new();
     let counters = GroupCounters { opened: opened.max(1), ..GroupCounters::default() };

@@ -1,8 +1,8 @@
-//! Screens as they look, at sizes from small to large. What keys and time do to them is in the files below.
+//! Rendered screens at sizes from small to large. The modules below test the table, the keys and the passing of time.
 
-mod arrangement;
-mod pressing;
-mod since;
+mod keys;
+mod table;
+mod time;
 
 use ratatui::{
     Terminal,
@@ -16,13 +16,25 @@ use super::{
     fixture::{self, Watch},
     *,
 };
-use crate::model::{Connection, RowKind, Why};
+use crate::{
+    model::{Connection, GroupCounters, RowKind, Why},
+    views::{
+        tui::state::{
+            column::{COLUMNS, Column},
+            keys::{KEYS, Mode},
+            layout::PANES,
+            table::row_at,
+            table_row::TableRow,
+        },
+        words,
+    },
+};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (200, 50)];
 const PLAIN: Theme = Theme { has_colours: false, has_unicode: true };
 const COLOURED: Theme = Theme { has_colours: true, has_unicode: true };
 
-/// The screen that a watch is on, so many milliseconds after its begin.
+/// The dashboard of a watch, this many milliseconds after its start.
 fn screen(watch: &Watch, theme: Theme, after_ms: i64) -> Tui {
     let mut tui = Tui::new(theme, &fixture::about());
     watch.rows.iter().for_each(|row| tui.row(row));
@@ -46,7 +58,7 @@ fn shown(tui: &mut Tui) -> String {
     text(&drawn(tui, (120, 40)))
 }
 
-/// Every character is a key; these are keys of their own.
+/// Presses a key for each character; some characters stand for special keys.
 fn press(tui: &mut Tui, keys: &str) -> Outcome {
     let mut outcome = Outcome::Nothing;
     for key in keys.chars() {
@@ -70,57 +82,74 @@ fn press(tui: &mut Tui, keys: &str) -> Outcome {
 }
 
 fn selected(tui: &Tui) -> String {
-    let part = tui.table.selected(tui.picture(), None).expect("a row is selected");
-    words::names(part.row).0
+    let row = tui.state.table.selected(tui.state.picture(), None).expect("a row is selected");
+    words::names(row.group).0
+}
+
+/// The rows of the table, from top to bottom.
+fn table_rows(tui: &Tui) -> impl Iterator<Item = TableRow<'_>> {
+    let State { table, baseline, .. } = &tui.state;
+    table.rows().iter().map(|place| row_at(tui.state.picture(), *place, baseline.as_ref()))
+}
+
+/// The keys and labels of the footer, before they are cut to the width of the screen.
+fn hints(tui: &Tui) -> Vec<(String, &'static str)> {
+    panes::hints(&tui.scene())
+}
+
+/// Compares a screen with the stored one. File names hold no module path: a moved module keeps its screens.
+fn assert_screen(name: &str, tui: &mut Tui, (width, height): (u16, u16)) {
+    insta::with_settings!({prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!(format!("{name}-{width}x{height}"), text(&drawn(tui, (width, height))));
+    });
 }
 
 fn assert_screens(name: &str, watch: &Watch) {
-    for (width, height) in SIZES {
-        let mut tui = screen(watch, PLAIN, 3_500);
-        insta::assert_snapshot!(format!("{name}-{width}x{height}"), text(&drawn(&mut tui, (width, height))));
+    for size in SIZES {
+        assert_screen(name, &mut screen(watch, PLAIN, 3_500), size);
     }
 }
 
 #[test]
-fn an_empty_watch() {
+fn empty_watch() {
     assert_screens("empty", &Watch::new());
 }
 
 #[test]
-fn the_story_with_bodies_left_unread() {
+fn watch_with_unread_bodies() {
     assert_screens("undrained", &fixture::undrained());
 }
 
 #[test]
-fn the_story_with_bodies_read() {
+fn watch_with_bodies_read() {
     assert_screens("drained", &fixture::drained());
 }
 
 #[test]
-fn five_hundred_groups() {
+fn watch_with_500_groups() {
     assert_screens("many", &fixture::many());
 }
 
 #[test]
-fn losses() {
+fn watch_with_losses() {
     assert_screens("loss", &fixture::loss());
 }
 
 #[test]
-fn long_names_and_addresses() {
+fn watch_with_long_names_and_addresses() {
     assert_screens("long", &fixture::long_names());
 }
 
-/// A watch that has counted so much.
+/// A watch of one group with these counts.
 fn counted(opened: u64, closed: u64, new: u64, reused: u64) -> Watch {
     let mut watch = Watch::new();
-    let counters = crate::model::GroupCounters { opened, closed, new, reused, ..Default::default() };
+    let counters = GroupCounters { opened, closed, new, reused, ..Default::default() };
     watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 77);
     watch
 }
 
 #[test]
-fn no_number_of_the_header_is_cut_off() {
+fn header_never_cuts_a_number() {
     let watches =
         [(1_500, 0, 1_234, 123_456), (2_000_000, 1, 1_234_567, 9_876_543), (3, 1, 3, 0), (1_500, 0, 125_750, 873_250)];
     for (opened, closed, new, reused) in watches {
@@ -143,11 +172,11 @@ fn no_number_of_the_header_is_cut_off() {
         }
     }
     let mut tui = screen(&counted(1_500, 0, 125_750, 873_250), PLAIN, 3_500);
-    insta::assert_snapshot!("tall-80x40", text(&drawn(&mut tui, (80, 40))));
+    assert_screen("tall", &mut tui, (80, 40));
 }
 
 #[test]
-fn losses_are_told_whole_or_not_at_all() {
+fn header_never_cuts_a_loss() {
     let mut watch = Watch::new();
     let loss = crate::model::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
     watch.tracker.sample(crate::model::Sample { loss, ..Default::default() });
@@ -162,7 +191,7 @@ fn losses_are_told_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_terminal_without_unicode() {
+fn terminal_without_unicode_gets_only_ascii() {
     let theme = Theme { has_colours: true, has_unicode: false };
     for watch in [fixture::undrained(), fixture::many(), fixture::long_names(), Watch::new()] {
         let mut tui = screen(&watch, theme, 3_500);
@@ -172,31 +201,31 @@ fn a_terminal_without_unicode() {
             assert!(text.is_ascii(), "{:?}: {text}", text.chars().find(|character| !character.is_ascii()));
         }
     }
-    insta::assert_snapshot!("ascii-80x24", text(&drawn(&mut screen(&fixture::undrained(), theme, 3_500), (80, 24))));
+    assert_screen("ascii", &mut screen(&fixture::undrained(), theme, 3_500), (80, 24));
 }
 
 #[test]
-fn help_is_over_everything() {
+fn help_covers_the_panes_and_any_key_closes_it() {
     let mut tui = screen(&fixture::undrained(), PLAIN, 3_500);
     press(&mut tui, "?");
-    insta::assert_snapshot!("help-80x24", text(&drawn(&mut tui, (80, 24))));
+    assert_screen("help", &mut tui, (80, 24));
     for has_unicode in [true, false] {
         tui.theme.has_unicode = has_unicode;
         let small = text(&drawn(&mut tui, (60, 15)));
-        for (key, what) in keys::HELP {
-            let key = footer::key_name(&tui, key);
-            assert!(small.contains(what) && small.contains(&format!("{key} ")), "{key} {what}: {small}");
+        for binding in KEYS {
+            let (keys, help) = (tui.theme.keys(binding.keys), binding.help);
+            assert!(small.contains(help) && small.contains(&format!("{keys} ")), "{keys} {help}: {small}");
         }
         assert!(small.contains("any key close"), "{small}");
     }
     tui.theme.has_unicode = true;
-    insta::assert_snapshot!("help-60x15", text(&drawn(&mut tui, (60, 15))));
+    assert_screen("help", &mut tui, (60, 15));
     assert_eq!(press(&mut tui, "x"), Outcome::Draw);
-    assert_eq!(tui.mode, Mode::Look);
+    assert_eq!(tui.state.mode, Mode::Normal);
 }
 
 #[test]
-fn nothing_is_told_by_colour_alone() {
+fn screens_say_the_same_without_colours() {
     for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss(), fixture::long_names()] {
         for size in SIZES {
             let plain = drawn(&mut screen(&watch, PLAIN, 3_500), size);
@@ -211,7 +240,7 @@ fn nothing_is_told_by_colour_alone() {
     }
 }
 
-/// The cells of the line that holds this text, from its first to its last character.
+/// The cells of this text on the screen.
 fn cells<'a>(buffer: &'a Buffer, wanted: &str) -> &'a [ratatui::buffer::Cell] {
     let rows = || buffer.content().chunks(buffer.area.width.into());
     let starts = |row: &[ratatui::buffer::Cell], at: usize| {
@@ -224,7 +253,7 @@ fn cells<'a>(buffer: &'a Buffer, wanted: &str) -> &'a [ratatui::buffer::Cell] {
 }
 
 #[test]
-fn styles_say_what_matters() {
+fn losses_selection_and_findings_have_their_styles() {
     for size in SIZES {
         let buffer = drawn(&mut screen(&fixture::loss(), COLOURED, 3_500), size);
         let lost = cells(&buffer, "LOST 5 connections not counted, 1234 rows not shown");
@@ -245,7 +274,7 @@ fn styles_say_what_matters() {
 }
 
 #[test]
-fn no_size_is_too_small_or_too_large() {
+fn every_size_can_be_drawn() {
     for watch in [Watch::new(), fixture::undrained(), fixture::many(), fixture::long_names(), fixture::loss()] {
         let mut tui = screen(&watch, COLOURED, 3_500);
         for keys in ["", "⏎", "?", "⎋⇥", "⇥", "⇥", "w", "/"] {
@@ -258,7 +287,7 @@ fn no_size_is_too_small_or_too_large() {
 }
 
 #[test]
-fn names_from_outside_do_not_touch_the_screen() {
+fn control_characters_in_names_are_escaped() {
     let mut tui = screen(&fixture::long_names(), COLOURED, 10);
     tui.notice(fixture::START_NS, "a \u{1b}[31mnotice\u{7}");
     for keys in ["", "↓", "⇥", "⇥w"] {
@@ -271,9 +300,9 @@ fn names_from_outside_do_not_touch_the_screen() {
 }
 
 #[test]
-fn no_bar_is_cut_off_nor_a_port() {
+fn detail_never_cuts_a_bar_or_a_port() {
     let mut watch = Watch::new();
-    let mut counters = crate::model::GroupCounters { opened: 30, closed: 20, new: 30, ..Default::default() };
+    let mut counters = GroupCounters { opened: 30, closed: 20, new: 30, ..Default::default() };
     counters.exchanges_per_connection = [10, 20, 0, 0, 0];
     counters.why[Why::Concurrency as usize] = 30;
     counters.closes = counters.closes.map(|_| 2);
@@ -300,9 +329,9 @@ fn no_bar_is_cut_off_nor_a_port() {
 }
 
 #[test]
-fn the_detail_says_what_is_spoken_and_where() {
-    let mut watch = fixture::Watch::new();
-    let counters = crate::model::GroupCounters {
+fn detail_shows_the_application_and_the_cgroup() {
+    let mut watch = Watch::new();
+    let counters = GroupCounters {
         opened: 1,
         new: 1,
         reused: 9,
@@ -325,9 +354,9 @@ fn the_detail_says_what_is_spoken_and_where() {
 }
 
 #[test]
-fn a_connection_that_cannot_be_counted_exactly_marks_what_others_have_counted() {
-    let mut watch = fixture::Watch::new();
-    let counters = crate::model::GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..Default::default() };
+fn marked_connection_marks_the_exchanges_of_its_group() {
+    let mut watch = Watch::new();
+    let counters = GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..Default::default() };
     watch.sample(vec![fixture::group(fixture::key(443, "127.0.0.1:8080"), "client", &counters)], 0);
     let text = text(&drawn(&mut screen(&watch, PLAIN, 3_500), (80, 15)));
     assert!(text.contains("NEW ≈2 ") && text.contains("REUSED ≈8 "), "{text}");
@@ -335,14 +364,13 @@ fn a_connection_that_cannot_be_counted_exactly_marks_what_others_have_counted() 
 }
 
 #[test]
-fn what_is_not_exact_and_what_is_not_listed_says_so() {
+fn inexact_counts_and_unlisted_connections_are_pointed_out() {
     let mut watch = fixture::undrained();
     let key = fixture::key(443, "127.0.0.1:8080");
     let close = watch.rows.last().unwrap().event.connection.clone();
     watch.event(2_000, RowKind::Close, key, 99, Connection { exact: false, exchanges: 7, ..close.clone() });
     watch.event(2_000, RowKind::Open, key, 100, close);
-    let counters =
-        crate::model::GroupCounters { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
+    let counters = GroupCounters { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
     watch.sample(vec![fixture::group(key, "client", &counters)], 0);
     let mut tui = screen(&Watch::new(), PLAIN, 0);
     press(&mut tui, "r");
@@ -351,9 +379,9 @@ fn what_is_not_exact_and_what_is_not_listed_says_so() {
     let since = tui.since_reset(&snapshot).unwrap();
     assert!(since.contains("≈4 exchanges, ≈4 new, ≈0 reused"), "{since}");
     tui.snapshot(snapshot);
-    let ask = tui.activity_queries()[0];
+    let query = tui.activity_queries()[0];
     let activity = Activity { state: crate::model::ConnectionState::Busy, exchanges: 3, is_exact: false };
-    tui.activity(&ask, Some(activity));
+    tui.activity(&query, Some(activity));
     press(&mut tui, "⇥w");
     let text = shown(&mut tui);
     assert!(text.contains("Open 14, 1 listed; those from before the watch are not"), "{text}");

@@ -1,0 +1,27 @@
+//! The identity of a table row: it stays the same from snapshot to snapshot.
+
+use std::sync::Arc;
+
+use crate::tracker::{GroupName, GroupRow};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RowId {
+    /// None: the overflow row.
+    pub(crate) group: Option<Arc<GroupName>>,
+    /// None: all processes together.
+    pub(crate) member: Option<Member>,
+}
+
+/// One of the rows below an unfolded name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Member {
+    Process(u32),
+    /// All processes that have ended.
+    Ended,
+}
+
+impl Member {
+    pub(crate) fn of(row: &GroupRow) -> Self {
+        row.pid.map_or(Self::Ended, Self::Process)
+    }
+}
