@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::Plan, session::Session};
+use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::WatchConfig, session::Session};
 use client::Body;
 use observer_core::{
     model::About,
@@ -82,7 +82,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ];
     let runtime = event_loop()?;
     let _entered = runtime.enter();
-    let mut session = Session::start(&plan(&halves), About::default(), None, None, Runtimes::default())?;
+    let mut session = Session::start(&watch_config(&halves), About::default(), None, None, Runtimes::default())?;
     let watched_by = format!("Linux {} by {}", session.about.kernel, session.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)
@@ -104,11 +104,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// Only this process, and only the two servers of the demo.
-fn plan(halves: &[Half]) -> Plan {
-    Plan {
+fn watch_config(halves: &[Half]) -> WatchConfig {
+    WatchConfig {
         ports: halves.iter().map(|half| (half.server.port(), half.server.port())).collect(),
         pids: vec![std::process::id()],
-        ..Plan::default()
+        ..WatchConfig::default()
     }
 }
 

@@ -1,71 +1,69 @@
-//! Every hook by itself, for `doctor`: what of the sets this kernel would take.
+//! Tries every hook by itself, for `doctor`: which ones this kernel accepts.
 
 use aya::{
     Ebpf, EbpfError,
     maps::{HashMap, MapError},
 };
 
-use super::{Loader, map, refused};
-use crate::{
-    host::cgroup,
-    kernel::{HookSet, hooks, inventory::Inventory},
+use super::{
+    attach,
+    hooks::HookSet,
+    inventory::Inventory,
+    load::{Loader, refusal, take_map},
 };
+use crate::host::cgroup;
 
-/// What lists sockets that are there already.
+/// How doctor names the iterator that lists open sockets.
 pub(crate) const ITERATOR_KIND: &str = "iterator";
 
-/// What came of trying.
-pub(crate) struct Trial {
+pub(crate) struct HookTests {
     pub(crate) maps: Result<(), MapsRefused>,
-    /// Nothing without maps.
-    pub(crate) hooks: Vec<TriedHook>,
+    /// Empty without maps.
+    pub(crate) hooks: Vec<HookTest>,
 }
 
 pub(crate) struct MapsRefused {
-    /// The map that could not be created, where it is known.
+    /// The map that the kernel refused, if known.
     pub(crate) map: Option<String>,
     pub(crate) reason: String,
 }
 
-/// A hook that was tried by itself.
-pub(crate) struct TriedHook {
-    /// As `--hooks` names it, or `BASE_KIND`, or [`ITERATOR_KIND`].
+pub(crate) struct HookTest {
+    /// A value of `--hooks`, `BASE_KIND` or [`ITERATOR_KIND`].
     pub(crate) kind: &'static str,
-    /// The function or tracepoint.
-    pub(crate) place: &'static str,
+    /// A kernel function, a tracepoint or the root of cgroup v2.
+    pub(crate) attach_point: &'static str,
     pub(crate) outcome: Result<(), String>,
 }
 
-impl Loader<'_> {
-    /// Creates the maps, and tries each hook.
-    pub(crate) fn try_each(&self) -> Trial {
-        let all = HookSet { sockops: true, fentry: true, kprobe: true, tracepoint: true };
-        let mut ebpf = match self.create(self.switches(all)) {
-            Ok(ebpf) => ebpf,
-            Err(error) => return Trial { maps: Err(maps_refused(&error)), hooks: Vec::new() },
-        };
-        let root = cgroup::open_root();
-        let tried = hooks::try_each(&mut ebpf, &self.facts.btf, self.facts.places, root.as_ref().ok());
-        let mut hooks: Vec<_> = tried
-            .into_iter()
-            .map(|(kind, place, outcome)| {
-                let outcome = match &root {
-                    Err(why) if kind == "sockops" => Err(why.clone()),
-                    _ => outcome.map_err(|error| refused(&error).to_string()),
-                };
-                TriedHook { kind, place, outcome }
-            })
-            .collect();
-        let outcome = self.try_iterator(&mut ebpf).map_err(|error| refused(&error).to_string());
-        hooks.push(TriedHook { kind: ITERATOR_KIND, place: "tcp", outcome });
-        Trial { maps: Ok(()), hooks }
-    }
+/// Creates the maps and tries each hook.
+pub(crate) fn test_hooks(loader: &Loader) -> HookTests {
+    let all = HookSet { sockops: true, fentry: true, kprobe: true, tracepoint: true };
+    let mut ebpf = match loader.create_maps(loader.switches(all)) {
+        Ok(ebpf) => ebpf,
+        Err(error) => return HookTests { maps: Err(maps_refused(&error)), hooks: Vec::new() },
+    };
+    let root = cgroup::open_root();
+    let attempts = attach::try_each(&mut ebpf, &loader.facts.btf, loader.facts.points, root.as_ref().ok());
+    let mut hooks: Vec<_> = attempts
+        .into_iter()
+        .map(|(kind, attach_point, outcome)| {
+            let outcome = match &root {
+                Err(why) if kind == "sockops" => Err(why.clone()),
+                _ => outcome.map_err(|error| refusal(&error).to_string()),
+            };
+            HookTest { kind, attach_point, outcome }
+        })
+        .collect();
+    let outcome = test_iterator(loader, &mut ebpf).map_err(|error| refusal(&error).to_string());
+    hooks.push(HookTest { kind: ITERATOR_KIND, attach_point: "tcp", outcome });
+    HookTests { maps: Ok(()), hooks }
+}
 
-    fn try_iterator(&self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
-        let owners = HashMap::try_from(map(ebpf, "OWNERS")?)?;
-        let states = HashMap::try_from(map(ebpf, "STATES")?)?;
-        Inventory::new(ebpf, &self.facts.btf, owners, states).map(drop)
-    }
+fn test_iterator(loader: &Loader, ebpf: &mut Ebpf) -> anyhow::Result<()> {
+    let owners = HashMap::try_from(take_map(ebpf, "OWNERS")?)?;
+    let states = HashMap::try_from(take_map(ebpf, "STATES")?)?;
+    Inventory::new(ebpf, &loader.facts.btf, owners, states).map(drop)
 }
 
 fn maps_refused(error: &anyhow::Error) -> MapsRefused {
