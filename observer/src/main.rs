@@ -20,7 +20,7 @@ use commands::{demo, doctor, replay, watch};
 
 fn main() -> ExitCode {
     host::memory::return_large_buffers();
-    let cli = cli::Cli::read();
+    let cli = cli::Cli::parse_or_exit();
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),

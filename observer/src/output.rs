@@ -1,7 +1,8 @@
-//! Where rows, notices and summaries go: standard output as text or as a dashboard, a recording, a summary file, the log.
+//! Everything that the program writes: text or the dashboard on standard output, the recording, the summary file, the log.
 
 mod dashboard;
 pub(crate) mod diagnostics;
+mod face;
 pub(crate) mod recorder;
 pub(crate) mod screen;
 mod stdout;

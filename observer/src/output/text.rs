@@ -10,7 +10,7 @@ use observer_core::{
 use tokio::time::sleep;
 
 use super::{
-    screen::{Ending, Face, Work},
+    face::{Ending, Face, Work},
     stdout::Stdout,
 };
 

@@ -1,0 +1,69 @@
+//! What every view of standard output implements: text or the dashboard.
+
+use std::{io, pin::Pin};
+
+use observer_core::{
+    model::{About, Activity},
+    tracker::{Notice, Row, Snapshot},
+    views::ActivityQuery,
+};
+
+use super::stdout::Stdout;
+
+/// What is shown on standard output. Every method writes to `stdout`, or changes what the next frame shows.
+pub(super) trait Face {
+    fn notice(&mut self, unix_ns: i64, notice: &Notice, stdout: &mut Stdout);
+
+    fn row(&mut self, row: &Row, stdout: &mut Stdout);
+
+    /// Waits for work of its own and does it. Returns what ends the watch. Cancel-safe.
+    fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a>;
+
+    fn summary(&self, about: &About, snapshot: &Snapshot, stdout: &mut Stdout);
+
+    /// Only a live face shows snapshots.
+    fn snapshot(&mut self, _: Snapshot) {}
+
+    /// The connections whose current activity it shows.
+    fn activity_queries(&self) -> Vec<ActivityQuery> {
+        Vec::new()
+    }
+
+    fn activity(&mut self, _: &ActivityQuery, _: Option<Activity>) {}
+
+    /// Whether it shows state and not only what happens, so that it wants samples often.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// Whether a notice is seen now.
+    fn shows_notices(&self) -> bool {
+        true
+    }
+
+    /// No more rows and samples will come. Returns true if it stays open until the user quits.
+    fn stay(&mut self) -> bool {
+        false
+    }
+
+    /// Restores the terminal.
+    fn leave(&mut self, _: &mut Stdout) {}
+}
+
+pub(super) type Work<'a> = Pin<Box<dyn Future<Output = Option<Ending>> + 'a>>;
+
+/// What ends a watch.
+pub(crate) enum Ending {
+    /// A signal, a key, or the deadline.
+    Asked,
+    /// The reader of standard output is gone.
+    OutputClosed,
+    /// Standard output cannot be written to.
+    OutputFailed(io::Error),
+}
+
+impl Ending {
+    pub(super) fn of_stdout(closed: io::Result<()>) -> Self {
+        closed.map_or_else(Self::OutputFailed, |()| Self::OutputClosed)
+    }
+}
