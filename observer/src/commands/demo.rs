@@ -1,7 +1,7 @@
-//! `tcp-reuse-watch demo`: the story that this tool comes from, acted out on loopback and watched through the kernel.
+//! `tcp-reuse-watch demo`: watches a client and a server on loopback that reproduce the problem this tool was written for.
 //!
-//! A client fetches a page ten times and closes each response with its body unread: ten connections. Then it does the
-//! same, but reads each body to its end: one connection. The server's own count is the truth that the watch is held to.
+//! The client fetches a page ten times and closes each response with its body unread, which takes ten connections. Then it
+//! reads each body to its end, which takes one connection. The watch must agree with the server's own counts.
 
 mod client;
 mod server;
@@ -19,13 +19,13 @@ use observer_core::{
 };
 use server::Server;
 
-/// How often the client fetches, each way.
+/// Fetches in each half.
 const FETCHES: u64 = 10;
 
-/// What one fetch may take: both halves of the story end within ten seconds, whatever happens.
+/// Timeout for one fetch. It keeps the whole demo below ten seconds.
 const FETCH_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// One way of fetching, with what was counted of it.
+/// Half of the demo: one way of fetching, with its own server.
 struct Half {
     title: &'static str,
     body: Body,
@@ -49,7 +49,7 @@ impl Half {
         counts
     }
 
-    /// Holds what was watched to what the server counted and to what the story says.
+    /// Compares the watched counts with those of the server, and with the expected ones.
     fn check(&self, watched: &Counts) -> anyhow::Result<()> {
         let served = self.server.counted();
         ensure!(
@@ -86,7 +86,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let watched_by = format!("Linux {} by {}", session.about.kernel, session.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)
-            .with_context(|| format!("the client that is watched failed ({})", half.title))?;
+            .with_context(|| format!("the demo's client failed ({})", half.title))?;
     }
     let snapshot = session.end(None)?;
     let counts = [halves[0].counts(&snapshot), halves[1].counts(&snapshot)];
@@ -103,7 +103,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Only this process, and only the two servers of the demo.
+/// Watches this process and the two servers of the demo only.
 fn watch_config(halves: &[Half]) -> WatchConfig {
     WatchConfig {
         ports: halves.iter().map(|half| (half.server.port(), half.server.port())).collect(),
