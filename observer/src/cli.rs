@@ -1,5 +1,5 @@
-//! The command line. Values are validated here as far as possible without the kernel, so a wrong one ends in clap's usage
-//! error (exit code 2) before anything is opened or attached.
+//! The command line. Values are validated here as far as possible without the kernel, so a wrong one ends in clap's
+//! usage error (exit code 2) before anything is opened or attached.
 
 mod metrics;
 mod output;
@@ -156,7 +156,7 @@ pub(crate) struct Watch {
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = running_process)]
     pub(crate) pids: Vec<u32>,
 
-    /// Watch only connections of processes with this name, of which the first 15 bytes count; repeatable
+    /// Watch only connections of processes with this name (only its first 15 bytes count); repeatable
     #[arg(long = "process", value_name = "NAME", value_parser = process_name)]
     pub(crate) processes: Vec<String>,
 

@@ -8,8 +8,8 @@ const STDERR_TIMEOUT: Duration = Duration::from_millis(500);
 const RUN_TIME: u8 = 1;
 const NOT_PERMITTED: u8 = 4;
 
-/// The watch is not permitted, or not supported by this kernel. The message says what is missing and how to get it. Exit
-/// code 4.
+/// The watch is not permitted, or not supported by this kernel. The message says what is missing and how to get it.
+/// Exit code 4.
 #[derive(Debug)]
 pub(crate) struct NotPermitted(pub(crate) String);
 

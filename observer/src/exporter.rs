@@ -1,5 +1,5 @@
-//! `--metrics`: serves the series of a watch to Prometheus. A scrape gets the last sample, which is usually less than a second
-//! old. The cost of a scrape depends on the number of series, not on traffic.
+//! `--metrics`: serves the series of a watch to Prometheus. A scrape gets the last sample, which is usually less than a
+//! second old. The cost of a scrape depends on the number of series, not on traffic.
 
 mod negotiate;
 mod page;

@@ -1,5 +1,5 @@
-//! Everything that touches BPF. [`Kernel::attach`] loads the programs and attaches them. From then on events come from the
-//! ring buffer and counters from the maps, until [`Kernel::detach`] detaches the programs.
+//! Everything that touches BPF. [`Kernel::attach`] loads the programs and attaches them. From then on events come from
+//! the ring buffer and counters from the maps, until [`Kernel::detach`] detaches the programs.
 //!
 //! Nothing is pinned, so the kernel frees programs and maps when the process ends, even if it is killed.
 

@@ -1,7 +1,7 @@
 //! tcp-reuse-watch: shows how many requests went out on a new TCP connection and how many on a reused one.
 //!
-//! Data flows one way: kernel → decode → tracker → snapshot → views. Everything after the kernel is in `observer-core`; this
-//! crate adds the kernel, the clock, the terminal and the network. See docs/develop/.
+//! Data flows one way: kernel → decode → tracker → snapshot → views. Everything after the kernel is in `observer-core`;
+//! this crate adds the kernel, the clock, the terminal and the network. See docs/develop/.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap fails the test"))]
 
 mod cli;

@@ -57,8 +57,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Attaches and drops the privileges that this took. Everything counts from here on. Must run within a tokio runtime
-    /// and before other threads are started. `about` says what `config` cannot: the filters as people read them.
+    /// Attaches and drops the privileges that this took. Everything counts from here on. Must run within a tokio
+    /// runtime and before other threads are started. `about` says what `config` cannot: the filters as people read
+    /// them.
     pub(crate) fn start(
         config: &WatchConfig,
         about: About,
@@ -122,8 +123,8 @@ impl Session {
             samples.ran(Duration::ZERO);
         }
         let mut next_drain = Instant::now();
-        // A sample that is not shown yet. Sampling and showing thousands of groups both take a while, so keys are handled
-        // in between.
+        // A sample that is not shown yet. Sampling and showing thousands of groups both take a while, so keys are
+        // handled in between.
         let mut unshown = None;
         loop {
             tokio::select! {
@@ -167,8 +168,8 @@ impl Session {
         }
     }
 
-    /// Reads every counter for the tracker, the recording and the metrics, and returns the time of the sample. `last`: the
-    /// programs are detached, and the sample is as of that moment.
+    /// Reads every counter for the tracker, the recording and the metrics, and returns the time of the sample. `last`:
+    /// the programs are detached, and the sample is as of that moment.
     fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<i64> {
         let mut sample = self.kernel.sample(last)?;
         self.attribution.fill_in(&mut sample, last);

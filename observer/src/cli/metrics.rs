@@ -72,8 +72,8 @@ impl Metrics {
     pub(super) fn check(&self) -> Result<(), String> {
         match self.address {
             Some(address) if !address.ip().to_canonical().is_loopback() && !self.allow_remote => Err(format!(
-                "other machines can reach --metrics {address}: use 127.0.0.1, or add --metrics-allow-remote (docs/FLEET.md \
-                 shows how to protect it by a proxy with TLS and authentication)"
+                "other machines can reach --metrics {address}: use 127.0.0.1, or add --metrics-allow-remote \
+                 (docs/FLEET.md shows how to protect it by a proxy with TLS and authentication)"
             )),
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
-//! `tcp-reuse-watch demo`: watches a client and a server on loopback that reproduce the problem this tool was written for.
+//! `tcp-reuse-watch demo`: watches a client and a server on loopback that reproduce the problem behind this tool.
 //!
-//! The client fetches a page ten times and closes each response with its body unread, which takes ten connections. Then it
-//! reads each body to its end, which takes one connection. The watch must agree with the server's own counts.
+//! The client fetches a page ten times and closes each response with its body unread, which takes ten connections. Then
+//! it reads each body to its end, which takes one connection. The watch must agree with the server's own counts.
 
 mod client;
 mod server;

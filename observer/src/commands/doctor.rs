@@ -1,7 +1,7 @@
 //! `tcp-reuse-watch doctor`: checks what this kernel and these privileges allow, and suggests remedies.
 //!
-//! It tries things instead of guessing: it loads and attaches each hook for a moment, and starts a watch to see whether one
-//! would run. Without privileges it still makes all the checks that need none.
+//! It tries things instead of guessing: it loads and attaches each hook for a moment, and starts a watch to see whether
+//! one would run. Without privileges it still makes all the checks that need none.
 
 mod check;
 mod hooks;

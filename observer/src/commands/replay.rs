@@ -1,5 +1,5 @@
-//! `tcp-reuse-watch replay`: shows a recorded watch through the same tracker and views. It needs no privileges, and shows
-//! nothing of this machine.
+//! `tcp-reuse-watch replay`: shows a recorded watch through the same tracker and views. It needs no privileges, and
+//! shows nothing of this machine.
 
 mod ahead;
 
@@ -79,8 +79,8 @@ impl Replay {
         Self { records: ReadAhead::start(recording), schedule, about, tracker, unix_ns: begin_unix_ns }
     }
 
-    /// Runs the replay. A dashboard then stays open until the user quits. The error says why the recording could not be read
-    /// to its end.
+    /// Runs the replay. A dashboard then stays open until the user quits. The error says why the recording could not be
+    /// read to its end.
     async fn run_and_stay(
         &mut self,
         signals: &mut Signals,

@@ -16,7 +16,8 @@ use crate::{
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
-    // The port comes first: a second watch with the same command line must fail before it truncates the first one's files.
+    // The port comes first: a second watch with the same command line must fail before it truncates the first one's
+    // files.
     let metrics = Endpoint::bind(&options.metrics)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;

@@ -15,8 +15,8 @@ use observer_core::{
     views::{Format, encode},
 };
 
-/// A watch that has not sampled for this long is unhealthy. It normally samples every second, or idles for 20 times as long
-/// as a sample takes.
+/// A watch that has not sampled for this long is unhealthy. It normally samples every second, or idles for 20 times as
+/// long as a sample takes.
 const STALE: Duration = Duration::from_mins(1);
 
 pub(super) struct Page {

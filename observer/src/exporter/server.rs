@@ -26,8 +26,8 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to acknowledge a response.
 const RESPONSE_TIMEOUT_MS: u32 = 10_000;
 
-/// How long a connection may idle between requests. Prometheus scrapes at least every two minutes, because it treats samples
-/// older than five minutes as gone.
+/// How long a connection may idle between requests. Prometheus scrapes at least every two minutes, because it treats
+/// samples older than five minutes as gone.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Limits on the head of a request. Prometheus sends less than 1 KiB.

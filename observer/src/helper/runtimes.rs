@@ -19,8 +19,8 @@ const MAX_KNOWN: usize = 10_000;
 
 /// The runtimes of processes. The default has no helper, so every runtime stays unknown.
 ///
-/// A response holds for a process under one name. After it executes another program, it has another name and gets another
-/// request.
+/// A response holds for a process under one name. After it executes another program, it has another name and gets
+/// another request.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes {
     helper: Option<Child>,
@@ -39,8 +39,8 @@ impl Runtimes {
         Self { helper: helper.ok(), ..Self::default() }
     }
 
-    /// Requests the runtime of a process, unless it is known or requested already. Does nothing if too many requests are in
-    /// flight, so the caller may try again later.
+    /// Requests the runtime of a process, unless it is known or requested already. Does nothing if too many requests
+    /// are in flight, so the caller may try again later.
     pub(crate) fn request(&mut self, process: Process) {
         let is_requested = self.known.contains_key(&process) || self.in_flight.contains(&process);
         if is_requested || self.in_flight.len() >= MAX_IN_FLIGHT {

@@ -77,8 +77,8 @@ fn die_with(parent: Pid) -> Option<()> {
 /// Closes every file but the socket. Otherwise the reader of the watch's output would not see its end.
 fn close_all_but(socket: RawFd) -> Option<UnixStream> {
     let null = File::open("/dev/null").ok()?;
-    // SAFETY: the values that own the closed descriptors are never used or dropped again, because the helper does not return
-    // to the code that holds them.
+    // SAFETY: the values that own the closed descriptors are never used or dropped again, because the helper does not
+    // return to the code that holds them.
     unsafe {
         if socket != SOCKET && libc::dup2(socket, SOCKET) < 0 {
             return None;
@@ -99,8 +99,8 @@ fn close_all_but(socket: RawFd) -> Option<UnixStream> {
 
 /// Serves one request. Returns false if the parent is gone.
 ///
-/// A child process does the inspection, so a malicious executable can crash or block that child, and only its response is
-/// lost.
+/// A child process does the inspection, so a malicious executable can crash or block that child, and only its response
+/// is lost.
 fn serve_request(process: Process, socket: &mut UnixStream) -> bool {
     if !inspect::is_running(process) {
         return socket.write_all(&wire::encode_response(process, None)).is_ok();

@@ -16,8 +16,8 @@ pub(crate) type CgroupRoot = OwnedFd;
 /// Inode of the initial cgroup namespace (include/linux/proc_ns.h, `PROC_CGROUP_INIT_INO`).
 const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
 
-/// Inode of the root (kernel/cgroup/cgroup.c, `cgroup_setup_root()`, since 5.5). The top of a container's own mount looks like
-/// the root, but is only a part of the hierarchy and has another inode.
+/// Inode of the root (kernel/cgroup/cgroup.c, `cgroup_setup_root()`, since 5.5). The top of a container's own mount
+/// looks like the root, but is only a part of the hierarchy and has another inode.
 const ROOT_INODE: u64 = 1;
 
 /// Opens the root. The error says why that is impossible.
@@ -45,8 +45,8 @@ pub(crate) fn mounted() -> io::Result<Option<String>> {
     Ok(mount_points(&mounts).find(|path| fs::metadata(path).is_ok_and(|directory| directory.ino() == ROOT_INODE)))
 }
 
-/// Mount points of cgroup v2 or of a part of it, from /proc/self/mountinfo (proc_pid_mountinfo(5)). In a hybrid layout they
-/// are below the directory of cgroup v1.
+/// Mount points of cgroup v2 or of a part of it, from /proc/self/mountinfo (proc_pid_mountinfo(5)). In a hybrid layout
+/// they are below the directory of cgroup v1.
 fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
     mounts.lines().filter_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;

@@ -1,7 +1,9 @@
-//! Names of the cgroups of processes. The kernel side reports the id of a cgroup in v2, which is the inode of its directory.
-//! While the process runs, /proc/PID/cgroup names it. After that, a walk over all cgroup directories finds it by id.
+//! Names of the cgroups of processes. The kernel side reports the id of a cgroup in v2, which is the inode of its
+//! directory. While the process runs, /proc/PID/cgroup names it. After that, a walk over all cgroup directories finds
+//! it by id.
 //!
-//! Neither needs privileges. Containers and units in cgroup v1, which has no ids, are only found while the process runs.
+//! Neither needs privileges. Containers and units in cgroup v1, which has no ids, are only found while the process
+//! runs.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -100,15 +102,15 @@ impl Cgroups {
         if id > 0 && current.is_some_and(|current| current != id) {
             return None;
         }
-        // Cached for short-lived processes of the same cgroup. The v2 path only, because the id is that of its directory.
+        // Cached for short-lived processes of the same cgroup. Only the v2 path belongs to the id.
         if let (Some(path), Some(current)) = (path, current) {
             self.directories.entry(current).or_insert_with(|| cgroup_name::of_path(path).map(Into::into));
         }
         Some(cgroup_name::of_process(&cgroups).map(Into::into))
     }
 
-    /// The id of the cgroup at this path from the root of v2. None if it is not visible, as in a container, where the path
-    /// leads above the container's root.
+    /// The id of the cgroup at this path from the root of v2. None if it is not visible, as in a container, where the
+    /// path leads above the container's root.
     fn id_of(&self, path: &str) -> Option<u64> {
         if path.starts_with("/..") {
             return None;
@@ -122,8 +124,8 @@ impl Cgroups {
         if id == 0 || self.root.is_none() { Some(None) } else { self.directories.get(&id).cloned() }
     }
 
-    /// Looks for the directories with these ids. After a complete walk, an id that was not found is gone for good, because the
-    /// kernel does not reuse ids.
+    /// Looks for the directories with these ids. After a complete walk, an id that was not found is gone for good,
+    /// because the kernel does not reuse ids.
     fn walk(&mut self, mut wanted: HashSet<u64>, max_directories: usize) {
         let Some(root) = &self.root else { return };
         let started = Instant::now();

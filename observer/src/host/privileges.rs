@@ -46,8 +46,8 @@ fn missing(for_sockops: bool) -> anyhow::Result<Vec<&'static str>> {
     Ok(missing.map(|(name, _)| name).collect())
 }
 
-/// Inode of the initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`). The kernel checks for capabilities in
-/// that namespace (`bpf_capable()` and `perfmon_capable()` call `capable()`).
+/// Inode of the initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`). The kernel checks for
+/// capabilities in that namespace (`bpf_capable()` and `perfmon_capable()` call `capable()`).
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 /// Whether the kernel honours the capabilities of this process.
@@ -84,8 +84,8 @@ pub(crate) fn has_net_admin() -> bool {
 
 /// Drops every privilege for good. Open files, maps and programs stay usable.
 ///
-/// Keeps CAP_BPF if `can_read_maps` fails without it: until 5.19, every bpf() call needs it if `unprivileged_bpf_disabled`
-/// is set (kernel/bpf/syscall.c, `__sys_bpf`).
+/// Keeps CAP_BPF if `can_read_maps` fails without it: until 5.19, every bpf() call needs it if
+/// `unprivileged_bpf_disabled` is set (kernel/bpf/syscall.c, `__sys_bpf`).
 ///
 /// Capabilities belong to threads, and new threads inherit them. So this must precede any thread that outlives it.
 pub(crate) fn drop_all(can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<()> {

@@ -22,7 +22,8 @@ pub(crate) fn start_ticks_of(tgid: u32) -> Option<u64> {
     parse_start_ticks(&String::from_utf8_lossy(&fs::read(format!("/proc/{tgid}/stat")).ok()?))
 }
 
-/// Parses fields 3 (state) and 22 (start time) of /proc/PID/stat. The name before them may contain spaces and parentheses.
+/// Parses fields 3 (state) and 22 (start time) of /proc/PID/stat. The name before them may contain spaces and
+/// parentheses.
 fn parse_start_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -33,8 +34,8 @@ fn parse_start_ticks(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Finds the process of each of these sockets, given by inode. Stops when all are found. A socket that several processes
-/// hold belongs to the one with the lowest id.
+/// Finds the process of each of these sockets, given by inode. Stops when all are found. A socket that several
+/// processes hold belongs to the one with the lowest id.
 pub(crate) fn owners(mut wanted: Vec<u64>) -> HashMap<u64, Owner> {
     let mut found = HashMap::new();
     let Ok(entries) = fs::read_dir("/proc") else { return found };

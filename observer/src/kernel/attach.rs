@@ -19,8 +19,8 @@ pub(super) struct Links(#[expect(dead_code, reason = "held for its drop")] Vec<B
 
 /// Loads every program of the set that an earlier, rejected set has not loaded.
 ///
-/// Each program gets its own thread. Verification takes most of the start-up time, and the kernel verifies on all CPUs at
-/// once (`bpf_check()`, kernel/bpf/verifier.c, takes `bpf_verifier_lock` only for unprivileged users).
+/// Each program gets its own thread. Verification takes most of the start-up time, and the kernel verifies on all CPUs
+/// at once (`bpf_check()`, kernel/bpf/verifier.c, takes `bpf_verifier_lock` only for unprivileged users).
 pub(super) fn load(ebpf: &mut Ebpf, btf: &Btf, set: HookSet, points: OptionalPoints) -> anyhow::Result<()> {
     let mut programs: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
     let hooks: Vec<_> = hooks_of(set, points)

@@ -47,8 +47,8 @@ impl Source {
         let bytes = fs::read(KERNEL_BTF).map_err(|error| {
             NotPermitted(format!(
                 "not supported: cannot read this kernel's type information ({KERNEL_BTF}: {error}); use a kernel built \
-                 with CONFIG_DEBUG_INFO_BTF, such as those of Debian 11, Ubuntu 20.10, Fedora 31 and later, or give the \
-                 file by --btf FILE"
+                 with CONFIG_DEBUG_INFO_BTF, such as those of Debian 11, Ubuntu 20.10, Fedora 31 and later, or give \
+                 the file by --btf FILE"
             ))
         })?;
         Ok(Self { path: KERNEL_BTF.into(), bytes, is_given: false })

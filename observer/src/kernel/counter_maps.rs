@@ -1,5 +1,5 @@
-//! Reads the counter maps, and deletes ended groups: those whose process has exited and whose connections are all closed. So
-//! short-lived processes do not fill the map of 10,000 groups.
+//! Reads the counter maps, and deletes ended groups: those whose process has exited and whose connections are all
+//! closed. So short-lived processes do not fill the map of 10,000 groups.
 
 use std::collections;
 
@@ -97,8 +97,8 @@ impl CounterMaps {
         (connection.connect_ns == key.connect_ns).then_some(connection)
     }
 
-    /// Closed connections that are still in the map, because the application holds the socket or the hook at its end was
-    /// skipped. For the end of a watch, when the programs are detached.
+    /// Closed connections that are still in the map, because the application holds the socket or the hook at its end
+    /// was skipped. For the end of a watch, when the programs are detached.
     pub(crate) fn closed_connections(&self) -> Vec<Connection> {
         self.connections
             .iter()

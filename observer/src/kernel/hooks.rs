@@ -74,8 +74,8 @@ const BASE: [Hook; 4] = [
     hook("state", AttachPoint::Tracepoint("inet_sock_set_state"), Recovery::BySockops),
 ];
 
-// All of these recover: a connection with an unseen send in its TLS handshake is marked as not exact, a connect also shows
-// in its state change, and closes count nothing.
+// All of these recover: a connection with an unseen send in its TLS handshake is marked as not exact, a connect also
+// shows in its state change, and closes count nothing.
 const TRACEPOINT: [Hook; 1] = [hook("send", AttachPoint::Tracepoint(SEND_TRACEPOINT), Recovery::Always)];
 const FENTRY: [Hook; 4] = [
     hook("fentry_send", AttachPoint::Fentry("tcp_sendmsg_locked"), Recovery::Always),

@@ -35,8 +35,8 @@ use crate::{
     },
 };
 
-/// What may accompany sock_ops, best first: fentry has typed arguments, kprobes attach to any function, and no kernel with
-/// the tracepoint refuses it.
+/// What may accompany sock_ops, best first: fentry has typed arguments, kprobes attach to any function, and no kernel
+/// with the tracepoint refuses it.
 const PROBES: [HookSet; 3] = [
     HookSet { sockops: false, fentry: true, kprobe: false, tracepoint: false },
     HookSet { sockops: false, fentry: false, kprobe: true, tracepoint: false },
@@ -72,8 +72,8 @@ impl KernelFacts {
     }
 }
 
-/// Whether sock_ops programs may call `bpf_get_current_task_btf`. They were the last to get it (`bpf_base_func_proto()`,
-/// kernel/bpf/helpers.c).
+/// Whether sock_ops programs may call `bpf_get_current_task_btf`. They were the last to get it
+/// (`bpf_base_func_proto()`, kernel/bpf/helpers.c).
 fn has_typed_task() -> bool {
     is_helper_supported(ProgramType::SockOps, BpfHelper::BPF_FUNC_get_current_task_btf).unwrap_or(false)
 }
@@ -151,8 +151,8 @@ impl<'a> Loader<'a> {
         Err(last.unwrap_or_else(|| anyhow!("no set of hooks to try")))
     }
 
-    /// `prepared` carries the maps and the loaded programs of an attempt that failed before it attached anything. The next
-    /// attempt reuses them if its switches are the same.
+    /// `prepared` carries the maps and the loaded programs of an attempt that failed before it attached anything. The
+    /// next attempt reuses them if its switches are the same.
     fn load(&self, set: HookSet, root: Option<&CgroupRoot>, prepared: &mut Option<Prepared>) -> anyhow::Result<Kernel> {
         let points = self.facts.points;
         let switches = self.switches(set);
@@ -282,7 +282,8 @@ fn fill(ebpf: &mut Ebpf, config: &WatchConfig) -> anyhow::Result<()> {
         slots.push(slot, 0)?;
     }
     let mut destinations: LpmTrie<_, [u8; 16], u8> = LpmTrie::try_from(map_mut(ebpf, "DESTINATIONS")?)?;
-    // The map holds IPv4 within IPv6, so a wide IPv6 network would match IPv4 too. The longer prefix of this entry wins.
+    // The map holds IPv4 within IPv6, so a wide IPv6 network would match IPv4 too. The longer prefix of this entry
+    // wins.
     let (prefix, address) = mapped(&ALL_OF_IPV4.into());
     destinations.insert(&Key::new(prefix, address), 0, 0)?;
     for network in &config.destinations {

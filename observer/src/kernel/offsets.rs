@@ -1,7 +1,7 @@
 //! Offsets of the kernel's fields, from its type information (BTF).
 //!
-//! rustc emits no CO-RE relocations, and another kernel's offset would silently read the wrong field. So every offset is
-//! looked up at start and passed to the programs as a frozen constant.
+//! rustc emits no CO-RE relocations, and another kernel's offset would silently read the wrong field. So every offset
+//! is looked up at start and passed to the programs as a frozen constant.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,5 @@
-//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, at
-//! a bounded rate, and never before the terminal has taken the last one.
+//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed,
+//! at a bounded rate, and never before the terminal has taken the last one.
 
 mod canvas;
 mod cpu_time;

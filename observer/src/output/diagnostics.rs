@@ -1,5 +1,5 @@
-//! The log of `-v` and `--log-file`. Diagnostics help to find out why the program does something. What users have to know is
-//! a notice in the output instead.
+//! The log of `-v` and `--log-file`. Diagnostics help to find out why the program does something. What users have to
+//! know is a notice in the output instead.
 
 use std::{
     fs::OpenOptions,

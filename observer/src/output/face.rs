@@ -31,7 +31,7 @@ pub(super) trait Face {
 
     fn activity(&mut self, _: &ActivityQuery, _: Option<Activity>) {}
 
-    /// Whether it shows state and not only what happens, so that it wants samples often.
+    /// Whether it shows state, not only events. A live face needs frequent samples.
     fn is_live(&self) -> bool {
         false
     }

@@ -1,4 +1,5 @@
-//! Records a watch to a file. A thread writes the file, so a slow or full disk may cost the recording but never the watch.
+//! Records a watch to a file. A thread writes the file, so a slow or full disk may cost the recording but never the
+//! watch.
 
 use std::{
     fs::File,
@@ -22,7 +23,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Queue limit for a slow disk. Events beyond it are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
-/// Samples are never dropped, because the next one builds on them. So the recording ends when the queue reaches this size.
+/// Samples are never dropped, because the next one builds on them. So the recording ends when the queue reaches this
+/// size.
 const GIVE_UP_BYTES: usize = 4 * MAX_QUEUED_BYTES;
 
 /// How long a watch that ends waits for a slow disk.

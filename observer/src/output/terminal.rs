@@ -1,4 +1,5 @@
-//! Enters the dashboard's terminal mode, raw on the alternate screen, and always restores the terminal, even on a panic.
+//! Enters the dashboard's terminal mode, raw on the alternate screen, and always restores the terminal, even on a
+//! panic.
 
 use std::{
     env, io, panic,
@@ -63,8 +64,8 @@ pub(crate) fn is_entered() -> bool {
     IS_ENTERED.load(Ordering::Relaxed)
 }
 
-/// The bytes that leave the alternate screen. None if the terminal was not entered. The caller writes them, and then calls
-/// [`restore_modes`].
+/// The bytes that leave the alternate screen. None if the terminal was not entered. The caller writes them, and then
+/// calls [`restore_modes`].
 pub(crate) fn leave() -> Option<Vec<u8>> {
     IS_ENTERED.swap(false, Ordering::Relaxed).then(leave_bytes)
 }
@@ -80,8 +81,8 @@ fn leave_bytes() -> Vec<u8> {
     bytes
 }
 
-/// Restores the terminal at once. Takes no lock of standard output, because the thread that writes frames may hold it while
-/// the terminal blocks.
+/// Restores the terminal at once. Takes no lock of standard output, because the thread that writes frames may hold it
+/// while the terminal blocks.
 pub(crate) fn restore_now() {
     if let Some(bytes) = leave() {
         restore_modes();

@@ -1,5 +1,5 @@
-//! An HTTP client that behaves like a connection pool: it reuses a connection after the response is read to its end, and
-//! closes one with a body left unread.
+//! An HTTP client that behaves like a connection pool: it reuses a connection after the response is read to its end,
+//! and closes one with a body left unread.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},

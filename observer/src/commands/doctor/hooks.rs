@@ -69,6 +69,7 @@ fn kind(name: &'static str, hooks: &[&HookTest], remedy: &str) -> Check {
 fn refusals(hooks: &[&HookTest]) -> String {
     let mut text = String::new();
     let mut last = None;
+    let mut is_repeat = false;
     for hook in hooks {
         let Err(reason) = &hook.outcome else { continue };
         let general = reason.replace(hook.attach_point, "");
@@ -77,10 +78,12 @@ fn refusals(hooks: &[&HookTest]) -> String {
             if general == *reason {
                 continue;
             }
-            let _ = write!(text, ", {} likewise", hook.attach_point);
+            let _ = write!(text, "{} {}", if is_repeat { "," } else { "; the same for" }, hook.attach_point);
+            is_repeat = true;
         } else {
             text += if text.is_empty() { "" } else { "; " };
             text += reason;
+            is_repeat = false;
         }
         last = Some(general);
     }
@@ -99,7 +102,7 @@ pub(super) fn explain_if_not_needed(check: &mut Check, attached: Option<HookSet>
         "fentry" | "kprobe" | "tracepoint" if set.kprobe => "not needed: kprobe sees the same",
         "fentry" | "kprobe" => "not needed: tracepoint sees the same",
         "tracepoint" => {
-            "not needed: but without fentry and kprobe too, TLS is not recognised, and its counts are marked as not exact"
+            "not needed, but without fentry and kprobe too, TLS is not recognised and its counts are not exact"
         }
         _ => "not needed: the watch runs without it",
     };

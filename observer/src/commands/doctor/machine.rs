@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// The oldest supported kernel. The programs need ring buffers (5.8), CAP_BPF (5.8), typed sockets in sock_ops (5.9) and
-/// working iterators (5.10).
+/// The oldest supported kernel. The programs need ring buffers (5.8), CAP_BPF (5.8), typed sockets in sock_ops (5.9)
+/// and working iterators (5.10).
 const OLDEST: (u32, u32) = (5, 10);
 
 /// The mount point of securityfs. The directory is empty if it is not mounted.

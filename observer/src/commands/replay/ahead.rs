@@ -1,5 +1,5 @@
-//! A thread that reads and parses a recording ahead of the replay. Parsing a busy second takes longer than showing it, and
-//! must not delay keys and signals.
+//! A thread that reads and parses a recording ahead of the replay. Parsing a busy second takes longer than showing it,
+//! and must not delay keys and signals.
 
 use std::thread;
 
@@ -43,7 +43,8 @@ impl ReadAhead {
         Self { batches }
     }
 
-    /// The next batch. A sample or the end is always the last record of its batch. After an error, no more records follow.
+    /// The next batch. A sample or the end is always the last record of its batch. After an error, no more records
+    /// follow.
     pub(super) async fn next(&mut self) -> anyhow::Result<Vec<Record>> {
         self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the thread that reads the recording has ended")))
     }

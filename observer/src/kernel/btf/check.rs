@@ -1,16 +1,16 @@
-//! Validates BTF (Documentation/bpf/btf.rst): every section lies within the file, every record is complete, every name lies
-//! within the strings, and no type contains itself.
+//! Validates BTF (Documentation/bpf/btf.rst): every section lies within the file, every record is complete, every name
+//! lies within the strings, and no type contains itself.
 //!
-//! Hand-written, because aya-obj, which checks the sections and records, follows names and references unchecked. A step budget
-//! in the field lookup would bound its walk too, but would report a damaged file as a kernel that lacks a field.
+//! Hand-written, because aya-obj checks the sections and records, but neither names nor references between types. A step
+//! budget in the field lookup would bound its walk too, but would report a damaged file as a kernel that lacks a field.
 
 use super::records::{Record, Records, u32_at};
 
 #[cfg(test)]
 mod tests;
 
-/// Bounds on the types that a type contains by value, counted over all levels. They are far beyond any kernel's, and low
-/// enough for a walk over all of them.
+/// Bounds on the types that a type contains by value, counted over all levels. They are far beyond any kernel's, and
+/// low enough for a walk over all of them.
 const MAX_DEPTH: u16 = 100;
 const MAX_PARTS: u32 = 1 << 22;
 
@@ -41,8 +41,8 @@ struct Size {
     depth: u16,
 }
 
-/// A depth-first walk over the types that each type contains by value. It stops at pointers, so it meets no cycle in types
-/// that a C compiler has made.
+/// A depth-first walk over the types that each type contains by value. It stops at pointers, so it meets no cycle in
+/// types that a C compiler has made.
 struct Containment<'a> {
     bytes: &'a [u8],
     records: &'a [usize],

@@ -1,5 +1,5 @@
-//! The layout of BTF (Documentation/bpf/btf.rst): a header, one record for each type, and a section of strings. Malformed
-//! input is rejected, never trusted.
+//! The layout of BTF (Documentation/bpf/btf.rst): a header, one record for each type, and a section of strings.
+//! Malformed input is rejected, never trusted.
 
 use std::ops::Range;
 
@@ -84,7 +84,7 @@ fn sections(bytes: &[u8]) -> Result<[Range<usize>; 2], String> {
         return Err("it has the byte order of another architecture".into());
     }
     if magic != MAGIC {
-        return Err(format!("it is no BTF file: those begin with {:02x?}", MAGIC.to_ne_bytes()));
+        return Err(format!("it is no BTF: it does not begin with {:02x?}", MAGIC.to_ne_bytes()));
     }
     if bytes.len() < HEADER_BYTES {
         return Err(format!("it is truncated: {} bytes, less than its header", bytes.len()));

@@ -1,5 +1,5 @@
-//! Lookups in the type information: types by name, and offsets of fields. One pass over the 100,000 records finds all names.
-//! Records are read in place, because unpacking all of them, as other parsers do, takes 0.1 s.
+//! Lookups in the type information: types by name, and offsets of fields. One pass over the 100,000 records finds all
+//! names. Records are read in place, because unpacking all of them, as other parsers do, takes 0.1 s.
 
 use std::collections::{HashMap, HashSet};
 
@@ -110,8 +110,8 @@ impl<'a> Types<'a> {
         self.word_at(value + 4)
     }
 
-    /// BTF in which only these types remain, under their own ids. The others become empty placeholders, so aya, which looks
-    /// up ids by name, has little to parse.
+    /// BTF in which only these types remain, under their own ids. The others become empty placeholders, so aya, which
+    /// looks up ids by name, has little to parse.
     pub(crate) fn reduced_to(&self, ids: &HashSet<u32>) -> Vec<u8> {
         let mut types = Vec::with_capacity(self.records.begins.len() * RECORD_BYTES);
         let mut strings = vec![0];

@@ -1,5 +1,5 @@
-//! When frames are drawn. At most ten a second and evenly spaced, so that a key held down scrolls steadily. Frames that no
-//! key asked for take at most five of the ten, and the first key is answered at once.
+//! When frames are drawn: at most ten a second and evenly spaced, which makes a held key scroll steadily. Frames that
+//! no key asked for take at most five of the ten, and the first key is answered at once.
 
 use std::time::Duration;
 

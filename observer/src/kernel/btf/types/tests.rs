@@ -32,7 +32,8 @@ fn same_name_is_found_for_each_kind() {
 fn fields_are_found_through_aliases_and_in_anonymous_unions() {
     let bytes = small();
     let types = Types::read(&bytes).unwrap();
-    // `inner` has `a`, and at 4 a union with a member `inner`. `outer` has `a` of type `inner`, and at 8 a pointer `inner`.
+    // `inner` has `a`, and at 4 a union with a member `inner`. `outer` has `a` of type `inner`, and at 8 a pointer
+    // `inner`.
     let offsets = ["a", "a.a", "a.inner", "inner", "inner.a", "b", ""].map(|path| types.offset_of(3, path));
     assert_eq!(offsets, [Some(0), Some(0), Some(4), Some(8), None, None, None]);
     assert_eq!(types.offset_of(8, "inner"), Some(8), "a typedef");
