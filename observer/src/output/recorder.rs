@@ -136,7 +136,7 @@ impl Recorder {
 
     fn give_up(&mut self, error: &io::Error) {
         self.writer = None;
-        self.notice(&format!("cannot be written, so the recording ends: {error}"));
+        self.notice(&format!("cannot be written any more, so the recording ends: {error}"));
     }
 
     fn notice(&mut self, what: &str) {
