@@ -21,10 +21,10 @@ pub(super) fn respond<B: Body>(request: &Request<B>, page: &Page) -> PageRespons
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n".into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return last(response);
+        return closing(response);
     }
     if !request.body().is_end_stream() {
-        return last(plain(StatusCode::PAYLOAD_TOO_LARGE, "requests must not have a body\n".into()));
+        return closing(plain(StatusCode::PAYLOAD_TOO_LARGE, "requests must not have a body\n".into()));
     }
     match request.uri().path() {
         "/metrics" => metrics(request, page),
@@ -65,7 +65,7 @@ fn with(status: StatusCode, content_type: &'static str, body: Bytes) -> PageResp
 }
 
 /// Closes the connection after this response.
-fn last(mut response: PageResponse) -> PageResponse {
+fn closing(mut response: PageResponse) -> PageResponse {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
