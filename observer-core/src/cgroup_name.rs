@@ -1,60 +1,64 @@
-//! What a cgroup is called: the container or the systemd unit that it is for, told from its path as the container engines
-//! and systemd write it. Pure functions over strings; `kernel/cgroups.rs` reads.
+//! The display name of a cgroup: the container or systemd unit that it belongs to, derived from its path in the
+//! notations of the container engines and systemd. Pure functions over strings; `host/cgroups.rs` reads the file
+//! system.
 //!
-//! Outside of both, the path is the name: it begins with a slash, which no container and no unit does.
+//! A cgroup outside of both keeps its path as its name. The leading slash sets it apart, because no container id and no
+//! unit name has one.
 
-/// What a path tells.
-enum Found {
+/// A cgroup's name and where it comes from.
+enum Name {
     Path(String),
     Unit(String),
     Container(String),
 }
 
-/// Of a cgroup with this path, from the root; None for the root itself.
-pub fn of_path(path: &str) -> Option<String> {
-    found(path).map(Found::into_name)
+/// The name of the cgroup at this path from the root; None for the root itself.
+pub fn from_path(path: &str) -> Option<String> {
+    parse(path).map(Name::into_string)
 }
 
-/// Of the cgroups that a process is in, as /proc/PID/cgroup has them: a line a hierarchy (cgroup v1), the one of v2 with
-/// the number 0. Not every hierarchy has to tell: what tells the most is taken, by v2 and by systemd's own before others.
-pub fn of_process(cgroups: &str) -> Option<String> {
-    let mut lines: Vec<(&str, &str)> = cgroups.lines().filter_map(controllers_and_path).collect();
+/// The name of a process's cgroup from the text of /proc/PID/cgroup. It has a line for each hierarchy of cgroup v1 and
+/// one with the number 0 for v2. Not every hierarchy names the container or unit, so the most specific name wins, and
+/// at a tie that of v2 or systemd's own hierarchy.
+pub fn from_proc_cgroup(text: &str) -> Option<String> {
+    let mut lines: Vec<(&str, &str)> = text.lines().filter_map(controllers_and_path).collect();
     lines.sort_by_key(|(controllers, _)| matches!(*controllers, "" | "name=systemd"));
-    // Of several, the last.
-    lines.into_iter().filter_map(|(_, path)| found(path)).max_by_key(Found::tells).map(Found::into_name)
+    // `max_by_key` returns the last of several equal names.
+    lines.into_iter().filter_map(|(_, path)| parse(path)).max_by_key(Name::rank).map(Name::into_string)
 }
 
-/// The path in cgroup v2.
-pub fn unified(cgroups: &str) -> Option<&str> {
-    cgroups.lines().find_map(|line| line.strip_prefix("0::"))
+/// The path in cgroup v2 from the text of /proc/PID/cgroup.
+pub fn v2_path(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("0::"))
 }
 
-/// From `12:cpu,cpuacct:/path`; the path may have colons (cgroups(7)).
+/// Splits `12:cpu,cpuacct:/path`. The path may contain colons (cgroups(7)).
 fn controllers_and_path(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(':')?;
     rest.split_once(':')
 }
 
-/// The innermost container counts before any unit, the innermost unit that is no slice before any slice.
-fn found(path: &str) -> Option<Found> {
+/// The innermost container wins over any unit, and the innermost unit that is not a slice wins over any slice.
+fn parse(path: &str) -> Option<Name> {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    // A cgroup namespace shows what is above its own root as `..`.
+    // A cgroup namespace shows the levels above its own root as `..`.
     let parts = || path.split('/').filter(|part| !part.is_empty() && *part != "..");
     parts().next()?;
-    if let Some(id) = parts().rev().find_map(container) {
-        return Some(Found::Container(id.into()));
+    if let Some(id) = parts().rev().find_map(container_id) {
+        return Some(Name::Container(id.into()));
     }
-    let unit = parts().rev().find(|part| is_unit(part, &UNITS) && *part != INIT);
+    let unit = parts().rev().find(|part| is_unit(part, &PROCESS_UNITS) && *part != INIT);
     let unit = unit.or_else(|| parts().find(|part| *part == INIT));
     match unit.or_else(|| parts().rev().find(|part| is_unit(part, &[".slice"]))) {
-        // systemd puts one before a name that the kernel has taken, or that begins with a dot or with one.
-        Some(unit) => Some(Found::Unit(unit.strip_prefix('_').unwrap_or(unit).into())),
-        None => Some(Found::Path(parts().flat_map(|part| ["/", part]).collect())),
+        // systemd prefixes `_` to names that the kernel reserves or that begin with a dot or an underscore.
+        Some(unit) => Some(Name::Unit(unit.strip_prefix('_').unwrap_or(unit).into())),
+        None => Some(Name::Path(parts().flat_map(|part| ["/", part]).collect())),
     }
 }
 
-impl Found {
-    fn tells(&self) -> u8 {
+impl Name {
+    /// More specific names have a higher rank.
+    fn rank(&self) -> u8 {
         match self {
             Self::Path(_) => 0,
             Self::Unit(_) => 1,
@@ -62,15 +66,16 @@ impl Found {
         }
     }
 
-    fn into_name(self) -> String {
+    fn into_string(self) -> String {
         let (Self::Path(name) | Self::Unit(name) | Self::Container(name)) = self;
         name
     }
 }
 
-/// The id in `ID`, `docker-ID.scope`, `crio-ID`, or `SLICE:cri-containerd:ID`, as docker, containerd, cri-o and podman name
-/// cgroups; not in that of a monitor, which is none of the container's processes.
-fn container(part: &str) -> Option<&str> {
+/// The id in `ID`, `docker-ID.scope`, `crio-ID` or `SLICE:cri-containerd:ID`, the notations of Docker, containerd,
+/// CRI-O and Podman. The cgroup of a container's monitor (conmon) is excluded, because it holds none of the container's
+/// processes.
+fn container_id(part: &str) -> Option<&str> {
     const ID_DIGITS: usize = 64;
     let name = part.strip_suffix(".scope").unwrap_or(part);
     let at = name.len().checked_sub(ID_DIGITS)?;
@@ -79,11 +84,11 @@ fn container(part: &str) -> Option<&str> {
     (is_engine && id.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))).then_some(id)
 }
 
-/// The first process of the machine, and the manager itself in a user's manager, whose service is the better name.
+/// The scope of PID 1 and, under a user's service manager, of that manager. The manager's service is the better name.
 const INIT: &str = "init.scope";
 
-/// Units that have processes, slices left out.
-const UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
+/// Kinds of units that hold processes, without slices.
+const PROCESS_UNITS: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
 fn is_unit(part: &str, kinds: &[&str]) -> bool {
     kinds.iter().any(|kind| part.strip_suffix(kind).is_some_and(|name| !name.is_empty()))

@@ -1,4 +1,4 @@
-//! Bytes from the ring → [`Event`]. Nothing that the bytes hold can do worse than be refused.
+//! Decodes records of the ring buffer into [`Event`]s. Malformed input is rejected, never trusted.
 
 use std::{fmt, net::SocketAddr};
 
@@ -8,11 +8,11 @@ use crate::{
     TimeBase,
     model::{
         Activity, Application, CAUSES, Cause, CloseKind, Closer, Connection, ConnectionKey, ConnectionState, Event,
-        FAILURES, Failure, Protocol, RowKind, WHYS, Why, address, name,
+        FAILURES, Failure, Protocol, RowKind, WHYS, Why, ip_address, process_name,
     },
 };
 
-/// Why bytes are no event.
+/// Why a record cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Malformed {
     Length(usize),
@@ -30,31 +30,32 @@ impl fmt::Display for Malformed {
     }
 }
 
-pub fn decode(bytes: &[u8], clock: TimeBase) -> Result<Event, Malformed> {
+/// Decodes one record of the ring buffer.
+pub fn decode(bytes: &[u8], time_base: TimeBase) -> Result<Event, Malformed> {
     let record: wire::Connection =
         bytemuck::try_pod_read_unaligned(bytes).map_err(|_| Malformed::Length(bytes.len()))?;
     let kind = [RowKind::Open, RowKind::Exchange, RowKind::Close, RowKind::Failed]
         .into_iter()
         .find(|kind| *kind as u32 == record.row_kind)
         .ok_or(Malformed::Kind(record.row_kind))?;
-    Ok(event(kind, &record, clock))
+    Ok(event(kind, &record, time_base))
 }
 
-/// The event that a whole record stands for.
-pub fn event(kind: RowKind, record: &wire::Connection, clock: TimeBase) -> Event {
+/// Converts a complete record to an event of this kind.
+pub fn event(kind: RowKind, record: &wire::Connection, time_base: TimeBase) -> Event {
     Event {
         kind,
-        unix_ns: clock.unix_ns(record.row_ns),
+        unix_ns: time_base.unix_ns(record.row_ns),
         key: ConnectionKey { socket: record.socket, connect_ns: record.connect_ns },
         group: if record.flags & flag::OVERFLOW != 0 { wire::OVERFLOW } else { record.group },
         connection: connection(record),
     }
 }
 
-/// What a connection is doing, by its whole record.
-pub fn activity(record: &wire::Connection, clock: TimeBase) -> Activity {
+/// Determines a connection's current activity from its complete record.
+pub fn activity(record: &wire::Connection, time_base: TimeBase) -> Activity {
     let is_live = record.flags & flag::LIVE != 0;
-    let idle_since = || (record.last_receive_us > 0).then(|| clock.unix_ns(record.last_receive_us * 1000));
+    let idle_since = || (record.last_receive_us > 0).then(|| time_base.unix_ns(record.last_receive_us * 1000));
     let state = match () {
         () if record.phase == wire::Phase::Connecting as u8 => ConnectionState::Connecting,
         () if !is_live => ConnectionState::Closing,
@@ -68,35 +69,36 @@ fn connection(record: &wire::Connection) -> Connection {
     let since = |begin_us: u64| {
         (record.ended_ns > 0 && begin_us > 0).then(|| (record.ended_ns / 1000).saturating_sub(begin_us))
     };
-    let how = known(
+    let how = from_number(
         record.how,
         [CloseKind::Fin, CloseKind::Reset, CloseKind::Timeout],
         |value| value as u8,
         CloseKind::Unknown,
     );
-    let end_seen = how != CloseKind::Unknown;
+    let was_close_seen = how != CloseKind::Unknown;
     Connection {
         pid: (record.group.tgid > 0).then_some(record.group.tgid),
-        process: name(record.comm),
-        local: (record.local_port > 0).then(|| SocketAddr::new(address(record.local_addr), record.local_port)),
-        remote: SocketAddr::new(address(record.group.addr), record.group.port),
+        process: process_name(record.comm),
+        local: (record.local_port > 0).then(|| SocketAddr::new(ip_address(record.local_addr), record.local_port)),
+        remote: SocketAddr::new(ip_address(record.group.addr), record.group.port),
         pre_existing: record.flags & flag::PRE_EXISTING != 0,
         first_is_new: record.flags & flag::USED_BEFORE == 0,
-        why: (record.flags & flag::PRE_EXISTING == 0).then(|| known(record.why, WHYS, |why| why as u8, Why::First)),
+        why: (record.flags & flag::PRE_EXISTING == 0)
+            .then(|| from_number(record.why, WHYS, |why| why as u8, Why::First)),
         replaced_cause: cause(record.replaced_cause),
         idle_at_open: record.idle_at_open,
         idle_at_end: record.idle_at_end,
         busy_at_open: record.busy_at_open,
         cause: cause(record.cause),
         exchanges: record.exchanges,
-        sent_bytes: end_seen.then_some(record.sent_bytes),
-        received_bytes: end_seen.then_some(record.received_bytes),
-        unread_bytes: end_seen.then_some(record.unread_bytes),
+        sent_bytes: was_close_seen.then_some(record.sent_bytes),
+        received_bytes: was_close_seen.then_some(record.received_bytes),
+        unread_bytes: was_close_seen.then_some(record.unread_bytes),
         lifetime_us: since(record.established_ns / 1000),
         idle_us: since(record.last_receive_us),
-        closed_by: known(record.closed_by, [Closer::Local, Closer::Peer], |value| value as u8, Closer::Unknown),
+        closed_by: from_number(record.closed_by, [Closer::Local, Closer::Peer], |value| value as u8, Closer::Unknown),
         how,
-        protocol: known(
+        protocol: from_number(
             record.conversation.protocol,
             [Protocol::Plain, Protocol::Tls, Protocol::Http2],
             |value| value as u8,
@@ -105,18 +107,18 @@ fn connection(record: &wire::Connection) -> Connection {
         application: Application::of(record.conversation.application.into()),
         exact: record.flags & flag::INEXACT == 0,
         avoidable: (record.flags & flag::OVERFLOW == 0).then_some(record.flags & flag::AVOIDABLE != 0),
-        failure: known(record.failure, FAILURES, |value| value as u8, Failure::Other),
+        failure: from_number(record.failure, FAILURES, |value| value as u8, Failure::Other),
         errno: record.error,
     }
 }
 
-fn cause(raw: u8) -> Option<Cause> {
-    CAUSES.into_iter().find(|cause| *cause as u8 == raw)
+fn cause(number: u8) -> Option<Cause> {
+    CAUSES.into_iter().find(|cause| *cause as u8 == number)
 }
 
-/// The one of `values` that `raw` stands for, else `unknown`.
-fn known<T: Copy, const N: usize>(raw: u8, values: [T; N], number: fn(T) -> u8, unknown: T) -> T {
-    values.into_iter().find(|value| number(*value) == raw).unwrap_or(unknown)
+/// The one of `values` with this number, otherwise `unknown`.
+fn from_number<T: Copy, const N: usize>(number: u8, values: [T; N], number_of: fn(T) -> u8, unknown: T) -> T {
+    values.into_iter().find(|value| number_of(*value) == number).unwrap_or(unknown)
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_record_is_an_event() {
+    fn complete_record_decodes_to_an_event() {
         let mut record = record();
         (record.established_ns, record.ended_ns, record.last_receive_us) = (5_000_000, 9_000_000, 8_500);
         let event = decode(bytemuck::bytes_of(&record), TimeBase::new(0)).unwrap();
@@ -148,35 +150,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spoken_is_known_by_its_number_and_a_new_number_is_unknown() {
-        let spoken = |application| {
+    fn unassigned_application_number_decodes_as_unknown() {
+        let decoded = |application| {
             let mut record = record();
             record.conversation.application = application;
             event(RowKind::Close, &record, TimeBase::new(0)).connection.application
         };
-        assert_eq!(spoken(Application::Redis as u8), Application::Redis);
-        assert_eq!([0, 254, 255].map(spoken), [Application::Unknown; 3]);
+        assert_eq!(decoded(Application::Redis as u8), Application::Redis);
+        assert_eq!([0, 254, 255].map(decoded), [Application::Unknown; 3]);
     }
 
     #[test]
-    fn hostile_bytes_are_refused_or_harmless() {
-        let clock = TimeBase::new(0);
-        assert_eq!(decode(&[], clock), Err(Malformed::Length(0)));
-        assert_eq!(decode(&[0], clock), Err(Malformed::Length(1)));
+    fn malformed_records_are_rejected_and_unknown_values_are_harmless() {
+        let time_base = TimeBase::new(0);
+        assert_eq!(decode(&[], time_base), Err(Malformed::Length(0)));
+        assert_eq!(decode(&[0], time_base), Err(Malformed::Length(1)));
         let good = record();
         let good = bytemuck::bytes_of(&good);
-        assert_eq!(decode(&good[1..], clock), Err(Malformed::Length(good.len() - 1)));
-        assert_eq!(decode(&[good, &[0]].concat(), clock), Err(Malformed::Length(good.len() + 1)));
-        assert_eq!(decode(&vec![0; good.len()], clock), Err(Malformed::Kind(0)));
+        assert_eq!(decode(&good[1..], time_base), Err(Malformed::Length(good.len() - 1)));
+        assert_eq!(decode(&[good, &[0]].concat(), time_base), Err(Malformed::Length(good.len() + 1)));
+        assert_eq!(decode(&vec![0; good.len()], time_base), Err(Malformed::Kind(0)));
         let mut bytes = vec![0xff; good.len()];
-        assert_eq!(decode(&bytes, clock), Err(Malformed::Kind(u32::MAX)));
+        assert_eq!(decode(&bytes, time_base), Err(Malformed::Kind(u32::MAX)));
         bytes[..4].copy_from_slice(&(RowKind::Open as u32).to_ne_bytes());
-        let event = decode(&bytes, clock);
+        let event = decode(&bytes, time_base);
         assert!(event.is_ok_and(|event| event.connection.how == CloseKind::Unknown));
     }
 
     #[test]
-    fn a_name_that_is_no_text_stays_readable() {
+    fn process_name_that_is_not_utf_8_stays_readable() {
         let mut record = record();
         record.comm = [0xff; 16];
         assert_eq!(event(RowKind::Open, &record, TimeBase::new(0)).connection.process.unwrap().chars().count(), 16);

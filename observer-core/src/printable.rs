@@ -1,5 +1,6 @@
-//! Text from outside must not reach a terminal as control sequences.
+//! Untrusted text must not reach a terminal as control sequences.
 
+/// Escapes control characters.
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -17,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_from_outside_cannot_drive_the_terminal() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
         assert_eq!(printable("nginx é"), "nginx é");
     }

@@ -1,4 +1,4 @@
-//! Recordings: what the tracker of a watch was fed, in a file, from which another tracker can be fed the same.
+//! Recordings: a file of the tracker's input during a watch, from which a replay feeds another tracker.
 
 mod format;
 mod read;

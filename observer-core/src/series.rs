@@ -1,14 +1,17 @@
-//! Time series of a watch, for metrics: pure like the tracker, fed the same samples.
+//! The time series of a watch for Prometheus. Like the tracker it is pure, and it receives the same samples.
 //!
-//! The tracker folds groups and shows what is; a series may never go down, or a reader takes it for a restart. So this
-//! adds up how much each group's counters grew from sample to sample, whatever becomes of the group. There is room for
-//! so many label sets, the first that come; what has none is counted in one of its own. A set that is over leaves and is
-//! added to nothing: `rate()` would see its counts a second time. When it comes again it begins at 0, as after a restart.
-//! It is over when a sample has nothing of it: one that leaves and comes in the same sample would only go down.
+//! The tracker's snapshot cannot serve as the source: it folds ended groups together, while a counter must never
+//! decrease, or Prometheus takes it for a restart. Therefore [`Series`] adds each group's increases from sample to
+//! sample to the counters of its label set, and these outlive the group.
+//!
+//! The number of label sets is bounded. They are admitted first come, first served, and later ones share one overflow
+//! set. A label set expires when it has been inactive for a configured time. Its counts are not moved to another set,
+//! because `rate()` would count them twice. If it returns, it starts at 0, as after a restart. A set that returns in
+//! the very sample in which it would expire stays, because to a scraper its counters would only decrease.
 
+mod counters;
 mod label;
 mod scrape;
-mod tally;
 
 use std::{
     cmp::Reverse,
@@ -16,132 +19,135 @@ use std::{
     time::Duration,
 };
 
+pub use counters::Counters;
 pub use label::{Label, LabelSet};
-pub use scrape::{Lost, Scrape, Set};
-pub use tally::Tally;
+pub use scrape::{Losses, Scrape, Values};
 
 use crate::model::{GroupKey, ProgramSample, Sample, SocketState, TIME_WAIT};
-use tally::open;
+use counters::open_connections;
 
-/// Label sets without room that are told apart, to say how many there are; past it they are not counted, only their counts.
-const MOST_WITHOUT_ROOM: usize = 10_000;
+/// Overflowed label sets that are remembered in order to report their number. Beyond this, they are counted in the
+/// overflow set as before but no longer included in that number.
+const MAX_OVERFLOWED: usize = 10_000;
 
-/// What is kept apart, and for how long.
+/// Which label sets exist, and for how long.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct SeriesConfig {
     pub labels: Vec<Label>,
-    /// Label sets, without the one of those that have no room.
-    pub most_sets: usize,
-    /// How long a label set stays that has nothing to show.
+    /// Maximum number of label sets, not counting the overflow set.
+    pub max_label_sets: usize,
+    /// How long an inactive label set is kept.
     pub expiry: Duration,
 }
 
 pub struct Series {
-    bounds: Bounds,
-    /// What has been counted of each of the kernel's groups; as many as these.
-    groups: HashMap<GroupKey, Tally>,
-    sets: BTreeMap<LabelSet, Kept>,
-    overflow: Option<Set>,
-    /// Label sets that are counted in `overflow`, and when they last were.
-    without_room: HashMap<LabelSet, i64>,
-    host: Tally,
+    config: SeriesConfig,
+    /// What has been counted of each of the kernel's current groups.
+    groups: HashMap<GroupKey, Counters>,
+    sets: BTreeMap<LabelSet, Entry>,
+    overflow: Option<Values>,
+    /// Label sets counted in `overflow`, and when each last was.
+    overflowed: HashMap<LabelSet, i64>,
+    host: Counters,
     time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
 }
 
-struct Kept {
-    set: Set,
-    /// When it last counted something, or had an open connection.
-    seen_unix_ns: i64,
+struct Entry {
+    values: Values,
+    /// When a counter last increased or a connection was open.
+    last_active_unix_ns: i64,
 }
 
 impl Series {
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(config: SeriesConfig) -> Self {
         Self {
-            bounds,
+            config,
             groups: HashMap::new(),
             sets: BTreeMap::new(),
             overflow: None,
-            without_room: HashMap::new(),
-            host: Tally::default(),
+            overflowed: HashMap::new(),
+            host: Counters::default(),
             time_wait: None,
         }
     }
 
+    /// Adds a sample's increases to the counters, and sets the gauges.
     pub fn sample(&mut self, unix_ns: i64, sample: &Sample) {
-        // Gauges begin anew at each sample.
-        self.sets.values_mut().map(|kept| &mut kept.set).chain(&mut self.overflow).for_each(|set| set.open = 0);
+        self.sets.values_mut().map(|entry| &mut entry.values).chain(&mut self.overflow).for_each(|set| set.open = 0);
         for group in &sample.groups {
-            let growth = self.groups.entry(group.key).or_default().grow_to(&Tally::settled(&group.counters));
+            let increase = self.groups.entry(group.key).or_default().increase_to(&Counters::settled(&group.counters));
             if group.ended {
                 self.groups.remove(&group.key);
             }
-            let open = if group.ended { 0 } else { open(&group.counters) };
-            self.host.add(&growth);
-            if open == 0 && growth == Tally::default() {
+            let open = if group.ended { 0 } else { open_connections(&group.counters) };
+            self.host.add(&increase);
+            if open == 0 && increase == Counters::default() {
                 continue;
             }
-            let set = self.set(LabelSet::of_group(group, &self.bounds.labels), unix_ns);
-            set.tally.add(&growth);
-            set.open += open;
+            let values = self.values_mut(LabelSet::from_group(group, &self.config.labels), unix_ns);
+            values.counters.add(&increase);
+            values.open += open;
         }
         self.expire(unix_ns);
         if let Some(listing) = &sample.listing {
-            self.time_wait = Some(self.waiting(&listing.states));
+            self.time_wait = Some(self.time_wait_sockets(&listing.states));
         }
     }
 
-    /// Where these labels are counted, from now on.
-    fn set(&mut self, labels: Option<LabelSet>, unix_ns: i64) -> &mut Set {
+    /// The values of this label set, marked as active now; those of the overflow set if no more label sets are
+    /// admitted.
+    fn values_mut(&mut self, labels: Option<LabelSet>, unix_ns: i64) -> &mut Values {
         match labels {
-            Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.bounds.most_sets => {
-                self.without_room.remove(&labels);
-                let kept = self.sets.entry(labels).or_insert(Kept { set: Set::default(), seen_unix_ns: unix_ns });
-                kept.seen_unix_ns = unix_ns;
-                &mut kept.set
+            Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.config.max_label_sets => {
+                self.overflowed.remove(&labels);
+                let new = Entry { values: Values::default(), last_active_unix_ns: unix_ns };
+                let entry = self.sets.entry(labels).or_insert(new);
+                entry.last_active_unix_ns = unix_ns;
+                &mut entry.values
             }
             other => {
-                let is_told_apart = |labels: &LabelSet| {
-                    self.without_room.len() < MOST_WITHOUT_ROOM || self.without_room.contains_key(labels)
-                };
-                if let Some(labels) = other.filter(is_told_apart) {
-                    self.without_room.insert(labels, unix_ns);
+                let is_remembered =
+                    |labels: &LabelSet| self.overflowed.len() < MAX_OVERFLOWED || self.overflowed.contains_key(labels);
+                if let Some(labels) = other.filter(is_remembered) {
+                    self.overflowed.insert(labels, unix_ns);
                 }
                 self.overflow.get_or_insert_default()
             }
         }
     }
 
-    /// What was not seen for so long leaves.
+    /// Removes label sets that have been inactive for the expiry time.
     fn expire(&mut self, unix_ns: i64) {
-        let expiry_ns = i64::try_from(self.bounds.expiry.as_nanos()).unwrap_or(i64::MAX);
-        let stays = |seen_unix_ns: i64| unix_ns.saturating_sub(seen_unix_ns) < expiry_ns;
-        self.sets.retain(|_, kept| stays(kept.seen_unix_ns));
-        self.without_room.retain(|_, seen_unix_ns| stays(*seen_unix_ns));
+        let expiry_ns = i64::try_from(self.config.expiry.as_nanos()).unwrap_or(i64::MAX);
+        let is_current = |last_active_unix_ns: i64| unix_ns.saturating_sub(last_active_unix_ns) < expiry_ns;
+        self.sets.retain(|_, entry| is_current(entry.last_active_unix_ns));
+        self.overflowed.retain(|_, last_active_unix_ns| is_current(*last_active_unix_ns));
     }
 
-    /// Sockets in TIME_WAIT by destination: those that have the most, and the others together.
-    fn waiting(&self, states: &[SocketState]) -> Vec<(Option<LabelSet>, u64)> {
+    /// Sockets in TIME_WAIT by destination. If there are too many destinations, those with the most sockets are kept
+    /// and the others added up.
+    fn time_wait_sockets(&self, states: &[SocketState]) -> Vec<(Option<LabelSet>, u64)> {
         let mut sockets: BTreeMap<LabelSet, u64> = BTreeMap::new();
         for state in states.iter().filter(|state| state.state == TIME_WAIT) {
-            *sockets.entry(LabelSet::of_state(state, &self.bounds.labels)).or_default() += state.sockets;
+            *sockets.entry(LabelSet::from_socket_state(state, &self.config.labels)).or_default() += state.sockets;
         }
         let mut sockets: Vec<(Option<LabelSet>, u64)> = sockets.into_iter().map(|(set, n)| (Some(set), n)).collect();
-        if sockets.len() > self.bounds.most_sets {
+        if sockets.len() > self.config.max_label_sets {
             sockets.sort_by_key(|(_, n)| Reverse(*n));
-            let rest: u64 = sockets.drain(self.bounds.most_sets..).map(|(_, n)| n).sum();
+            let rest: u64 = sockets.drain(self.config.max_label_sets..).map(|(_, n)| n).sum();
             sockets.push((None, rest));
         }
         sockets
     }
 
-    pub fn scrape(&self, lost: Lost, programs: Vec<ProgramSample>) -> Scrape {
-        let sets = self.sets.iter().map(|(labels, kept)| (Some(labels.clone()), kept.set));
+    pub fn scrape(&self, losses: Losses, programs: Vec<ProgramSample>) -> Scrape {
+        let sets = self.sets.iter().map(|(labels, entry)| (Some(labels.clone()), entry.values));
         Scrape {
-            sets: sets.chain(self.overflow.map(|set| (None, set))).collect(),
+            sets: sets.chain(self.overflow.map(|values| (None, values))).collect(),
             host: self.host,
             time_wait: self.time_wait.clone(),
-            overflowed: self.without_room.len() as u64,
-            lost,
+            overflowed: self.overflowed.len() as u64,
+            losses,
             programs,
         }
     }

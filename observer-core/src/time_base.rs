@@ -1,6 +1,7 @@
-//! The kernel side tells time by `CLOCK_MONOTONIC`, people and JSON by UTC.
+//! Converts `CLOCK_MONOTONIC`, which the kernel side uses, to UTC, which JSON and people use.
 
-/// The step from one to the other, taken once so that the distance between two times stays true.
+/// The offset between the two clocks. It is measured once, because a second measurement would change the interval
+/// between two converted times.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeBase {
     unix_minus_monotonic_ns: i64,
@@ -12,7 +13,7 @@ impl TimeBase {
         Self { unix_minus_monotonic_ns }
     }
 
-    /// Nanoseconds since 1970 (UTC) of a time of the kernel side.
+    /// Converts a kernel-side time to nanoseconds since 1970 (UTC).
     pub const fn unix_ns(self, monotonic_ns: u64) -> i64 {
         monotonic_ns.cast_signed() + self.unix_minus_monotonic_ns
     }

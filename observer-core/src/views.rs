@@ -1,7 +1,10 @@
 //! Views: each reads a row or a snapshot, and nothing behind it.
 
+mod advice;
+pub(crate) mod evidence;
 mod json;
 mod lines;
+mod notice;
 mod prometheus;
 mod tui;
 mod words;
@@ -9,12 +12,13 @@ pub mod wrap;
 
 pub use json::JsonView;
 pub use lines::{LinesView, watch_is_over};
+pub use notice::diagnosis_notice;
 pub use prometheus::{Format, encode};
 pub use tui::{ActivityQuery, Outcome, Theme, Tui};
 
 use crate::{
     model::{About, Failure},
-    tracker::{Finding, Row, Snapshot},
+    tracker::{Row, Snapshot},
 };
 
 /// A way of showing a watch. Each method gives whole lines, or nothing; rows, of which there are the most, are written to
@@ -38,23 +42,5 @@ fn failure_name(failure: Failure, errno: u32) -> String {
         Failure::Abandoned => "abandoned".into(),
         Failure::Other if errno == u32::MAX => "unknown".into(),
         Failure::Other => format!("errno {errno}"),
-    }
-}
-
-/// The name of a finding, for a person and for JSON alike.
-fn finding_name(finding: Finding) -> &'static str {
-    match finding {
-        Finding::ResponseNotRead => "response-not-read",
-        Finding::ClosedAfterResponse => "closed-after-response",
-        Finding::PoolTooSmall => "pool-too-small",
-        Finding::ClientPerRequest => "client-per-request",
-        Finding::ProcessPerRequest => "process-per-request",
-        Finding::ServerClosesEach => "server-closes-each",
-        Finding::ServerIdleTimeout => "server-idle-timeout",
-        Finding::ClientIdleTimeout => "client-idle-timeout",
-        Finding::StaleConnection => "stale-connection",
-        Finding::RequestCap => "request-cap",
-        Finding::MaxLifetime => "max-lifetime",
-        Finding::PortExhaustion => "port-exhaustion",
     }
 }

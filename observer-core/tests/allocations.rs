@@ -1,4 +1,4 @@
-//! How often memory is asked for while a watch goes on: for a row never, from the ring to standard output.
+//! In the steady state, a row takes no allocation on its way from the ring buffer to standard output.
 
 use allocation_counter::measure;
 
@@ -13,18 +13,18 @@ use observer_core::{
 mod steady;
 
 #[test]
-fn a_row_in_the_steady_state() {
+fn rows_do_not_allocate_in_the_steady_state() {
     let (records, base) = (steady::records(10), TimeBase::new(0));
     let mut tracker = Tracker::new(0, 1_000);
-    let mut waiting = Vec::new();
-    let mut take = || {
-        waiting.clear();
+    let mut buffer = Vec::new();
+    let mut process_all = || {
+        buffer.clear();
         for record in &records {
-            JsonView.row(&tracker.apply(decode(record, base).expect("the record is whole")), &mut waiting);
+            JsonView.row(&tracker.apply(decode(record, base).expect("the record is well-formed")), &mut buffer);
         }
     };
-    // Until every map and every list has the room that it needs. All rows are of one second.
-    (0..100).for_each(|_| take());
-    let taken = measure(take);
-    assert_eq!(taken.count_total, 0, "{taken:?} for {} rows", records.len());
+    // Warm up until every map and list has its final capacity. All rows fall into the same second.
+    (0..100).for_each(|_| process_all());
+    let allocations = measure(process_all);
+    assert_eq!(allocations.count_total, 0, "{allocations:?} for {} rows", records.len());
 }

@@ -20,7 +20,7 @@ use tokio::{sync::watch, task::LocalSet};
 use crate::{cli, host::event_loop::event_loop};
 use observer_core::{
     model::{About, ProgramSample, Sample},
-    series::{Bounds, Lost, Series},
+    series::{Losses, Series, SeriesConfig},
 };
 use page::Page;
 
@@ -28,7 +28,7 @@ use page::Page;
 pub(crate) struct Endpoint {
     listener: TcpListener,
     address: SocketAddr,
-    bounds: Bounds,
+    config: SeriesConfig,
 }
 
 impl Endpoint {
@@ -39,18 +39,18 @@ impl Endpoint {
             .with_context(|| format!("cannot serve metrics at {address}; use another --metrics [HOST:]PORT"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let bounds = Bounds {
+        let config = SeriesConfig {
             labels: options.labels.iter().copied().map(Into::into).collect(),
-            most_sets: options.series as usize,
+            max_label_sets: options.series as usize,
             expiry: options.expiry,
         };
-        Ok(Some(Self { listener, address, bounds }))
+        Ok(Some(Self { listener, address, config }))
     }
 
     /// Starts serving in a thread. Must be called after the privileges are dropped, because the thread inherits them.
     pub(crate) fn serve(self, about: &About) -> anyhow::Result<Exporter> {
-        let Self { listener, address, bounds } = self;
-        let exporter = Exporter::new(about, bounds, address);
+        let Self { listener, address, config } = self;
+        let exporter = Exporter::new(about, config, address);
         let pages = exporter.pages.subscribe();
         let runtime = event_loop()?;
         let serve = move || {
@@ -87,10 +87,10 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    fn new(about: &About, bounds: Bounds, address: SocketAddr) -> Self {
+    fn new(about: &About, config: SeriesConfig, address: SocketAddr) -> Self {
         let about = Arc::new(about.clone());
-        let series = Series::new(bounds);
-        let first = Page::new(Arc::clone(&about), series.scrape(Lost::default(), Vec::new()));
+        let series = Series::new(config);
+        let first = Page::new(Arc::clone(&about), series.scrape(Losses::default(), Vec::new()));
         Self { about, series, pages: watch::Sender::new(Arc::new(first)), address }
     }
 
@@ -98,9 +98,9 @@ impl Exporter {
         format!("http://{}/metrics", self.address)
     }
 
-    pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample, lost: Lost, programs: Vec<ProgramSample>) {
+    pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample, losses: Losses, programs: Vec<ProgramSample>) {
         self.series.sample(unix_ns, sample);
-        let page = Page::new(Arc::clone(&self.about), self.series.scrape(lost, programs));
+        let page = Page::new(Arc::clone(&self.about), self.series.scrape(losses, programs));
         self.pages.send_replace(Arc::new(page));
     }
 }

@@ -11,8 +11,9 @@ use anyhow::Context as _;
 use observer_core::{
     decode,
     model::{About, RowKind, Sample},
-    series::Lost,
+    series::Losses,
     tracker::{Notice, Snapshot, Tracker},
+    views::diagnosis_notice,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -77,7 +78,7 @@ impl Session {
         let about = About {
             pre_existing: first.groups.iter().map(|group| group.counters.pre_existing).sum(),
             hooks: kernel.hooks.names().into_iter().map(Into::into).collect(),
-            not_taken: kernel.remarks.clone(),
+            hooks_not_taken: kernel.remarks.clone(),
             kernel: kernel::release(),
             started_unix_ns,
             ..about
@@ -89,7 +90,7 @@ impl Session {
         let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
         let mut notices = Vec::new();
         if let Some(exporter) = &mut exporter {
-            exporter.sample(started_unix_ns, &first, lost(&first, 0, 0), kernel.programs.clone());
+            exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
             let message = format!("metrics are served at {}", exporter.url());
             log::info!("{message}");
             notices.push(Notice { kind: "metrics", message });
@@ -179,7 +180,12 @@ impl Session {
         sample.loss.rows += output_rows + recording_rows;
         let mut notices = Vec::new();
         if let Some(exporter) = &mut self.exporter {
-            exporter.sample(unix_ns, &sample, lost(&sample, output_rows, recording_rows), self.kernel.programs.clone());
+            exporter.sample(
+                unix_ns,
+                &sample,
+                losses(&sample, output_rows, recording_rows),
+                self.kernel.programs.clone(),
+            );
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.sample(unix_ns, &sample);
@@ -193,7 +199,10 @@ impl Session {
     /// The tracker's state as of the last sample. Reports diagnoses that have become certain.
     fn snapshot(&mut self, screen: Option<&mut Screen>, unix_ns: i64) -> Snapshot {
         let snapshot = self.tracker.snapshot(unix_ns);
-        notify(screen, unix_ns, &self.tracker.news(&snapshot));
+        let new = self.tracker.new_certainties(&snapshot);
+        let notices: Vec<_> =
+            new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)).collect();
+        notify(screen, unix_ns, &notices);
         snapshot
     }
 
@@ -239,8 +248,8 @@ impl Session {
 }
 
 /// Everything that was lost, by where, for the metrics.
-fn lost(sample: &Sample, output_rows: u64, recording_rows: u64) -> Lost {
-    Lost { sampled: sample.loss, output_rows, recording_rows }
+fn losses(sample: &Sample, output_rows: u64, recording_rows: u64) -> Losses {
+    Losses { sampled: sample.loss, output_rows, recording_rows }
 }
 
 /// Shows notices on the screen. Without a screen, or after it is gone, only failures of the recording go to stderr.

@@ -20,6 +20,10 @@ use std::{
     process::Command,
 };
 
+use observer_core::{
+    diagnosis::Finding,
+    model::{CAUSES, WHYS, cause_name, why_name},
+};
 use serde_json::{Map, Value};
 
 const EXPECTED: &str = ".expected.json";
@@ -145,14 +149,6 @@ fn recordings_and_expectations_come_in_pairs() {
     assert_eq!(names(".jsonl"), names(EXPECTED));
 }
 
-/// The string literals in a function of the program.
-fn names_in(function: &str, file: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source file");
-    let (_, body) = text.split_once(&format!("fn {function}(")).expect("the function exists");
-    let (body, _) = body.split_once("\n}\n").expect("the end of the function");
-    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
 /// Whoever adds a finding, cause or reason has to add a scenario.
 #[test]
 fn every_finding_cause_and_reason_has_a_scenario() {
@@ -166,11 +162,10 @@ fn every_finding_cause_and_reason_has_a_scenario() {
             findings.extend(diagnoses.iter().filter_map(|of| of["cause"].as_str()).map(str::to_owned));
         }
     }
-    // Summaries do not name the cause of a connection whose close was not seen.
-    causes.insert("unknown".into());
-    assert_eq!(findings, names_in("finding_name", "src/view.rs"));
-    assert_eq!(causes, names_in("cause_name", "src/event.rs"));
-    assert_eq!(reasons, names_in("why_name", "src/event.rs"));
+    let owned = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(findings, owned(&Finding::ALL.map(Finding::name)));
+    assert_eq!(causes, owned(&CAUSES.map(cause_name)));
+    assert_eq!(reasons, owned(&WHYS.map(why_name)));
 }
 
 /// Tests the comparison itself, on which all scenarios depend.

@@ -1,11 +1,12 @@
-//! `cargo xtask bench`: the tool beside what people would look with instead, on the same work in the same run, against
-//! the budgets. It prints what it finds, and writes docs/BENCHMARKS.md.
+//! `cargo xtask bench`: measures the tool next to the alternatives, on the same work in the same run, and against the
+//! budgets. Prints the results and writes docs/BENCHMARKS.md.
 
 mod bpf;
 mod contestant;
 mod cost;
 mod exactness;
 mod handlers;
+pub(crate) mod hold;
 mod holders;
 mod load;
 mod micro;
@@ -14,6 +15,7 @@ mod report;
 mod rounds;
 mod scale;
 mod server;
+pub(crate) mod spread;
 mod startup;
 mod throughput;
 mod time_wait;
@@ -24,45 +26,45 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::packages;
-use crate::workspace::{Workspace, release};
+use crate::support::packages;
+use crate::support::workspace::{Workspace, release};
 use report::Section;
 
-/// Measure the tool beside its peers, against the budgets, and write docs/BENCHMARKS.md
+/// Measure the cost of the tool next to its alternatives, and write docs/BENCHMARKS.md
 ///
-/// Takes about 40 minutes on a machine that does nothing else, and needs root. As root it first installs the
-/// Debian packages that it needs. Parts that are not measured keep what was measured last.
+/// Takes about 40 minutes, on a machine that does nothing else. Needs root, and first lists and installs the Debian
+/// packages that it lacks. In the document, parts that were not measured keep their last results.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only these parts
+    /// Measure only these parts
     parts: Vec<Part>,
 
-    /// A try of a minute or two, whose numbers are worth nothing; writes no document
+    /// Try every part in a minute or two; the numbers mean nothing and are not written
     #[arg(long)]
     quick: bool,
 
-    /// How often each is measured
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Measure each contestant this many times
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// What is left of a load's rate
+    /// Share of a load's rate that remains under a watch
     Throughput,
-    /// CPU, in the kernel and in user space
+    /// CPU time, in the kernel and in user space
     Cost,
-    /// One send, one receive
+    /// Cost of one send and of one receive
     Handlers,
-    /// Counted ÷ true
+    /// Counted divided by true connections and exchanges
     Exactness,
-    /// Time to attach, size
+    /// Time to attach, and size of the binary
     Startup,
-    /// Growing numbers of connections and groups
+    /// Cost with growing numbers of connections and groups
     Scale,
-    /// One row, one sample, one frame
+    /// Cost of one row, one sample and one frame in user space
     Micro,
-    /// Beside what this kernel may not load, in a virtual machine
+    /// Comparison with tcpconnect, tcptracer and tcptop, in a virtual machine
     Peers,
 }
 
@@ -118,7 +120,7 @@ impl Part {
     }
 }
 
-/// How much is measured.
+/// How much to measure.
 #[derive(Clone, Copy, Debug)]
 struct Scope {
     is_quick: bool,
@@ -126,8 +128,8 @@ struct Scope {
 }
 
 impl Scope {
-    fn of(self, whole: u32, quick: u32) -> u32 {
-        if self.is_quick { quick } else { whole }
+    fn of(self, full: u32, quick: u32) -> u32 {
+        if self.is_quick { quick } else { full }
     }
 }
 
@@ -139,19 +141,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for part in parts {
         println!("==> {}", part.title());
         let section = part.measure(&tool, scope)?;
-        println!("\n{}", section.said());
+        println!("\n{}", section.to_text());
         if !scope.is_quick {
-            section.keep(&workspace, part)?;
+            section.save(&workspace, part)?;
             println!("wrote {}", report::write(&workspace)?.display());
         }
     }
     if scope.is_quick {
-        println!("a quick try: these numbers are worth nothing, and were not written down");
+        println!("a quick try: these numbers mean nothing and were not written");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Installs what is needed, and builds the tool: where it is.
+/// Installs the packages and builds the tool. Returns its path.
 fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     let tool = release(workspace)?;
     let missing = packages::missing(packages::FOR_BENCH)?;

@@ -1,9 +1,9 @@
 //! `cargo xtask ebpf`: builds the BPF objects, one per architecture, and writes them to observer/bpf with a record of
-//! what they were built from and with.
+//! their sources and tools.
 //!
-//! The objects are committed, so that stable Rust alone builds the program. What keeps them honest is `--check`: with
-//! the tools named in the record it builds them again and compares every byte; other tools make other bytes, so with
-//! those it compares the sources' digest and runs the tests on the objects that it built.
+//! The objects are committed, so that stable Rust alone builds the program. `--check` verifies them. With the tools
+//! named in the record, it rebuilds the objects and compares every byte. Other tools produce other bytes; with those,
+//! it compares the digest of the sources and runs the tests on the rebuilt objects.
 
 mod linker;
 mod object;
@@ -18,25 +18,26 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace::{Workspace, run as run_command};
+use crate::support::cargo_test;
+use crate::support::workspace::{Workspace, run as run_command};
 use record::{Record, Versions};
 use toolchain::Toolchain;
 
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
 
-/// Where the observer's build looks for BPF objects other than the committed ones.
+/// Folder from which the observer's build script takes BPF objects instead of the committed ones.
 const OBJECTS_FOLDER: &str = "TCP_REUSE_WATCH_BPF_DIR";
 
-/// What to do about any difference.
+/// The fix for any difference.
 const REMEDY: &str = "run `cargo xtask ebpf` and commit observer/bpf";
 
-/// Build the BPF objects in observer/bpf, or check that they are what the sources give
+/// Build the BPF objects in observer/bpf, or check that they match their sources
 ///
-/// Uses Debian's Rust for BPF (rustc-web, libstd-rust-web-dev-bpf, llvm-22-dev: installed if this runs as root), else
-/// rustup's nightly with rust-src. Installs bpf-linker into the target folder: about a minute, the first time.
+/// Uses Debian's Rust for BPF (rustc-web, libstd-rust-web-dev-bpf and llvm-22-dev, which it installs as root), or else
+/// rustup's nightly with rust-src. The first run also builds bpf-linker in the target folder, which takes a minute.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Change nothing: build the objects elsewhere, and fail if the committed ones differ
+    /// Change nothing; rebuild the objects elsewhere and fail if the committed ones differ
     #[arg(long)]
     check: bool,
 }
@@ -61,7 +62,7 @@ fn update(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the committed objects are what the sources give.
+/// Fails unless the committed objects match the sources.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let committed = workspace.bpf();
     let record = Record::read(&committed).context(REMEDY)?;
@@ -69,21 +70,26 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         bail!("the BPF programs' sources or dependencies have changed since the objects were built: {REMEDY}");
     }
     if record.objects != digests(&committed).context(REMEDY)? {
-        bail!("the objects in observer/bpf are not those that its BUILD file describes: {REMEDY}");
+        bail!("the objects in observer/bpf differ from those in its BUILD file: {REMEDY}");
     }
     let rebuilt = workspace.target.join("bpf/check");
     let versions = build(workspace, &rebuilt)?;
     if versions == record.versions {
         compare(&committed, &rebuilt)?;
-        println!("rebuilt with the same tools: the objects in observer/bpf are identical, byte for byte");
+        println!("rebuilt with the same tools: the objects in observer/bpf are identical byte for byte");
         return Ok(());
     }
-    println!("the tools differ from those that built the objects in observer/bpf, so their bytes were not compared:");
+    println!("other tools built the objects in observer/bpf, so the bytes were not compared");
     print!("committed, built with:\n{}rebuilt with:\n{versions}", record.versions);
-    println!("the sources' digest agrees; running the tests on the rebuilt objects");
+    println!("the digest of the sources matches; running the tests on the rebuilt objects");
     test(workspace, &rebuilt)?;
-    println!("other tools: the sources' digest agrees, and the tests pass on the rebuilt objects");
+    println!("other tools: the digest of the sources matches, and the tests pass on the rebuilt objects");
     Ok(())
+}
+
+/// Whether the committed objects were built from the present sources, by digest.
+pub(crate) fn is_up_to_date(workspace: &Workspace) -> Result<bool> {
+    Ok(Record::read(&workspace.bpf())?.sources == sources::digest(&workspace.root)?)
 }
 
 /// Builds the objects into a folder.
@@ -96,32 +102,45 @@ fn build(workspace: &Workspace, folder: &Path) -> Result<Versions> {
     for architecture in ARCHITECTURES {
         object::build(workspace, &toolchain, &linker, architecture, &folder.join(file_name(architecture)))?;
     }
-    toolchain.versions()
+    versions(&toolchain)
+}
+
+/// The tools that decide an object's bytes.
+fn versions(toolchain: &Toolchain) -> Result<Versions> {
+    Ok(Versions {
+        toolchain: toolchain.origin.clone(),
+        rustc: toolchain.rustc.name.clone(),
+        host: toolchain.rustc.host.clone(),
+        llvm: toolchain.llvm_version()?,
+        linker: linker::VERSION.to_owned(),
+    })
 }
 
 fn compare(committed: &Path, rebuilt: &Path) -> Result<()> {
     for file in ARCHITECTURES.map(file_name) {
         if read(&committed.join(&file))? != read(&rebuilt.join(&file))? {
-            bail!("observer/bpf/{file} differs from what the sources give: {REMEDY}");
+            bail!("observer/bpf/{file} differs from the rebuilt object: {REMEDY}");
         }
     }
     Ok(())
 }
 
-/// Runs the tests on a program that embeds the objects of a folder.
+/// Runs all tests with a program that embeds the objects of this folder.
 fn test(workspace: &Workspace, objects: &Path) -> Result<()> {
-    // The end-to-end tests run the release build.
+    // The load test of the dashboard runs the release build.
     run_command(
         workspace
             .cargo()
             .args(["build", "--release", "--locked", "--package", "tcp-reuse-watch"])
             .env(OBJECTS_FOLDER, objects),
     )?;
-    run_command(workspace.cargo().args(["test", "--workspace", "--locked"]).env(OBJECTS_FOLDER, objects))
-        .context("with rebuilt BPF objects")
+    for mut tests in [cargo_test::unprivileged(workspace), cargo_test::privileged(workspace)] {
+        run_command(tests.env(OBJECTS_FOLDER, objects)).context("with rebuilt BPF objects")?;
+    }
+    Ok(())
 }
 
-/// Each architecture's object's digest.
+/// Architecture and digest of each object.
 fn digests(folder: &Path) -> Result<Vec<(String, String)>> {
     ARCHITECTURES
         .iter()

@@ -1,4 +1,4 @@
-//! `cargo xtask screenshot`: the picture of the dashboard in the README, drawn from a real watch of real programs.
+//! `cargo xtask screenshot`: draws the picture of the dashboard in the README from a real watch of real programs.
 
 mod cgroup;
 mod svg;
@@ -6,66 +6,70 @@ mod svg;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use terminal::{Size, Terminal};
 
-use crate::workspace::{Workspace, is_root, run as run_command};
+use crate::support::running::Running;
+use crate::support::workspace::{Workspace, is_root, run as run_command};
 use cgroup::Cgroup;
 
 const SIZE: Size = Size { columns: 110, rows: 34 };
 const PICTURE: &str = "docs/dashboard.svg";
 const PORT: u16 = 8080;
 
-/// Ten requests, and a program that starts.
+/// Time limit for the tool to start, and for the ten requests.
 const STORY: Duration = Duration::from_secs(30);
-const REST: Duration = Duration::from_secs(3);
 
-/// Draw docs/dashboard.svg from a real watch (as root; takes ten seconds)
+/// Time until the dashboard shows the sockets in TIME_WAIT, which it reads every other second.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// Redraw docs/dashboard.svg, the picture in the README, from a real watch
 ///
-/// It shows the story: a Go program fetches a page ten times, and closes each response with its body unread.
+/// The picture shows a Go program that fetches a page ten times and closes each response with its body unread. Needs
+/// root; takes ten seconds.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> Result<ExitCode> {
-    ensure!(is_root(), "a watch loads programs into the kernel: run this as root");
+    ensure!(is_root(), "the tool loads BPF programs into the kernel: run this as root");
     let workspace = Workspace::find()?;
     run_command(workspace.cargo().args(["build", "--release", "--locked", "--package", "tcp-reuse-watch"]))?;
     let programs = Programs::build(&workspace)?;
-    enter_a_network_of_its_own()?;
+    enter_new_network_namespace()?;
 
     let mut server = Command::new(programs.path("server"));
-    let mut server = Running::start(server.args(["-address", &format!("127.0.0.1:{PORT}"), "-body", "1048576"]))?;
-    server.wait_for_a_line()?;
+    let mut server = start(server.args(["-address", &format!("127.0.0.1:{PORT}"), "-body", "1048576"]))?;
+    wait_for_a_line(&mut server)?;
     let terminal = Terminal::open(SIZE)?;
     let mut watch = Command::new(workspace.target.join("release/tcp-reuse-watch"));
     terminal.attach(watch.args(["--port", &PORT.to_string()]))?;
-    let _watch = Running::spawn(&mut watch)?;
+    let _watch = Running::start(&mut watch)?;
     terminal.wait(STORY, |screen| screen.alternate_screen() && screen.contents().contains(&PORT.to_string()))?;
 
     let fetch = ["-url", &format!("http://127.0.0.1:{PORT}"), "-times", "10", "-pause", "600ms"];
     let cgroup = Cgroup::new("client.service")?;
-    let _client = Running::start(cgroup.command(&programs.path("client")).args(fetch))?;
-    // The diagnosis of all ten, and then what netstat shows, every other second.
+    let _client = start(cgroup.command(&programs.path("client")).args(fetch))?;
     terminal.wait(STORY, |screen| screen.contents().contains("10 of 10 closed"))?;
-    std::thread::sleep(REST);
+    std::thread::sleep(SETTLE);
     let picture = workspace.root.join(PICTURE);
     fs::write(&picture, terminal.look(svg::draw)).with_context(|| format!("cannot write {PICTURE}"))?;
     println!("wrote {PICTURE}");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Nobody else has the port there, and no connection is open yet.
-fn enter_a_network_of_its_own() -> Result<()> {
-    // SAFETY: it is the table of file descriptors that threads may rely on to be shared, and that stays so.
+/// In a new namespace the port is free and no connection is open.
+fn enter_new_network_namespace() -> Result<()> {
+    // SAFETY: the call is unsafe because threads may rely on a shared table of file descriptors; NEWNET leaves it
+    // shared.
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.context("cannot make a network namespace")?;
     run_command(Command::new("ip").args(["link", "set", "lo", "up"]))
 }
 
-/// The programs of the tests' story, under the names that are to be seen.
+/// The Go programs of the end-to-end tests, under the names that the picture shows.
 struct Programs {
     folder: PathBuf,
 }
@@ -74,7 +78,7 @@ impl Programs {
     fn build(workspace: &Workspace) -> Result<Self> {
         let sources = workspace.root.join("observer/tests/end_to_end/programs");
         let folder = workspace.target.join("screenshot");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         for name in ["server", "client"] {
             let mut go = Command::new("go");
             go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env_remove("GOFLAGS");
@@ -88,33 +92,15 @@ impl Programs {
     }
 }
 
-/// A process that does not outlive the picture.
-struct Running(Child);
-
-impl Running {
-    /// Away from the terminal; its input stays open.
-    fn start(command: &mut Command) -> Result<Self> {
-        Self::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
-    }
-
-    fn spawn(command: &mut Command) -> Result<Self> {
-        let name = command.get_program().to_owned();
-        command.spawn().map(Self).with_context(|| format!("cannot run {}", name.display()))
-    }
-
-    fn wait_for_a_line(&mut self) -> Result<()> {
-        let output = self.0.stdout.as_mut().context("its output is not kept")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).context("cannot be read")?;
-        ensure!(!line.is_empty(), "the server does not listen on port {PORT}: what else does?");
-        Ok(())
-    }
+/// Starts a program away from the terminal. Its standard input stays open.
+fn start(command: &mut Command) -> Result<Running> {
+    Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Fails only when it has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn wait_for_a_line(server: &mut Running) -> Result<()> {
+    let output = server.child().stdout.as_mut().context("the output of the server is not a pipe")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line).context("cannot read the output of the server")?;
+    ensure!(!line.is_empty(), "the server cannot listen on port {PORT}");
+    Ok(())
 }

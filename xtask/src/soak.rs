@@ -1,6 +1,6 @@
-//! `cargo xtask soak`: a watch under churn for a long time. Processes come and go, connections are reset, refused, read
-//! slowly, too many for the maps, and the tool itself is stopped for a while. Afterwards its totals are what the servers
-//! and the clients have counted, and it holds no more memory and no more files than before.
+//! `cargo xtask soak`: runs the tool under churn for a long time. Processes come and go; connections are reset, refused
+//! and read slowly, and overflow the maps; the tool itself is stopped for a while. Afterwards, its totals have to equal
+//! the counts of the servers and the clients, and its memory and open files must not have grown.
 
 pub(crate) mod churn;
 mod health;
@@ -19,35 +19,38 @@ use anyhow::{Result, anyhow};
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::process::Signal;
 
-use crate::tally::Tally;
-use crate::workspace::{Workspace, release};
+use crate::support::tally::Tally;
+use crate::support::workspace::{Workspace, release};
 use churn::{Counted, Kind};
 use health::Health;
 use judge::{Check, Truth};
 use server::Server;
 use watch::Watch;
 
-/// Each of them has one process of clients at a time.
+/// Threads that each run one client process at a time.
 const WORKERS: usize = 2;
 
-/// How often there are more groups than there is room for.
+/// How many times the soak overflows the table of groups.
 const OVERFLOWS: u32 = 6;
 
-/// How long the tool is stopped.
+/// How long the tool is stopped by SIGSTOP.
 const STOPPED: Duration = Duration::from_secs(10);
 
-/// Time to read counters a few times, and to end.
+/// Time for the tool to read its counters a few times.
 const TO_SETTLE: Duration = Duration::from_secs(2);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Connections that the small watch has room for: a crowd is more.
+/// Connections that the small watch has room for. A crowd has more.
 const SMALL: u32 = 256;
 
-/// Watch hours of churn in half of one, and compare with what servers and clients have counted
+/// Run the tool under churn and compare its totals with the true counts
+///
+/// Processes come and go, connections are reset, refused and read slowly, and the maps overflow. Fails if a total
+/// differs from the count of the servers and the clients, or if memory or open files grow. Needs root.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How long, such as 90s or 30m; at least 30s
-    #[arg(long, default_value = "30m", value_parser = duration)]
+    /// Run for this long, such as 90s or 30m; at least 30s
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration)]
     duration: Duration,
 }
 
@@ -57,9 +60,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         "s" | "" => 1,
         "m" => 60,
         "h" => 3600,
-        unit => return Err(format!("{unit}: a time is a number of s, m or h")),
+        unit => return Err(format!("{unit}: the unit of a time is s, m or h")),
     };
-    let number: u64 = digits.parse().map_err(|_| format!("{text}: a time is like 90s or 30m"))?;
+    let number: u64 = digits.parse().map_err(|_| format!("{text}: a time looks like 90s or 30m"))?;
     let duration = Duration::from_secs(number * unit);
     if duration < Duration::from_secs(30) { Err("at least 30s".into()) } else { Ok(duration) }
 }
@@ -69,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Soaks for so long: what holds and what does not.
+/// Runs the soak; the tally counts the checks after it.
 pub(crate) fn check(workspace: &Workspace, duration: Duration) -> Result<Tally> {
     let tool = release(workspace)?;
     let (server, crowded, closed) = (Server::start()?, Server::start()?, Closed::bind()?);
@@ -87,9 +90,9 @@ pub(crate) fn check(workspace: &Workspace, duration: Duration) -> Result<Tally> 
     let health = thread::scope(|scope| {
         let targets = &targets;
         let workers: Vec<_> = (0..WORKERS).map(|n| scope.spawn(move || work(targets, n))).collect();
-        let health = look_after(&mut watch, &mut small, duration);
+        let health = monitor(&mut watch, &mut small, duration);
         for worker in workers {
-            worker.join().map_err(|_| anyhow!("a worker has panicked"))??;
+            worker.join().map_err(|_| anyhow!("a worker panicked"))??;
         }
         health
     })?;
@@ -99,7 +102,7 @@ pub(crate) fn check(workspace: &Workspace, duration: Duration) -> Result<Tally> 
     let truth = Truth {
         server: server.counted(),
         crowded: crowded.counted(),
-        clients: *targets.counted.lock().map_err(|_| anyhow!("a worker has panicked"))?,
+        clients: *targets.counted.lock().map_err(|_| anyhow!("a worker panicked"))?,
     };
     let checks = judge::checks(&truth, &watch.end()?, &small.end()?, &health);
     Ok(conclude(&checks))
@@ -119,7 +122,7 @@ fn conclude(checks: &[Check]) -> Tally {
     tally
 }
 
-/// A port that is taken, and at which nobody listens.
+/// A bound port without a listener.
 struct Closed {
     port: u16,
     _socket: OwnedFd,
@@ -134,7 +137,7 @@ impl Closed {
     }
 }
 
-/// Whom the clients connect to, until when, and what they say they have done.
+/// The ports for the clients, the end of the soak, and the totals that the clients report.
 struct Targets {
     server: u16,
     crowded: u16,
@@ -144,7 +147,7 @@ struct Targets {
     counted: Mutex<Counted>,
 }
 
-/// One process of clients after the other, of every kind in turn.
+/// Runs one client process after the other, of each kind in turn.
 fn work(targets: &Targets, worker: usize) -> Result<()> {
     let mut next_overflow = Instant::now();
     for n in worker.. {
@@ -152,7 +155,7 @@ fn work(targets: &Targets, worker: usize) -> Result<()> {
             break;
         }
         let mut kind = Kind::ALL[n % Kind::ALL.len()];
-        // More groups than there is room for: they take long.
+        // Overflowing the groups takes long, so this happens OVERFLOWS times only.
         if worker == 0 && Instant::now() > next_overflow {
             kind = Kind::Destinations;
             next_overflow += targets.between_overflows;
@@ -165,22 +168,22 @@ fn work(targets: &Targets, worker: usize) -> Result<()> {
         let address = SocketAddr::from(([127, 0, 0, 1 + (n % 8) as u8], port));
         let counted = churn::start(kind, address)?;
         if kind != Kind::Crowd {
-            *targets.counted.lock().map_err(|_| anyhow!("another worker has panicked"))? += counted;
+            *targets.counted.lock().map_err(|_| anyhow!("another worker panicked"))? += counted;
         }
     }
     Ok(())
 }
 
-/// Looks at the watches until the end, and stops one for a while in between.
-fn look_after(watch: &mut Watch, small: &mut Watch, duration: Duration) -> Result<Health> {
+/// Samples the watches until the end, and stops one of them for a while.
+fn monitor(watch: &mut Watch, small: &mut Watch, duration: Duration) -> Result<Health> {
     let began = Instant::now();
     let mut health = Health::new(duration);
     let mut stop = Some(duration / 4);
     while began.elapsed() < duration {
-        thread::sleep(BETWEEN_LOOKS);
+        thread::sleep(SAMPLE_INTERVAL);
         watch.process.check()?;
         small.process.check()?;
-        health.look(began.elapsed(), watch.process.id());
+        health.sample(began.elapsed(), watch.process.id());
         if stop.is_some_and(|at| began.elapsed() > at) {
             stop = None;
             watch.process.signal(Signal::STOP)?;
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_units() {
+    fn durations_have_units() {
         assert_eq!(duration("30m"), Ok(Duration::from_mins(30)));
         assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
         assert!(duration("5s").is_err());

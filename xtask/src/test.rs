@@ -1,24 +1,28 @@
-//! `cargo xtask test`: every check there is, in the order in which a failure is cheapest to find. CI runs this and
-//! nothing else, so that what passes here passes there.
+//! `cargo xtask test`: every check there is, the cheapest first. CI runs this command and nothing else: if it passes here,
+//! it passes there.
 
 use std::env;
-use std::io::{self, BufReader};
-use std::process::{ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::tally::Tally;
-use crate::workspace::{Workspace, describe, is_root, run as run_command, succeeds};
-use crate::{ebpf, packages, soak, vm};
+use crate::support::cargo_test;
+use crate::support::packages;
+use crate::support::steps::{cargo, lint, step};
+use crate::support::tally::Tally;
+use crate::support::workspace::{Workspace, is_root};
+use crate::{ebpf, soak, vm};
 
-/// Long enough for each kind of churn to come many times.
+/// Long enough for each kind of churn to occur many times.
 const SOAK: Duration = Duration::from_mins(2);
 
-/// Run every check and test: formatting, lints, the BPF objects, unit and end-to-end tests, the scenarios on other kernels
+/// Run every check and test there is
 ///
-/// As root it first installs the Debian packages that the tests need; otherwise it prints the line that does. The
-/// end-to-end tests need root. The last line is the total: `N passed, N failed, N skipped`.
+/// Formatting, lints, the BPF objects, all tests, two minutes of soak, and the scenarios on other kernels.
+///
+/// The end-to-end tests need root. As root, the command first lists and installs the Debian packages that it lacks;
+/// otherwise it prints the apt-get line that does. The last line is the total: `N passed, N failed, N skipped`.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -28,35 +32,19 @@ pub(crate) fn run(_: &Args) -> ExitCode {
     if let Err(error) = &outcome {
         eprintln!("error: {error:#}");
     }
-    // Printed here and not by main, as nothing may follow it.
+    // Printed here rather than in main, because the total has to be the last line.
     println!("{tally}");
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     step("Debian packages", install_packages)?;
-    step("rustfmt and clippy", || components(workspace))?;
-    cargo(workspace, &["fmt", "--all", "--check"])?;
-    cargo(workspace, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    lint(workspace)?;
     step("cargo xtask ebpf --check", || ebpf::check(workspace))?;
     cargo(workspace, &["build", "--release", "--locked", "--package", "tcp-reuse-watch"])?;
-    step("cargo test --workspace --locked", || cargo_test(workspace, tally))?;
-    step("cargo xtask soak", || soaked(workspace, tally))?;
+    step("cargo test", || all_tests(workspace, tally))?;
+    step("cargo xtask soak", || soak(workspace, tally))?;
     step("cargo xtask vm", || other_kernels(workspace, tally))
-}
-
-fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {
-    println!("==> {name}");
-    let start = Instant::now();
-    let outcome = action();
-    println!("    {name}: {}, {:.1} s", if outcome.is_ok() { "ok" } else { "failed" }, start.elapsed().as_secs_f64());
-    outcome
-}
-
-fn cargo(workspace: &Workspace, args: &[&str]) -> Result<()> {
-    let mut command = workspace.cargo();
-    command.args(args);
-    step(&describe(&command), || run_command(&mut command))
 }
 
 fn install_packages() -> Result<()> {
@@ -72,52 +60,34 @@ fn install_packages() -> Result<()> {
     if env::var_os("CI").is_some_and(|ci| ci == "true") {
         bail!("packages are missing: run `{line}`");
     }
-    println!("some tests will fail for missing packages: run `{line}`");
+    println!("some tests will fail because packages are missing: run `{line}`");
     Ok(())
 }
 
-fn components(workspace: &Workspace) -> Result<()> {
-    for (tool, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
-        if !succeeds(workspace.cargo().args([tool, "--version"])) {
-            bail!("{component} is missing: run `rustup component add rustfmt clippy`");
-        }
-    }
-    Ok(())
-}
-
-fn cargo_test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+/// Runs both parts even if the first fails, so that one run shows all failures.
+fn all_tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     if !is_root() {
-        println!("not root: the end-to-end tests need it");
+        println!("not root: the end-to-end tests will fail");
     }
-    let mut command = workspace.cargo();
-    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]).stdout(Stdio::piped());
-    let mut child = command.spawn().context("cannot run cargo test")?;
-    let stdout = child.stdout.take().context("cargo test has no output")?;
-    *tally = Tally::follow(BufReader::new(stdout), io::stdout()).context("cannot follow the output of cargo test")?;
-    let status = child.wait().context("cannot wait for cargo test")?;
-    if !status.success() || tally.failed > 0 {
-        bail!("cargo test failed: {status}");
-    }
-    if tally.passed == 0 {
-        bail!("no test ran");
-    }
-    Ok(())
+    let unprivileged = cargo_test::run(cargo_test::unprivileged(workspace), tally);
+    let privileged = cargo_test::run(cargo_test::privileged(workspace), tally);
+    unprivileged.and(privileged)
 }
 
-fn soaked(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
-    let soaked = soak::check(workspace, SOAK)?;
-    *tally += soaked;
-    if soaked.failed > 0 {
-        bail!("{} things did not hold", soaked.failed);
+fn soak(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    let result = soak::check(workspace, SOAK)?;
+    *tally += result;
+    if result.failed > 0 {
+        bail!("{} checks failed after the soak", result.failed);
     }
     Ok(())
 }
 
 fn other_kernels(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
-    let booted = vm::check_all(workspace)?;
-    *tally += booted;
-    if booted.failed > 0 {
-        bail!("{} scenarios failed on other kernels", booted.failed);
+    let result = vm::check_all(workspace)?;
+    *tally += result;
+    if result.failed > 0 {
+        bail!("{} scenarios failed on other kernels", result.failed);
     }
     Ok(())
 }

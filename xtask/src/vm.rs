@@ -1,8 +1,8 @@
-//! `cargo xtask vm`: boots each supported kernel under QEMU and runs the scenarios (observer/tests/scenarios) there with
-//! every set of hooks.
+//! `cargo xtask vm`: boots each supported kernel under QEMU and runs the scenarios (observer/tests/scenarios) there
+//! with every set of hooks.
 //!
-//! A kernel of Debian's is booted as it is, with an initramfs of busybox, the program and the scenario runner, both
-//! statically linked. The processor is emulated, so that it needs no rights and runs inside of virtual machines too.
+//! The kernels are Debian's, unmodified. The initramfs holds busybox, the program and the scenario runner, both
+//! statically linked. QEMU emulates the processor, which needs no privileges and works inside virtual machines too.
 
 pub(crate) mod boot;
 pub(crate) mod image;
@@ -16,27 +16,27 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::packages;
-use crate::tally::Tally;
-use crate::workspace::{Workspace, is_root};
+use crate::support::packages;
+use crate::support::tally::Tally;
+use crate::support::workspace::{Workspace, is_root};
 use boot::Booted;
 use kernels::Kernel;
 use programs::Programs;
 
-/// Sets of hooks: each way to see functions and sends, alone and beside sockops.
+/// Sets of hooks: each one alone, and each one together with sockops.
 const SETS: [&str; 6] = ["fentry", "kprobe", "tracepoint", "sockops,fentry", "sockops,kprobe", "sockops,tracepoint"];
 
-/// Boot the supported kernels under QEMU, and run the scenarios there with every set of hooks
+/// Run the scenarios on each supported kernel, under QEMU, with every set of hooks
 ///
-/// As root it first installs the Debian packages that it needs; otherwise it prints the line that does. Kernels are
-/// fetched once, into the target folder.
+/// Installs the Debian packages that it lacks as root, and otherwise prints the apt-get line that does. Downloads each
+/// kernel once, into the target folder.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only this kernel: 5.10, 6.1, 6.12 or 7.2; repeatable
+    /// Boot only this kernel: 5.10, 6.1, 6.12 or 7.2; repeatable
     #[arg(long = "kernel", value_name = "VERSION", value_parser = kernels::find)]
     kernels: Vec<Kernel>,
 
-    /// Only this set of hooks, such as sockops,fentry; repeatable
+    /// Use only this set of hooks, such as sockops,fentry; repeatable
     #[arg(long = "hooks", value_name = "SET")]
     sets: Vec<String>,
 }
@@ -47,15 +47,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// All kernels with all sets: what passed and failed.
+/// Runs the scenarios on all kernels with all sets of hooks.
 pub(crate) fn check_all(workspace: &Workspace) -> Result<Tally> {
     check(workspace, &Args { kernels: Vec::new(), sets: Vec::new() })
 }
 
-/// An error if something could not be run to its end; a difference is a failure in the tally.
+/// A failed scenario counts in the tally. An error means that a boot did not run to its end.
 fn check(workspace: &Workspace, args: &Args) -> Result<Tally> {
     if ARCH != "x86_64" {
-        bail!("the kernels are booted on x86_64 only, not on {ARCH}");
+        bail!("the kernels boot on x86_64 only, not on {ARCH}");
     }
     let kernels = if args.kernels.is_empty() { kernels::ALL.to_vec() } else { args.kernels.clone() };
     let sets: Vec<&str> =
@@ -77,7 +77,7 @@ fn check(workspace: &Workspace, args: &Args) -> Result<Tally> {
     conclude(&boots, &sets)
 }
 
-/// Adds up what the boots came to. A set without a result has not been tested.
+/// Adds up the results. A set of hooks without a result is an error, because it has not been tested.
 fn conclude(boots: &[Booted], sets: &[&str]) -> Result<Tally> {
     let mut tally = Tally::default();
     for result in boots.iter().flat_map(|boot| &boot.results) {
@@ -90,10 +90,10 @@ fn conclude(boots: &[Booted], sets: &[&str]) -> Result<Tally> {
     );
     for boot in boots {
         if let Some(set) = sets.iter().find(|set| boot.result(set).is_none_or(|result| result.passed == 0)) {
-            bail!("Linux {}: no scenario has passed with the hooks {set}", boot.kernel);
+            bail!("Linux {}: no scenario passed with the hooks {set}", boot.kernel);
         }
         if !boot.has_ended {
-            bail!("Linux {}: the scenarios have not come to their end", boot.kernel);
+            bail!("Linux {}: the scenarios did not run to their end", boot.kernel);
         }
     }
     Ok(tally)
@@ -121,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_counted() {
+    fn failed_scenarios_count() {
         let tally = conclude(&[booted(5, true), booted(6, true)], &["fentry"]).unwrap();
         assert_eq!(tally, Tally { passed: 11, failed: 2, skipped: 0 });
     }
 
     #[test]
-    fn what_has_not_been_tested_is_an_error() {
+    fn untested_set_of_hooks_is_an_error() {
         assert!(conclude(&[booted(5, false)], &["fentry"]).is_err());
         assert!(conclude(&[booted(0, true)], &["fentry"]).is_err());
         assert!(conclude(&[booted(5, true)], &["fentry", "kprobe"]).is_err());

@@ -1,4 +1,4 @@
-//! `cargo bench`: what one row, one sample and one frame cost.
+//! `cargo bench`: the cost of a row, a sample and a frame.
 
 mod steady;
 
@@ -11,7 +11,7 @@ use observer_core::{
     TimeBase,
     decode::decode,
     model::{About, Cause, GroupCounters, GroupSample, Sample},
-    series::{Bounds, Label, Lost, Series},
+    series::{Label, Losses, Series, SeriesConfig},
     tracker::{Row, Snapshot, Tracker},
     views::{Format, JsonView, LinesView, Theme, Tui, View, encode},
 };
@@ -24,20 +24,20 @@ fn main() {
     divan::main();
 }
 
-/// So many groups, each with something to say.
+/// A sample with this many groups, each with counts and a cause of closes.
 fn sample(groups: u32) -> Sample {
     let group = |n: u32| {
-        let many = u64::from(n);
+        let count = u64::from(n);
         let mut counters = GroupCounters {
-            opened: 3 + many,
-            closed: many,
-            new: 2 + many,
-            reused: 7 * many,
+            opened: 3 + count,
+            closed: count,
+            new: 2 + count,
+            reused: 7 * count,
             ..GroupCounters::default()
         };
         counters.comm[..6].copy_from_slice(b"client");
-        counters.exchanges_per_connection[1] = 2 + many;
-        counters.closes[Cause::ClientIdle as usize] = many;
+        counters.exchanges_per_connection[1] = 2 + count;
+        counters.closes[Cause::ClientIdle as usize] = count;
         GroupSample { key: steady::key(n), counters, ended: false, process_ended: false, runtime: None, cgroup: None }
     };
     Sample { groups: (0..groups).map(group).collect(), ..Sample::default() }
@@ -47,7 +47,7 @@ fn about() -> About {
     About { ports: vec!["8080".into()], hooks: vec!["sockops".into()], kernel: "6.18".into(), ..About::default() }
 }
 
-/// Bytes from the ring to an event; items are rows.
+/// Decodes records of the ring buffer. Items are rows.
 #[divan::bench]
 fn decode_rows(bencher: Bencher) {
     let (records, base) = (steady::records(1), TimeBase::new(0));
@@ -58,7 +58,7 @@ fn decode_rows(bencher: Bencher) {
     });
 }
 
-/// From the ring through the tracker.
+/// Decodes records and applies their events to the tracker. Items are rows.
 #[divan::bench(args = [1, 100])]
 fn ingest_rows(bencher: Bencher, groups: u32) {
     let (records, base) = (steady::records(groups), TimeBase::new(0));
@@ -92,57 +92,59 @@ fn rows() -> Vec<Row> {
     events.map(|event| tracker.apply(event)).collect()
 }
 
-fn written(bencher: Bencher, view: &impl View) {
+/// Encodes rows with a view. Items are rows.
+fn encode_rows(bencher: Bencher, view: &impl View) {
     let rows = rows();
-    let mut waiting = Vec::new();
+    let mut buffer = Vec::new();
     bencher.counter(ItemsCount::new(rows.len())).bench_local(|| {
-        waiting.clear();
+        buffer.clear();
         for row in &rows {
-            view.row(row, &mut waiting);
+            view.row(row, &mut buffer);
         }
-        black_box(&waiting);
+        black_box(&buffer);
     });
 }
 
 #[divan::bench]
 fn json_rows(bencher: Bencher) {
-    written(bencher, &JsonView);
+    encode_rows(bencher, &JsonView);
 }
 
 #[divan::bench]
 fn lines_rows(bencher: Bencher) {
-    written(bencher, &LinesView);
+    encode_rows(bencher, &LinesView);
 }
 
-fn watched(groups: u32) -> Snapshot {
+fn snapshot_of(groups: u32) -> Snapshot {
     let mut tracker = Tracker::new(0, MAX_CONNECTIONS);
     tracker.sample(sample(groups));
     tracker.snapshot(1_000_000_000)
 }
 
-/// The dashboard takes a snapshot.
+/// Prepares a snapshot for the dashboard.
 #[divan::bench(args = GROUPS)]
 fn arrange(bencher: Bencher, groups: u32) {
-    let snapshot = watched(groups);
+    let snapshot = snapshot_of(groups);
     let mut dashboard = Tui::new(THEME, &about());
     bencher.with_inputs(|| snapshot.clone()).bench_local_values(|snapshot| dashboard.snapshot(snapshot));
 }
 
-/// A frame, into memory.
+/// Renders a frame into memory.
 #[divan::bench(args = GROUPS)]
 fn draw(bencher: Bencher, groups: u32) {
     let mut dashboard = Tui::new(THEME, &about());
-    dashboard.snapshot(watched(groups));
+    dashboard.snapshot(snapshot_of(groups));
     let Ok(mut terminal) = Terminal::new(TestBackend::new(160, 48));
     bencher.bench_local(|| terminal.draw(|frame| dashboard.draw(frame)).is_ok());
 }
 
-/// What Prometheus reads, of so many label sets.
+/// Encodes the metrics of this many label sets.
 #[divan::bench(args = [1, 200])]
 fn encode_metrics(bencher: Bencher, sets: u32) {
-    let bounds = Bounds { labels: vec![Label::Destination], most_sets: 200, expiry: Duration::from_hours(1) };
-    let mut series = Series::new(bounds);
+    let config =
+        SeriesConfig { labels: vec![Label::Destination], max_label_sets: 200, expiry: Duration::from_hours(1) };
+    let mut series = Series::new(config);
     series.sample(0, &sample(sets));
-    let (about, scrape) = (about(), series.scrape(Lost::default(), Vec::new()));
+    let (about, scrape) = (about(), series.scrape(Losses::default(), Vec::new()));
     bencher.bench_local(|| encode(&about, &scrape, Format::Text));
 }

@@ -1,20 +1,20 @@
-//! What a watch takes in while it goes on, for measuring: connections that come and go, as the kernel side writes them.
+//! Ring buffer records of a watch in the steady state, for benchmarks: connections that open and close.
 
 use bytemuck::{Zeroable as _, bytes_of};
 use tcp_reuse_watch_ebpf as wire;
 
 use observer_core::model::{Cause, CloseKind, GroupKey, RowKind};
 
-/// How many connections are open at a time.
+/// Connections that are open at a time.
 const OPEN: u64 = 100;
 
-/// 127.0.0.1 and the addresses after it, as IPv6 has them.
+/// A group with the remote address 127.0.0.1 + `n`, as a mapped IPv6 address.
 pub(crate) fn key(n: u32) -> GroupKey {
     let addr = std::net::Ipv4Addr::from(0x7f00_0001 + n).to_ipv6_mapped().octets();
     GroupKey { start_ticks: 7, addr, tgid: 4242, port: 8080, reserved: 0 }
 }
 
-/// Open rows of some connections, then close rows of the same; they are of so many groups.
+/// Open rows of [`OPEN`] connections, then their close rows, spread over this many groups.
 pub(crate) fn records(groups: u32) -> Vec<Vec<u8>> {
     let row = |kind: RowKind, n: u64| {
         let mut record = wire::Connection::zeroed();

@@ -1,18 +1,18 @@
-//! What is watched, and by what means.
+//! The description of a watch.
 
-/// What a watch is, said once at its start and again in the summary.
+/// What a watch observes and how. It is reported when the watch starts and again in the summary.
 #[derive(Clone, Debug, Default)]
 pub struct About {
     pub hooks: Vec<String>,
-    /// Better sets of hooks, and why they could not be had.
-    pub not_taken: Vec<String>,
+    /// Better sets of hooks that were not available, and why.
+    pub hooks_not_taken: Vec<String>,
     /// Release of the running kernel.
     pub kernel: String,
-    /// As given; none means every port.
+    /// The ports as the user gave them; empty means every port.
     pub ports: Vec<String>,
-    /// What else limits what is watched, each as it is said to a person.
+    /// All other filters, in the words shown to the user.
     pub filters: Vec<String>,
-    /// Connections that were open when it began.
+    /// Number of connections that were already open when the watch began.
     pub pre_existing: u64,
     pub started_unix_ns: i64,
 }

@@ -1,32 +1,33 @@
-//! Connections and events of single ones, with times as nanoseconds since 1970 (UTC).
+//! Single connections and their events. Times are nanoseconds since 1970 (UTC).
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use compact_str::CompactString;
 
-use super::{Application, Cause, CloseKind, Closer, Failure, GroupKey, Protocol, RowKind, Why};
+use super::wire::{Application, Cause, CloseKind, Closer, Failure, GroupKey, Protocol, RowKind, Why};
 use crate::runtime::Process;
 
-/// Tells a connection from every other one of this watch, also from one whose socket lay at the same address.
+/// Identifies a connection within a watch. The kernel reuses the addresses of freed sockets, so the connect time is
+/// part of the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionKey {
     pub socket: u64,
     pub connect_ns: u64,
 }
 
-/// Something happened to one connection. Times are nanoseconds since 1970 (UTC).
+/// An event of one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub kind: RowKind,
     pub unix_ns: i64,
     pub key: ConnectionKey,
-    /// Where it counts.
+    /// The group whose counters include the connection.
     pub group: GroupKey,
     pub connection: Connection,
 }
 
 impl Event {
-    /// The process that connected; None for the kernel, or if it is not known.
+    /// The process that connected; None if the kernel connected or the process is not known.
     pub fn process(&self) -> Option<Process> {
         let GroupKey { tgid: pid, start_ticks, .. } = self.group;
         let mut comm = [0; 16];
@@ -36,55 +37,56 @@ impl Event {
     }
 }
 
-/// What is known of a connection at that moment; None where it is not.
+/// The state of a connection at the time of an event. Unknown values are None.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// None: the kernel itself, or not known.
+    /// None if the kernel connected or the process is not known.
     pub pid: Option<u32>,
-    /// Inline, as each row has one.
+    /// A `CompactString` holds it inline: every row has a name, and rows do not allocate.
     pub process: Option<CompactString>,
     pub local: Option<SocketAddr>,
     pub remote: SocketAddr,
-    /// It was open when the watch began.
+    /// The connection was open when the watch began.
     pub pre_existing: bool,
-    /// Its first exchange is a new one: nothing had been sent before the watch began.
+    /// The first exchange counts as new, because nothing was sent before the watch began.
     pub first_is_new: bool,
-    /// Why it was opened; None for one that was open before.
+    /// Why it was opened; None for a pre-existing connection.
     pub why: Option<Why>,
-    /// What the connection ended by that this one replaces; None if it replaces none, or while that one is closing.
+    /// Why the replaced connection closed; None if this connection replaces none, or while the replaced one is closing.
     pub replaced_cause: Option<Cause>,
-    /// How many of its group's connections were idle when it connected, and when it ended.
+    /// Idle connections of its group when it connected.
     pub idle_at_open: u32,
+    /// Idle connections of its group when it ended.
     pub idle_at_end: u32,
-    /// How many were open and not idle when it connected, with this one.
+    /// Open connections of its group that were not idle when it connected, itself included.
     pub busy_at_open: u32,
-    /// What it ended by; None until it is closed, or if its end was not seen.
+    /// Why it closed; None until then, or if the close was not seen.
     pub cause: Option<Cause>,
     pub exchanges: u64,
-    /// From here to `how`: known of a connection whose end was seen.
+    /// The fields from here to `how` are known only if the close was seen.
     pub sent_bytes: Option<u64>,
     pub received_bytes: Option<u64>,
     pub unread_bytes: Option<u32>,
-    /// From established to the first FIN or reset.
+    /// Time from established to the first FIN or reset.
     pub lifetime_us: Option<u64>,
-    /// From the last packet that was read to the first FIN or reset; None if nothing was read.
+    /// Time from the last received packet that was read to the first FIN or reset; None if nothing was read.
     pub idle_us: Option<u64>,
     pub closed_by: Closer,
     pub how: CloseKind,
     pub protocol: Protocol,
     pub application: Application,
     pub exact: bool,
-    /// When it first asked something, one that had been closed would have done; None where that is not counted.
+    /// When it first asked something, a connection closed earlier could have served instead; None if not counted.
     pub avoidable: Option<bool>,
-    /// Why it failed, if it did.
+    /// Why the connect failed, if it did.
     pub failure: Failure,
-    /// `sk_err` when it ended.
+    /// `sk_err` when the connection ended.
     pub errno: u32,
 }
 
 impl Connection {
-    /// To no destination, and all else as if it were not known.
-    pub fn nothing_known() -> Self {
+    /// A connection to no destination, with every value unknown.
+    pub fn unknown() -> Self {
         Self {
             pid: None,
             process: None,
@@ -115,8 +117,8 @@ impl Connection {
         }
     }
 
-    /// How many of its exchanges were not new.
-    pub fn reused(&self) -> u64 {
+    /// Number of exchanges that reused the connection.
+    pub fn reused_exchanges(&self) -> u64 {
         self.exchanges.saturating_sub(u64::from(self.first_is_new))
     }
 }
@@ -132,10 +134,10 @@ pub struct Activity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
     Connecting,
-    /// Nothing was asked yet, or an answer is due.
+    /// Nothing was asked yet, or an answer is outstanding.
     Busy,
-    /// Its last exchange is over; since when (nanoseconds since 1970), if that is known.
+    /// The last exchange is complete, since this time if it is known (nanoseconds since 1970).
     Idle(Option<i64>),
-    /// One side has closed it.
+    /// One side has closed the connection.
     Closing,
 }

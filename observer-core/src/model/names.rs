@@ -1,12 +1,15 @@
-//! Names of the wire's values, as JSON and people read them. JSON readers rely on them.
+//! Names of kernel-side values in JSON and for people. They are part of the JSON contract.
 
 use std::net::IpAddr;
 
 use compact_str::CompactString;
 
-use super::{Application, Cause, Failure, TIME_WAIT, Why};
+use super::{
+    sample::TIME_WAIT,
+    wire::{Application, Cause, Failure, Why},
+};
 
-/// What netstat calls a state (include/net/tcp_states.h).
+/// The netstat name of a TCP state (include/net/tcp_states.h).
 pub fn state_name(state: u16) -> &'static str {
     match state {
         1 => "ESTABLISHED",
@@ -38,7 +41,7 @@ pub const FAILURES: [Failure; 7] = [
 /// Every [`Why`].
 pub const WHYS: [Why; tcp_reuse_watch_ebpf::WHYS] = [Why::First, Why::Concurrency, Why::Replaced, Why::MissedReuse];
 
-/// Every [`Cause`] that is known.
+/// Every [`Cause`] except `Unknown`.
 pub const CAUSES: [Cause; 10] = [
     Cause::Unused,
     Cause::ProcessExit,
@@ -52,11 +55,11 @@ pub const CAUSES: [Cause; 10] = [
     Cause::ServerIdle,
 ];
 
-/// What the buckets of lifetimes are called, by where they end.
-pub const LIFETIMES: [&str; tcp_reuse_watch_ebpf::LIFETIMES] =
+/// Names of the lifetime buckets: the upper bound of each.
+pub const LIFETIME_NAMES: [&str; tcp_reuse_watch_ebpf::LIFETIMES] =
     ["1ms", "10ms", "100ms", "1s", "10s", "1m", "10m", "1h", "longer"];
 
-/// Why a connection was opened.
+/// The name of the reason why a connection was opened.
 pub fn why_name(why: Why) -> &'static str {
     match why {
         Why::First => "first",
@@ -66,7 +69,7 @@ pub fn why_name(why: Why) -> &'static str {
     }
 }
 
-/// What a connection ended by.
+/// The name of the reason why a connection closed.
 pub fn cause_name(cause: Cause) -> &'static str {
     match cause {
         Cause::Unknown => "unknown",
@@ -83,19 +86,19 @@ pub fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-/// The application with this name.
-pub fn application_named(name: &str) -> Application {
-    let is_named = |application: &Application| application.name() == Some(name);
-    Application::ALL.iter().copied().find(is_named).unwrap_or(Application::Unknown)
+/// The application with this name; `Unknown` if none has it.
+pub fn application_by_name(name: &str) -> Application {
+    let has_name = |application: &Application| application.name() == Some(name);
+    Application::ALL.iter().copied().find(has_name).unwrap_or(Application::Unknown)
 }
 
-/// An address as the kernel side keeps it, IPv4 as IPv4.
-pub fn address(bytes: [u8; 16]) -> IpAddr {
+/// Converts an address from the kernel side's 16 bytes; mapped addresses become IPv4.
+pub fn ip_address(bytes: [u8; 16]) -> IpAddr {
     IpAddr::from(bytes).to_canonical()
 }
 
-/// A process's name from its NUL-padded bytes; None if it is not known.
-pub fn name(comm: [u8; 16]) -> Option<CompactString> {
+/// Converts a process name from its NUL-padded bytes; None if it is empty.
+pub fn process_name(comm: [u8; 16]) -> Option<CompactString> {
     let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
     (end > 0).then(|| CompactString::from_utf8_lossy(&comm[..end]))
 }

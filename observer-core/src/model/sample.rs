@@ -1,92 +1,94 @@
-//! Samples: every counter of the kernel at one moment.
+//! Samples: all kernel counters read at one moment.
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{GroupCounters, GroupKey};
+use super::wire::{GroupCounters, GroupKey};
 use crate::runtime::{Process, Runtime};
 
-/// All counters at one moment. They only grow, but for what [`GroupCounters`] says goes down.
+/// All counters at one moment. They only grow, except for those documented in [`GroupCounters`].
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     pub groups: Vec<GroupSample>,
     pub loss: LossSample,
-    /// None: as it was.
+    /// None if it has not changed.
     pub listing: Option<Listing>,
 }
 
-/// What netstat shows, of the destinations that are watched.
+/// The sockets to the watched destinations, as netstat would list them.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     pub states: Vec<SocketState>,
-    /// How many local ports there are for connects.
+    /// Number of local ports available to connects.
     pub local_ports: u64,
 }
 
-/// How many sockets to a destination are in a state.
+/// Number of sockets to one destination in one TCP state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketState {
     pub remote: IpAddr,
     pub port: u16,
-    /// As in include/net/tcp_states.h.
+    /// A number from include/net/tcp_states.h.
     pub state: u16,
     pub sockets: u64,
 }
 
-/// The state in which the side that closed first waits for a minute or two.
+/// The state of the side that closed first. Linux leaves it after 60 s (`TCP_TIMEWAIT_LEN` in
+/// include/net/tcp.h).
 pub const TIME_WAIT: u16 = 6;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupSample {
     pub key: GroupKey,
     pub counters: GroupCounters,
-    /// The process is gone and its connections are over: these are its last counters, and it will not come again.
+    /// The process has exited and its connections have closed: these are the final counters of the group.
     pub ended: bool,
-    /// The process is gone.
+    /// The process has exited.
     pub process_ended: bool,
-    /// What its process is; None if that is not known.
+    /// The runtime of its process; None if it is not known.
     pub runtime: Option<Runtime>,
-    /// The container or the systemd unit of its process, or else the path of its cgroup; None if that is not known.
+    /// The container or systemd unit of its process, otherwise the path of its cgroup; None if it is not known.
     pub cgroup: Option<Arc<str>>,
 }
 
 impl GroupSample {
-    /// Under the name that it had when it first connected.
+    /// The process, with the name that it had when it first connected.
     pub fn process(&self) -> Process {
         Process { pid: self.key.tgid, start_ticks: self.key.start_ticks, comm: self.counters.comm }
     }
 }
 
-/// What was missed so far.
+/// Losses so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LossSample {
-    /// Rows that found no room, in the kernel's ring or before a standard output that blocks.
+    /// Rows dropped because the kernel's ring was full, or because standard output or the recording blocked.
     pub rows: u64,
-    /// Connections that found no room in the map.
+    /// Connections missed because the connection map was full.
     pub untracked: u64,
-    /// MPTCP connections: their payload passes where no hook is.
+    /// MPTCP connections, which are not counted because their payload bypasses the hooks.
     pub mptcp: u64,
-    /// Counts that found no group.
+    /// Counts lost because their group was missing.
     pub counts: u64,
-    /// Times that the kernel skipped a program, as far as it says (a lower bound).
+    /// Program runs that the kernel reported as skipped (a lower bound).
     pub hook_skips: u64,
-    /// Those of them that no other hook makes good.
+    /// Skipped runs that no other hook makes up for.
     pub unrecovered_skips: u64,
 }
 
 impl LossSample {
-    /// Connections that are in no count.
+    /// Number of connections missing from all counts.
     pub fn connections(&self) -> u64 {
         self.untracked + self.mptcp
     }
 }
 
-/// What the kernel says of one of the programs.
+/// The kernel's statistics of one BPF program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProgramSample {
     pub name: &'static str,
-    /// Times that the kernel skipped it, as far as it says (a lower bound).
+    /// Runs that the kernel reported as skipped (a lower bound).
     pub skips: u64,
-    /// While the kernel measures programs (`kernel.bpf_stats_enabled`): how often it ran, and how long in all.
+    /// Number of runs, counted only while `kernel.bpf_stats_enabled` is set.
     pub runs: u64,
+    /// Total run time, measured only while `kernel.bpf_stats_enabled` is set.
     pub run_ns: u64,
 }

@@ -1,35 +1,40 @@
-//! The file format: a JSON object a line, a header, then what the tracker was fed, in that order, then an end.
+//! The file format: one JSON object per line. The first line is a header, then come the tracker's events and samples in
+//! order, and the last line marks the end.
 //!
-//! A sample is a difference: of the groups it holds only those that have changed since the sample before it, and it says
-//! which are there no more; losses and sockets by state it holds when they have changed. So a watch over 10,000 groups writes what happens, not all of them every second.
+//! A sample is stored as the difference to the previous one: the groups that changed, the keys of those that
+//! disappeared, and the losses and the listing of sockets if they changed. Otherwise a watch over 10,000 groups would
+//! write all of them every second.
 //!
-//! Everything goes by its name. A reader ignores what it does not know and takes what is absent for nothing or as
-//! before, so counters and fields can be added within a version; whoever adds one is told by the compiler to give it
-//! its line in `format/`. No kernel address is in a recording: a connection is known by its number.
+//! Readers ignore fields that they do not know, and read an absent field as zero, unknown or unchanged. Therefore
+//! counters and fields can be added within a format version, and the compiler demands an entry in `format/` for each of
+//! them. Enumerations are written by name. A recording contains no kernel address: connections are identified by
+//! number.
 
 mod connection;
 mod group;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{About, Connection, GroupKey, GroupSample, Listing, LossSample, RowKind, SocketState};
-use crate::runtime::Runtime;
+use crate::{
+    model::{About, Connection, GroupCounters, GroupKey, GroupSample, Listing, LossSample, RowKind, SocketState},
+    runtime::Runtime,
+};
 use connection::{ConnectionDef, RowKindDef};
-use group::{GroupDef, GroupKeyDef, LossDef, SocketStateDef};
+use group::{GroupCountersDef, GroupKeyDef, LossSampleDef, SocketStateDef};
 
-/// The version that is written, and the newest that can be read.
+/// The format version that is written, and the newest that can be read.
 pub(super) const FORMAT: u32 = 1;
 
-/// What every version's first line holds.
+/// The fields that the first line has in every format version.
 #[derive(Deserialize)]
 pub(super) struct Version {
     pub(super) recording: u32,
-    /// Of the program that wrote it.
+    /// Version of the program that wrote the recording.
     #[serde(default)]
     pub(super) version: String,
 }
 
-/// The first line: what the watch was.
+/// The first line: the description of the watch.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Header {
@@ -42,7 +47,7 @@ pub(super) struct Header {
     filters: Vec<String>,
     pre_existing: u64,
     pub(super) started_unix_ns: i64,
-    /// How many the kernel side tracked at a time.
+    /// Maximum number of connections that the kernel side tracked at a time.
     pub(super) max_connections: u32,
 }
 
@@ -53,7 +58,7 @@ impl Header {
             version: env!("CARGO_PKG_VERSION").into(),
             kernel: about.kernel.clone(),
             hooks: about.hooks.clone(),
-            hooks_not_taken: about.not_taken.clone(),
+            hooks_not_taken: about.hooks_not_taken.clone(),
             ports: about.ports.clone(),
             filters: about.filters.clone(),
             pre_existing: about.pre_existing,
@@ -65,7 +70,7 @@ impl Header {
     pub(super) fn about(&self) -> About {
         About {
             hooks: self.hooks.clone(),
-            not_taken: self.hooks_not_taken.clone(),
+            hooks_not_taken: self.hooks_not_taken.clone(),
             kernel: self.kernel.clone(),
             ports: self.ports.clone(),
             filters: self.filters.clone(),
@@ -75,13 +80,13 @@ impl Header {
     }
 }
 
-/// Every other line.
+/// Any other line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Line {
     Event(EventLine),
     Sample(SampleLine),
-    /// The watch ended in order. Without it the recording is cut off.
+    /// The watch ended cleanly. A recording without this line is truncated.
     End {
         unix_ns: i64,
     },
@@ -92,7 +97,7 @@ pub(super) struct EventLine {
     pub(super) unix_ns: i64,
     #[serde(with = "RowKindDef")]
     pub(super) kind: RowKind,
-    /// The number that the tracker gave to the connection.
+    /// The connection's number, assigned by the tracker.
     pub(super) id: u64,
     #[serde(default, with = "GroupKeyDef")]
     pub(super) group: GroupKey,
@@ -103,26 +108,26 @@ pub(super) struct EventLine {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct SampleLine {
     pub(super) unix_ns: i64,
-    /// Those that are new, that have changed, or that have ended.
+    /// New, changed and ended groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) groups: Vec<GroupLine>,
-    /// Those that were in the last sample, have not ended, and are not in this.
+    pub(super) groups: Vec<GroupRepr>,
+    /// Groups of the previous sample that are missing from this one without having ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) gone: Vec<KeyLine>,
-    /// Absent: as it was.
+    pub(super) gone: Vec<KeyRepr>,
+    /// Absent if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) loss: Option<LossLine>,
-    /// Absent: as it was.
+    pub(super) loss: Option<LossRepr>,
+    /// Absent if unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) listing: Option<ListingLine>,
+    pub(super) listing: Option<ListingRepr>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct GroupLine {
+pub(super) struct GroupRepr {
     #[serde(with = "GroupKeyDef")]
     key: GroupKey,
-    #[serde(with = "GroupDef")]
-    counters: crate::model::GroupCounters,
+    #[serde(with = "GroupCountersDef")]
+    counters: GroupCounters,
     #[serde(default, skip_serializing_if = "is_false")]
     ended: bool,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -133,50 +138,53 @@ pub(super) struct GroupLine {
     cgroup: Option<String>,
 }
 
-impl From<&GroupSample> for GroupLine {
+impl From<&GroupSample> for GroupRepr {
     fn from(sample: &GroupSample) -> Self {
         let GroupSample { key, counters, ended, process_ended, runtime, ref cgroup } = *sample;
         Self { key, counters, ended, process_ended, runtime, cgroup: cgroup.as_deref().map(Into::into) }
     }
 }
 
-impl From<GroupLine> for GroupSample {
-    fn from(GroupLine { key, counters, ended, process_ended, runtime, cgroup }: GroupLine) -> Self {
+impl From<GroupRepr> for GroupSample {
+    fn from(GroupRepr { key, counters, ended, process_ended, runtime, cgroup }: GroupRepr) -> Self {
         Self { key, counters, ended, process_ended, runtime, cgroup: cgroup.map(Into::into) }
     }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct KeyLine(#[serde(with = "GroupKeyDef")] pub(super) GroupKey);
+pub(super) struct KeyRepr(#[serde(with = "GroupKeyDef")] pub(super) GroupKey);
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct LossLine(#[serde(with = "LossDef")] pub(super) LossSample);
+pub(super) struct LossRepr(#[serde(with = "LossSampleDef")] pub(super) LossSample);
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct ListingLine {
-    states: Vec<StateLine>,
+pub(super) struct ListingRepr {
+    states: Vec<SocketStateRepr>,
     local_ports: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-struct StateLine(#[serde(with = "SocketStateDef")] SocketState);
+struct SocketStateRepr(#[serde(with = "SocketStateDef")] SocketState);
 
-impl From<&Listing> for ListingLine {
+impl From<&Listing> for ListingRepr {
     fn from(listing: &Listing) -> Self {
-        Self { states: listing.states.iter().copied().map(StateLine).collect(), local_ports: listing.local_ports }
+        Self { states: listing.states.iter().copied().map(SocketStateRepr).collect(), local_ports: listing.local_ports }
     }
 }
 
-impl From<ListingLine> for Listing {
-    fn from(line: ListingLine) -> Self {
-        Self { states: line.states.into_iter().map(|StateLine(state)| state).collect(), local_ports: line.local_ports }
+impl From<ListingRepr> for Listing {
+    fn from(line: ListingRepr) -> Self {
+        Self {
+            states: line.states.into_iter().map(|SocketStateRepr(state)| state).collect(),
+            local_ports: line.local_ports,
+        }
     }
 }
 
-/// By its name, as it is shown.
+/// A runtime as its display name.
 mod runtime {
     use serde::{Deserialize as _, Deserializer, Serializer};
 
@@ -191,7 +199,7 @@ mod runtime {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Runtime>, D::Error> {
-        Ok(Option::<String>::deserialize(deserializer)?.as_deref().map(Runtime::named))
+        Ok(Option::<String>::deserialize(deserializer)?.as_deref().map(Runtime::from_name))
     }
 }
 

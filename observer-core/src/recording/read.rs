@@ -1,4 +1,4 @@
-//! Reading a recording. Nothing that a file holds can do worse than be refused, with the number of its line.
+//! Reads a recording. Malformed input is rejected with its line number, never trusted.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -10,22 +10,22 @@ use std::{
 use anyhow::anyhow;
 use serde::de::DeserializeOwned;
 
-use super::format::{EventLine, FORMAT, Header, KeyLine, Line, LossLine, SampleLine, Version};
+use super::format::{EventLine, FORMAT, Header, KeyRepr, Line, LossRepr, SampleLine, Version};
 use crate::{
     model::{About, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample},
     printable::printable,
 };
 
-/// A sample of 10,000 groups has some 3 MB.
+/// A sample of 10,000 groups takes some 3 MB.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
-/// No counter of a recording is more, so that no sum of them overflows: a million a second, for half a year.
+/// Upper bound of each counter, which keeps sums from overflowing. It allows a million counts a second for half a year.
 const MAX_COUNT: u64 = 1 << 44;
 
-/// Times are from 1970 to this (2116), so that no difference of them overflows.
+/// Upper bound of times (the year 2116), which keeps differences from overflowing. The lower bound is 1970.
 const MAX_UNIX_NS: i64 = i64::MAX / 2;
 
-/// What the tracker is fed.
+/// One item of the tracker's input.
 #[derive(Debug)]
 pub enum Record {
     Event(Event),
@@ -42,18 +42,18 @@ impl Record {
     }
 }
 
-/// A recording that is being read.
+/// A recording opened for reading.
 #[derive(Debug)]
 pub struct Recording {
     lines: Lines,
     header: Header,
-    /// As of the last sample.
+    /// The state at the last sample, to which the next one is a difference.
     groups: BTreeMap<GroupKey, GroupSample>,
     loss: LossSample,
 }
 
 impl Recording {
-    /// Reads the header. Errors name the file by `path`.
+    /// Reads the header. `path` names the file in errors.
     pub fn new(path: &Path, reader: impl BufRead + Send + 'static) -> anyhow::Result<Self> {
         let mut lines = Lines { path: path.into(), number: 0, reader: Box::new(reader) };
         let header = header(&mut lines)?;
@@ -64,17 +64,17 @@ impl Recording {
         self.header.about()
     }
 
-    /// How many connections the kernel side tracked at a time.
+    /// Maximum number of connections that the kernel side tracked at a time.
     pub fn max_connections(&self) -> usize {
         self.header.max_connections.max(1) as usize
     }
 
-    /// What comes next. The last one is the end: a recording without it is an error.
+    /// Reads the next record. A recording that does not finish with [`Record::End`] is an error.
     pub fn read(&mut self) -> anyhow::Result<Record> {
         let bytes = self.lines.next()?.ok_or_else(|| self.lines.error("cut off: the recording goes on no further"))?;
         let record = match self.lines.parse(&bytes)? {
             Line::Event(line) => Record::Event(event(line)),
-            Line::Sample(line) => Record::Sample { unix_ns: line.unix_ns, sample: self.sample(line)? },
+            Line::Sample(line) => Record::Sample { unix_ns: line.unix_ns, sample: self.apply(line)? },
             Line::End { unix_ns } => Record::End { unix_ns },
         };
         if matches!(record, Record::End { .. }) && self.lines.next()?.is_some() {
@@ -86,8 +86,8 @@ impl Recording {
         Ok(record)
     }
 
-    /// The sample that a difference to the one before it stands for.
-    fn sample(&mut self, line: SampleLine) -> anyhow::Result<Sample> {
+    /// Applies the difference to the previous sample.
+    fn apply(&mut self, line: SampleLine) -> anyhow::Result<Sample> {
         let mut ended = Vec::new();
         let mut seen = HashSet::new();
         for group in line.groups.into_iter().map(GroupSample::from) {
@@ -101,10 +101,10 @@ impl Recording {
                 self.groups.insert(group.key, group);
             }
         }
-        for KeyLine(key) in line.gone {
+        for KeyRepr(key) in line.gone {
             self.groups.remove(&key);
         }
-        if let Some(LossLine(loss)) = line.loss {
+        if let Some(LossRepr(loss)) = line.loss {
             self.loss = loss;
         }
         let listing = line.listing.map(Listing::from);
@@ -139,12 +139,13 @@ fn header(lines: &mut Lines) -> anyhow::Result<Header> {
     Ok(header)
 }
 
-/// The number of a connection takes the place of its socket's address.
+/// Uses the connection's number in place of its socket's address.
 fn event(EventLine { unix_ns, kind, id, group, connection }: EventLine) -> Event {
     Event { kind, unix_ns, key: ConnectionKey { socket: id, connect_ns: 0 }, group, connection }
 }
 
-/// Behind the name, a group is nothing but counters; the sum of times in it may be any, and nothing here adds it up.
+/// Checks all 64-bit words after the name against [`MAX_COUNT`], except for `lifetime_us_sum`, which may exceed it and
+/// is not added up.
 fn has_sane_counters(group: &GroupSample) -> bool {
     let counters = GroupCounters { lifetime_us_sum: 0, ..group.counters };
     let counters = &bytemuck::bytes_of(&counters)[size_of_val(&counters.comm)..];
@@ -160,10 +161,10 @@ fn is_sane(loss: &LossSample) -> bool {
     [rows, untracked, mptcp, counts, hook_skips, unrecovered_skips].into_iter().all(|count| count <= MAX_COUNT)
 }
 
-/// The file, line by line.
+/// Reads the file line by line.
 struct Lines {
     path: PathBuf,
-    /// Of the line that was read last, from 1 on.
+    /// Number of the last line read, starting at 1.
     number: u64,
     reader: Box<dyn BufRead + Send>,
 }
@@ -194,7 +195,7 @@ impl Lines {
             if error.is_eof() && !bytes.ends_with(b"\n") {
                 return self.error("cut off in the middle of the line");
             }
-            // It counts lines too, and knows of one.
+            // serde_json parses one line at a time, so its line number is wrong.
             let reason = error.to_string();
             let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
             self.error(&format!("not what a recording holds, at column {}: {}", error.column(), printable(reason)))

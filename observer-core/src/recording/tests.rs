@@ -1,22 +1,29 @@
-//! Recordings there and back, from other versions, and from people who mean no good.
+//! Writes recordings and reads them back. The tests are grouped by subject; this file holds what they share.
+
+mod hostile_input;
+mod other_versions;
+mod round_trip;
 
 use std::{io::Cursor, net::Ipv4Addr, path::Path};
 
 use tcp_reuse_watch_ebpf::pool;
 
 use super::*;
-use crate::model::{
-    About, Application, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey,
-    GroupSample, Listing, LossSample, Protocol, RowKind, Sample, SocketState,
+use crate::{
+    model::{
+        About, Application, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters,
+        GroupKey, GroupSample, Protocol, RowKind, Sample, Why,
+    },
+    runtime::Runtime,
+    tracker::Row,
 };
-use crate::tracker::Row;
 
 const START: i64 = 1_800_000_000_000_000_000;
 
 fn about() -> About {
     About {
         hooks: vec!["sockops".into(), "tracepoint".into()],
-        not_taken: vec!["kprobe: not built".into()],
+        hooks_not_taken: vec!["kprobe: not built".into()],
         kernel: "6.18".into(),
         ports: vec!["80".into(), "8000-8099".into()],
         filters: vec!["of curl".into()],
@@ -33,8 +40,8 @@ fn row(id: u64, kind: RowKind) -> Row {
         remote: "[fe80::1]:80".parse().unwrap(),
         pre_existing: true,
         first_is_new: false,
-        why: Some(crate::model::Why::MissedReuse),
-        replaced_cause: Some(crate::model::Cause::ServerIdle),
+        why: Some(Why::MissedReuse),
+        replaced_cause: Some(Cause::ServerIdle),
         idle_at_open: 1,
         idle_at_end: 2,
         busy_at_open: 3,
@@ -72,7 +79,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
         counters,
         ended: false,
         process_ended: false,
-        runtime: Some(crate::runtime::Runtime::named("Go 1.19.8")),
+        runtime: Some(Runtime::from_name("Go 1.19.8")),
         cgroup: Some("api.service".into()),
     }
 }
@@ -86,8 +93,8 @@ fn ended(mut group: GroupSample) -> GroupSample {
     group
 }
 
-/// The lines of a recording of these samples and rows.
-fn written(samples: &[Sample], rows: &[Row]) -> Vec<String> {
+/// Encodes these samples and rows, and returns the lines.
+fn encoded(samples: &[Sample], rows: &[Row]) -> Vec<String> {
     let mut encoder = Encoder::default();
     let mut bytes = encoder.header(&about(), 10).unwrap();
     for (sample, n) in samples.iter().zip(1..) {
@@ -100,227 +107,26 @@ fn written(samples: &[Sample], rows: &[Row]) -> Vec<String> {
     String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
 }
 
-fn opened(bytes: impl AsRef<[u8]>) -> anyhow::Result<Recording> {
+fn open(bytes: impl AsRef<[u8]>) -> anyhow::Result<Recording> {
     Recording::new(Path::new("recording"), Cursor::new(bytes.as_ref().to_vec()))
 }
 
-/// The records before the end, and the end or the reason why there is none, without the file's name.
+/// Reads the records before the end, and returns them with the time of the end, or the error without the file's name.
 fn read(bytes: impl AsRef<[u8]>) -> (Vec<Record>, Result<i64, String>) {
-    let reason = |error: anyhow::Error| {
-        let message = format!("{error:#}");
-        message.strip_prefix("recording ").expect("it begins with the file's name").to_owned()
+    let message = |error: anyhow::Error| {
+        let text = format!("{error:#}");
+        text.strip_prefix("recording ").expect("errors begin with the file's name").to_owned()
     };
-    let mut recording = match opened(bytes) {
+    let mut recording = match open(bytes) {
         Ok(recording) => recording,
-        Err(error) => return (Vec::new(), Err(reason(error))),
+        Err(error) => return (Vec::new(), Err(message(error))),
     };
     let mut records = Vec::new();
     loop {
         match recording.read() {
             Ok(Record::End { unix_ns }) => return (records, Ok(unix_ns)),
             Ok(record) => records.push(record),
-            Err(error) => return (records, Err(reason(error))),
-        }
-    }
-}
-
-#[test]
-fn what_was_fed_comes_back() {
-    let loss = LossSample { rows: 1, untracked: 2, mptcp: 3, counts: 4, hook_skips: 5, unrecovered_skips: 6 };
-    let state = SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
-    let listing = Some(Listing { states: vec![state], local_ports: 28_232 });
-    let mut odd = group(3, 1);
-    odd.counters.comm = [0xff; 16];
-    let samples = [
-        sample(vec![overflow(), group(1, 1), group(2, 1), odd.clone()]),
-        Sample { groups: vec![group(1, 1), group(2, 8), odd.clone()], loss, listing },
-        Sample { groups: vec![ended(group(1, 1)), group(2, 8), odd.clone()], loss, listing: None },
-        Sample { groups: vec![group(2, 8), GroupSample { process_ended: true, ..odd }], loss, listing: None },
-    ];
-    let rows = [RowKind::Open, RowKind::Exchange, RowKind::Close, RowKind::Failed].map(|kind| row(4, kind));
-    let lines = written(&samples, &rows);
-    let recording = opened(lines.join("\n")).unwrap();
-    assert_eq!(format!("{:?}", recording.about()), format!("{:?}", about()));
-    assert_eq!(recording.max_connections(), 10);
-
-    let (records, end) = read(lines.join("\n"));
-    assert_eq!((records.len(), end), (8, Ok(START + 99)));
-    for ((record, sample), n) in records.iter().zip(&samples).zip(1..) {
-        let Record::Sample { unix_ns, sample: read } = record else { panic!("{record:?}") };
-        assert_eq!((*unix_ns, format!("{read:?}")), (START + n, format!("{sample:?}")));
-    }
-    for (record, row) in records[4..].iter().zip(&rows) {
-        let Record::Event(event) = record else { panic!("{record:?}") };
-        let key = ConnectionKey { socket: row.id, connect_ns: 0 };
-        assert_eq!(*event, Event { key, ..row.event.clone() }, "all but the socket's address");
-    }
-    assert!(!lines.concat().contains(&row(1, RowKind::Open).event.key.socket.to_string()));
-}
-
-fn overflow() -> GroupSample {
-    GroupSample { key: tcp_reuse_watch_ebpf::OVERFLOW, ..group(0, 1) }
-}
-
-#[test]
-fn groups_that_stay_as_they_are_are_not_written_again() {
-    let groups: Vec<_> = (1..=10_000).map(|tgid| group(tgid, 1)).collect();
-    let mut changed = groups.clone();
-    changed[17] = group(18, 2);
-    let lines = written(&[sample(groups.clone()), sample(groups), sample(changed)], &[]);
-    assert!(lines[1].len() < 4 << 20, "10,000 groups take {} bytes", lines[1].len());
-    assert!(lines[2].len() < 100 && lines[3].len() < 400, "{}\n{}", lines[2], lines[3]);
-    let (records, _) = read(lines.join("\n"));
-    let Record::Sample { sample, .. } = &records[2] else { panic!("a sample") };
-    assert_eq!(sample.groups.iter().map(|group| group.counters.new).sum::<u64>(), 10_001);
-}
-
-#[test]
-fn a_listing_is_written_when_it_is_another() {
-    let state = |state, sockets| SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state, sockets };
-    let listed = |states| Sample { listing: Some(Listing { states, local_ports: 9 }), ..Sample::default() };
-    let (one, other, more) = (vec![state(1, 1), state(6, 2)], vec![state(6, 2), state(1, 1)], vec![state(6, 3)]);
-    let lines = written(&[one, other, more].map(listed), &[]);
-    let has_listing: Vec<bool> = lines.iter().map(|line| line.contains("listing")).collect();
-    assert_eq!(has_listing, [false, true, false, true, false]);
-}
-
-#[test]
-fn what_other_versions_know_is_ignored_and_what_they_do_not_is_nothing() {
-    let text = r#"{"recording":1,"later":[1],"kernel":"5.10","started_unix_ns":5}
-        {"event":{"unix_ns":6,"kind":"close","id":1,"later":{},"connection":{"remote":"1.2.3.4:80","how":"melted","later":1}}}
-        {"sample":{"unix_ns":7,"later":0,"groups":[{"later":0,"key":{"tgid":1,"later":0},"counters":{"later":[3],"new":2}}]}}
-        {"end":{"unix_ns":8,"later":null}}"#;
-    let (records, end) = read(text.replace("\n        ", "\n"));
-    assert_eq!(end, Ok(8));
-    let [Record::Event(event), Record::Sample { sample, .. }] = records.as_slice() else { panic!("{records:?}") };
-    assert_eq!((event.connection.remote.port(), event.connection.pid), (80, None));
-    assert_eq!((event.connection.how, event.connection.exact), (CloseKind::Unknown, true));
-    assert_eq!((sample.groups[0].counters.new, sample.groups[0].counters.failures), (2, [0; 8]));
-    assert_eq!(event.connection.application, Application::Unknown);
-    assert_eq!((sample.groups[0].counters.marked, sample.groups[0].counters.application), (0, 0));
-}
-
-/// The applications that a group and a connection of it are read to have.
-fn applications_read(group: &str, connection: &str) -> (u64, Application) {
-    let text = [
-        "{\"recording\":1}".into(),
-        format!(r#"{{"sample":{{"unix_ns":1,"groups":[{{"key":{{}},"counters":{{"application":{group}}}}}]}}}}"#),
-        format!(
-            r#"{{"event":{{"unix_ns":1,"kind":"close","id":1,"connection":{{"remote":"1.2.3.4:80","application":{connection}}}}}}}"#
-        ),
-        "{\"end\":{\"unix_ns\":2}}".into(),
-    ];
-    let (records, end) = read(text.join("\n"));
-    assert_eq!(end, Ok(2));
-    let [Record::Sample { sample, .. }, Record::Event(event)] = records.as_slice() else { panic!("{records:?}") };
-    (sample.groups[0].counters.application, event.connection.application)
-}
-
-#[test]
-fn applications_are_written_by_their_names() {
-    let mut several = group(2, 1);
-    several.counters.application = tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
-    let lines = written(&[sample(vec![group(1, 1), several])], &[row(1, RowKind::Close)]);
-    assert!(lines[1].contains(r#""marked":1,"#) && lines[1].contains(r#""application":"postgresql""#), "{}", lines[1]);
-    assert!(lines[1].contains(r#""application":"several""#), "{}", lines[1]);
-    assert!(lines[2].contains(r#""application":"http2""#), "{}", lines[2]);
-    assert_eq!(applications_read("\"redis\"", "\"redis\""), (Application::Redis as u64, Application::Redis));
-    assert_eq!(applications_read("\"several\"", "null"), (255, Application::Unknown));
-    assert_eq!(applications_read("\"gopher\"", "\"gopher\""), (0, Application::Unknown), "of a later version");
-}
-
-#[test]
-fn of_the_processors_the_highest_mark_is_written_and_of_a_name_nothing() {
-    let mut marked = group(1, 5);
-    (marked.counters.most_serving[3], marked.counters.target) = (4, 0x0123_4567_89ab_cdef);
-    let lines = written(&[sample(vec![marked])], &[]);
-    let counters = &serde_json::from_str::<serde_json::Value>(&lines[1]).unwrap()["sample"]["groups"][0]["counters"];
-    assert_eq!(counters["needed"], 4, "{counters}");
-    assert_eq!(counters["pool"], serde_json::json!(["counted", "mixed"]), "{counters}");
-    assert!(counters.get("target").is_none() && !lines[1].contains(&0x0123_4567_89ab_cdef_u64.to_string()));
-}
-
-#[test]
-fn errors_name_the_line_and_the_reason() {
-    const HEADER: &str = "{\"recording\":1}\n";
-    let counters = |counters: &str| {
-        format!("{HEADER}{{\"sample\":{{\"unix_ns\":1,\"groups\":[{{\"key\":{{}},\"counters\":{{{counters}}}}}]}}}}\n")
-    };
-    for (content, expected) in [
-        (String::new(), "line 1: no recording of tcp-reuse-watch: it has to begin with a header, and is empty"),
-        ("\n".into(), "line 1: no recording"),
-        ("{}\n".into(), "line 1: no recording"),
-        ("{\"type\":\"start\",\"schema\":1}\n".into(), "line 1: no recording"),
-        ("{\"end\":{\"unix_ns\":1}}\n".into(), "line 1: no recording"),
-        ("\u{7f}ELF\u{0}\u{1}".into(), "line 1: no recording"),
-        (
-            "{\"recording\":2,\"version\":\"9.9\\u001b\"}\n".into(),
-            "line 1: a recording of version 2, made by tcp-reuse-watch 9.9\\u{1b};",
-        ),
-        ("{\"recording\":0}\n".into(), "line 1: a recording of version 0"),
-        ("{\"recording\":1,\"ports\":7}\n".into(), "line 1: not what a recording holds, at column 24: invalid type"),
-        ("{\"recording\":1,\"started_unix_ns\":-1}\n".into(), "line 1: its time is out of range"),
-        (HEADER.into(), "line 1: cut off: the recording goes on no further"),
-        (format!("{HEADER}{{\"eve"), "line 2: cut off in the middle of the line"),
-        (format!("{HEADER}{{\"eve\n"), "line 2: not what a recording holds, at column"),
-        (format!("{HEADER}\n"), "line 2: not what a recording holds"),
-        (format!("{HEADER}\u{0}\u{0}"), "line 2: not what a recording holds, at column 1: expected value"),
-        (
-            format!("{HEADER}{{\"x\\u001b[2J\":1}}\n"),
-            "line 2: not what a recording holds, at column 13: unknown variant `x\\u{1b}[2J`",
-        ),
-        (format!("{HEADER}{HEADER}"), "line 2: not what a recording holds"),
-        (format!("{HEADER}{{\"end\":{{\"unix_ns\":-1}}}}\n"), "line 2: its time is out of range"),
-        (format!("{HEADER}{{\"end\":{{\"unix_ns\":9223372036854775807}}}}\n"), "line 2: its time is out of range"),
-        (format!("{HEADER}{{\"end\":{{\"unix_ns\":1}}}}\n{HEADER}"), "line 3: something follows the end"),
-        (counters("\"new\":18446744073709551615"), "line 2: a group's counters are out of range"),
-        (counters("\"new\":-1"), "line 2: not what a recording holds"),
-        (
-            counters("\"failures\":[1,1,1,1,1,1,1,1,1]"),
-            "line 2: not what a recording holds, at column 86: 9 counters where 8",
-        ),
-        (counters("\"comm\":\"seventeen letters\""), "line 2: not what a recording holds, at column"),
-        (
-            format!("{HEADER}{{\"sample\":{{\"unix_ns\":1,\"loss\":{{\"rows\":18446744073709551615}}}}}}\n"),
-            "line 2: a count",
-        ),
-        (format!("{HEADER}{}", "[".repeat(100_000)), "line 2: not what a recording holds, at column"),
-    ] {
-        let (records, end) = read(&content);
-        assert_eq!(records.len(), 0);
-        let error = end.expect_err(&content);
-        assert!(error.starts_with(expected), "{error}\n{expected}");
-        assert!(!error.chars().any(char::is_control), "{error:?}");
-    }
-}
-
-#[test]
-fn wherever_it_is_cut_what_came_before_is_there() {
-    let rows = [row(1, RowKind::Open), row(1, RowKind::Close)];
-    let text = written(&[sample(vec![group(1, 1)])], &rows).join("\n");
-    for end in 0..text.len() {
-        let whole_lines = text[..end].matches('\n').count();
-        let (records, result) = read(&text[..end]);
-        let error = result.expect_err("it is cut");
-        // A line of which nothing is missing but its end is whole too.
-        let is_whole = text.as_bytes()[end] == b'\n';
-        assert_eq!(records.len(), (whole_lines + usize::from(is_whole)).saturating_sub(1), "cut at {end}: {error}");
-        let at_start = end > 0 && text.as_bytes()[end - 1] == b'\n';
-        let line = if at_start { whole_lines } else { whole_lines + 1 };
-        assert!(error.starts_with(&format!("line {line}: ")), "cut at {end}: {error}");
-    }
-    assert!(read(&text).1.is_ok());
-}
-
-#[test]
-fn no_byte_that_is_changed_does_worse_than_be_refused() {
-    let text = written(&[sample(vec![group(1, 1)])], &[row(1, RowKind::Close)]).join("\n");
-    for at in 0..text.len() {
-        for byte in [0, b'9', b'"', b'}', b'\n', 0xff] {
-            let mut bytes = text.clone().into_bytes();
-            bytes[at] = byte;
-            let (records, _) = read(bytes);
-            assert!(records.len() <= 2);
+            Err(error) => return (records, Err(message(error))),
         }
     }
 }

@@ -1,60 +1,60 @@
-//! What series are told apart by. Never a pid or a source port: of these there is no end.
+//! Labels of the series. A pid or a source port is never a label, because its cardinality has no bound.
 
 use std::net::IpAddr;
 
 use crate::{
-    model::{GroupSample, SocketState, address, name},
+    model::{GroupSample, SocketState, ip_address, process_name},
     printable::printable,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
-    /// The process's name
+    /// The process's name.
     Process,
-    /// The remote address
+    /// The remote address.
     Destination,
-    /// The remote port
+    /// The remote port.
     Port,
-    /// The process's container or systemd unit, else its cgroup
+    /// The process's container or systemd unit, otherwise its cgroup's path.
     Cgroup,
 }
 
-/// The values of the labels that were chosen; None for the others.
+/// The values of the enabled labels; None for the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LabelSet {
-    /// Without control characters. Empty if it is not known.
+    /// Control characters are escaped. Empty if the name is not known.
     pub process: Option<String>,
     pub destination: Option<IpAddr>,
     pub port: Option<u16>,
-    /// Like `process`.
+    /// Escaped like `process`. Empty if it is not known.
     pub cgroup: Option<String>,
 }
 
 impl LabelSet {
-    /// None for what the kernel side had no room for: it has no one process and no one destination.
-    pub(super) fn of_group(group: &GroupSample, chosen: &[Label]) -> Option<Self> {
+    /// None for the kernel's overflow group, because it belongs to no single process or destination.
+    pub(super) fn from_group(group: &GroupSample, enabled: &[Label]) -> Option<Self> {
         if group.key == tcp_reuse_watch_ebpf::OVERFLOW {
             return None;
         }
-        let is = |label| chosen.contains(&label);
+        let has = |label| enabled.contains(&label);
         let text = |text: Option<&str>| printable(text.unwrap_or_default());
         Some(Self {
-            process: is(Label::Process).then(|| text(name(group.counters.comm).as_deref())),
-            cgroup: is(Label::Cgroup).then(|| text(group.cgroup.as_deref())),
-            ..Self::of_destination(address(group.key.addr), group.key.port, chosen)
+            process: has(Label::Process).then(|| text(process_name(group.counters.comm).as_deref())),
+            cgroup: has(Label::Cgroup).then(|| text(group.cgroup.as_deref())),
+            ..Self::from_destination(ip_address(group.key.addr), group.key.port, enabled)
         })
     }
 
-    /// Sockets in a state belong to no process.
-    pub(super) fn of_state(state: &SocketState, chosen: &[Label]) -> Self {
-        Self::of_destination(state.remote, state.port, chosen)
+    /// Without `process` and `cgroup`, because a socket in TIME_WAIT belongs to no process.
+    pub(super) fn from_socket_state(state: &SocketState, enabled: &[Label]) -> Self {
+        Self::from_destination(state.remote, state.port, enabled)
     }
 
-    fn of_destination(destination: IpAddr, port: u16, chosen: &[Label]) -> Self {
-        let is = |label| chosen.contains(&label);
+    fn from_destination(destination: IpAddr, port: u16, enabled: &[Label]) -> Self {
+        let has = |label| enabled.contains(&label);
         Self {
-            destination: is(Label::Destination).then_some(destination),
-            port: is(Label::Port).then_some(port),
+            destination: has(Label::Destination).then_some(destination),
+            port: has(Label::Port).then_some(port),
             ..Self::default()
         }
     }

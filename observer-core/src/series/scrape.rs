@@ -1,42 +1,43 @@
-//! What a scrape sees: everything at one moment, as plain data.
+//! The data of one scrape.
 
-use super::{LabelSet, Tally};
+use super::{counters::Counters, label::LabelSet};
 use crate::model::{LossSample, ProgramSample};
 
 #[derive(Clone, Debug, Default)]
 pub struct Scrape {
-    /// In order. None, which is last: what had no room.
-    pub sets: Vec<(Option<LabelSet>, Set)>,
-    /// Everything that was ever counted, whatever has left since.
-    pub host: Tally,
-    /// Sockets in TIME_WAIT, by destination and port; None where they cannot be listed.
+    /// In order of the label sets. The overflow set has None and is last.
+    pub sets: Vec<(Option<LabelSet>, Values)>,
+    /// Totals of the host, including label sets that have expired.
+    pub host: Counters,
+    /// Sockets in TIME_WAIT by destination and port; None if the kernel cannot list them.
     pub time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
-    /// Label sets without room of their own that were counted not longer ago than the expiry.
+    /// Number of label sets that the overflow set has counted within the expiry time.
     pub overflowed: u64,
-    pub lost: Lost,
+    pub losses: Losses,
     pub programs: Vec<ProgramSample>,
 }
 
-/// What is shown for a label set.
+/// The counters and gauges of a label set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Set {
-    pub tally: Tally,
-    /// Connections that are open now.
+pub struct Values {
+    pub counters: Counters,
+    /// Gauge: connections that are open now.
     pub open: u64,
 }
 
-/// What was missed, by where it found no room.
+/// Losses by the place where they happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
-    /// As sampled, with the rows of all three places together.
+pub struct Losses {
+    /// As sampled. Its `rows` are the total of the ring, standard output and the recording.
     pub sampled: LossSample,
-    /// Rows that standard output did not take, and those that the recording did not.
+    /// Rows that standard output dropped.
     pub output_rows: u64,
+    /// Rows that the recording dropped.
     pub recording_rows: u64,
 }
 
-impl Lost {
-    /// Rows that the kernel's ring had no room for.
+impl Losses {
+    /// Rows dropped because the kernel's ring was full.
     pub fn ring_rows(&self) -> u64 {
         self.sampled.rows.saturating_sub(self.output_rows + self.recording_rows)
     }

@@ -1,4 +1,4 @@
-//! Series against samples written by hand.
+//! Feeds handwritten samples to [`Series`] and compares its scrapes.
 
 use std::net::Ipv4Addr;
 
@@ -7,15 +7,15 @@ use crate::model::{Cause, Failure, GroupCounters, GroupSample, Listing, Why};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
-fn series(labels: &[Label], most_sets: usize) -> Series {
-    Series::new(Bounds { labels: labels.into(), most_sets, expiry: Duration::from_mins(1) })
+fn series(labels: &[Label], max_label_sets: usize) -> Series {
+    Series::new(SeriesConfig { labels: labels.into(), max_label_sets, expiry: Duration::from_mins(1) })
 }
 
-fn by_process(most_sets: usize) -> Series {
-    series(&[Label::Process], most_sets)
+fn by_process(max_label_sets: usize) -> Series {
+    series(&[Label::Process], max_label_sets)
 }
 
-/// A group of a process that is named by its number, with this many new exchanges on connections of their own.
+/// A group of the process `p<tgid>`, with this many exchanges, each on a new connection.
 fn group(tgid: u32, exchanges: u64, open: u64) -> GroupSample {
     named(&format!("p{tgid}"), tgid, exchanges, open)
 }
@@ -39,33 +39,33 @@ fn ended(mut group: GroupSample) -> GroupSample {
 
 fn feed(series: &mut Series, second: i64, groups: Vec<GroupSample>) -> Scrape {
     series.sample(second * SECOND_NS, &Sample { groups, ..Sample::default() });
-    series.scrape(Lost::default(), Vec::new())
+    series.scrape(Losses::default(), Vec::new())
 }
 
-/// Name, new exchanges, open connections. The overflow's name is "+".
+/// Process name, new exchanges and open connections of each label set. The overflow set has the name "+".
 fn shown(scrape: &Scrape) -> Vec<(&str, u64, u64)> {
-    let shown = scrape.sets.iter().map(|(set, Set { tally, open })| {
+    let shown = scrape.sets.iter().map(|(set, Values { counters, open })| {
         let name = set.as_ref().map_or("+", |set| set.process.as_deref().unwrap_or("-"));
-        (name, tally.new, *open)
+        (name, counters.new, *open)
     });
     shown.collect()
 }
 
 #[test]
-fn what_groups_counted_stays_when_they_are_gone() {
+fn counts_outlive_their_groups() {
     let mut series = by_process(9);
     assert_eq!(shown(&feed(&mut series, 1, vec![group(1, 5, 1)])), [("p1", 5, 1)]);
     assert_eq!(shown(&feed(&mut series, 2, vec![ended(group(1, 7, 0))])), [("p1", 7, 0)]);
     assert_eq!(shown(&feed(&mut series, 3, vec![])), [("p1", 7, 0)]);
-    // Another process of that name.
+    // Another process with the same name.
     let scrape = feed(&mut series, 4, vec![named("p1", 2, 2, 2)]);
     assert_eq!(shown(&scrape), [("p1", 9, 2)]);
     assert_eq!((scrape.host.new, scrape.host.opened), (9, 9));
-    assert!(series.groups.len() == 1, "no more than the kernel has");
+    assert_eq!(series.groups.len(), 1, "ended groups are forgotten");
 }
 
 #[test]
-fn past_the_bound_all_is_in_one_and_nothing_is_lost() {
+fn label_sets_beyond_the_maximum_share_the_overflow_set() {
     let mut series = by_process(2);
     let scrape = feed(&mut series, 1, (1..=5).map(|n| group(n, 10, 1)).collect());
     assert_eq!(shown(&scrape), [("p1", 10, 1), ("p2", 10, 1), ("+", 30, 3)]);
@@ -75,54 +75,57 @@ fn past_the_bound_all_is_in_one_and_nothing_is_lost() {
     assert_eq!((scrape.overflowed, scrape.host.new), (3, 55));
 }
 
-/// Counted in the same sample or not, as long as it might come again.
 #[test]
-fn sets_without_room_are_counted_until_they_are_over_or_have_room() {
+fn overflowed_set_is_reported_until_it_expires_or_is_admitted() {
     let mut series = by_process(1);
     assert_eq!(feed(&mut series, 0, vec![group(1, 1, 0), group(2, 1, 0)]).overflowed, 1);
     assert_eq!(feed(&mut series, 30, vec![group(3, 1, 0)]).overflowed, 2);
     assert_eq!(feed(&mut series, 59, vec![]).overflowed, 2);
     let scrape = feed(&mut series, 60, vec![]);
-    assert_eq!((scrape.overflowed, shown(&scrape)), (1, vec![("+", 2, 0)]), "p2 is over, and p1, which had room");
+    assert_eq!(
+        (scrape.overflowed, shown(&scrape)),
+        (1, vec![("+", 2, 0)]),
+        "p1, which was admitted, and p2 have expired"
+    );
     let scrape = feed(&mut series, 61, vec![group(3, 3, 0)]);
     assert_eq!((scrape.overflowed, shown(&scrape)), (0, vec![("p3", 2, 0), ("+", 2, 0)]));
 }
 
 #[test]
-fn sets_without_room_are_told_apart_up_to_a_bound() {
+fn number_of_overflowed_sets_is_bounded() {
     let mut series = by_process(1);
-    let all = 1 + MOST_WITHOUT_ROOM as u32;
+    let all = 1 + MAX_OVERFLOWED as u32;
     let scrape = feed(&mut series, 0, (0..=all).map(|n| group(n, 1, 1)).collect());
     assert_eq!((scrape.overflowed, scrape.host.new), (u64::from(all) - 1, u64::from(all) + 1));
-    assert_eq!(scrape.sets[1].1.tally.new, u64::from(all));
+    assert_eq!(scrape.sets[1].1.counters.new, u64::from(all));
 }
 
 #[test]
-fn what_the_kernel_had_no_room_for_has_no_labels() {
+fn overflow_group_of_the_kernel_is_counted_in_the_overflow_set() {
     let mut series = by_process(2);
     let overflow = GroupSample { key: tcp_reuse_watch_ebpf::OVERFLOW, ..group(0, 4, 0) };
     assert_eq!(shown(&feed(&mut series, 1, vec![overflow, group(1, 1, 0)])), [("p1", 1, 0), ("+", 4, 0)]);
 }
 
 #[test]
-fn a_set_that_is_over_leaves_and_begins_anew() {
+fn expired_set_is_removed_and_restarts_at_zero() {
     let mut series = by_process(1);
     feed(&mut series, 0, vec![group(1, 5, 0)]);
     assert_eq!(shown(&feed(&mut series, 59, vec![group(1, 5, 0)])), [("p1", 5, 0)]);
     assert_eq!(shown(&feed(&mut series, 60, vec![group(1, 5, 0)])), []);
     let scrape = feed(&mut series, 61, vec![group(1, 5, 0), group(2, 1, 0)]);
-    assert_eq!(shown(&scrape), [("p2", 1, 0)], "there is room again");
+    assert_eq!(shown(&scrape), [("p2", 1, 0)], "the expired set made room");
     assert_eq!(scrape.host.new, 6);
     feed(&mut series, 121, vec![group(1, 5, 0), group(2, 1, 0)]);
-    // Its group is still there: only what is new counts.
+    // The kernel still has its group: only the increase counts.
     let scrape = feed(&mut series, 122, vec![group(1, 7, 0), group(2, 1, 0)]);
     assert_eq!(shown(&scrape), [("p1", 2, 0)]);
     assert_eq!(scrape.host.new, 8);
 }
 
-/// No scrape would be without it, and the next one would show less than the one before.
+/// If it were removed, no scrape would miss it, and the next one would show its counters decreased.
 #[test]
-fn a_set_that_is_due_and_counts_again_stays() {
+fn set_that_counts_again_as_it_expires_is_kept() {
     let mut series = by_process(1);
     feed(&mut series, 0, vec![group(1, 5, 0)]);
     assert_eq!(shown(&feed(&mut series, 60, vec![group(1, 6, 0)])), [("p1", 6, 0)]);
@@ -130,7 +133,7 @@ fn a_set_that_is_due_and_counts_again_stays() {
 }
 
 #[test]
-fn an_open_connection_keeps_its_set_and_overflow_never_leaves() {
+fn set_with_an_open_connection_and_overflow_set_do_not_expire() {
     let mut series = by_process(1);
     feed(&mut series, 0, vec![group(1, 5, 1), group(2, 3, 1)]);
     assert_eq!(shown(&feed(&mut series, 500, vec![group(1, 5, 1)])), [("p1", 5, 1), ("+", 3, 0)]);
@@ -139,16 +142,16 @@ fn an_open_connection_keeps_its_set_and_overflow_never_leaves() {
 }
 
 #[test]
-fn a_group_that_has_only_begun_to_connect_takes_no_room() {
+fn group_without_counts_gets_no_label_set() {
     let mut series = by_process(1);
     assert!(feed(&mut series, 0, vec![group(1, 0, 0)]).sets.is_empty());
 }
 
-/// What is read after the end may change what a connection ended by, as long as its socket is held.
+/// Data read after the close may change a connection's cause, as long as its socket is held.
 #[test]
-fn a_cause_counts_when_it_is_settled() {
-    let unread = |scrape: &Scrape| {
-        let closes = scrape.sets[0].1.tally.closes;
+fn cause_is_counted_once_it_is_settled() {
+    let closes = |scrape: &Scrape| {
+        let closes = scrape.sets[0].1.counters.closes;
         (closes[Cause::Unused as usize], closes[Cause::ClosedAfterResponse as usize])
     };
     let mut series = by_process(1);
@@ -156,16 +159,16 @@ fn a_cause_counts_when_it_is_settled() {
     (held.counters.tracked, held.counters.closes) = (1, GroupCounters::default().closes);
     held.counters.closes[Cause::Unused as usize] = 1;
     held.counters.closes[Cause::ClosedAfterResponse as usize] = 2;
-    assert_eq!(unread(&feed(&mut series, 0, vec![held.clone()])), (0, 1));
+    assert_eq!(closes(&feed(&mut series, 0, vec![held.clone()])), (0, 1));
     held.counters.closes[Cause::Unused as usize] = 0;
     held.counters.closes[Cause::ClosedAfterResponse as usize] = 3;
-    assert_eq!(unread(&feed(&mut series, 1, vec![held.clone()])), (0, 2));
+    assert_eq!(closes(&feed(&mut series, 1, vec![held.clone()])), (0, 2));
     held.counters.tracked = 0;
-    assert_eq!(unread(&feed(&mut series, 2, vec![held])), (0, 3));
+    assert_eq!(closes(&feed(&mut series, 2, vec![held])), (0, 3));
 }
 
 #[test]
-fn nothing_goes_down_even_if_a_counter_does() {
+fn series_never_decrease_even_if_a_group_counter_does() {
     let mut series = by_process(1);
     feed(&mut series, 0, vec![group(1, 5, 0)]);
     assert_eq!(shown(&feed(&mut series, 1, vec![group(1, 3, 0)])), [("p1", 5, 0)]);
@@ -173,7 +176,7 @@ fn nothing_goes_down_even_if_a_counter_does() {
 }
 
 #[test]
-fn only_chosen_labels_tell_apart() {
+fn only_enabled_labels_distinguish_sets() {
     let groups = || vec![named("a", 1, 1, 0), named("b", 2, 1, 0)];
     let sets = |labels: &[Label]| feed(&mut series(labels, 9), 0, groups()).sets;
     let all = sets(&[Label::Process, Label::Destination, Label::Port]);
@@ -187,7 +190,7 @@ fn only_chosen_labels_tell_apart() {
     let by_port = sets(&[Label::Port]);
     assert_eq!(by_port.len(), 1);
     assert_eq!(by_port[0].0, Some(LabelSet { port: Some(80), ..LabelSet::default() }));
-    assert_eq!(by_port[0].1.tally.new, 2);
+    assert_eq!(by_port[0].1.counters.new, 2);
     let mut contained = named("a", 1, 1, 0);
     contained.cgroup = Some("nginx.service".into());
     let scrape = feed(&mut series(&[Label::Cgroup], 9), 0, vec![contained, named("b", 2, 1, 0)]);
@@ -196,33 +199,33 @@ fn only_chosen_labels_tell_apart() {
 }
 
 #[test]
-fn names_that_look_the_same_are_the_same() {
+fn names_with_the_same_escaped_form_share_a_set() {
     let scrape = feed(&mut by_process(9), 0, vec![named("a\n", 1, 1, 0), named("a\\n", 2, 1, 0)]);
     assert_eq!(shown(&scrape), [("a\\n", 2, 0)]);
 }
 
 #[test]
-fn sockets_in_time_wait_are_by_destination_and_bounded() {
+fn time_wait_sockets_are_grouped_by_destination_up_to_the_maximum() {
     let state = |port, state, sockets| SocketState { remote: Ipv4Addr::LOCALHOST.into(), port, state, sockets };
-    let waiting = |labels: &[Label]| {
+    let time_wait = |labels: &[Label]| {
         let mut series = series(labels, 2);
         let states = vec![state(1, 6, 1), state(2, 6, 5), state(3, 6, 2), state(4, 6, 3), state(5, 1, 99)];
         let listing = Some(Listing { states, local_ports: 9 });
         series.sample(0, &Sample { listing, ..Sample::default() });
-        // Not listed again: as it was.
+        // No new listing: the last one stays.
         series.sample(SECOND_NS, &Sample::default());
-        series.scrape(Lost::default(), Vec::new()).time_wait.unwrap()
+        series.scrape(Losses::default(), Vec::new()).time_wait.unwrap()
     };
-    let ports: Vec<_> = waiting(&[Label::Process, Label::Port])
+    let ports: Vec<_> = time_wait(&[Label::Process, Label::Port])
         .into_iter()
         .map(|(set, sockets)| (set.and_then(|set| set.port), sockets))
         .collect();
     assert_eq!(ports, [(Some(2), 5), (Some(4), 3), (None, 3)]);
-    assert_eq!(waiting(&[Label::Process]), [(Some(LabelSet::default()), 11)]);
+    assert_eq!(time_wait(&[Label::Process]), [(Some(LabelSet::default()), 11)]);
 }
 
 #[test]
-fn failures_and_histograms_grow_too() {
+fn failures_and_histograms_are_counted() {
     let mut series = by_process(1);
     let mut failing = group(1, 1, 0);
     failing.counters.failures[Failure::Refused as usize] = 2;
@@ -232,7 +235,7 @@ fn failures_and_histograms_grow_too() {
     failing.counters.lifetime_us_sum = 9;
     feed(&mut series, 0, vec![failing.clone()]);
     failing.counters.failures[Failure::Refused as usize] = 3;
-    let tally = feed(&mut series, 1, vec![ended(failing)]).sets[0].1.tally;
-    assert_eq!((tally.failures[Failure::Refused as usize], tally.closed_exchanges_sum), (3, 3001));
-    assert_eq!((tally.closed_exchanges, tally.lifetimes[8], tally.lifetime_us_sum), ([1, 0, 0, 0, 2], 3, 9));
+    let counters = feed(&mut series, 1, vec![ended(failing)]).sets[0].1.counters;
+    assert_eq!((counters.failures[Failure::Refused as usize], counters.closed_exchanges_sum), (3, 3001));
+    assert_eq!((counters.closed_exchanges, counters.lifetimes[8], counters.lifetime_us_sum), ([1, 0, 0, 0, 2], 3, 9));
 }

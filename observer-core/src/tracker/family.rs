@@ -1,5 +1,4 @@
-//! Groups by the name of their process and their destination, whatever the process: ten workers of a server are one row to
-//! look at, and ten rows for who wants to know.
+//! Groups merged by process name and destination: ten workers of a server are one row, which unfolds into ten.
 
 use std::sync::Arc;
 
@@ -10,14 +9,14 @@ use super::{GroupName, GroupRow};
 /// All processes of one name that talk to one destination.
 #[derive(Clone, Debug)]
 pub struct Family {
-    /// All of them together.
+    /// All processes together.
     pub whole: GroupRow,
-    /// Each for itself, those that have ended together; empty if there is but one.
+    /// A row for each running process and one for all ended ones. Empty if there is only one.
     pub members: Vec<GroupRow>,
 }
 
 impl Family {
-    /// Those that it is made of, be it one.
+    /// The members, or the whole if it has none.
     pub fn parts(&self) -> &[GroupRow] {
         if self.members.is_empty() { std::slice::from_ref(&self.whole) } else { &self.members }
     }
@@ -31,7 +30,7 @@ impl Family {
     }
 }
 
-/// In the order in which the first of each came.
+/// In the order of the first member of each.
 pub fn families(groups: Vec<GroupRow>) -> Vec<Family> {
     let mut places: HashMap<Option<Arc<GroupName>>, usize> = HashMap::with_capacity(groups.len());
     let mut families: Vec<Family> = Vec::with_capacity(groups.len());

@@ -1,4 +1,4 @@
-//! Local ports run out for one destination at a time: each connection to it, those in TIME_WAIT included, holds one.
+//! Port exhaustion. Local ports run out per destination, because each connection to it holds one, even in TIME_WAIT.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,25 +8,25 @@ use std::{
 use super::Notice;
 use crate::model::SocketState;
 
-/// From this part of the range on it is said, in hundredths: connects begin to take longer, and soon fail.
-const NEAR: u64 = 80;
+/// Share of the range, in percent, from which on connects take longer and soon fail.
+const NEAR_PERCENT: u64 = 80;
 
-/// Says once for each destination that its ports are nearly used up.
+/// Warns once for each destination.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    said: HashSet<(IpAddr, u16)>,
+    warned: HashSet<(IpAddr, u16)>,
 }
 
 impl Ports {
-    /// `local_ports`: how many there are.
-    pub(super) fn look(&mut self, states: &[SocketState], local_ports: u64) -> Vec<Notice> {
+    /// `local_ports`: the size of the range.
+    pub(super) fn check(&mut self, states: &[SocketState], local_ports: u64) -> Vec<Notice> {
         let mut sockets: HashMap<(IpAddr, u16), u64> = HashMap::new();
         for state in states {
             *sockets.entry((state.remote, state.port)).or_default() += state.sockets;
         }
         let mut notices = Vec::new();
         for ((remote, port), n) in sockets {
-            if n * 100 >= local_ports * NEAR && self.said.insert((remote, port)) {
+            if n * 100 >= local_ports * NEAR_PERCENT && self.warned.insert((remote, port)) {
                 let to = SocketAddr::new(remote, port);
                 let message =
                     format!("{n} of {local_ports} local ports are taken by sockets to {to}: connects will soon fail");
@@ -44,12 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_said_once_for_a_destination_and_only_near_the_end() {
+    fn warns_once_per_destination_near_exhaustion() {
         let state = |state, sockets| SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state, sockets };
         let mut ports = Ports::default();
-        assert!(ports.look(&[state(1, 39), state(6, 40)], 100).is_empty());
-        assert_eq!(ports.look(&[state(1, 40), state(6, 40)], 100).len(), 1);
-        assert!(ports.look(&[state(1, 40), state(6, 50)], 100).is_empty());
-        assert_eq!(ports.look(&[SocketState { port: 81, ..state(6, 99) }], 100).len(), 1);
+        assert!(ports.check(&[state(1, 39), state(6, 40)], 100).is_empty());
+        assert_eq!(ports.check(&[state(1, 40), state(6, 40)], 100).len(), 1);
+        assert!(ports.check(&[state(1, 40), state(6, 50)], 100).is_empty());
+        assert_eq!(ports.check(&[SocketState { port: 81, ..state(6, 99) }], 100).len(), 1);
     }
 }

@@ -1,8 +1,9 @@
-//! The tracker against samples and events written by hand.
+//! The tracker with samples and events written by hand.
 
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::group::Spoken;
 use crate::{
     TimeBase, decode,
     model::{Application, Cause, Connection, GroupCounters, GroupKey, Listing},
@@ -33,7 +34,7 @@ fn snapshot_of(samples: impl IntoIterator<Item = Vec<GroupSample>>) -> Snapshot 
 }
 
 #[test]
-fn a_sample_replaces_the_one_before_it() {
+fn a_sample_replaces_the_last_one() {
     let snapshot = snapshot_of([vec![group(key(1, 80), 1, 1, 0)], vec![group(key(1, 80), 2, 2, 8)]]);
     assert_eq!((snapshot.totals.new, snapshot.totals.reused, snapshot.duration_us), (2, 8, 1500));
     assert_eq!(snapshot.totals.reuse_ratio(), Some(0.8));
@@ -52,7 +53,7 @@ fn ended_processes_of_one_name_are_one_row() {
 }
 
 #[test]
-fn no_view_grows_without_bound_and_the_rows_still_add_up() {
+fn rows_are_bounded_and_still_add_up() {
     let many: Vec<_> = (1..=25_000u32)
         .map(|tgid| {
             let mut sample = group(key(tgid, 80), 1, 1, 2);
@@ -68,14 +69,14 @@ fn no_view_grows_without_bound_and_the_rows_still_add_up() {
 }
 
 #[test]
-fn the_kernels_overflow_group_is_one_row_without_a_name() {
+fn the_overflow_group_is_a_row_without_a_name() {
     let snapshot = snapshot_of([vec![group(tcp_reuse_watch_ebpf::OVERFLOW, 3, 3, 0), group(key(1, 80), 1, 1, 0)]]);
     assert_eq!(snapshot.groups.len(), 2);
     assert_eq!((snapshot.groups[1].name.as_ref(), snapshot.groups[1].counts.opened), (None, 3));
 }
 
 #[test]
-fn loss_of_rows_is_incomplete_but_exact_and_loss_of_connections_is_neither() {
+fn lost_rows_are_incomplete_but_exact_and_lost_connections_are_neither() {
     let mut tracker = Tracker::new(0, 10);
     let with = |loss| Sample { loss, ..Sample::default() };
     tracker.sample(with(LossSample { rows: 1, ..LossSample::default() }));
@@ -92,7 +93,7 @@ fn speaking(mut group: GroupSample, application: Application, marked: u64) -> Gr
 }
 
 #[test]
-fn a_connection_that_is_marked_makes_its_watch_inexact_also_without_an_exchange() {
+fn a_marked_connection_makes_the_watch_inexact_even_without_an_exchange() {
     let snapshot = snapshot_of([vec![speaking(group(key(1, 80), 1, 0, 0), Application::Mqtt, 1)]]);
     assert_eq!((snapshot.totals.exchanges(), snapshot.totals.inexact, snapshot.totals.marked), (0, 0, 1));
     assert!(!snapshot.totals.is_exact() && !snapshot.is_exact());
@@ -100,7 +101,7 @@ fn a_connection_that_is_marked_makes_its_watch_inexact_also_without_an_exchange(
 }
 
 #[test]
-fn groups_together_have_all_their_marks_and_the_application_of_those_that_are_recognised() {
+fn merged_groups_add_their_marks_and_keep_the_recognised_application() {
     let ended_ones = |applications: [Application; 3]| {
         let groups = applications
             .into_iter()
@@ -119,9 +120,9 @@ fn groups_together_have_all_their_marks_and_the_application_of_those_that_are_re
     assert_eq!((family.whole.spoken.name(), family.whole.counts.marked), (Some("http1"), 3));
 }
 
-/// Ten connections, each closed with a thousand bytes unread.
+/// Ten connections, each closed with 1,000 unread bytes.
 #[test]
-fn what_is_only_possible_is_no_news() {
+fn possible_diagnoses_are_not_reported() {
     for (exact, expected) in [(true, 1), (false, 0)] {
         let mut tracker = Tracker::new(0, 100);
         for socket in 0..10 {
@@ -131,7 +132,7 @@ fn what_is_only_possible_is_no_news() {
                 exchanges: 1,
                 unread_bytes: Some(1_000),
                 exact,
-                ..Connection::nothing_known()
+                ..Connection::unknown()
             };
             let group = self::key(1, 80);
             tracker.apply(Event { kind: RowKind::Close, unix_ns: 1, key, group, connection });
@@ -142,12 +143,12 @@ fn what_is_only_possible_is_no_news() {
         tracker.sample(Sample { groups: vec![sample], ..Sample::default() });
         let snapshot = tracker.snapshot(2);
         assert_eq!(snapshot.groups[0].diagnoses().len(), 1);
-        assert_eq!(tracker.news(&snapshot).len(), expected, "exact: {exact}");
+        assert_eq!(tracker.new_certainties(&snapshot).len(), expected, "exact: {exact}");
     }
 }
 
 #[test]
-fn pre_existing_connections_are_open_and_states_stay_until_they_are_listed_again() {
+fn pre_existing_connections_are_open_and_states_stay_until_the_next_listing() {
     let mut tracker = Tracker::new(0, 10);
     let mut sample = group(key(1, 80), 2, 2, 8);
     (sample.counters.pre_existing, sample.counters.closed) = (3, 1);
@@ -166,7 +167,7 @@ fn event(kind: RowKind, socket: u64, connect_ns: u64) -> Event {
 }
 
 #[test]
-fn numbers_are_of_connections_not_of_socket_addresses() {
+fn connections_are_numbered_not_socket_addresses() {
     let mut tracker = Tracker::new(0, 10);
     assert_eq!(tracker.apply(event(RowKind::Open, 0xa, 1)).id, 1);
     assert_eq!(tracker.apply(event(RowKind::Open, 0xb, 1)).id, 2);
@@ -177,7 +178,7 @@ fn numbers_are_of_connections_not_of_socket_addresses() {
 }
 
 #[test]
-fn lost_close_rows_leave_no_numbers_behind_for_good() {
+fn connections_whose_close_row_was_lost_are_dropped() {
     let mut tracker = Tracker::new(0, 10);
     for socket in 1..=1000 {
         tracker.apply(event(RowKind::Open, socket, 1));
@@ -186,9 +187,9 @@ fn lost_close_rows_leave_no_numbers_behind_for_good() {
     assert_eq!(tracker.apply(event(RowKind::Close, 1000, 1)).id, 1000);
 }
 
-/// Counters are read before the rows that the kernel has sent.
+/// Counters are read before rows that the kernel has already sent.
 #[test]
-fn a_row_that_comes_after_the_counters_of_its_group_is_evidence_all_the_same() {
+fn a_row_after_the_last_counters_of_its_group_still_counts_as_history() {
     let mut tracker = Tracker::new(0, 10);
     let close = |socket| {
         let mut event = event(RowKind::Close, socket, 1);
@@ -196,7 +197,7 @@ fn a_row_that_comes_after_the_counters_of_its_group_is_evidence_all_the_same() {
         event.connection.cause = Some(Cause::ClosedAfterResponse);
         event
     };
-    let remembered = |tracker: &Tracker| tracker.snapshot(0).groups[0].evidence.last_ended().count();
+    let remembered = |tracker: &Tracker| tracker.snapshot(0).groups[0].history.last_closed().count();
     tracker.apply(close(1));
     tracker.sample(Sample { groups: vec![ended(group(key(1, 80), 2, 2, 0))], ..Sample::default() });
     assert_eq!(remembered(&tracker), 1);
@@ -208,7 +209,7 @@ fn a_row_that_comes_after_the_counters_of_its_group_is_evidence_all_the_same() {
 }
 
 #[test]
-fn processes_of_one_name_are_a_family_and_add_up() {
+fn a_family_adds_up_the_processes_of_one_name() {
     let groups = vec![
         group(key(1, 80), 1, 1, 4),
         group(key(2, 80), 2, 2, 0),

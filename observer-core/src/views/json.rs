@@ -8,10 +8,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Serialize, Serializer};
 
-use super::{View, failure_name, finding_name};
+use super::{View, advice, evidence, failure_name};
 use crate::{
-    model::{About, CAUSES, FAILURES, Failure, LIFETIMES, SocketState, WHYS, cause_name, state_name, why_name},
-    tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
+    diagnosis::{Confidence, Diagnosis},
+    group::Counts,
+    model::{About, CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, cause_name, state_name, why_name},
+    tracker::{GroupRow, Row, Snapshot},
 };
 use time::Time;
 
@@ -139,11 +141,11 @@ struct Histogram {
 }
 
 /// Closed connections by lifetime, in the order of the buckets.
-struct Lifetimes([u64; LIFETIMES.len()]);
+struct Lifetimes([u64; LIFETIME_NAMES.len()]);
 
 impl Serialize for Lifetimes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(LIFETIMES.iter().zip(self.0))
+        serializer.collect_map(LIFETIME_NAMES.iter().zip(self.0))
     }
 }
 
@@ -204,19 +206,18 @@ impl<'a> Group<'a> {
 
 impl From<Diagnosis> for DiagnosisObject {
     fn from(diagnosis: Diagnosis) -> Self {
-        let Diagnosis { finding, confidence, healthy, connections, values, evidence, advice } = diagnosis;
         Self {
-            cause: finding_name(finding),
-            confidence: match confidence {
+            cause: diagnosis.finding().name(),
+            confidence: match diagnosis.confidence {
                 Confidence::Certain => "certain",
                 Confidence::Likely => "likely",
                 Confidence::Possible => "possible",
             },
-            healthy,
-            connections,
-            values: values.into_iter().collect(),
-            evidence,
-            advice,
+            healthy: diagnosis.finding().is_healthy(),
+            connections: diagnosis.connections,
+            values: diagnosis.evidence.values().into_iter().collect(),
+            evidence: evidence::sentence(&diagnosis.evidence),
+            advice: advice::sentence(&diagnosis),
         }
     }
 }
@@ -251,7 +252,7 @@ impl View for JsonView {
             version: VERSION,
             time: Time(about.started_unix_ns),
             hooks: &about.hooks,
-            hooks_not_taken: &about.not_taken,
+            hooks_not_taken: &about.hooks_not_taken,
             kernel: &about.kernel,
             ports: &about.ports,
             pre_existing: about.pre_existing,

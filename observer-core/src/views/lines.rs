@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    View, finding_name,
+    View, advice, evidence,
     words::{self, caveats, confidence, names, netstat, plural, ratio, time, watched},
     wrap::push_wrapped,
 };
 use crate::{
+    group::Counts,
     model::About,
     printable::printable,
-    tracker::{Counts, Row, Snapshot},
+    tracker::{Row, Snapshot},
 };
 
 /// Rows of the table; what is beyond is one row.
@@ -186,12 +187,12 @@ fn diagnoses(snapshot: &Snapshot) -> String {
     for group in &snapshot.groups[..snapshot.groups.len().min(MAX_TABLE_ROWS)] {
         for diagnosis in group.diagnoses().iter().take(MAX_DIAGNOSES) {
             let (process, remote) = names(group);
-            let finding = finding_name(diagnosis.finding);
+            let finding = diagnosis.finding().name();
             let _ = writeln!(text, "{process} → {remote}: {finding}{}", confidence(diagnosis));
             text.push_str("  ");
-            push_wrapped(&mut text, &printable(&diagnosis.evidence), 2);
+            push_wrapped(&mut text, &printable(&evidence::sentence(&diagnosis.evidence)), 2);
             text.push_str("  → ");
-            push_wrapped(&mut text, &printable(&diagnosis.advice), 4);
+            push_wrapped(&mut text, &printable(&advice::sentence(diagnosis)), 4);
         }
     }
     if !text.is_empty() {

@@ -9,7 +9,7 @@ use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 use super::failure_name;
 use crate::{
     model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, why_name},
-    series::{LabelSet, Lost, Scrape, Set, Tally},
+    series::{Counters, LabelSet, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
 
@@ -26,10 +26,10 @@ pub fn encode(about: &About, scrape: &Scrape, format: Format) -> String {
 
 fn groups(text: &mut Text, scrape: &Scrape) {
     let sets: Vec<_> = scrape.sets.iter().map(|(set, shown)| (labels(set.as_ref()), shown)).collect();
-    let mut counters = |name, help, samples: fn(&Tally) -> Vec<(&'static str, String, u64)>| {
+    let mut counters = |name, help, samples: fn(&Counters) -> Vec<(&'static str, String, u64)>| {
         text.family(name, Kind::Counter, help);
         for (labels, shown) in &sets {
-            for (label, value, n) in samples(&shown.tally) {
+            for (label, value, n) in samples(&shown.counters) {
                 text.sample("_total", &labels.clone().with(label, value), n);
             }
         }
@@ -38,17 +38,17 @@ fn groups(text: &mut Text, scrape: &Scrape) {
     counters("tcp_reuse_connections_opened", "Connections opened, by why none was reused.", opened);
     counters("tcp_reuse_connections_closed", "Connections closed, by what ended them.", closed);
     counters("tcp_reuse_connections_failed", "Connects that never got through, by their error.", failed);
-    let mut counter = |name, help, count: fn(&Tally) -> u64| {
+    let mut counter = |name, help, count: fn(&Counters) -> u64| {
         text.family(name, Kind::Counter, help);
         for (labels, shown) in &sets {
-            text.sample("_total", labels, count(&shown.tally));
+            text.sample("_total", labels, count(&shown.counters));
         }
     };
-    counter("tcp_reuse_connections_asked", "Connections that have asked something.", |tally| tally.asked);
-    counter("tcp_reuse_connections_avoidable", AVOIDABLE, |tally| tally.avoidable);
+    counter("tcp_reuse_connections_asked", "Connections that have asked something.", |counters| counters.asked);
+    counter("tcp_reuse_connections_avoidable", AVOIDABLE, |counters| counters.avoidable);
     let help = "Avoidable connections of which it is not known that others could have stood in for them.";
-    counter("tcp_reuse_inexact_connections_avoidable", help, |tally| tally.inexact_avoidable);
-    counter("tcp_reuse_inexact_exchanges", "Exchanges that cannot be counted exactly.", |tally| tally.inexact);
+    counter("tcp_reuse_inexact_connections_avoidable", help, |counters| counters.inexact_avoidable);
+    counter("tcp_reuse_inexact_exchanges", "Exchanges that cannot be counted exactly.", |counters| counters.inexact);
     text.family("tcp_reuse_connections_open", Kind::Gauge, "Connections that are open.");
     for (labels, shown) in &sets {
         text.sample("", labels, shown.open);
@@ -57,20 +57,20 @@ fn groups(text: &mut Text, scrape: &Scrape) {
 }
 
 /// What is known of connections when they are over.
-fn histograms(text: &mut Text, sets: &[(Labels, &Set)]) {
+fn histograms(text: &mut Text, sets: &[(Labels, &Values)]) {
     // The last of the exchanges that are counted in a bucket, where the next one begins.
     let last = |n: usize| HISTOGRAM_STARTS[n + 1] as f64 - 1.0;
     let bounds: [f64; HISTOGRAM - 1] = std::array::from_fn(last);
     let help = "Exchanges that a connection has carried, of those that are over and have carried any.";
     text.family("tcp_reuse_exchanges_per_connection", Kind::Histogram, help);
-    for (labels, Set { tally, .. }) in sets {
-        text.histogram(labels, &bounds, &tally.closed_exchanges, tally.closed_exchanges_sum);
+    for (labels, Values { counters, .. }) in sets {
+        text.histogram(labels, &bounds, &counters.closed_exchanges, counters.closed_exchanges_sum);
     }
     let bounds = LIFETIME_BOUNDS_US.map(|bound_us| bound_us as f64 / 1e6);
     let help = "How long a connection was open, of those that were opened during the watch and are closed.";
     text.family("tcp_reuse_connection_lifetime_seconds", Kind::Histogram, help);
-    for (labels, Set { tally, .. }) in sets {
-        text.histogram(labels, &bounds, &tally.lifetimes, tally.lifetime_us_sum as f64 / 1e6);
+    for (labels, Values { counters, .. }) in sets {
+        text.histogram(labels, &bounds, &counters.lifetimes, counters.lifetime_us_sum as f64 / 1e6);
     }
 }
 
@@ -83,24 +83,24 @@ fn labels(set: Option<&LabelSet>) -> Labels {
     cgroup.iter().fold(labels, |labels, cgroup| labels.with("cgroup", cgroup))
 }
 
-fn exchanges(tally: &Tally) -> Vec<(&'static str, String, u64)> {
-    vec![("connection", "new".into(), tally.new), ("connection", "reused".into(), tally.reused)]
+fn exchanges(counters: &Counters) -> Vec<(&'static str, String, u64)> {
+    vec![("connection", "new".into(), counters.new), ("connection", "reused".into(), counters.reused)]
 }
 
-fn opened(tally: &Tally) -> Vec<(&'static str, String, u64)> {
-    WHYS.map(|why| ("why", why_name(why).into(), tally.why[why as usize])).into()
+fn opened(counters: &Counters) -> Vec<(&'static str, String, u64)> {
+    WHYS.map(|why| ("why", why_name(why).into(), counters.why[why as usize])).into()
 }
 
-fn closed(tally: &Tally) -> Vec<(&'static str, String, u64)> {
-    let sample = |cause: Cause| ("cause", cause_name(cause).into(), tally.closes[cause as usize]);
+fn closed(counters: &Counters) -> Vec<(&'static str, String, u64)> {
+    let sample = |cause: Cause| ("cause", cause_name(cause).into(), counters.closes[cause as usize]);
     let unknown = Some(sample(Cause::Unknown)).filter(|(_, _, n)| *n > 0);
     CAUSES.into_iter().map(sample).chain(unknown).collect()
 }
 
 /// Of errors, only those that there were.
-fn failed(tally: &Tally) -> Vec<(&'static str, String, u64)> {
-    let named = FAILURES.map(|failure| ("error", failure_name(failure, 0), tally.failures[failure as usize]));
-    let other = ("error", "other".into(), tally.failures[Failure::Other as usize]);
+fn failed(counters: &Counters) -> Vec<(&'static str, String, u64)> {
+    let named = FAILURES.map(|failure| ("error", failure_name(failure, 0), counters.failures[failure as usize]));
+    let other = ("error", "other".into(), counters.failures[Failure::Other as usize]);
     named.into_iter().chain([other]).filter(|(_, _, n)| *n > 0).collect()
 }
 
@@ -112,7 +112,7 @@ fn time_wait(text: &mut Text, scrape: &Scrape) {
     }
 }
 
-fn host(text: &mut Text, host: &Tally) {
+fn host(text: &mut Text, host: &Counters) {
     text.family("tcp_reuse_host_exchanges", Kind::Counter, "Exchanges of the whole host.");
     for (label, value, n) in exchanges(host) {
         text.sample("_total", &Labels::default().with(label, value), n);
@@ -133,7 +133,7 @@ fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
     let help = "Label sets that are counted in overflow and were seen within the expiry, up to 10,000.";
     text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, help);
     text.sample("", &Labels::default(), scrape.overflowed);
-    lost(text, &scrape.lost);
+    lost(text, &scrape.losses);
     text.family("tcp_reuse_watch_hook_skips", Kind::Counter, "Times that the kernel skipped a program, at least.");
     for program in &scrape.programs {
         text.sample("_total", &Labels::default().with("program", program.name), program.skips);
@@ -152,7 +152,7 @@ fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
     }
 }
 
-fn lost(text: &mut Text, lost: &Lost) {
+fn lost(text: &mut Text, losses: &Losses) {
     let mut counters = |name, help, places: &[(&str, u64)]| {
         text.family(name, Kind::Counter, help);
         for (place, n) in places {
@@ -163,16 +163,16 @@ fn lost(text: &mut Text, lost: &Lost) {
         "tcp_reuse_watch_events_lost",
         "What found no room: rows in the ring, standard output or recording, which no count needs; counts in the groups.",
         &[
-            ("ring", lost.ring_rows()),
-            ("output", lost.output_rows),
-            ("recording", lost.recording_rows),
-            ("groups", lost.sampled.counts),
+            ("ring", losses.ring_rows()),
+            ("output", losses.output_rows),
+            ("recording", losses.recording_rows),
+            ("groups", losses.sampled.counts),
         ],
     );
     counters(
         "tcp_reuse_watch_connections_untracked",
         "Connections that are in no count: the map of connections was full, or they are MPTCP.",
-        &[("connections", lost.sampled.untracked), ("mptcp", lost.sampled.mptcp)],
+        &[("connections", losses.sampled.untracked), ("mptcp", losses.sampled.mptcp)],
     );
 }
 

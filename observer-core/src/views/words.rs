@@ -6,9 +6,11 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::failure_name;
 use crate::{
+    diagnosis::{Confidence, Diagnosis},
+    group::Counts,
     model::{About, CloseKind, Closer, Connection, Protocol, RowKind, state_name},
     printable::printable,
-    tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
+    tracker::{GroupRow, Row, Snapshot},
 };
 
 /// What is watched.
@@ -26,7 +28,7 @@ pub(super) fn row(row: &Row) -> String {
     let connection = &row.event.connection;
     let (what, details) = match row.event.kind {
         RowKind::Open => ("open", String::new()),
-        RowKind::Exchange if connection.reused() == 0 => ("new", "  exchange 1".into()),
+        RowKind::Exchange if connection.reused_exchanges() == 0 => ("new", "  exchange 1".into()),
         RowKind::Exchange => ("reused", format!("  exchange {}", connection.exchanges)),
         RowKind::Close => ("close", format!("  {}", close_details(connection))),
         RowKind::Failed => ("failed", format!("  {}", failure_name(connection.failure, connection.errno))),
@@ -64,6 +66,27 @@ pub(super) fn short_time(us: u64) -> String {
     }
 }
 
+/// Like [`short_time`], in seconds from a second on: `0.1 ms`, `12 ms`, `1.0 s`, `205.0 s`.
+pub(super) fn brief_time(us: u64) -> String {
+    match us {
+        0..1_000_000 => short_time(us),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+/// With a comma between thousands.
+pub(super) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 pub(super) fn process(name: Option<&str>, pid: Option<u32>) -> String {
     let name = name.map_or_else(|| "?".into(), printable);
     pid.map_or_else(|| name.clone(), |pid| format!("{name}[{pid}]"))
@@ -86,7 +109,7 @@ pub(super) fn exchanges(n: u64, is_exact: bool) -> String {
 /// Short enough for 80 columns, as long as nothing is odd.
 pub(super) fn close_details(connection: &Connection) -> String {
     let approximately = approximately(connection.exact);
-    let reused = connection.reused();
+    let reused = connection.reused_exchanges();
     let mut text = match (connection.exchanges, connection.exchanges - reused) {
         // Requests interleave: what is counted is how often the direction turned.
         (1.., _) if connection.protocol == Protocol::Http2 => {
@@ -154,7 +177,7 @@ pub(super) fn fitting(number: f64, decimals: usize, room: usize) -> String {
 /// How sure a diagnosis is, as an addition to its name.
 pub(super) fn confidence(diagnosis: &Diagnosis) -> &'static str {
     match diagnosis.confidence {
-        _ if diagnosis.healthy => " (healthy)",
+        _ if diagnosis.finding().is_healthy() => " (healthy)",
         Confidence::Certain => "",
         Confidence::Likely => " (likely)",
         Confidence::Possible => " (possibly)",
@@ -240,6 +263,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!([999, 1000, 1_234_567].map(thousands), ["999", "1,000", "1,234,567"]);
+        assert_eq!(plural(1, "connect", "connects"), "1 connect");
+        let times = [0, 9_949, 10_000, 999_999, 1_000_000, 90_000_000].map(brief_time);
+        assert_eq!(times, ["0.0 ms", "9.9 ms", "10 ms", "999 ms", "1.0 s", "90.0 s"]);
+    }
+
+    #[test]
     fn a_number_is_never_cut_off() {
         let six = |number: u64| fitting(number as f64, 0, 6);
         assert_eq!([0, 999_999, 1_234_567, 999_999_999].map(six), ["0", "999999", "1.23M", "1.00G"]);
@@ -261,8 +292,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_cannot_be_counted_exactly_is_not_called_unused() {
-        let details =
-            |exact| close_details(&Connection { exact, closed_by: Closer::Local, ..Connection::nothing_known() });
+        let details = |exact| close_details(&Connection { exact, closed_by: Closer::Local, ..Connection::unknown() });
         assert_eq!([true, false].map(details), ["unused, by us", "≈0 exchanges, by us"]);
     }
 

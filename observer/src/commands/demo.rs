@@ -13,10 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::WatchConfig, session::Session};
 use client::Body;
-use observer_core::{
-    model::About,
-    tracker::{Counts, Snapshot},
-};
+use observer_core::{group::Counts, model::About, tracker::Snapshot};
 use server::Server;
 
 /// Fetches in each half.

@@ -26,6 +26,7 @@ use observer_core::{
     model::{About, Event},
     recording::{Record, Recording},
     tracker::{Notice, Snapshot, Tracker},
+    views::diagnosis_notice,
 };
 
 /// The latest that a record can be due. Later times would overflow the clock.
@@ -142,7 +143,8 @@ impl Replay {
     /// Shows the state after a sample, and the notices that it triggered.
     fn show(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
         let snapshot = self.snapshot();
-        notices.extend(self.tracker.news(&snapshot));
+        let new = self.tracker.new_certainties(&snapshot);
+        notices.extend(new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)));
         if let Some(screen) = screen {
             screen.notices(unix_ns, &notices);
             screen.snapshot(snapshot);

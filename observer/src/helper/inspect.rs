@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::host::processes::{comm_of, start_ticks_of};
-use observer_core::runtime::{Image, Libraries, Process, Runtime};
+use observer_core::runtime::{LoadedLibraries, Process, ReadAt, Runtime};
 
 /// Limit on /proc/PID/maps. That of a JVM under load has a few hundred kilobytes.
 const MAX_MAPS_BYTES: u64 = 8 << 20;
@@ -41,15 +41,15 @@ fn detect(pid: u32, executable: &Path) -> Option<Runtime> {
     let path = executable.as_os_str().as_bytes();
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    Runtime::of(name, file.as_mut(), || libraries_of(pid))
+    Runtime::detect(name, file.as_mut(), || libraries_of(pid))
 }
 
 /// None if the maps exceed the limit or cannot be read.
-fn libraries_of(pid: u32) -> Option<Libraries> {
+fn libraries_of(pid: u32) -> Option<LoadedLibraries> {
     let mut maps = BufReader::new(File::open(format!("/proc/{pid}/maps")).ok()?).take(MAX_MAPS_BYTES);
-    let (mut libraries, mut line) = (Libraries::default(), Vec::new());
+    let (mut libraries, mut line) = (LoadedLibraries::default(), Vec::new());
     while maps.read_until(b'\n', &mut line).ok()? > 0 {
-        libraries.look_at(line.strip_suffix(b"\n").unwrap_or(&line));
+        libraries.add_mapping(line.strip_suffix(b"\n").unwrap_or(&line));
         line.clear();
     }
     (maps.limit() > 0).then_some(libraries)
@@ -57,8 +57,8 @@ fn libraries_of(pid: u32) -> Option<Libraries> {
 
 struct Executable(File);
 
-impl Image for Executable {
-    fn read(&mut self, offset: u64, len: usize) -> Vec<u8> {
+impl ReadAt for Executable {
+    fn read_at(&mut self, offset: u64, len: usize) -> Vec<u8> {
         let (mut bytes, mut filled) = (vec![0; len], 0);
         while let Ok(read @ 1..) = self.0.read_at(&mut bytes[filled..], offset.saturating_add(filled as u64)) {
             filled += read;

@@ -97,16 +97,16 @@ impl Cgroups {
         if start_ticks_of(key.tgid) != Some(key.start_ticks) {
             return None;
         }
-        let path = cgroup_name::unified(&cgroups);
+        let path = cgroup_name::v2_path(&cgroups);
         let current = path.and_then(|path| self.id_of(path));
         if id > 0 && current.is_some_and(|current| current != id) {
             return None;
         }
         // Cached for short-lived processes of the same cgroup. Only the v2 path belongs to the id.
         if let (Some(path), Some(current)) = (path, current) {
-            self.directories.entry(current).or_insert_with(|| cgroup_name::of_path(path).map(Into::into));
+            self.directories.entry(current).or_insert_with(|| cgroup_name::from_path(path).map(Into::into));
         }
-        Some(cgroup_name::of_process(&cgroups).map(Into::into))
+        Some(cgroup_name::from_proc_cgroup(&cgroups).map(Into::into))
     }
 
     /// The id of the cgroup at this path from the root of v2. None if it is not visible, as in a container, where the
@@ -135,7 +135,7 @@ impl Cgroups {
             let id = fs::symlink_metadata(&directory).map_or(0, |directory| directory.ino());
             if wanted.remove(&id) {
                 let path = directory.strip_prefix(root).unwrap_or(&directory);
-                self.directories.insert(id, cgroup_name::of_path(&format!("/{}", path.display())).map(Into::into));
+                self.directories.insert(id, cgroup_name::from_path(&format!("/{}", path.display())).map(Into::into));
             }
             let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
             waiting.extend(entries.filter(is_directory).map(|entry| entry.path()));
@@ -228,13 +228,13 @@ mod tests {
         let pid = std::process::id();
         let cgroups_of_this = fs::read_to_string("/proc/self/cgroup").unwrap();
         let mut cgroups = Cgroups::new();
-        let Some(path) = cgroup_name::unified(&cgroups_of_this) else { return };
+        let Some(path) = cgroup_name::v2_path(&cgroups_of_this) else { return };
         let Some(id) = cgroups.id_of(path) else { return };
         // No walk is due.
         cgroups.walks.ran(Duration::from_mins(1));
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), id), group(u32::MAX, 0, id)];
         cgroups.fill_in(&mut groups, false);
-        assert_eq!(groups[1].cgroup, cgroup_name::of_path(path).map(Into::into));
+        assert_eq!(groups[1].cgroup, cgroup_name::from_path(path).map(Into::into));
         assert_eq!(cgroups.directories.len(), 1);
     }
 
@@ -243,7 +243,7 @@ mod tests {
         let pid = std::process::id();
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), 0)];
         Cgroups::new().fill_in(&mut groups, false);
-        let expected = cgroup_name::of_process(&fs::read_to_string("/proc/self/cgroup").unwrap());
+        let expected = cgroup_name::from_proc_cgroup(&fs::read_to_string("/proc/self/cgroup").unwrap());
         assert_eq!(groups[0].cgroup.as_deref(), expected.as_deref());
     }
 }

@@ -17,7 +17,7 @@ use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
 use super::{attach, wire::Wire};
 use crate::host::{processes, throttle::Throttle};
-use observer_core::model::{Listing, SocketState, address};
+use observer_core::model::{Listing, SocketState, ip_address};
 
 /// Pre-existing sockets whose process is looked up. The process of any further one stays unknown.
 pub(super) const MAX_OWNERS: u32 = 65_536;
@@ -86,7 +86,7 @@ impl Inventory {
         let mut states = Vec::new();
         for entry in &self.states {
             let (Wire(StateKey { addr, port, state }), sockets) = entry?;
-            states.push(SocketState { remote: address(addr), port, state, sockets });
+            states.push(SocketState { remote: ip_address(addr), port, state, sockets });
         }
         self.listings.ran(started.elapsed());
         Ok(Some(Listing { states, local_ports: local_ports() }))

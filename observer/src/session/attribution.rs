@@ -1,6 +1,6 @@
 //! Who a group belongs to, beyond what the kernel knows: the runtime and the cgroup of its process.
 
-use observer_core::model::{Sample, name};
+use observer_core::model::{Sample, process_name};
 
 use crate::{helper::Runtimes, host::cgroups::Cgroups};
 
@@ -31,7 +31,7 @@ impl Attribution {
             group.runtime = self.runtimes.get(process);
         }
         for (process, runtime) in responses {
-            let name = name(process.comm).unwrap_or_default();
+            let name = process_name(process.comm).unwrap_or_default();
             let runtime = runtime.map_or_else(|| "cannot be told".to_string(), |runtime| runtime.to_string());
             log::debug!("runtime of process {} ({}): {runtime}", process.pid, name.escape_debug());
         }

@@ -1,5 +1,5 @@
-//! IPv6, and IPv4 behind an IPv6 socket, count like any other; what is IPv4 is shown as IPv4. See destinations.rs for
-//! `--dest`, and namespaces.rs for IPv6 between hosts.
+//! IPv6 destinations, and IPv4 destinations of IPv6 sockets, which are shown as IPv4. See destinations.rs for `--dest`,
+//! and namespaces.rs for IPv6 between hosts.
 
 use std::net::{Ipv4Addr, TcpStream};
 
@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[test]
-fn ipv6_loopback() {
+fn ipv6_loopback_is_counted() {
     let machine = Machine::shared();
     for (scheme, tls, protocol) in [("http", "", "plain"), ("https", "-tls 1.3", "tls")] {
         let server = Server::start(&format!("-address [::1]:0 {tls}"));
@@ -26,7 +26,7 @@ fn ipv6_loopback() {
         curl.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*"]);
         output_of(curl.args(["/a", "/b", "/c"].map(|path| format!("{scheme}://{remote}{path}"))));
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 3), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 3), "counts of the server");
         let report = watch.end();
         report.assert_complete();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 3, "new": 1, "reused": 2 }));
@@ -36,15 +36,15 @@ fn ipv6_loopback() {
     }
 }
 
-/// It is the same destination, whichever socket goes there.
+/// Both kinds of sockets reach the same destination.
 #[test]
-fn ipv4_by_either_socket_is_one_group() {
+fn ipv4_through_either_socket_family_is_one_group() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     let socket = sockets::of_family(AddressFamily::INET6);
     let mapped = SocketAddrV6::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), peer.port(), 0, 0);
-    sockets::connect(&socket, mapped.into()).expect("it connects to an IPv4 address");
+    sockets::connect(&socket, mapped.into()).expect("cannot connect to the IPv4-mapped address");
     for mut stream in [TcpStream::from(socket), peer.connect()] {
         (0..3).for_each(|_| ask(&mut stream));
     }
@@ -53,7 +53,7 @@ fn ipv4_by_either_socket_is_one_group() {
     report.assert_complete();
     let counts = json!({ "opened": 2, "closed": 2, "exchanges": 6, "new": 2, "reused": 4 });
     report.assert_totals(&counts);
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &counts);
     assert_fields(group, &json!({ "remote": "127.0.0.1" }));
     for close in report.of_type("close") {

@@ -1,6 +1,5 @@
-//! How many connections a pool would have saved, whatever is spoken: real clients, of which it is known how they keep
-//! connections. The truth is what their servers count. See the scenarios for each case by itself, and the floods for many
-//! at a time.
+//! How many connections a pool would have saved, for real clients whose use of connections is known. Their servers
+//! count independently. The scenarios cover each case on its own, and the floods many connections at a time.
 
 use std::{
     io::{BufRead as _, Read as _},
@@ -22,70 +21,73 @@ use crate::{
         programs::{output_of, program},
         python::python,
         report::{Report, assert_fields},
-        sockets::Closed,
-        tool::Begun,
+        sockets::ReservedPort,
+        tool::RunningWatch,
     },
 };
 
-/// The numbers of a watch whose connections are all of one process and destination.
+/// Asserts the pool's numbers, when all connections are of one process and destination.
 #[track_caller]
 fn assert_pool(report: &Report, asked: u64, needed: u64, is_exact: bool) {
     let expected =
         json!({ "asked": asked, "needed": needed, "avoidable": asked - needed, "avoidable_exact": is_exact });
     report.assert_totals(&expected);
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &expected);
     let avoidable = report.of_type("close").into_iter().filter(|close| close["avoidable"] == true).count();
-    assert_eq!(avoidable as u64, asked - needed, "rows of close");
-    assert!(report.of_type("open").iter().all(|open| open["avoidable"].is_null()), "nothing is known of them yet");
+    assert_eq!(avoidable as u64, asked - needed, "avoidable close rows");
+    assert!(
+        report.of_type("open").iter().all(|open| open["avoidable"].is_null()),
+        "an open row cannot know whether its connection is avoidable"
+    );
 }
 
-/// Ten requests of Go's client, of which each body is read to its end.
+/// The Go client sends ten requests and reads each body to its end.
 #[test]
-fn a_client_that_keeps_its_connection() {
+fn kept_connection_is_needed() {
     let machine = Machine::shared();
     let server = Server::start("");
     let watch = machine.watch(format!("-p {}", server.port));
     output_of(&mut go::client(&format!("-url http://{} -read", server.address())));
-    assert_eq!(server.truth().connections, 1, "what the server counted");
+    assert_eq!(server.truth().connections, 1, "counts of the server");
     assert_pool(&watch.end(), 1, 1, true);
 }
 
-/// Go closes a connection whose body was not read in the background, and may have opened the next one by then.
+/// Go closes a connection with an unread body in the background, and may open the next connection first.
 #[test]
-fn a_client_that_leaves_bodies_unread() {
+fn connections_closed_with_unread_bodies_are_avoidable() {
     let machine = Machine::shared();
     let server = Server::start("-body 1048576");
     let watch = machine.watch(format!("-p {}", server.port));
     output_of(&mut go::client(&format!("-url http://{}", server.address())));
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
     assert_eq!(report.total("asked"), 10, "{:#}", report.summary);
     assert!((1..=2).contains(&report.total("needed")), "{:#}", report.summary);
 }
 
-/// Channels of gRPC; the server counts calls, and the kernel connections.
+/// gRPC channels. The server counts calls, and the kernel counts connections.
 fn grpc(channels: u64, calls: u64, order: &str) -> Report {
     let machine = Machine::shared();
     let mut server = Dialogue::start(&mut python("grpc_server.py"));
-    let port = server.hear();
+    let port = server.next_line();
     let watch = machine.watch(format!("-p {port}"));
     output_of(python("grpc_client.py").args([&port, &channels.to_string(), &calls.to_string(), order]));
     let report = watch.end();
     server.end();
-    assert_eq!(server.hear(), (channels * calls).to_string(), "what the server answered");
+    assert_eq!(server.next_line(), (channels * calls).to_string(), "calls that the server answered");
     report.assert_totals(&json!({ "opened": channels }));
     report
 }
 
 #[test]
-fn channels_of_grpc() {
+fn consecutive_grpc_channels_are_avoidable_and_concurrent_ones_needed() {
     assert_pool(&grpc(10, 2, "in_turn"), 10, 1, true);
     assert_pool(&grpc(10, 2, "at_once"), 10, 10, true);
     assert_pool(&grpc(1, 20, "in_turn"), 1, 1, true);
 }
 
-/// curl asks for these names at a server within TLS, by a connection for each request.
+/// curl requests these names from a TLS server, with one connection for each request.
 fn names(urls: &[&str]) -> Report {
     let machine = Machine::shared();
     let server = Server::start("-tls 1.3");
@@ -99,13 +101,13 @@ fn names(urls: &[&str]) -> Report {
         curl.args(["--output", "/dev/null"]).arg(format!("https://{name}:{}/", server.port));
     }
     output_of(&mut curl);
-    assert_eq!(server.truth().connections, urls.len() as u64, "what the server counted");
+    assert_eq!(server.truth().connections, urls.len() as u64, "counts of the server");
     watch.end()
 }
 
-/// Connections for different names cannot stand in for each other.
+/// Connections with different server names cannot replace each other.
 #[test]
-fn server_names_within_tls() {
+fn different_tls_server_names_make_avoidable_inexact() {
     assert_pool(&names(&["a.example", "a.example", "a.example"]), 3, 1, true);
     assert_pool(&names(&["127.0.0.1", "127.0.0.1"]), 2, 1, true);
     assert_pool(&names(&["a.example", "A.EXAMPLE"]), 2, 1, true);
@@ -113,7 +115,7 @@ fn server_names_within_tls() {
     assert_pool(&names(&["a.example", "127.0.0.1"]), 2, 1, false);
 }
 
-/// Through a proxy that makes a tunnel for each of these servers.
+/// Requests to these servers through a proxy, with a tunnel for each request.
 fn tunnels(servers: &[&Server], proxy: &Peer, option: &str) -> Report {
     let machine = Machine::shared();
     let watch = machine.watch(format!("-p {}", proxy.port()));
@@ -129,20 +131,20 @@ fn tunnels(servers: &[&Server], proxy: &Peer, option: &str) -> Report {
 }
 
 #[test]
-fn targets_of_tunnels() {
+fn different_tunnel_targets_make_avoidable_inexact() {
     let (one, other) = (Server::start(""), Server::start(""));
     let proxy = || Peer::new(|stream| proxies::tunnel(stream, Refusals(0)));
     assert_pool(&tunnels(&[&one, &one, &one], &proxy(), "--proxytunnel --proxy"), 3, 1, true);
     assert_pool(&tunnels(&[&one, &other, &one], &proxy(), "--proxytunnel --proxy"), 3, 1, false);
-    // The target is said in a turn of its own, and not compared.
+    // SOCKS names the target in a turn of its own, which is not compared.
     assert_pool(&tunnels(&[&one, &one], &Peer::new(proxies::socks), "--socks5"), 2, 1, false);
 }
 
-/// Whom a balancer connects for is not compared either.
+/// The client address in a PROXY header is not compared either.
 #[test]
-fn a_balancer_that_says_whom_it_connects_for() {
+fn proxy_headers_make_avoidable_inexact() {
     let machine = Machine::shared();
-    let (front, back) = (Closed::new(), Closed::new());
+    let (front, back) = (ReservedPort::new(), ReservedPort::new());
     let (front_address, address) = (front.address, back.address);
     let nginx = nginx::start(&format!("server {{ listen {address} proxy_protocol; return 200 hello; }}"), back);
     let watch = machine.watch(format!("-p {}", address.port()));
@@ -157,9 +159,9 @@ fn report_is_inexact(report: &Report) {
     assert_eq!(report.summary["totals"]["avoidable_exact"], json!(false), "{:#}", report.summary);
 }
 
-/// Requests of wrk, ten at a time: on connections that it keeps, and on one each.
+/// wrk sends ten requests at a time, first on kept connections, then on one connection for each request.
 #[test]
-fn as_many_as_a_load_has() {
+fn needed_equals_the_concurrency_of_the_load() {
     let machine = Machine::alone();
     for (option, is_kept) in [("Accept: */*", true), ("Connection: close", false)] {
         let server = Server::start("");
@@ -171,7 +173,7 @@ fn as_many_as_a_load_has() {
         let report = watch.end();
         println!("{truth:?}: {}", report.summary["totals"]);
         let (asked, needed) = (report.total("asked"), report.total("needed"));
-        // wrk tries the server with one that it does not use, and ends in the middle of what it does.
+        // wrk opens a first connection that it does not use, and stops in the middle of its requests.
         let least = if is_kept { truth.connections - 1 } else { truth.requests };
         assert!((least..truth.connections).contains(&asked), "{asked} asked: {truth:?}");
         assert_eq!(needed, 10, "{:#}", report.summary);
@@ -179,9 +181,9 @@ fn as_many_as_a_load_has() {
     }
 }
 
-/// A connection of each process cannot stand in for another's.
+/// A process cannot use the connections of another process.
 #[test]
-fn a_process_each() {
+fn connections_of_separate_processes_are_all_needed() {
     let machine = Machine::shared();
     let server = Server::start("");
     let watch = machine.watch(format!("-p {}", server.port));
@@ -189,19 +191,19 @@ fn a_process_each() {
         let mut curl: Command = program("curl", "curl");
         output_of(curl.args(["--silent", "--noproxy", "*"]).arg(format!("http://{}/", server.address())));
     }
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
     assert_fields(&report.groups()[0], &json!({ "processes": 10 }));
     assert_pool(&report, 10, 10, true);
 }
 
-/// What is said at the end.
+/// The last line of the lines output.
 #[test]
-fn lines_say_how_many_would_have_been_enough() {
+fn last_line_states_how_many_connections_were_needed() {
     let _machine = Machine::shared();
     let server = Server::start("");
-    let Begun { mut tool, mut stdout, first: mut text } =
-        Begun::watch(&format!("--port {} --output lines", server.port));
+    let RunningWatch { mut tool, mut stdout, first: mut text } =
+        RunningWatch::start(&format!("--port {} --output lines", server.port));
     let mut curl = program("curl", "curl");
     curl.args(["--silent", "--noproxy", "*", "-H", "Connection: close"]);
     for _ in 0..10 {

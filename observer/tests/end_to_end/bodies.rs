@@ -1,5 +1,5 @@
-//! What is sent in the clear and is no request, but begins like one: bodies after `100 Continue`, with or without their
-//! length, and after an answer that has come early; and what follows an upgrade.
+//! Data in the clear that begins like a request but is none: bodies after `100 Continue`, with and without a length,
+//! bodies after an early answer, and data after an upgrade.
 
 use std::{fs, io::Read as _, net::TcpStream};
 
@@ -7,12 +7,12 @@ use tempfile::TempDir;
 
 use crate::support::{
     clients::{assert_exact, by_curl},
-    conversation::{Conversation, some},
+    conversation::{Conversation, converse},
     http::{OK, content_length, read_head, send},
     machine::Machine,
 };
 
-/// Lines of a log of requests, a request as a whole, base64, sequences of genes, SQL, and a table with a heading.
+/// Lines of a request log, a whole request, base64, gene sequences, SQL, and a table with a heading.
 const LIKE_REQUESTS: [&str; 6] = [
     "GET /file HTTP/1.1\r\n",
     "POST /file HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
@@ -22,33 +22,33 @@ const LIKE_REQUESTS: [&str; 6] = [
     "NAME,CITY\nsomebody,somewhere\n",
 ];
 
-/// How often each is sent, in a send of its own.
+/// Repetitions of each line, each in a send of its own.
 const LINES: usize = 20;
 
 /// When the server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answers {
     WhenAllIsThere,
-    /// And says `100 Continue` before it.
+    /// After `100 Continue`, once the body is complete.
     AfterContinue,
     BeforeTheBody,
 }
 
 use Answers::{AfterContinue, BeforeTheBody, WhenAllIsThere};
 
-/// How the client says where a body ends, and in which pieces it sends it.
+/// How the client frames a body, and in which pieces it sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     ByLength,
     /// Each chunk in one send.
     InChunks,
-    /// The size of a chunk, its bytes, and its end in sends of their own.
+    /// The size, the bytes and the end of each chunk in sends of their own.
     InChunksInPieces,
 }
 
 use Framing::{ByLength, InChunks, InChunksInPieces};
 
-/// What a line is sent as.
+/// The sends of a line.
 fn sends(framing: Framing, line: &str) -> Vec<String> {
     match framing {
         ByLength => vec![line.into()],
@@ -62,12 +62,12 @@ const LAST_CHUNK: &[u8; 5] = b"0\r\n\r\n";
 
 fn read_body(stream: &mut TcpStream, head: &str) {
     if !head.contains("transfer-encoding: chunked") {
-        return stream.read_exact(&mut vec![0; content_length(head)]).expect("the whole body comes");
+        return stream.read_exact(&mut vec![0; content_length(head)]).expect("cannot read the whole body");
     }
     let mut body = Vec::new();
     while !body.ends_with(LAST_CHUNK) {
         let mut byte = [0];
-        stream.read_exact(&mut byte).expect("the whole body comes");
+        stream.read_exact(&mut byte).expect("cannot read the whole body");
         body.push(byte[0]);
     }
 }
@@ -90,7 +90,7 @@ fn serve(mut stream: TcpStream) -> u64 {
     requests
 }
 
-/// A body of each of these lines, on one connection.
+/// Uploads a body of each line on one connection.
 fn upload(stream: &mut TcpStream, answers: Answers, framing: Framing) {
     for line in LIKE_REQUESTS {
         let framed = match framing {
@@ -102,8 +102,8 @@ fn upload(stream: &mut TcpStream, answers: Answers, framing: Framing) {
         send(stream, format!("PUT {path} HTTP/1.1\r\n{expect}{framed}\r\n\r\n"));
         match answers {
             WhenAllIsThere => {}
-            AfterContinue => stream.read_exact(&mut [0; CONTINUE.len()]).expect("the server wants it"),
-            BeforeTheBody => stream.read_exact(&mut [0; OK.len()]).expect("an answer comes"),
+            AfterContinue => stream.read_exact(&mut [0; CONTINUE.len()]).expect("cannot read 100 Continue"),
+            BeforeTheBody => stream.read_exact(&mut [0; OK.len()]).expect("cannot read the answer"),
         }
         for _ in 0..LINES {
             for piece in sends(framing, line) {
@@ -114,14 +114,14 @@ fn upload(stream: &mut TcpStream, answers: Answers, framing: Framing) {
             send(stream, LAST_CHUNK);
         }
         if answers != BeforeTheBody {
-            stream.read_exact(&mut [0; OK.len()]).expect("an answer comes");
+            stream.read_exact(&mut [0; OK.len()]).expect("cannot read the answer");
         }
     }
 }
 
-/// On a connection for each kind of answer.
+/// Uploads on one connection for each kind of answer.
 fn uploads(framing: Framing) -> Conversation {
-    some(&Machine::shared(), 3, serve, |peer| {
+    converse(&Machine::shared(), 3, serve, |peer| {
         for answers in [WhenAllIsThere, AfterContinue, BeforeTheBody] {
             upload(&mut peer.connect(), answers, framing);
         }
@@ -131,32 +131,32 @@ fn uploads(framing: Framing) -> Conversation {
 const BODIES: u64 = LIKE_REQUESTS.len() as u64;
 
 #[test]
-fn bodies_of_a_known_length() {
+fn bodies_with_a_length_are_not_requests() {
     uploads(ByLength).assert_exact(3 * BODIES, "plain");
 }
 
 #[test]
-fn bodies_in_chunks() {
+fn chunked_bodies_are_not_requests() {
     uploads(InChunks).assert_exact(3 * BODIES, "plain");
 }
 
-/// Where a body ends is in the body, and this is not followed: a send within it may well be a request.
+/// Only the body itself says where it ends, and the tool does not parse it: a send within it may be a request.
 #[test]
-fn chunks_in_pieces_are_not_silently_wrong() {
+fn chunks_in_pieces_are_counted_right_or_marked() {
     let conversation = uploads(InChunksInPieces);
-    assert_eq!(conversation.asked, 3 * BODIES, "what the peer was asked");
+    assert_eq!(conversation.asked, 3 * BODIES, "requests that the peer counted");
     for close in conversation.report.of_type("close") {
         assert!(close["exchanges"] == BODIES || close["exact"] == false, "{close:#}");
     }
 }
 
-/// By a real client, which waits until it is told to go on.
+/// Uploads by curl, which waits for `100 Continue`.
 #[test]
-fn files_that_curl_uploads() {
-    let folder = TempDir::new().expect("a folder can be made");
+fn files_uploaded_by_curl_are_not_requests() {
+    let folder = TempDir::new().expect("cannot create a directory");
     let cases = LIKE_REQUESTS.iter().enumerate().flat_map(|(n, line)| {
         let file = folder.path().join(n.to_string());
-        fs::write(&file, line.repeat(4_000)).expect("it can be written");
+        fs::write(&file, line.repeat(4_000)).expect("cannot write the file");
         let file = file.display();
         ["", "--header Transfer-Encoding:chunked"].map(|chunked| {
             let expect = format!("--expect100-timeout 10 --header Expect:100-continue {chunked}");
@@ -166,14 +166,14 @@ fn files_that_curl_uploads() {
     assert_exact(cases.collect::<Vec<_>>());
 }
 
-/// A server that switches to another protocol by this answer, in which each of these messages is answered, on a connection
-/// for each.
+/// A server that answers like this, and then speaks another protocol, in which it answers each message. Each message
+/// gets a connection of its own.
 fn switched(answer: &'static str, messages: &[&str]) -> Conversation {
-    some(
+    converse(
         &Machine::shared(),
         messages.len() as u64,
         move |mut stream| {
-            read_head(&mut stream).expect("a request comes");
+            read_head(&mut stream).expect("cannot read the request");
             send(&mut stream, answer);
             while let Ok(1..) = stream.read(&mut [0; 4096]) {
                 send(&mut stream, "as you say\n");
@@ -184,10 +184,10 @@ fn switched(answer: &'static str, messages: &[&str]) -> Conversation {
             for message in messages {
                 let mut stream = peer.connect();
                 send(&mut stream, "POST /attach HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
-                stream.read_exact(&mut vec![0; answer.len()]).expect("an answer comes");
+                stream.read_exact(&mut vec![0; answer.len()]).expect("cannot read the answer");
                 for _ in 0..LINES {
                     send(&mut stream, message);
-                    stream.read_exact(&mut [0; 11]).expect("an answer comes");
+                    stream.read_exact(&mut [0; 11]).expect("cannot read the answer");
                 }
             }
         },
@@ -195,14 +195,15 @@ fn switched(answer: &'static str, messages: &[&str]) -> Conversation {
 }
 
 #[test]
-fn nothing_after_an_upgrade_is_a_request() {
+fn data_after_an_upgrade_is_not_a_request() {
     let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
     switched(answer, &LIKE_REQUESTS).assert_exact(BODIES, "plain");
 }
 
-/// As Docker's server does it for a client that does not know of upgrades. (Whole lines of requests would be requests.)
+/// Docker's server does this for clients that do not support upgrades. Whole request lines are left out, because they
+/// would count as requests.
 #[test]
-fn a_connection_that_is_taken_over_without_a_word_is_not_silently_wrong() {
+fn connection_hijacked_without_an_upgrade_is_counted_right_or_marked() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
     let conversation = switched(answer, &LIKE_REQUESTS[2..]);
     for close in conversation.report.of_type("close") {

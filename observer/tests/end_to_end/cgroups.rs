@@ -1,4 +1,4 @@
-//! Whose traffic it is: the container or the unit of a process, by the cgroup that the test has put it into.
+//! Attribution to the container or unit of a process, through the cgroup that the test puts it into.
 
 use std::{
     fs,
@@ -13,18 +13,18 @@ use tempfile::{TempDir, tempdir};
 use crate::support::{
     eventually,
     machine::Machine,
-    peer::{Peer, ask_by_bash},
+    peer::{Peer, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
     tool::Process,
 };
 
-/// A folder for a test's cgroups.
+/// The parent cgroup of a test.
 pub(crate) fn parent(test: &str) -> String {
     format!("tcp-reuse-watch-{}-{test}", std::process::id())
 }
 
-/// cgroup v2, wherever it is; a mount of the test's own where there is none.
+/// The cgroup v2 hierarchy: the mounted one, or a mount of the test's own.
 pub(crate) struct Hierarchy {
     root: PathBuf,
     mounted: Option<TempDir>,
@@ -32,20 +32,23 @@ pub(crate) struct Hierarchy {
 
 impl Hierarchy {
     pub(crate) fn open() -> Self {
-        let mounts = fs::read_to_string("/proc/self/mounts").expect("the mounts can be read");
+        let mounts = fs::read_to_string("/proc/self/mounts").expect("cannot read the mounts");
         let is_unified = |line: &&str| line.split(' ').nth(2) == Some("cgroup2");
         if let Some(line) = mounts.lines().find(is_unified) {
-            return Self { root: line.split(' ').nth(1).expect("a mount has a place").into(), mounted: None };
+            return Self {
+                root: line.split(' ').nth(1).expect("a mount line has a mount point").into(),
+                mounted: None,
+            };
         }
-        let folder = tempdir().expect("a folder can be made");
-        mount("cgroup2", folder.path(), "cgroup2", MountFlags::empty(), None).expect("cgroup v2 can be mounted");
+        let folder = tempdir().expect("cannot create a directory");
+        mount("cgroup2", folder.path(), "cgroup2", MountFlags::empty(), None).expect("cannot mount cgroup v2");
         Self { root: folder.path().into(), mounted: Some(folder) }
     }
 
-    /// A cgroup with this path.
+    /// Creates the cgroup at this path.
     pub(crate) fn cgroup(&self, path: &str) -> Cgroup<'_> {
         let path = self.root.join(path);
-        fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{} cannot be made: {error}", path.display()));
+        fs::create_dir_all(&path).unwrap_or_else(|error| panic!("cannot create {}: {error}", path.display()));
         Cgroup { path, hierarchy: self }
     }
 }
@@ -64,18 +67,18 @@ pub(crate) struct Cgroup<'a> {
 }
 
 impl Cgroup<'_> {
-    /// Bash in it, which has one exchange with an echo there, and then does this.
+    /// A bash in this cgroup that has one exchange with an echo peer at this port, and then runs `then`.
     pub(crate) fn client(&self, port: u16, then: &str) -> Command {
         let procs = self.path.join("cgroup.procs");
         let mut bash = program("bash", "bash");
-        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {}; {then}", procs.display(), ask_by_bash(port)));
+        bash.arg("-c").arg(format!("echo 0 >{} || exit 1; {}; {then}", procs.display(), bash_request(port)));
         bash.stdin(Stdio::piped());
         bash
     }
 }
 
 impl Drop for Cgroup<'_> {
-    /// Those above it too, as far as nobody else is in them.
+    /// Removes its empty parents too.
     fn drop(&mut self) {
         for folder in self.path.ancestors().take_while(|folder| **folder != self.hierarchy.root) {
             if fs::remove_dir(folder).is_err() {
@@ -85,16 +88,16 @@ impl Drop for Cgroup<'_> {
     }
 }
 
-/// The group of a process, or of the ended ones.
+/// The group of a process, or the group of ended processes.
 fn group(report: &Report, pid: Option<u32>) -> &Value {
     let mut groups = report.groups().iter().filter(|group| group["pid"] == json!(pid));
-    groups.next().unwrap_or_else(|| panic!("a group of {pid:?}: {:#}", report.summary))
+    groups.next().unwrap_or_else(|| panic!("no group of {pid:?}: {:#}", report.summary))
 }
 
-/// One that runs on, one that is gone before anybody could ask where it was, and one that has moved away since: a
-/// container, a unit, and neither.
+/// A process of a container that keeps running, one of a unit that exits before its cgroup could be read, and one of
+/// neither that has since moved to another cgroup.
 #[test]
-fn processes_are_known_by_their_container_or_unit() {
+fn processes_are_attributed_to_their_container_or_unit() {
     const ID: &str = "3f4e1d0c9b8a7f6e5d4c3b2a190807f6e5d4c3b2a1908f7e6d5c4b3a29180706";
     let machine = Machine::shared();
     let hierarchy = Hierarchy::open();
@@ -107,9 +110,9 @@ fn processes_are_known_by_their_container_or_unit() {
     output_of(&mut unit.client(peer.port(), "true"));
     let away = format!("echo 0 >{}/cgroup.procs; read", hierarchy.root.display());
     let moved = Process::start(&mut neither.client(peer.port(), &away));
-    eventually("all have been there", || peer.accepted() == 3);
+    eventually("all three clients are connected", || peer.accepted() == 3);
     let is_away = || !fs::read_to_string(format!("/proc/{}/cgroup", moved.id())).unwrap().contains("/jobs");
-    eventually("it has moved", is_away);
+    eventually("the process has moved", is_away);
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 3, "exchanges": 3 }));
@@ -119,9 +122,9 @@ fn processes_are_known_by_their_container_or_unit() {
     assert!(matches!(ended.as_slice(), [group] if group["exchanges"] == 1), "{:#}", report.summary);
 }
 
-/// Ended processes of one name are one row: of one cgroup, if they were in one.
+/// RunOutput processes of one name share a group, which has a cgroup only if they all had the same one.
 #[test]
-fn processes_of_different_units_are_of_none_together() {
+fn ended_processes_of_different_units_share_no_cgroup() {
     let machine = Machine::shared();
     let hierarchy = Hierarchy::open();
     let one = hierarchy.cgroup(&format!("{}/one.service", parent("mixed")));
@@ -135,7 +138,7 @@ fn processes_of_different_units_are_of_none_together() {
     output_of(&mut other.client(mixed.port(), "true"));
     let report = watch.end();
     report.assert_complete();
-    let of = |port: u16| report.groups().iter().find(|group| group["port"] == port).expect("its group");
+    let of = |port: u16| report.groups().iter().find(|group| group["port"] == port).expect("no group of this port");
     assert_fields(of(alike.port()), &json!({ "processes": 3, "cgroup": "one.service" }));
     assert_fields(of(mixed.port()), &json!({ "processes": 4, "cgroup": null }));
 }

@@ -1,4 +1,4 @@
-//! How connections end: who closed first, whether in order, and what was left unread.
+//! How connections end: which side closed first, with FIN or RST, and how much was left unread.
 
 use std::{
     io::{Read as _, Write as _},
@@ -20,7 +20,7 @@ use crate::support::{
     sockets::reset_on_close,
 };
 
-/// Watches `client` make one connection to a peer that does `talk`; the row of its end.
+/// Watches one connection of `client` to a peer that runs `talk`, and returns its close row.
 fn close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOnce(TcpStream)) -> Value {
     let machine = Machine::shared();
     let peer = Peer::new(talk);
@@ -28,7 +28,7 @@ fn close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOn
     let before = Timestamp::now();
     let stream = peer.connect();
     let after = Timestamp::now();
-    let local = stream.local_addr().expect("it is connected").to_string();
+    let local = stream.local_addr().expect("the stream is connected").to_string();
     client(stream);
     peer.wait_for(1);
     let report = watch.end();
@@ -42,19 +42,19 @@ fn close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOn
     let open = report.only("open");
     assert_eq!(open["id"], close["id"]);
     let opened: Timestamp = open["time"].as_str().and_then(|time| time.parse().ok()).expect("a time");
-    // The wall clock, by which this is measured, may be set a little meanwhile.
+    // The wall clock may be adjusted a little during the test.
     let slack = 10.milliseconds();
     assert!((before - slack..=after + slack).contains(&opened), "{opened} is not in {before} to {after}");
     close.clone()
 }
 
-/// Waits until this many bytes are there to be read.
+/// Waits until this many bytes are readable.
 fn wait_for_bytes(stream: &TcpStream, bytes: u64) {
-    eventually("the answer is there", || ioctl_fionread(stream).expect("a socket says it") >= bytes);
+    eventually("the answer is readable", || ioctl_fionread(stream).expect("cannot read the number of bytes") >= bytes);
 }
 
 #[test]
-fn closed_by_us() {
+fn local_fin_is_reported() {
     let close = close_row(echo, |mut stream| {
         ask(&mut stream);
         sleep(Duration::from_millis(200));
@@ -66,7 +66,7 @@ fn closed_by_us() {
 }
 
 #[test]
-fn closed_by_the_peer() {
+fn peer_fin_is_reported() {
     let close = close_row(
         |mut stream| ask(&mut stream),
         |stream| {
@@ -77,7 +77,7 @@ fn closed_by_the_peer() {
 }
 
 #[test]
-fn it_lives_until_the_peer_ends_it() {
+fn lifetime_ends_when_the_peer_closes() {
     const AFTER_THE_ANSWER: Duration = Duration::from_millis(200);
     let mut until_its_end = Duration::MAX;
     let close = close_row(
@@ -89,21 +89,21 @@ fn it_lives_until_the_peer_ends_it() {
         |mut stream| {
             let began = Instant::now();
             ask(&mut stream);
-            assert_eq!(stream.read(&mut [0]).expect("the peer ends it in order"), 0);
+            assert_eq!(stream.read(&mut [0]).expect("cannot read to the peer's FIN"), 0);
             until_its_end = began.elapsed();
-            // It is held, which does not count.
+            // The client holds the connection for a while, which does not count.
             sleep(Duration::from_millis(500));
         },
     );
     assert_fields(&close, &json!({ "closed_by": "peer", "how": "fin", "exchanges": 1, "cause": "server-idle" }));
     let time = |name: &str| Duration::from_micros(close[name].as_u64().expect("a time"));
     assert!((AFTER_THE_ANSWER..=time("lifetime_us")).contains(&time("idle_us")), "{close:#}");
-    // It began a little before the client knew.
+    // The connection began shortly before the client knew.
     assert!(time("lifetime_us") < until_its_end + Duration::from_millis(200), "{until_its_end:?}: {close:#}");
 }
 
 #[test]
-fn reset_by_us() {
+fn local_rst_is_reported() {
     let close = close_row(echo, |mut stream| {
         ask(&mut stream);
         reset_on_close(&stream);
@@ -112,7 +112,7 @@ fn reset_by_us() {
 }
 
 #[test]
-fn reset_by_the_peer() {
+fn peer_rst_is_reported() {
     let close = close_row(
         |mut stream| {
             read_request(&mut stream);
@@ -123,23 +123,23 @@ fn reset_by_the_peer() {
         |mut stream| {
             ask(&mut stream);
             send_request(&mut stream);
-            stream.read_exact(&mut [0; 5]).expect_err("the peer resets");
+            stream.read_exact(&mut [0; 5]).expect_err("the peer should reset the connection");
         },
     );
     assert_fields(&close, &json!({ "closed_by": "peer", "how": "rst", "exchanges": 1 }));
 }
 
 #[test]
-fn two_megabytes_abandoned() {
+fn abandoned_two_megabyte_answer_is_reported_as_unread() {
     let close = close_row(
         |mut stream| {
             read_request(&mut stream);
-            // It stops when the client resets.
+            // The write fails when the client resets.
             let _ = stream.write_all(&vec![b'.'; 2 << 20]);
         },
         |mut stream| {
             send_request(&mut stream);
-            stream.read_exact(&mut [0; 4096]).expect("the beginning of an answer comes");
+            stream.read_exact(&mut [0; 4096]).expect("cannot read the beginning of the answer");
             wait_for_bytes(&stream, 1);
         },
     );
@@ -148,16 +148,16 @@ fn two_megabytes_abandoned() {
 }
 
 #[test]
-fn a_known_number_of_bytes_left_unread() {
+fn unread_bytes_are_exact() {
     let close = close_row(
         |mut stream| {
             read_request(&mut stream);
-            stream.write_all(&[b'.'; 1000]).expect("the client takes the answer");
+            stream.write_all(&[b'.'; 1000]).expect("cannot send the answer");
             let _ = stream.read(&mut [0]);
         },
         |mut stream| {
             send_request(&mut stream);
-            stream.read_exact(&mut [0; 100]).expect("an answer comes");
+            stream.read_exact(&mut [0; 100]).expect("cannot read the answer");
             wait_for_bytes(&stream, 900);
         },
     );
@@ -166,16 +166,16 @@ fn a_known_number_of_bytes_left_unread() {
 }
 
 #[test]
-fn the_end_of_the_answer_is_not_a_byte_left_unread() {
+fn fin_is_not_counted_as_an_unread_byte() {
     let close = close_row(
         |mut stream| {
             read_request(&mut stream);
-            stream.write_all(b"hello world").expect("the client takes the answer");
+            stream.write_all(b"hello world").expect("cannot send the answer");
         },
         |mut stream| {
             send_request(&mut stream);
-            stream.read_exact(&mut [0; 5]).expect("an answer comes");
-            // The peer's FIN is there as well.
+            stream.read_exact(&mut [0; 5]).expect("cannot read the answer");
+            // The peer's FIN has arrived as well.
             sleep(Duration::from_millis(100));
         },
     );

@@ -1,5 +1,5 @@
-//! Sockets that the filter excludes cost the port test and no more. The kernel measures it: how long each program of the
-//! watch ran, with the statistics of `kernel.bpf_stats_enabled` on.
+//! Excluded sockets cost only the port check. The kernel measures the run time of the watch's programs, with
+//! `kernel.bpf_stats_enabled` on.
 
 use aya::sys::{Stats, enable_stats};
 
@@ -12,7 +12,7 @@ use crate::support::{
 const CONNECTIONS: u64 = 2_000;
 const ROUNDS: usize = 5;
 
-/// What the programs of a watch cost.
+/// The cost of a watch's BPF programs.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     runs: u64,
@@ -29,7 +29,7 @@ impl Cost {
     }
 }
 
-/// Connections to `peer`, each with three exchanges, while the watch is on `port`.
+/// Makes connections to `peer`, each with three exchanges, while the watch is on `port`.
 fn flood(machine: &Machine, port: u16, peer: &Peer, before: u64) -> Cost {
     let watch = machine.watch(format!("-p {port}"));
     for _ in 0..CONNECTIONS {
@@ -47,10 +47,10 @@ fn flood(machine: &Machine, port: u16, peer: &Peer, before: u64) -> Cost {
     cost
 }
 
-/// The costs of a flood to the port that is watched, and of one to another.
+/// The cost of a flood to the watched port, and of one to another port.
 fn measure(machine: &Machine) -> (Cost, Cost) {
     let (watched, other) = (Peer::echo(), Peer::echo());
-    // Once for the processors' caches.
+    // Warms the CPU caches.
     flood(machine, watched.port(), &watched, 0);
     let included = flood(machine, watched.port(), &watched, CONNECTIONS);
     let excluded = flood(machine, watched.port(), &other, 0);
@@ -61,13 +61,13 @@ fn measure(machine: &Machine) -> (Cost, Cost) {
 }
 
 #[test]
-fn excluded_sockets_cost_little() {
+fn excluded_sockets_cost_less_than_half() {
     let machine = Machine::alone();
-    let _statistics = enable_stats(Stats::RunTime).expect("the kernel can measure programs");
-    // The programs run for every socket of the machine: what others do meanwhile is excluded too, and is in both numbers.
+    let _statistics = enable_stats(Stats::RunTime).expect("cannot enable the kernel's BPF statistics");
+    // The programs run for every socket of the machine, so other tests' sockets add to both numbers, as excluded ones.
     let is_little = (0..ROUNDS).map(|_| measure(&machine)).any(|(included, excluded)| {
         excluded.ns_per_run() < included.ns_per_run() / 2.0
             && excluded.ns_per_connection() < included.ns_per_connection() / 2.0
     });
-    assert!(is_little, "excluded sockets cost half of the others or more, in each of {ROUNDS} rounds");
+    assert!(is_little, "excluded sockets cost at least half as much as watched ones in each of {ROUNDS} rounds");
 }

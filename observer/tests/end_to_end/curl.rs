@@ -1,4 +1,4 @@
-//! curl: five addresses on one command line share a connection, five commands cannot.
+//! curl: one command line with five URLs reuses its connection; five commands cannot.
 
 use std::fs::File;
 
@@ -12,7 +12,7 @@ use crate::support::{
     report::{Report, assert_fields},
 };
 
-/// Fetches these many addresses with one command, and gives how many connections curl says that it took.
+/// Fetches this many URLs with one command, and returns the number of connections that curl reports.
 fn fetch(server: &Server, scheme: &str, addresses: usize, option: Option<&str>) -> u64 {
     let mut curl = program("curl", "curl");
     curl.args(["--silent", "--show-error", "--insecure", "--http1.1", "--noproxy", "*"]).args(option);
@@ -23,26 +23,26 @@ fn fetch(server: &Server, scheme: &str, addresses: usize, option: Option<&str>) 
     output_of(&mut curl).lines().map(|line| line.parse::<u64>().expect("a number of connections")).sum()
 }
 
-/// Five fetches by this many commands: a connection each.
+/// Makes five fetches with this many commands, each with one connection.
 fn five(scheme: &str, server: &str, commands: usize) -> Report {
     let (report, connections) = watched(&Machine::shared(), scheme, server, commands, None);
-    assert_eq!(connections, commands as u64, "connections that curl says it made");
+    assert_eq!(connections, commands as u64, "connections that curl reports");
     report
 }
 
-/// Five fetches, whose totals are what curl and the server say.
+/// Makes five fetches, and asserts that the totals match curl's and the server's counts.
 fn watched(machine: &Machine, scheme: &str, server: &str, commands: usize, option: Option<&str>) -> (Report, u64) {
     let server = Server::start(&format!("{server} -body 5000"));
     let watch = machine.watch(format!("-p {}", server.port));
     let connects: u64 = (0..commands).map(|_| fetch(&server, scheme, 5 / commands, option)).sum();
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (connects, 5), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (connects, 5), "counts of the server");
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": connects, "closed": connects, "failed": 0, "unused": 0 }));
     report.assert_totals(&json!({ "exchanges": 5, "new": connects, "reused": 5 - connects }));
-    // Ended processes of one name are one group.
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    // RunOutput processes of one name share a group.
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": "curl", "processes": commands }));
     assert_eq!(group["pid"].is_null(), commands > 1, "{group:#}");
     (report, connects)
@@ -60,7 +60,7 @@ fn one_command_reuses_its_connection() {
 }
 
 #[test]
-fn five_commands_connect_five_times() {
+fn five_commands_open_five_connections() {
     assert_protocol(&five("http", "", 5), "plain");
 }
 
@@ -71,31 +71,31 @@ fn one_command_reuses_its_connection_over_tls() {
 }
 
 #[test]
-fn five_commands_connect_five_times_over_tls() {
+fn five_commands_open_five_connections_over_tls() {
     assert_protocol(&five("https", "-tls 1.3", 5), "tls");
     assert_protocol(&five("https", "-tls 1.2", 5), "tls");
 }
 
-/// From the second connection on, the first request goes out with the SYN.
+/// From the second connection on, the SYN carries the first request.
 #[test]
 fn requests_within_the_syn_count() {
     let mut machine = Machine::alone();
     machine.allow_fast_open();
     for commands in [1, 5] {
         let before = data_taken_with_a_syn();
-        // With Fast Open, curl does not use a plain connection twice.
+        // With Fast Open, curl does not reuse a plain connection.
         let (report, connections) = watched(&machine, "http", "", commands, Some("--tcp-fastopen"));
         assert!(
             data_taken_with_a_syn() >= before + connections - 1,
-            "all but the first, which may have to get a cookie"
+            "all SYNs carry data, except perhaps the first, which requests a cookie"
         );
         assert_protocol(&report, "plain");
     }
 }
 
-/// Of a ClientHello within the SYN no hook sees the bytes.
+/// No hook sees the bytes of a ClientHello within the SYN.
 #[test]
-fn a_handshake_within_the_syn_is_none() {
+fn tls_handshake_within_the_syn_is_no_exchange() {
     let mut machine = Machine::alone();
     machine.allow_fast_open();
     for version in ["1.2", "1.3"] {
@@ -103,9 +103,9 @@ fn a_handshake_within_the_syn_is_none() {
         let server = Server::start(&format!("-tls {version}"));
         let watch = machine.watch(format!("-p {}", server.port));
         (0..5).for_each(|_| assert_eq!(fetch(&server, "https", 2, Some("--tcp-fastopen")), 1));
-        assert!(data_taken_with_a_syn() >= before + 4, "all but the first, which may have to get a cookie");
+        assert!(data_taken_with_a_syn() >= before + 4, "all SYNs carry data, except perhaps the first");
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (5, 10), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (5, 10), "counts of the server");
         let report = watch.end();
         report.assert_totals(&json!({ "opened": 5, "closed": 5, "exchanges": 10, "new": 5, "unused": 0, "failed": 0 }));
         report.assert_complete();
@@ -114,7 +114,7 @@ fn a_handshake_within_the_syn_is_none() {
     }
 }
 
-/// How often the peer of a connection from here has taken what came with the SYN (`TCPFastOpenActive`).
+/// How many SYNs of local clients carried data that the peer accepted (`TCPFastOpenActive`).
 fn data_taken_with_a_syn() -> u64 {
-    counter(File::open("/proc/net/netstat").expect("the kernel has counters"), "TcpExt:", "TCPFastOpenActive")
+    counter(File::open("/proc/net/netstat").expect("cannot open the kernel's counters"), "TcpExt:", "TCPFastOpenActive")
 }

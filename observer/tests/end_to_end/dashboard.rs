@@ -1,9 +1,9 @@
-//! The terminal dashboard: what it shows of real traffic is what the server counted, and what the kernel lists.
+//! The terminal dashboard on real traffic: it shows what the server counted and what the kernel lists.
 
 mod keys;
 mod load;
-mod manners;
 mod outputs;
+mod terminal_state;
 
 use crate::support::{
     dashboard::{Dashboard, header},
@@ -13,22 +13,22 @@ use crate::support::{
     sockets,
 };
 
-/// The server of the story.
+/// A server with bodies of 1 MiB, which Go does not drain on its own to keep a connection.
 fn server() -> Server {
     Server::start("-body 1048576")
 }
 
-/// Ten requests.
+/// Sends ten requests.
 fn fetch(server: &Server, options: &str) {
     output_of(&mut go::client(&format!("-url http://{} {options}", server.address())));
 }
 
-/// What a screen shows, whose lines the terminal has broken where they have no room.
+/// Joins lines that the terminal has wrapped.
 fn unwrapped(text: &str) -> String {
     text.replace('\n', "")
 }
 
-/// How many sockets wait in TIME_WAIT for this port.
+/// The number of sockets in TIME_WAIT for this port.
 fn time_wait(port: u16) -> usize {
     sockets::states(port).iter().filter(|state| *state == sockets::TIME_WAIT).count()
 }
@@ -39,35 +39,35 @@ fn assert_row(dashboard: &Dashboard, port: u16, numbers: &[&str]) {
     let row = screen.lines().find(|line| line.contains(go::CLIENT) && line.contains(&destination));
     let words: Vec<&str> = row.unwrap_or_else(|| panic!("no row of the client: {screen}")).split_whitespace().collect();
     let place = words.iter().position(|word| *word == destination).unwrap();
-    assert!(words[place + 1..].starts_with(numbers), "{numbers:?} are expected in {words:?}");
+    assert!(words[place + 1..].starts_with(numbers), "expected {numbers:?} in {words:?}");
 }
 
 #[test]
-fn bodies_closed_unread_are_ten_new_ones_and_named() {
+fn unread_bodies_are_diagnosed_with_ten_new_connections() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
-    // Long enough for its runtime to be recognised, whose words the advice is in.
+    // Stays long enough for its runtime to be recognised, because the advice names the runtime's own functions.
     fetch(&server, "-stay 2s");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read", "io.Copy(io.Discard,", "TIME_WAIT 0"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read", "io.Copy(io.Discard,", "TIME_WAIT 0"]);
     assert_row(&dashboard, server.port, &["10", "0", "0.0"]);
     let port = server.port;
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (10, 10), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (10, 10), "counts of the server");
     let text = dashboard.quit();
     let sentence = format!("10 exchanges to 127.0.0.1:{port}: 10 on new connections, 0 reused; ");
     assert!(unwrapped(&text).contains(&sentence) && text.trim_end().ends_with(" avoidable)"), "{text}");
-    assert!(text.contains("PROCESS") && text.contains("response-not-read"), "the summary of lines: {text}");
+    assert!(text.contains("PROCESS") && text.contains("response-not-read"), "no summary table: {text}");
 }
 
 #[test]
-fn bodies_read_first_are_one_new_and_nine_reused() {
+fn read_bodies_show_one_new_and_nine_reused() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start(&format!("-p {}", server.port));
     fetch(&server, "-read");
-    dashboard.shows(&[&header(1, 9, "90.0 %"), "TIME_WAIT 1"]);
-    assert_eq!(time_wait(server.port), 1, "what the kernel lists");
+    dashboard.assert_shows(&[&header(1, 9, "90.0 %"), "TIME_WAIT 1"]);
+    assert_eq!(time_wait(server.port), 1, "sockets in the kernel's table");
     assert_row(&dashboard, server.port, &["1", "9", "90.0"]);
     let port = server.port;
     assert_eq!(server.truth(), Truth { connections: 1, closed: 1, requests: 10 });

@@ -1,8 +1,8 @@
-//! What is in deploy/, by the programs that will read it: systemd, Prometheus, and the kernel with no more capabilities than
-//! are given there.
+//! The files in deploy/, checked by the programs that read them: systemd, Prometheus, and the kernel with only the
+//! capabilities that they grant.
 
 mod containers;
-mod live;
+mod queries;
 mod rules;
 mod unit;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::{
     programs::{output_of, program},
-    tool::Ended,
+    tool::RunOutput,
 };
 
 fn deployed(name: &str) -> PathBuf {
@@ -20,7 +20,7 @@ fn deployed(name: &str) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
 }
 
-/// The documents of a YAML file.
+/// Parses the documents of a YAML file.
 fn yaml(name: &str) -> Vec<Value> {
     const TO_JSON: &str = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))";
     let mut python = program("/usr/bin/python3", "python3-yaml");
@@ -28,16 +28,16 @@ fn yaml(name: &str) -> Vec<Value> {
     serde_json::from_str(&json).expect("a list of documents")
 }
 
-/// The items of a list; none of what is not there.
+/// The items of a list, or none if the list is absent.
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("a text was expected: {value}"))
+    value.as_str().unwrap_or_else(|| panic!("expected a string: {value}"))
 }
 
-/// Runs a program of this package on files of a folder in deploy/; what it wrote.
-fn run_in(folder: &str, name: &str, package: &str, arguments: &[&str]) -> Ended {
-    Ended::run(program(name, package).args(arguments).current_dir(deployed(folder)))
+/// Runs a program of this Debian package in a directory of deploy/.
+fn run_in(folder: &str, name: &str, package: &str, arguments: &[&str]) -> RunOutput {
+    RunOutput::run(program(name, package).args(arguments).current_dir(deployed(folder)))
 }

@@ -1,4 +1,4 @@
-//! Where to: `--dest` with IPv4 and IPv6, and IPv4 behind an IPv6 socket. What is excluded appears nowhere.
+//! `--dest` with IPv4, IPv6 and IPv4-mapped destinations. Excluded connections appear nowhere.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[test]
-fn other_destinations() {
+fn dest_selects_ipv4_addresses_and_networks() {
     let machine = Machine::shared();
     let peer = Peer::at("0.0.0.0:0", echo);
     let at = |last: u8| SocketAddr::from(([127, 0, 0, last], peer.port()));
@@ -40,7 +40,7 @@ fn other_destinations() {
 }
 
 #[test]
-fn ipv6_destinations() {
+fn dest_selects_ipv6_addresses_and_networks() {
     let machine = Machine::shared();
     let six = Peer::at("[::1]:0", echo);
     let four = Peer::at(&format!("127.0.0.1:{}", six.port()), echo);
@@ -64,7 +64,7 @@ fn ipv6_destinations() {
 }
 
 #[test]
-fn all_of_ipv6_is_not_ipv4() {
+fn dest_of_all_ipv6_excludes_ipv4() {
     let machine = Machine::shared();
     let six = Peer::at("[::1]:0", echo);
     let four = Peer::at(&format!("127.0.0.1:{}", six.port()), echo);
@@ -77,13 +77,13 @@ fn all_of_ipv6_is_not_ipv4() {
 }
 
 #[test]
-fn ipv4_through_an_ipv6_socket_is_shown_as_ipv4() {
+fn ipv4_mapped_destination_is_filtered_and_shown_as_ipv4() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let mapped = SocketAddrV6::new(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), peer.port(), 0, 0);
     let visit_mapped = || {
         let socket = sockets::of_family(AddressFamily::INET6);
-        sockets::connect(&socket, mapped.into()).expect("it connects to an IPv4 address");
+        sockets::connect(&socket, mapped.into()).expect("cannot connect to the IPv4-mapped address");
         ask(&mut TcpStream::from(socket));
     };
     let watch = machine.watch(format!("-p {} --dest 127.0.0.0/8", peer.port()));

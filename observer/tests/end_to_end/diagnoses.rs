@@ -1,12 +1,12 @@
-//! What a watch says about why connections were not reused, of real clients and servers; how many there were, the server
-//! has counted. A wrong word is worse than none: half of these tests are about clients that do well.
+//! Diagnoses of real clients and servers. The server counts connections and requests independently. A wrong diagnosis
+//! is worse than none, so half of these tests cover healthy clients.
 
 mod clients;
-mod fine;
+mod healthy;
 mod idle;
-mod said;
+mod lines_output;
 mod servers;
-mod work;
+mod units_of_work;
 
 use std::{
     process::{Command, Stdio},
@@ -24,17 +24,17 @@ use crate::support::{
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Watches a client of the Go server, which has this many connections and requests.
+/// Watches a client of the Go server, and asserts the number of connections and requests.
 #[track_caller]
 fn watched(server: &str, truth: (u64, u64), client: impl FnOnce(&str) -> Command) -> Report {
-    let (report, counted) = seen(server, client);
-    assert_eq!((counted.connections, counted.requests), truth, "what the server counted");
+    let (report, counted) = watch_client(server, client);
+    assert_eq!((counted.connections, counted.requests), truth, "counts of the server");
     report
 }
 
-/// Watches a client of the Go server; what it counted is what the watch says.
+/// Watches a client of the Go server, and asserts that the watch and the server counted the same.
 #[track_caller]
-fn seen(server: &str, client: impl FnOnce(&str) -> Command) -> (Report, Truth) {
+fn watch_client(server: &str, client: impl FnOnce(&str) -> Command) -> (Report, Truth) {
     let machine = Machine::shared();
     let server = Server::start(server);
     let watch = machine.watch(format!("-p {}", server.port));
@@ -48,7 +48,7 @@ fn seen(server: &str, client: impl FnOnce(&str) -> Command) -> (Report, Truth) {
     (report, truth)
 }
 
-/// The Go client, which lives long enough after its requests to be known as one.
+/// The Go client, which stays long enough after its requests for its runtime to be recognised.
 fn go_client(arguments: &str) -> impl FnOnce(&str) -> Command {
     move |url| go::client(&format!("-stay 1500ms -url {url} {arguments}"))
 }
@@ -56,22 +56,22 @@ fn go_client(arguments: &str) -> impl FnOnce(&str) -> Command {
 /// The only group.
 #[track_caller]
 fn group(report: &Report) -> &Value {
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     group
 }
 
-/// The only diagnosis of the only group, which has these fields.
+/// Asserts that the only group has one diagnosis with these fields, and returns it.
 #[track_caller]
 fn assert_diagnosed<'a>(report: &'a Report, expected: &Value) -> &'a Value {
     let group = group(report);
     let [diagnosis] = group["diagnoses"].as_array().expect("a list").as_slice() else {
-        panic!("one diagnosis was expected: {group:#}")
+        panic!("expected one diagnosis: {group:#}")
     };
     assert_fields(diagnosis, expected);
     diagnosis
 }
 
-/// Nothing is said about the only group, neither at the end nor before.
+/// Asserts that the only group has no diagnosis, neither in the summary nor as a notice.
 #[track_caller]
 fn assert_not_diagnosed(report: &Report) {
     let group = group(report);
@@ -83,10 +83,10 @@ fn assert_not_diagnosed(report: &Report) {
 #[track_caller]
 fn assert_advice(diagnosis: &Value, words: &str) {
     let advice = diagnosis["advice"].as_str().expect("a sentence");
-    assert!(advice.contains(words), "{words:?} was expected in: {diagnosis:#}");
+    assert!(advice.contains(words), "expected {words:?} in {diagnosis:#}");
 }
 
 #[track_caller]
 fn value(diagnosis: &Value, name: &str) -> u64 {
-    diagnosis["values"][name].as_u64().unwrap_or_else(|| panic!("{name} was expected among the values: {diagnosis:#}"))
+    diagnosis["values"][name].as_u64().unwrap_or_else(|| panic!("no {name} among the values: {diagnosis:#}"))
 }

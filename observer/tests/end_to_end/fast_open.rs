@@ -1,4 +1,4 @@
-//! TCP Fast Open: what is asked goes out with the SYN, before any hook sees a connection. See curl.rs for curl's.
+//! TCP Fast Open: the SYN carries the first send, before any hook sees the connection. See curl.rs for curl.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -10,26 +10,26 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, some},
+    conversation::{Conversation, converse},
     eventually, http,
     machine::Machine,
     peer::Peer,
-    sockets::{connect, socket, turn_on},
+    sockets::{connect, enable_option, socket},
 };
 
-/// A connection whose SYN waits for the first send, and carries it.
+/// A connection whose SYN is deferred to the first send, and carries its data.
 fn deferred(peer: &Peer) -> TcpStream {
     let socket: OwnedFd = socket();
-    turn_on(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
-    connect(&socket, peer.address).expect("it is deferred");
+    enable_option(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
+    connect(&socket, peer.address).expect("cannot defer the connect");
     TcpStream::from(socket)
 }
 
-/// Whether the peer took what the SYN carried.
+/// Whether the peer accepted the data in the SYN.
 fn syn_carried_data(stream: &TcpStream) -> bool {
     /// `TCPI_OPT_SYN_DATA` (include/uapi/linux/tcp.h).
     const SYN_DATA: u8 = 32;
-    // SAFETY: it consists of numbers.
+    // SAFETY: the struct consists of integers, for which zero is valid.
     let mut info: libc::tcp_info = unsafe { zeroed() };
     let mut len = size_of_val(&info) as libc::socklen_t;
     // SAFETY: `info` has room for `len` bytes.
@@ -40,7 +40,8 @@ fn syn_carried_data(stream: &TcpStream) -> bool {
     info.tcpi_options & SYN_DATA != 0
 }
 
-/// Connections of which each but the first, which may have to get a cookie, has this in its SYN, and sends nothing else.
+/// Makes three connections that carry this message in the SYN, and send nothing else. The first may have to request a
+/// cookie instead.
 fn three(
     message: &'static [u8],
     talk: impl Fn(TcpStream) -> u64 + Send + Sync + 'static,
@@ -48,47 +49,47 @@ fn three(
 ) -> Conversation {
     let mut machine = Machine::alone();
     machine.allow_fast_open();
-    some(&machine, 3, talk, |peer| {
+    converse(&machine, 3, talk, |peer| {
         for n in 0..3 {
             let mut stream = deferred(peer);
-            stream.write_all(message).expect("it can be sent");
-            stream.read_exact(&mut vec![0; answer]).expect("an answer comes");
+            stream.write_all(message).expect("cannot send");
+            stream.read_exact(&mut vec![0; answer]).expect("cannot read the answer");
             eventually("the SYN has carried the request", || n == 0 || syn_carried_data(&stream));
         }
     })
 }
 
 #[test]
-fn a_request_of_http_as_the_only_send() {
+fn http_request_within_the_syn_is_exact() {
     let answer = http::OK.len();
     three(b"GET / HTTP/1.1\r\n\r\n", |mut stream| http::serve(&mut stream), answer).assert_exact(3, "plain");
 }
 
 #[test]
-fn anything_else_as_the_only_send_is_marked() {
+fn unrecognised_data_within_the_syn_is_marked() {
     let talk = |mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 5]).expect("a request comes");
-        stream.write_all(b"thanks").expect("the client takes the answer");
+        stream.read_exact(&mut [0; 5]).expect("cannot read the request");
+        stream.write_all(b"thanks").expect("cannot send the answer");
         1
     };
     three(b"hello", talk, 6).assert_turns(3);
 }
 
-/// Nothing comes back: one turn, by definition.
+/// Without an answer, it is one turn by definition.
 #[test]
-fn a_log_line_as_the_only_send() {
+fn unanswered_data_within_the_syn_is_one_turn() {
     let talk = |mut stream: TcpStream| {
-        assert_eq!(stream.read_to_end(&mut Vec::new()).expect("the client ends in order"), 5);
+        assert_eq!(stream.read_to_end(&mut Vec::new()).expect("cannot read to the client's FIN"), 5);
         1
     };
     three(b"a log", talk, 0).assert_turns(3);
 }
 
 #[test]
-fn further_requests_follow() {
+fn requests_after_the_syn_are_counted() {
     let mut machine = Machine::alone();
     machine.allow_fast_open();
-    let conversation = some(
+    let conversation = converse(
         &machine,
         2,
         |mut stream| http::serve(&mut stream),
@@ -96,7 +97,7 @@ fn further_requests_follow() {
             for _ in 0..2 {
                 let mut stream = deferred(peer);
                 for _ in 0..3 {
-                    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it can be sent");
+                    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("cannot send");
                     http::read_answer(&mut stream);
                 }
             }

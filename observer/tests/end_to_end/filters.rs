@@ -1,4 +1,4 @@
-//! What the filter excludes appears nowhere: not in a row, not in a group, not in a total.
+//! Connections that a filter excludes appear nowhere: in no row, no group and no total.
 
 use std::{fs, net::TcpStream, process};
 
@@ -6,40 +6,40 @@ use serde_json::{Value, json};
 
 use crate::support::{
     machine::Machine,
-    peer::{Peer, ask, ask_by_bash},
+    peer::{Peer, ask, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
     sockets,
 };
 
-/// One connection with one exchange.
+/// Makes one connection with one exchange.
 pub(crate) fn visit(peer: &Peer) {
     ask(&mut peer.connect());
 }
 
-/// The same, by a process named bash.
+/// Does the same from a process named bash, and returns its name and pid.
 fn bash_visits(peer: &Peer) -> Value {
-    let script = format!("{}; echo $$", ask_by_bash(peer.port()));
+    let script = format!("{}; echo $$", bash_request(peer.port()));
     let pid = output_of(program("bash", "bash").args(["-c", &script]));
-    json!({ "process": "bash", "pid": pid.trim().parse::<u32>().expect("a process id") })
+    json!({ "process": "bash", "pid": pid.trim().parse::<u32>().expect("bash prints its pid") })
 }
 
-/// The name of this process as the kernel keeps it.
+/// The name of this process as the kernel stores it.
 fn own_name() -> String {
-    fs::read_to_string("/proc/self/comm").expect("this process has a name").trim_end().to_owned()
+    fs::read_to_string("/proc/self/comm").expect("cannot read the name of this process").trim_end().to_owned()
 }
 
-/// One group with one connection and one exchange, and nothing else.
+/// Asserts that there is one group, with one connection and one exchange.
 #[track_caller]
 pub(crate) fn assert_only(report: &Report, about: &Value) {
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0, "exchanges": 1 }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, about);
 }
 
 #[test]
-fn other_ports() {
+fn other_ports_are_excluded() {
     let machine = Machine::shared();
     let (wanted, other) = (Peer::echo(), Peer::echo());
     let watch = machine.watch(format!("-p {}", wanted.port()));
@@ -53,21 +53,21 @@ fn other_ports() {
 }
 
 #[test]
-fn a_failed_connect_to_another_port() {
+fn failed_connect_to_another_port_is_excluded() {
     let machine = Machine::shared();
-    let (wanted, other) = (sockets::Closed::new(), sockets::Closed::new());
+    let (wanted, other) = (sockets::ReservedPort::new(), sockets::ReservedPort::new());
     let watch = machine.watch(format!("-p {}", wanted.address.port()));
-    TcpStream::connect(other.address).expect_err("nobody listens");
+    TcpStream::connect(other.address).expect_err("the connect should be refused");
     watch.end().assert_nothing();
 }
 
 #[test]
-fn lists_and_ranges_of_ports() {
-    // Ranges may hold the ports of other tests.
+fn port_lists_and_ranges_select_ports() {
+    // The ranges may include ports of other tests.
     let machine = Machine::alone();
     let mut peers: Vec<Peer> = (0..4).map(|_| Peer::echo()).collect();
     peers.sort_by_key(Peer::port);
-    let [a, b, c, d] = peers.as_slice() else { panic!("there are four") };
+    let [a, b, c, d] = peers.as_slice() else { panic!("expected four peers") };
     let expected = |wanted: &[&Peer]| wanted.iter().map(|peer| json!(peer.port())).collect::<Vec<_>>();
     for (options, wanted) in [
         (format!("-p {},{}", a.port(), c.port()), expected(&[a, c])),
@@ -87,7 +87,7 @@ fn lists_and_ranges_of_ports() {
 }
 
 #[test]
-fn every_port_without_the_option() {
+fn every_port_is_watched_without_a_port_filter() {
     let machine = Machine::shared();
     let (one, two) = (Peer::echo(), Peer::echo());
     let watch = machine.watch(format!("--dest 127.0.0.0/8 --pid {}", process::id()));
@@ -102,7 +102,7 @@ fn every_port_without_the_option() {
 }
 
 #[test]
-fn other_process_ids() {
+fn pid_filter_excludes_other_processes() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --pid {}", peer.port(), process::id()));
@@ -123,7 +123,7 @@ fn other_process_ids() {
 }
 
 #[test]
-fn other_process_names() {
+fn process_filter_excludes_other_names() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --process bash", peer.port()));
@@ -139,11 +139,11 @@ fn other_process_names() {
 }
 
 #[test]
-fn names_are_compared_on_what_the_kernel_keeps() {
+fn process_names_are_compared_up_to_the_kernels_length() {
     let machine = Machine::shared();
-    let program = std::env::current_exe().expect("this program has a path");
-    let name = program.file_name().and_then(|name| name.to_str()).expect("its name is plain");
-    assert!(name.len() > 15 && own_name().len() == 15, "{name} is longer than the kernel keeps");
+    let program = std::env::current_exe().expect("cannot find this program's path");
+    let name = program.file_name().and_then(|name| name.to_str()).expect("the name is UTF-8");
+    assert!(name.len() > 15 && own_name().len() == 15, "the kernel truncates {name}");
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --process curl --process {name}", peer.port()));
     bash_visits(&peer);
@@ -153,7 +153,7 @@ fn names_are_compared_on_what_the_kernel_keeps() {
 }
 
 #[test]
-fn different_options_all_apply() {
+fn filters_of_different_kinds_are_combined() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let (port, pid, name) = (peer.port(), process::id(), own_name());

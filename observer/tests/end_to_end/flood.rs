@@ -1,4 +1,4 @@
-//! Twenty thousand requests from ab, sixteen at a time: nothing is missed, also where the kernel skips hooks.
+//! Floods of 20,000 requests from ab, 16 at a time: none is missed, even where the kernel skips hooks.
 
 use serde_json::json;
 
@@ -9,35 +9,35 @@ use crate::support::{
     report::Report,
 };
 
-/// Requests of ab.
-const AT_A_TIME: u64 = 16;
+/// Concurrent requests of ab.
+const CONCURRENCY: u64 = 16;
 
-/// What ab is to do.
+/// A load for ab.
 pub(crate) struct Load {
     pub(crate) keep_alive: bool,
-    /// Version of TLS; empty for plain HTTP.
+    /// TLS version; empty for plain HTTP.
     pub(crate) tls: &'static str,
     pub(crate) requests: u64,
 }
 
-pub(crate) const CONNECTION_A_REQUEST: Load = Load { keep_alive: false, tls: "", requests: 20_000 };
-pub(crate) const KEPT_ALIVE: Load = Load { keep_alive: true, ..CONNECTION_A_REQUEST };
-/// Handshakes take the processors' time.
-const OVER_TLS_1_2: Load = Load { tls: "1.2", requests: 5_000, ..CONNECTION_A_REQUEST };
+pub(crate) const CONNECTION_PER_REQUEST: Load = Load { keep_alive: false, tls: "", requests: 20_000 };
+pub(crate) const KEPT_ALIVE: Load = Load { keep_alive: true, ..CONNECTION_PER_REQUEST };
+/// Fewer requests, because handshakes take CPU time.
+const OVER_TLS_1_2: Load = Load { tls: "1.2", requests: 5_000, ..CONNECTION_PER_REQUEST };
 const OVER_TLS_1_3: Load = Load { tls: "1.3", ..OVER_TLS_1_2 };
 
-/// What ab reports.
+/// The counts that ab reports.
 #[derive(Debug, PartialEq, Eq)]
-struct Ab {
+struct AbReport {
     complete: u64,
     failed: u64,
     kept_alive: u64,
 }
 
 impl Load {
-    fn run(&self, server: &Server) -> Ab {
+    fn run(&self, server: &Server) -> AbReport {
         let mut ab = program("ab", "apache2-utils");
-        ab.args(["-q", "-c", &AT_A_TIME.to_string(), "-n"]).arg(self.requests.to_string());
+        ab.args(["-q", "-c", &CONCURRENCY.to_string(), "-n"]).arg(self.requests.to_string());
         if self.keep_alive {
             ab.arg("-k");
         }
@@ -47,9 +47,9 @@ impl Load {
             let line = report.lines().find_map(|line| line.strip_prefix(name))?;
             line.trim_start_matches(':').trim().parse().ok()
         };
-        Ab {
-            complete: number("Complete requests").unwrap_or_else(|| panic!("not what ab says: {report}")),
-            failed: number("Failed requests").unwrap_or_else(|| panic!("not what ab says: {report}")),
+        AbReport {
+            complete: number("Complete requests").unwrap_or_else(|| panic!("unexpected output of ab: {report}")),
+            failed: number("Failed requests").unwrap_or_else(|| panic!("unexpected output of ab: {report}")),
             // Absent without -k.
             kept_alive: number("Keep-Alive requests").unwrap_or(0),
         }
@@ -59,7 +59,7 @@ impl Load {
         Server::start(&if self.tls.is_empty() { String::new() } else { format!("-tls {}", self.tls) })
     }
 
-    /// Runs under a watch. ab and the server agree with each other on what happened.
+    /// Runs the load under a watch, and asserts that ab's and the server's counts agree.
     pub(crate) fn watched(&self, machine: &Machine, options: &str) -> (Report, Truth) {
         let server = self.server();
         let watch = machine.watch(format!("-p {} {options}", server.port));
@@ -68,13 +68,13 @@ impl Load {
         let report = watch.end();
         println!("{ab:?}, {truth:?}, tool {options}: {}", report.summary["totals"]);
         let kept_alive = if self.keep_alive { self.requests } else { 0 };
-        assert_eq!(ab, Ab { complete: self.requests, failed: 0, kept_alive });
-        assert_eq!((truth.requests, truth.closed), (self.requests, truth.connections), "what the server counted");
+        assert_eq!(ab, AbReport { complete: self.requests, failed: 0, kept_alive });
+        assert_eq!((truth.requests, truth.closed), (self.requests, truth.connections), "counts of the server");
         (report, truth)
     }
 
-    /// The totals of a watch: exactly what ab and the server report. ab opens some connections more than it uses; the
-    /// server has accepted them too.
+    /// Asserts that the totals match the counts of ab and the server. ab opens a few connections that it does not use;
+    /// the server has accepted these too.
     #[track_caller]
     pub(crate) fn assert_totals(&self, report: &Report, truth: Truth) {
         let (requests, connections) = (self.requests, truth.connections);
@@ -82,8 +82,8 @@ impl Load {
         report.assert_totals(&json!({ "opened": connections, "closed": connections, "open": 0, "failed": 0 }));
         report.assert_totals(&json!({ "exchanges": requests, "new": new, "reused": requests - new }));
         report.assert_totals(&json!({ "unused": connections - new, "untracked": 0, "inexact": 0 }));
-        // With handshakes between them, not all of those that are open have asked.
-        let needed = if self.tls.is_empty() { AT_A_TIME } else { report.total("needed").min(AT_A_TIME) };
+        // With TLS handshakes, not all open connections have asked at the same time.
+        let needed = if self.tls.is_empty() { CONCURRENCY } else { report.total("needed").min(CONCURRENCY) };
         report.assert_totals(&json!({ "asked": new, "needed": needed, "avoidable": new - needed }));
     }
 }
@@ -95,31 +95,31 @@ fn assert_exact(machine: &Machine, load: &Load) {
 }
 
 #[test]
-fn a_connection_a_request() {
-    assert_exact(&Machine::alone(), &CONNECTION_A_REQUEST);
+fn flood_with_a_connection_per_request_is_exact() {
+    assert_exact(&Machine::alone(), &CONNECTION_PER_REQUEST);
 }
 
 #[test]
-fn kept_alive() {
+fn flood_on_kept_connections_is_exact() {
     assert_exact(&Machine::alone(), &KEPT_ALIVE);
 }
 
 #[test]
-fn a_connection_a_request_with_packets_steered() {
+fn flood_with_a_connection_per_request_is_exact_with_steered_packets() {
     let mut machine = Machine::alone();
     machine.steer_packets();
-    assert_exact(&machine, &CONNECTION_A_REQUEST);
+    assert_exact(&machine, &CONNECTION_PER_REQUEST);
 }
 
 #[test]
-fn kept_alive_with_packets_steered() {
+fn flood_on_kept_connections_is_exact_with_steered_packets() {
     let mut machine = Machine::alone();
     machine.steer_packets();
     assert_exact(&machine, &KEPT_ALIVE);
 }
 
 #[test]
-fn over_tls_with_packets_steered() {
+fn flood_over_tls_is_exact_with_steered_packets() {
     let mut machine = Machine::alone();
     machine.steer_packets();
     for load in [OVER_TLS_1_2, OVER_TLS_1_3, Load { keep_alive: true, ..OVER_TLS_1_2 }] {
@@ -127,12 +127,12 @@ fn over_tls_with_packets_steered() {
     }
 }
 
-/// Tracepoints alone are skipped now and then. What is missed is not shown as if it were exact.
+/// The kernel sometimes skips tracepoint programs. The totals must not claim to be exact when it has.
 #[test]
-fn without_sockops_nothing_is_silently_wrong() {
+fn flood_without_sockops_is_exact_or_marked() {
     let mut machine = Machine::alone();
     machine.steer_packets();
-    for load in [CONNECTION_A_REQUEST, KEPT_ALIVE, KEPT_ALIVE, KEPT_ALIVE, OVER_TLS_1_3] {
+    for load in [CONNECTION_PER_REQUEST, KEPT_ALIVE, KEPT_ALIVE, KEPT_ALIVE, OVER_TLS_1_3] {
         let (report, truth) = load.watched(&machine, "--hooks tracepoint");
         if report.total("opened") != truth.connections {
             assert_eq!(report.summary["complete"], false, "{:#}", report.summary);

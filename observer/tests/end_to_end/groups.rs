@@ -1,4 +1,5 @@
-//! Groups: who connects where. They fold when their processes are gone, and are bounded.
+//! Groups by process and destination. Groups of ended processes are merged by name, and the number of groups is
+//! bounded.
 
 use std::{
     ffi::OsStr,
@@ -12,13 +13,13 @@ use tempfile::tempdir;
 
 use crate::support::{
     machine::Machine,
-    peer::{self, Peer, ask, ask_by_bash, echo},
+    peer::{self, Peer, ask, bash_request, echo},
     programs::{output_of, program},
     report::assert_fields,
 };
 
 #[test]
-fn a_process_and_its_destinations() {
+fn each_destination_of_a_process_is_a_group() {
     let machine = Machine::shared();
     let peer = Peer::at("0.0.0.0:0", echo);
     let watch = machine.watch(format!("-p {}", peer.port()));
@@ -30,7 +31,7 @@ fn a_process_and_its_destinations() {
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 3, "exchanges": 6, "reused": 3 }));
-    // The most exchanges first.
+    // The group with the most exchanges comes first.
     let expected = [("127.0.0.3", 3), ("127.0.0.2", 2), ("127.0.0.1", 1)];
     assert_eq!(report.groups().len(), 3);
     for (group, (remote, exchanges)) in report.groups().iter().zip(expected) {
@@ -40,34 +41,34 @@ fn a_process_and_its_destinations() {
 }
 
 #[test]
-fn ended_processes_of_one_name_are_one() {
+fn ended_processes_of_one_name_share_a_group() {
     const PROCESSES: u64 = 300;
     let machine = Machine::alone();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     for _ in 0..PROCESSES {
-        output_of(program("bash", "bash").args(["-c", &ask_by_bash(peer.port())]));
+        output_of(program("bash", "bash").args(["-c", &bash_request(peer.port())]));
     }
     peer.wait_for(PROCESSES);
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": PROCESSES, "closed": PROCESSES, "exchanges": PROCESSES, "reused": 0 }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": "bash", "processes": PROCESSES, "pid": null }));
 }
 
-/// A process can have any name: it reaches nobody's terminal as it is, and does not break the JSON.
+/// A process can choose any name. It must neither reach a terminal unescaped nor break the JSON.
 #[test]
-fn names_are_harmless() {
+fn hostile_process_names_keep_the_json_valid() {
     let machine = Machine::shared();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     let names: [&[u8]; 3] = [b"a\"b\\c{}", b"\x1b[2J\n\x07", b"\xff\xfe\xc3"];
     for name in names {
         let link = folder.path().join(OsStr::from_bytes(name));
-        symlink("/bin/bash", &link).expect("a name can be given");
-        output_of(Command::new(&link).args(["-c", &ask_by_bash(peer.port())]));
+        symlink("/bin/bash", &link).expect("cannot create the link");
+        output_of(Command::new(&link).args(["-c", &bash_request(peer.port())]));
     }
     peer.wait_for(3);
     let report = watch.end();
@@ -77,7 +78,7 @@ fn names_are_harmless() {
 }
 
 #[test]
-fn past_ten_thousand_the_rest_is_one() {
+fn groups_beyond_ten_thousand_share_an_overflow_group() {
     const DESTINATIONS: u16 = 10_300;
     let machine = Machine::alone();
     let peer = Peer::at("0.0.0.0:0", echo);
@@ -93,7 +94,7 @@ fn past_ten_thousand_the_rest_is_one() {
     let groups = report.groups();
     assert!(groups.len() <= 10_001, "{} groups", groups.len());
     let rest: Vec<&Value> = groups.iter().filter(|group| group["overflow"] == true).collect();
-    let [rest] = rest.as_slice() else { panic!("one group of those without room: {rest:#?}") };
+    let [rest] = rest.as_slice() else { panic!("expected one overflow group: {rest:#?}") };
     assert_fields(rest, &json!({ "process": null, "pid": null, "remote": null, "port": null }));
     assert!(rest["opened"].as_u64() >= Some(u64::from(DESTINATIONS) - 10_001), "{rest:#}");
 }

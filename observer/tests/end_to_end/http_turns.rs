@@ -1,5 +1,5 @@
-//! HTTP in the clear, where sends and receives do not alternate: only a request asks, however its body and its answer
-//! travel. Where that cannot be known, it is said. See expectations.rs, upgrades.rs and proxies.rs for more.
+//! HTTP in the clear where sends and receives do not alternate: only requests count, however bodies and answers arrive.
+//! Where requests cannot be told apart, the count is marked. See also expect_continue.rs, upgrades.rs and proxies.rs.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -11,17 +11,17 @@ use std::{
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::support::{
-    conversation::{Conversation, one, some},
+    conversation::{Conversation, converse, converse_once},
     http::{OK, read_answer, read_body, read_head, send, serve},
     machine::Machine,
 };
 
-/// Lets the other side act first.
+/// Long enough for the other side to act.
 const MOMENT: Duration = Duration::from_millis(20);
 
 #[test]
-fn requests_in_pieces() {
-    one(
+fn requests_in_several_sends_are_exact() {
+    converse_once(
         |mut stream| serve(&mut stream),
         |mut stream| {
             for _ in 0..3 {
@@ -36,13 +36,13 @@ fn requests_in_pieces() {
     .assert_exact(3, "plain");
 }
 
-/// A connection for each of them as the first, on which all of them follow.
+/// Makes a connection for each method as the first request, and then sends all methods on it.
 fn by_methods(methods: &'static [&str]) -> Conversation {
     let ask = |stream: &mut TcpStream, method: &str| {
         send(stream, format!("{method} / HTTP/1.1\r\n\r\n"));
         read_answer(stream);
     };
-    some(
+    converse(
         &Machine::shared(),
         methods.len() as u64,
         |mut stream| serve(&mut stream),
@@ -59,32 +59,32 @@ fn by_methods(methods: &'static [&str]) -> Conversation {
 }
 
 #[test]
-fn every_method_asks() {
+fn every_standard_method_is_a_request() {
     let methods = &["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
     by_methods(methods).assert_exact(8 * 9, "plain");
 }
 
-/// Anybody may invent methods: they count, or it is said that they may not.
+/// Methods are open to extension: requests with unusual ones are counted or marked.
 #[test]
-fn unusual_methods_are_not_silently_wrong() {
+fn unusual_methods_are_counted_right_or_marked() {
     let conversation = by_methods(&["GET", "PROPFIND", "REPORT", "PURGE", "LOCK", "M-SEARCH", "QUERY"]);
-    assert_eq!(conversation.asked, 7 * 8, "what the peer was asked");
+    assert_eq!(conversation.asked, 7 * 8, "requests that the peer counted");
     for close in conversation.report.of_type("close") {
         assert!(close["exchanges"] == 8 || close["exact"] == false, "{close:#}");
     }
 }
 
 #[test]
-fn an_answer_that_begins_before_the_upload_ends() {
+fn answer_that_begins_during_the_upload_is_one_exchange() {
     const PIECES: usize = 20;
-    one(
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
                 requests += 1;
                 send(&mut stream, format!("HTTP/1.1 200 OK\r\ncontent-length: {PIECES}\r\n\r\n"));
                 for _ in 0..PIECES {
-                    stream.read_exact(&mut [0; 10]).expect("the next piece comes");
+                    stream.read_exact(&mut [0; 10]).expect("cannot read the next piece");
                     send(&mut stream, ".");
                 }
             }
@@ -93,10 +93,10 @@ fn an_answer_that_begins_before_the_upload_ends() {
         |mut stream| {
             for _ in 0..3 {
                 send(&mut stream, format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", PIECES * 10));
-                read_head(&mut stream).expect("the answer begins at once");
+                read_head(&mut stream).expect("cannot read the head of the answer");
                 for _ in 0..PIECES {
                     send(&mut stream, [b'.'; 10]);
-                    stream.read_exact(&mut [0]).expect("and goes on");
+                    stream.read_exact(&mut [0]).expect("cannot read the next byte of the answer");
                 }
             }
         },
@@ -104,10 +104,10 @@ fn an_answer_that_begins_before_the_upload_ends() {
     .assert_exact(3, "plain");
 }
 
-/// The server has answered, and reads the rest away.
+/// The server answers first, and then reads and discards the body.
 #[test]
-fn an_answer_that_ends_before_the_upload_does() {
-    one(
+fn answer_that_ends_before_the_upload_is_one_exchange() {
+    converse_once(
         |mut stream| {
             let mut requests = 0;
             while let Some(head) = read_head(&mut stream) {
@@ -132,8 +132,8 @@ fn an_answer_that_ends_before_the_upload_does() {
 }
 
 #[test]
-fn requests_that_are_pipelined_are_marked() {
-    let conversation = one(
+fn pipelined_requests_are_marked() {
+    let conversation = converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
@@ -154,15 +154,15 @@ fn requests_that_are_pipelined_are_marked() {
             }
         },
     );
-    assert_eq!(conversation.asked, 6, "what the peer was asked");
+    assert_eq!(conversation.asked, 6, "requests that the peer counted");
     conversation.assert_marked();
-    assert!((2..=6).contains(&conversation.exchanges()), "a lower bound: {}", conversation.exchanges());
+    assert!((2..=6).contains(&conversation.exchanges()), "the count is a lower bound: {}", conversation.exchanges());
 }
 
-/// In one send they look like one.
+/// Requests in one send look like a single request.
 #[test]
-fn requests_in_one_send_are_marked() {
-    let conversation = one(
+fn several_requests_in_one_send_are_marked() {
+    let conversation = converse_once(
         |mut stream| serve(&mut stream),
         |mut stream| {
             for _ in 0..2 {
@@ -171,27 +171,27 @@ fn requests_in_one_send_are_marked() {
             }
         },
     );
-    assert_eq!(conversation.asked, 6, "what the peer was asked");
+    assert_eq!(conversation.asked, 6, "requests that the peer counted");
     conversation.assert_marked();
-    assert!((2..=6).contains(&conversation.exchanges()), "a lower bound: {}", conversation.exchanges());
+    assert!((2..=6).contains(&conversation.exchanges()), "the count is a lower bound: {}", conversation.exchanges());
 }
 
-/// A socket that is full takes part of an upload, and the rest later: a send that begins in the middle, with whatever is
-/// there.
+/// A full socket buffer takes only part of an upload. The next send continues in the middle of the body, which may look
+/// like a request.
 #[test]
-fn the_rest_of_a_short_send_is_no_request() {
+fn continuation_of_a_short_send_is_not_a_request() {
     let body = "GET ".repeat(2 << 20);
     let message = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    one(
+    converse_once(
         |mut stream| {
             sleep(MOMENT);
             serve(&mut stream)
         },
         |mut stream| {
             let mut sends = 0;
-            set_socket_send_buffer_size(&stream, 64 << 10).expect("its buffer can be small");
+            set_socket_send_buffer_size(&stream, 64 << 10).expect("cannot set the buffer size");
             for _ in 0..3 {
-                stream.set_nonblocking(true).expect("it can be asked not to wait");
+                stream.set_nonblocking(true).expect("cannot make the stream non-blocking");
                 let mut left = message.as_bytes();
                 while !left.is_empty() {
                     match stream.write(left) {
@@ -205,20 +205,20 @@ fn the_rest_of_a_short_send_is_no_request() {
                         }
                     }
                 }
-                stream.set_nonblocking(false).expect("it can be asked to wait");
+                stream.set_nonblocking(false).expect("cannot make the stream blocking");
                 read_answer(&mut stream);
             }
-            assert!(sends > 10, "most sends were short: {sends}");
+            assert!(sends > 10, "expected mostly short sends: {sends}");
         },
     )
     .assert_exact(3, "plain");
 }
 
 #[test]
-fn a_stream_of_events_is_one() {
+fn event_stream_is_one_exchange() {
     const EVENTS: usize = 30;
     const EVENT: &[u8; 13] = b"data: hello\n\n";
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
@@ -235,9 +235,9 @@ fn a_stream_of_events_is_one() {
         |mut stream| {
             for _ in 0..2 {
                 send(&mut stream, "GET /events HTTP/1.1\r\naccept: text/event-stream\r\n\r\n");
-                read_head(&mut stream).expect("an answer comes");
+                read_head(&mut stream).expect("cannot read the answer");
                 for _ in 0..EVENTS {
-                    stream.read_exact(&mut [0; EVENT.len()]).expect("an event comes");
+                    stream.read_exact(&mut [0; EVENT.len()]).expect("cannot read the event");
                 }
             }
         },
@@ -246,11 +246,11 @@ fn a_stream_of_events_is_one() {
     assert_eq!(conversation.report.of_type("exchange").len(), 2);
 }
 
-/// A protocol of words, of which the first is nearly a method.
+/// A text protocol whose first word resembles an HTTP method.
 #[test]
-fn other_words_are_not_taken_for_http() {
+fn words_that_resemble_methods_are_not_recognised_as_http() {
     const WORDS: [&str; 6] = ["GETS", "PUTS", "Get ", "get ", "HELLO", "G"];
-    some(
+    converse(
         &Machine::shared(),
         WORDS.len() as u64,
         |mut stream| {
@@ -266,7 +266,7 @@ fn other_words_are_not_taken_for_http() {
                 let mut stream = peer.connect();
                 for word in [first, "one", "two"] {
                     send(&mut stream, format!("{word:8}"));
-                    stream.read_exact(&mut [0; 4]).expect("an answer comes");
+                    stream.read_exact(&mut [0; 4]).expect("cannot read the answer");
                 }
             }
         },

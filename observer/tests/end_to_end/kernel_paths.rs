@@ -1,5 +1,5 @@
-//! The other ways into the kernel and out of it: without copies, without system calls, in pieces, without waiting. The
-//! socket moves all the same, and so do the counts.
+//! Less common paths into and out of the kernel: zero-copy sends, splice and sendfile, vectored and non-blocking I/O.
+//! The counts must stay the same.
 
 use std::{
     fs::File,
@@ -17,17 +17,17 @@ use rustix::{
 };
 
 use crate::support::{
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     http::{OK, read_answer, serve},
     peer::{REQUEST, send_request},
-    sockets::turn_on,
+    sockets::enable_option,
 };
 
 const BODY_BYTES: usize = 100_000;
 
-/// A client that does its part with HTTP, against a peer that counts requests.
+/// Runs an HTTP client against a peer that counts requests.
 fn requests(client: impl FnOnce(TcpStream)) -> Conversation {
-    one(|mut stream| serve(&mut stream), client)
+    converse_once(|mut stream| serve(&mut stream), client)
 }
 
 fn body() -> Vec<u8> {
@@ -39,25 +39,25 @@ fn head() -> String {
     format!("PUT /file HTTP/1.1\r\ncontent-length: {BODY_BYTES}\r\n\r\n")
 }
 
-/// Moves these bytes by way of a pipe, without copying them into the socket.
+/// Sends these bytes through a pipe with splice, without a copy into the socket.
 fn splice_all(bytes: &[u8], stream: &TcpStream) {
-    let (outlet, inlet) = pipe().expect("a pipe can be made");
+    let (outlet, inlet) = pipe().expect("cannot create a pipe");
     let mut inlet = File::from(inlet);
     // A pipe holds 64 KiB.
     for piece in bytes.chunks(32_768) {
-        inlet.write_all(piece).expect("the pipe has room");
+        inlet.write_all(piece).expect("cannot write to the pipe");
         let mut left = piece.len();
         while left > 0 {
-            left -= splice(&outlet, None, stream, None, left, SpliceFlags::empty()).expect("it can be sent");
+            left -= splice(&outlet, None, stream, None, left, SpliceFlags::empty()).expect("cannot send");
         }
     }
 }
 
 #[test]
-fn uploads_by_splice() {
+fn spliced_uploads_are_exact() {
     requests(|mut stream| {
         for _ in 0..3 {
-            stream.write_all(head().as_bytes()).expect("it can be sent");
+            stream.write_all(head().as_bytes()).expect("cannot send");
             splice_all(&body(), &stream);
             read_answer(&mut stream);
         }
@@ -65,9 +65,9 @@ fn uploads_by_splice() {
     .assert_exact(3, "plain");
 }
 
-/// Not even the heads can be looked at. They count, whatever they say.
+/// The hooks cannot read spliced heads, so each send counts whatever it contains.
 #[test]
-fn requests_by_splice() {
+fn spliced_requests_are_counted() {
     let conversation = requests(|mut stream| {
         for _ in 0..3 {
             splice_all(b"GET / HTTP/1.1\r\n\r\n", &stream);
@@ -78,16 +78,16 @@ fn requests_by_splice() {
 }
 
 #[test]
-fn uploads_by_sendfile() {
-    let file = tempfile::tempfile().expect("a file can be made");
-    file.write_all_at(&body(), 0).expect("it can be written");
+fn uploads_by_sendfile_are_exact() {
+    let file = tempfile::tempfile().expect("cannot create a file");
+    file.write_all_at(&body(), 0).expect("cannot write the file");
     requests(|mut stream| {
         for _ in 0..3 {
-            stream.write_all(head().as_bytes()).expect("it can be sent");
+            stream.write_all(head().as_bytes()).expect("cannot send");
             let mut offset = 0;
             while offset < BODY_BYTES as u64 {
                 let left = BODY_BYTES - offset as usize;
-                assert_ne!(sendfile(&stream, &file, Some(&mut offset), left).expect("it can be sent"), 0);
+                assert_ne!(sendfile(&stream, &file, Some(&mut offset), left).expect("cannot send"), 0);
             }
             read_answer(&mut stream);
         }
@@ -96,18 +96,19 @@ fn uploads_by_sendfile() {
 }
 
 #[test]
-fn answers_by_splice() {
+fn spliced_answers_are_exact() {
     requests(|mut stream| {
-        let (outlet, inlet) = pipe().expect("a pipe can be made");
+        let (outlet, inlet) = pipe().expect("cannot create a pipe");
         let mut outlet = File::from(outlet);
         for _ in 0..3 {
-            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it can be sent");
+            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("cannot send");
             let mut left = OK.len();
             while left > 0 {
-                left -= splice(&stream, None, &inlet, None, left, SpliceFlags::empty()).expect("an answer comes");
+                left -=
+                    splice(&stream, None, &inlet, None, left, SpliceFlags::empty()).expect("cannot read the answer");
             }
             let mut answer = [0; OK.len()];
-            outlet.read_exact(&mut answer).expect("it is in the pipe");
+            outlet.read_exact(&mut answer).expect("cannot read from the pipe");
             assert_eq!(answer, OK);
         }
     })
@@ -115,9 +116,9 @@ fn answers_by_splice() {
 }
 
 #[test]
-fn sends_without_a_copy() {
+fn zero_copy_sends_are_exact() {
     requests(|mut stream| {
-        turn_on(&stream, libc::SOL_SOCKET, libc::SO_ZEROCOPY);
+        enable_option(&stream, libc::SOL_SOCKET, libc::SO_ZEROCOPY);
         let message = [head().as_bytes(), &body()].concat();
         for _ in 0..3 {
             let mut left = message.as_slice();
@@ -125,7 +126,7 @@ fn sends_without_a_copy() {
                 // SAFETY: the bytes outlive the connection.
                 let sent =
                     unsafe { libc::send(stream.as_raw_fd(), left.as_ptr().cast(), left.len(), libc::MSG_ZEROCOPY) };
-                left = &left[usize::try_from(sent).expect("it can be sent")..];
+                left = &left[usize::try_from(sent).expect("cannot send")..];
             }
             read_answer(&mut stream);
         }
@@ -134,9 +135,9 @@ fn sends_without_a_copy() {
     .assert_exact(3, "plain");
 }
 
-/// As programs do that have their messages in parts; the first may be empty, or shorter than a method.
+/// As programs do that hold messages in parts. The first part may be empty, or shorter than a method.
 #[test]
-fn requests_in_vectors() {
+fn vectored_requests_are_exact() {
     let vectors: [&[&[u8]]; 4] = [
         &[b"GET / HTTP/1.1\r\n", b"\r\n"],
         &[b"", b"", b"GET / HTTP/1.1\r\n\r\n"],
@@ -147,34 +148,34 @@ fn requests_in_vectors() {
         for vector in vectors {
             let slices: Vec<IoSlice> = vector.iter().map(|part| IoSlice::new(part)).collect();
             let bytes: usize = vector.iter().map(|part| part.len()).sum();
-            assert_eq!(stream.write_vectored(&slices).expect("it can be sent"), bytes);
+            assert_eq!(stream.write_vectored(&slices).expect("cannot send"), bytes);
             read_answer(&mut stream);
         }
     })
     .assert_exact(4, "plain");
 }
 
-/// Edge-triggered: told once that there is something, and read until there is nothing.
+/// Edge-triggered: epoll reports readiness once, and the client reads until nothing is left.
 #[test]
-fn answers_that_are_not_waited_for() {
+fn non_blocking_reads_are_exact() {
     const PIECES: usize = 5;
-    one(
+    converse_once(
         |mut stream| {
             let mut asked = 0;
             while stream.read_exact(&mut [0; REQUEST.len()]).is_ok() {
                 asked += 1;
                 for _ in 0..PIECES {
                     sleep(Duration::from_millis(2));
-                    stream.write_all(b"piece").expect("the client takes the answer");
+                    stream.write_all(b"piece").expect("cannot send the answer");
                 }
             }
             asked
         },
         |mut stream| {
-            stream.set_nonblocking(true).expect("it can be asked not to wait");
-            let poll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("epoll can be had");
+            stream.set_nonblocking(true).expect("cannot make the stream non-blocking");
+            let poll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("cannot create an epoll instance");
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-            epoll::add(&poll, &stream, epoll::EventData::new_u64(0), flags).expect("it can be polled");
+            epoll::add(&poll, &stream, epoll::EventData::new_u64(0), flags).expect("cannot poll the stream");
             let mut waits = 0;
             for _ in 0..4 {
                 send_request(&mut stream);
@@ -186,15 +187,15 @@ fn answers_that_are_not_waited_for() {
                             waits += 1;
                             let mut events = Vec::with_capacity(1);
                             let events = rustix::buffer::spare_capacity(&mut events);
-                            epoll::wait(&poll, events, None).expect("it can be waited");
+                            epoll::wait(&poll, events, None).expect("cannot wait for events");
                         }
-                        Err(error) => panic!("it cannot be read: {error}"),
+                        Err(error) => panic!("cannot read: {error}"),
                     }
                 }
-                let error = stream.read(&mut [0]).expect_err("there is no more");
+                let error = stream.read(&mut [0]).expect_err("nothing is left to read");
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
             }
-            assert!(waits >= 4, "it had to wait before each answer, at least");
+            assert!(waits >= 4, "expected at least one wait for each answer");
         },
     )
     .assert_exact(4, "plain");

@@ -1,5 +1,5 @@
-//! Connections beside and after each other: of processes that end, over the same addresses, many at a time, and one that
-//! is open to the end.
+//! Concurrent and successive connections: of exiting processes, on the same addresses, many at a time, and one that
+//! outlives the watch.
 
 use std::{
     io::Read as _,
@@ -13,23 +13,23 @@ use serde_json::json;
 
 use crate::support::{
     machine::Machine,
-    peer::{Peer, ask, ask_by_bash},
+    peer::{Peer, ask, bash_request},
     programs::program,
     report::{Report, assert_fields},
     sockets::{bound, connect, local_address, reset_on_close},
     tool::Process,
 };
 
-/// A process that holds a used connection when it ends in the way that `end` chooses.
+/// Runs a process that holds a used connection, and ends it with `end`.
 fn process_ends(end: impl FnOnce(&mut Process)) -> Report {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
-    let script = format!("{}; echo done; read -r", ask_by_bash(peer.port()));
+    let script = format!("{}; echo done; read -r", bash_request(peer.port()));
     let mut bash = program("bash", "bash");
     let mut client = Process::start(bash.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()));
-    let mut stdout = client.child.stdout.take().expect("the pipe was asked for");
-    stdout.read_exact(&mut [0; 5]).expect("the client has had its answer");
+    let mut stdout = client.child.stdout.take().expect("the stream is piped");
+    stdout.read_exact(&mut [0; 5]).expect("the client got no answer");
     end(&mut client);
     client.wait(Duration::from_secs(5));
     peer.wait_for(1);
@@ -41,19 +41,19 @@ fn process_ends(end: impl FnOnce(&mut Process)) -> Report {
 }
 
 #[test]
-fn its_process_exits() {
+fn exit_of_the_process_closes_its_connection() {
     let report = process_ends(|client| drop(client.child.stdin.take()));
     assert_fields(report.only("close"), &json!({ "closed_by": "local", "how": "fin" }));
 }
 
 #[test]
-fn its_process_is_killed() {
-    let report = process_ends(|client| client.child.kill().expect("it can be killed"));
+fn kill_of_the_process_closes_its_connection() {
+    let report = process_ends(|client| client.child.kill().expect("cannot kill the client"));
     assert_fields(report.only("close"), &json!({ "closed_by": "local", "how": "fin" }));
 }
 
 #[test]
-fn open_to_the_end() {
+fn connection_that_outlives_the_watch_stays_open() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
@@ -67,18 +67,18 @@ fn open_to_the_end() {
 }
 
 #[test]
-fn addresses_used_again_are_another_connection() {
+fn reused_addresses_are_separate_connections() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
     let mut local = SocketAddr::from(([127, 0, 0, 1], 0));
     for exchanges in 1..=5 {
         let socket: OwnedFd = bound(local);
-        connect(&socket, peer.address).expect("the addresses are free again");
+        connect(&socket, peer.address).expect("cannot connect from the same address again");
         local = local_address(&socket);
         let mut stream = TcpStream::from(socket);
         (0..exchanges).for_each(|_| ask(&mut stream));
-        // Leaves no TIME_WAIT behind.
+        // Avoids TIME_WAIT.
         reset_on_close(&stream);
         drop(stream);
         peer.wait_for(exchanges);
@@ -93,7 +93,7 @@ fn addresses_used_again_are_another_connection() {
 }
 
 #[test]
-fn many_at_the_same_time() {
+fn concurrent_connections_are_counted_separately() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {}", peer.port()));
@@ -107,6 +107,6 @@ fn many_at_the_same_time() {
     report.assert_complete();
     report
         .assert_totals(&json!({ "opened": 50, "closed": 50, "unused": 0, "new": 50, "exchanges": 50 + 40 + 30 + 20 }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(&group["exchanges_per_connection"], &json!({ "1": 10, "2-9": 40, "10-99": 0 }));
 }

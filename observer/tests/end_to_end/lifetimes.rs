@@ -1,4 +1,4 @@
-//! How long connections live, by the clock of who holds them; and how much those have carried that are over.
+//! Connection lifetimes, measured by the client's clock; and the exchanges of closed connections.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use crate::support::{
     report::assert_fields,
 };
 
-/// Where the buckets end but the last.
+/// The upper bounds of all buckets except the last.
 const BOUNDS_MS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000];
 
-/// Holds a connection; how long at least, and at most.
+/// Holds a connection for this time, and returns bounds of its lifetime.
 fn hold(address: SocketAddr, time: Duration) -> (Duration, Duration) {
     let before = Instant::now();
     let mut stream = connect(address);
@@ -29,7 +29,7 @@ fn hold(address: SocketAddr, time: Duration) -> (Duration, Duration) {
     ask(&mut stream);
     sleep(time);
     let least = connected.elapsed();
-    stream.shutdown(Shutdown::Write).expect("it can be closed");
+    stream.shutdown(Shutdown::Write).expect("cannot shut down the stream");
     (least, before.elapsed())
 }
 
@@ -38,7 +38,7 @@ fn bucket(lifetime: Duration) -> usize {
 }
 
 #[test]
-fn each_closed_connection_is_in_the_bucket_of_its_lifetime() {
+fn each_closed_connection_is_in_its_lifetime_bucket() {
     const HELD_MS: [u64; 7] = [0, 3, 3, 30, 300, 300, 1_300];
     let machine = Machine::shared();
     let peer = Peer::echo();
@@ -53,7 +53,8 @@ fn each_closed_connection_is_in_the_bucket_of_its_lifetime() {
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 8, "closed": 7, "open": 1, "exchanges": 7 }));
     let shown = &report.groups()[0]["lifetimes"];
-    // Up to each bound, at least those that have surely ended by then, and at most those that may have.
+    // The count up to each bound lies between the connections that have certainly ended by then and those that may
+    // have.
     for end in 0..LIFETIMES.len() {
         let up_to: u64 = LIFETIMES[..=end].iter().map(|name| shown[*name].as_u64().unwrap()).sum();
         let least = held.iter().filter(|(_, most)| bucket(*most) <= end).count() as u64;
@@ -66,21 +67,21 @@ fn each_closed_connection_is_in_the_bucket_of_its_lifetime() {
     }
 }
 
-/// The last sample of a group in a recording.
+/// The counters of a group in the last sample of a recording.
 fn recorded(path: &Path) -> Value {
-    let text = fs::read_to_string(path).expect("it was recorded");
+    let text = fs::read_to_string(path).expect("cannot read the recording");
     let mut samples = text.lines().filter_map(|line| {
         let mut line: Value = serde_json::from_str(line).expect("a recording is JSON");
         Some(line["sample"]["groups"].as_array_mut()?.pop()?["counters"].take())
     });
-    samples.next_back().expect("there was a group")
+    samples.next_back().expect("the recording has a group")
 }
 
-/// One that is open, one that is over, and one whose last answer is read when its socket is in CLOSE already.
+/// One open connection, one closed connection, and one whose last answer is read after its socket has reached CLOSE.
 #[test]
-fn what_is_read_after_the_end_is_in_the_histogram_once() {
+fn answer_read_after_the_close_is_counted_once_in_the_histogram() {
     let machine = Machine::shared();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let file = folder.path().join("recording");
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --record {}", peer.port(), file.display()));
@@ -92,9 +93,9 @@ fn what_is_read_after_the_end_is_in_the_histogram_once() {
     let mut late = peer.connect();
     ask(&mut late);
     send_request(&mut late);
-    late.shutdown(Shutdown::Write).expect("it can be closed for sending");
+    late.shutdown(Shutdown::Write).expect("cannot shut down the stream");
     peer.wait_for_done(2);
-    // Both FINs are out and acknowledged.
+    // Both FINs are sent and acknowledged.
     sleep(Duration::from_millis(50));
     read_answer(&mut late);
     drop(late);

@@ -1,11 +1,11 @@
-//! Rooms that are too small. What is lost is counted, and what is not lost stays exact.
+//! Buffers and maps that are too small. Losses are counted, and everything else stays exact.
 
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
 use crate::{
-    flood::{CONNECTION_A_REQUEST, KEPT_ALIVE},
+    flood::{CONNECTION_PER_REQUEST, KEPT_ALIVE},
     support::{
         machine::{Machine, allow_open_files},
         peer::{Peer, ask},
@@ -18,10 +18,11 @@ fn verdict(report: &Report) -> (&Value, &Value) {
 }
 
 #[test]
-fn rows_are_lost_and_totals_are_not() {
+fn small_ring_loses_rows_but_totals_stay_exact() {
     let machine = Machine::alone();
-    // Kept alive, only a row for each exchange makes a flood.
-    for (load, options) in [(CONNECTION_A_REQUEST, "--ring-size 4096"), (KEPT_ALIVE, "--ring-size 4096 --exchanges")] {
+    // On kept connections, only a row for each exchange fills the ring.
+    for (load, options) in [(CONNECTION_PER_REQUEST, "--ring-size 4096"), (KEPT_ALIVE, "--ring-size 4096 --exchanges")]
+    {
         let (report, truth) = load.watched(&machine, options);
         load.assert_totals(&report, truth);
         assert!(report.total("events_lost") > 0, "{:#}", report.summary);
@@ -30,14 +31,14 @@ fn rows_are_lost_and_totals_are_not() {
 }
 
 #[test]
-fn connections_without_room_are_counted_as_untracked() {
+fn connections_beyond_max_connections_are_counted_as_untracked() {
     const CONNECTIONS: u64 = 1_000;
-    const ROOM: u64 = 64;
+    const LIMIT: u64 = 64;
     let machine = Machine::alone();
-    // Both ends are in this process.
+    // Both ends of each connection are in this process.
     allow_open_files(2 * CONNECTIONS + 500);
     let peer = Peer::echo();
-    let watch = machine.watch(format!("-p {} --max-connections {ROOM}", peer.port()));
+    let watch = machine.watch(format!("-p {} --max-connections {LIMIT}", peer.port()));
     let mut streams: Vec<TcpStream> = (0..CONNECTIONS).map(|_| peer.connect()).collect();
     for stream in &mut streams {
         ask(stream);
@@ -47,13 +48,13 @@ fn connections_without_room_are_counted_as_untracked() {
     peer.wait_for(CONNECTIONS);
     let report = watch.end();
     println!("{}", report.summary["totals"]);
-    report.assert_totals(&json!({ "opened": ROOM, "closed": ROOM, "open": 0, "failed": 0, "unused": 0 }));
-    report.assert_totals(&json!({ "exchanges": ROOM, "new": ROOM, "untracked": CONNECTIONS - ROOM }));
+    report.assert_totals(&json!({ "opened": LIMIT, "closed": LIMIT, "open": 0, "failed": 0, "unused": 0 }));
+    report.assert_totals(&json!({ "exchanges": LIMIT, "new": LIMIT, "untracked": CONNECTIONS - LIMIT }));
     assert_eq!(verdict(&report), (&json!(false), &json!(false)), "{:#}", report.summary);
 }
 
 #[test]
-fn room_that_is_free_again_is_used_again() {
+fn freed_connection_slots_are_reused() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --max-connections 8", peer.port()));

@@ -1,25 +1,21 @@
-//! The tool on real traffic, against a truth that is counted outside of it: by the servers, by the clients' own reports,
-//! and by the peers that the tests are themselves. They need root and the programs of the distribution, and fail without.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! End-to-end tests: the tool on real traffic, compared with counts made elsewhere: by the servers, by the clients, and
+//! by the peers inside the tests. They need root and programs of the distribution, and fail without them.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod addresses;
 mod avoidable;
-mod before;
-mod before_start;
-mod blocked;
+mod blocked_output;
 mod bodies;
 mod cgroups;
 mod closes;
-mod copy;
 mod cost;
 mod curl;
 mod dashboard;
 mod deploy;
 mod destinations;
 mod diagnoses;
-mod endings;
-mod expectations;
-mod failures;
+mod expect_continue;
+mod failed_connects;
 mod fast_open;
 mod filters;
 mod flood;
@@ -27,7 +23,6 @@ mod groups;
 mod haproxy;
 mod http2;
 mod http_turns;
-mod introductions;
 mod kernel_paths;
 mod ldap;
 mod lifecycles;
@@ -45,25 +40,30 @@ mod outputs;
 mod ownership;
 mod pipelining;
 mod postgresql;
+mod postgresql_copy;
+mod pre_existing;
 mod proxies;
 mod proxy_protocol;
 mod reasons;
 mod recording;
 mod redis;
+mod redis_introductions;
 mod refusals;
-mod rings;
 mod runtimes;
 mod server_first;
 mod sockmap;
 mod ssh;
 mod start_tls;
 mod startup;
-mod story;
 mod support;
+mod take_over;
 mod tls;
 mod tls_records;
 mod tls_turns;
 mod turns;
+mod unread_bodies;
 mod unrecognised;
 mod upgrades;
 mod uploads;
+mod uring;
+mod watch_end;

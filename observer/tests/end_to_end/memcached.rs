@@ -1,4 +1,4 @@
-//! memcached: recognised by a command together with its answer. The server counts.
+//! memcached, recognised by a command and its answer. The server counts independently.
 
 use std::{
     collections::HashMap,
@@ -15,22 +15,22 @@ use crate::support::{
     python::python,
     report::assert_fields,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 fn start() -> (Service, u16) {
-    let port = Closed::new();
+    let port = ReservedPort::new();
     let number = port.address.port();
     let mut memcached = program("memcached", "memcached");
     memcached.args(["--user=nobody", "--listen=127.0.0.1", "--udp-port=0", &format!("--port={number}")]);
     (Service::start(&mut memcached, service::folder(), [port]), number)
 }
 
-/// What the server has counted so far, this connection included.
+/// The server's statistics so far, which include this connection.
 fn statistics(port: u16) -> HashMap<String, u64> {
-    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("memcached listens"));
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to memcached"));
     send(stream.get_mut(), "stats\r\n");
-    let lines = stream.lines().map(|line| line.expect("memcached answers")).take_while(|line| line != "END");
+    let lines = stream.lines().map(|line| line.expect("cannot read the answer")).take_while(|line| line != "END");
     let statistic = |line: String| {
         let [_, name, value] = line.split(' ').collect::<Vec<_>>()[..] else { return None };
         Some((name.to_owned(), value.parse().ok()?))
@@ -39,7 +39,7 @@ fn statistics(port: u16) -> HashMap<String, u64> {
 }
 
 #[test]
-fn commands_of_pymemcache() {
+fn memcached_commands_of_pymemcache_are_exact() {
     const CONNECTIONS: u64 = 4;
     const TIMES: u64 = 5;
     let machine = Machine::shared();
@@ -51,10 +51,10 @@ fn commands_of_pymemcache() {
     let report = watch.end();
     let after = statistics(port);
     let counted = |names: &[&str]| names.iter().map(|name| after[*name] - before[*name]).sum::<u64>();
-    // One more asks for the statistics.
-    assert_eq!(counted(&["total_connections"]) - 1, CONNECTIONS, "what memcached counted");
+    // The second query of the statistics is a connection too.
+    assert_eq!(counted(&["total_connections"]) - 1, CONNECTIONS, "counts of memcached");
     let commands = counted(&["cmd_get", "cmd_set", "delete_hits", "delete_misses"]);
-    assert_eq!(commands, 4 * CONNECTIONS * TIMES, "what memcached counted");
+    assert_eq!(commands, 4 * CONNECTIONS * TIMES, "counts of memcached");
     report.assert_recognised("memcached");
     report.assert_totals(&json!({ "opened": CONNECTIONS, "closed": CONNECTIONS, "unused": 0, "exchanges": commands }));
     for close in report.of_type("close") {

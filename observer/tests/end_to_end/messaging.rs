@@ -1,5 +1,5 @@
-//! Brokers of messages: a message is no request that is answered, and many turns only set a connection up. The latter are no
-//! exchanges, the rest is counted in turns and marked. How many connections there were, the broker says.
+//! Message brokers: messages are not answered like requests, and many turns only set up a connection. Set-up turns are
+//! not counted; the other turns are counted and marked. The broker counts the connections.
 
 use std::{
     fs,
@@ -19,10 +19,10 @@ use crate::support::{
     python::python,
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
-/// RabbitMQ, with the daemon by which its nodes find each other.
+/// RabbitMQ with epmd, the daemon through which its nodes find each other.
 pub(crate) struct Rabbit {
     broker: Service,
     _epmd: Service,
@@ -31,7 +31,7 @@ pub(crate) struct Rabbit {
 
 impl Rabbit {
     pub(crate) fn start() -> Self {
-        let [port, dist, names] = [(); 3].map(|()| Closed::new());
+        let [port, dist, names] = [(); 3].map(|()| ReservedPort::new());
         let (number, dist, names_number) = (port.address.port(), dist.address.port(), names.address.port());
         let mut epmd = program("epmd", "rabbitmq-server");
         epmd.args(["-address", "127.0.0.1", "-port", &names_number.to_string()]);
@@ -39,7 +39,7 @@ impl Rabbit {
 
         let folder = service::folder();
         let file = |name: &str| folder.path().join(name);
-        fs::write(file("plugins"), "[].").expect("it can be written");
+        fs::write(file("plugins"), "[].").expect("cannot write the file");
         let mut rabbit = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
         rabbit.envs([
             ("HOME", file("home")),
@@ -53,7 +53,7 @@ impl Rabbit {
         let ports = [("ERL_EPMD_PORT", names_number), ("RABBITMQ_NODE_PORT", number), ("RABBITMQ_DIST_PORT", dist)];
         rabbit.envs(ports.map(|(name, port)| (name, port.to_string())));
         rabbit.env("RABBITMQ_SERVER_START_ARGS", "+S 1:1");
-        fs::create_dir(file("home")).expect("a folder can be made");
+        fs::create_dir(file("home")).expect("cannot create a directory");
         let broker = Service::start(&mut rabbit, folder, [port]);
         broker.wait_for_log("Server startup complete");
         Self { broker, _epmd: epmd, port: number }
@@ -64,15 +64,15 @@ impl Rabbit {
     }
 }
 
-/// Each message is confirmed. A queue is declared before it, confirmations are asked for, and channel and connection are
-/// closed, by a turn each; those before are set-up.
+/// Publishes confirmed messages. Declaring the queue, enabling confirmations, and closing the channel and the
+/// connection take one turn each; the turns before are set-up.
 pub(crate) fn published(rabbit: &Rabbit, connections: u64, messages: u64) -> Report {
     let machine = Machine::shared();
     let before = rabbit.accepted();
     let watch = machine.watch(format!("-p {}", rabbit.port));
     output_of(python("amqp_client.py").args([rabbit.port.into(), connections, messages].map(|n| n.to_string())));
     rabbit.broker.wait_for_closes(rabbit.port);
-    assert_eq!(rabbit.accepted() - before, connections, "what RabbitMQ has accepted");
+    assert_eq!(rabbit.accepted() - before, connections, "connections that RabbitMQ accepted");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0, "new": connections }));
     report.assert_totals(
@@ -81,30 +81,30 @@ pub(crate) fn published(rabbit: &Rabbit, connections: u64, messages: u64) -> Rep
     report.assert_marked("plain", Some("amqp"));
     let exchanges = report.total("exchanges");
     let (least, most) = (connections * messages, connections * (messages + 4));
-    assert!((least..=most).contains(&exchanges), "{exchanges} turns, and {least} messages");
+    assert!((least..=most).contains(&exchanges), "{exchanges} turns for {least} messages");
     report
 }
 
 #[test]
-fn amqp() {
+fn amqp_turns_are_marked() {
     let rabbit = Rabbit::start();
     published(&rabbit, 4, 1);
     published(&rabbit, 1, 20);
 }
 
 pub(crate) fn mosquitto() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     let configuration =
         format!("listener {number} 127.0.0.1\nallow_anonymous true\nlog_type all\nlog_dest stdout\nuser root\n");
-    fs::write(folder.path().join("mosquitto.conf"), configuration).expect("it can be written");
+    fs::write(folder.path().join("mosquitto.conf"), configuration).expect("cannot write the file");
     let mut mosquitto = program("mosquitto", "mosquitto");
     (Service::start(mosquitto.args(["-c", "mosquitto.conf"]), folder, [port]), number)
 }
 
-/// Each message is confirmed (QoS 1). The greeting of a client sets its connection up.
+/// Each message is confirmed (QoS 1). The client's CONNECT sets the connection up.
 #[test]
-fn mqtt() {
+fn mqtt_turns_are_marked() {
     const CLIENTS: u64 = 3;
     let machine = Machine::shared();
     let (mosquitto, port) = mosquitto();
@@ -115,32 +115,32 @@ fn mqtt() {
         output_of(&mut publish);
     }
     mosquitto.wait_for_closes(port);
-    let log = mosquitto.end_and_read("log");
+    let log = mosquitto.stop_and_read("log");
     let (connections, messages) = (log.matches("New connection from").count(), log.matches("Received PUBLISH").count());
-    assert_eq!((connections as u64, messages as u64), (CLIENTS, CLIENTS), "what mosquitto logged: {log}");
+    assert_eq!((connections as u64, messages as u64), (CLIENTS, CLIENTS), "counts in the log of mosquitto: {log}");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": CLIENTS, "closed": CLIENTS, "failed": 0, "exchanges": CLIENTS }));
     report.assert_marked("plain", Some("mqtt"));
 }
 
 fn nats() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     let mut nats = program("nats-server", "nats-server");
     nats.args(["--addr", "127.0.0.1", "--port", &number.to_string(), "--debug"]);
     (Service::start(&mut nats, folder, [port]), number)
 }
 
-/// A client of NATS, as far as it is needed.
+/// A minimal NATS client.
 struct Nats(BufReader<TcpStream>);
 
 impl Nats {
-    /// The server greets, the client says who it is, and asks whether that is well.
+    /// Connects: the server sends INFO, the client introduces itself with CONNECT, and checks with PING.
     fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("NATS listens");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to NATS");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("cannot set the timeout");
         let mut nats = Self(BufReader::new(stream));
-        assert!(nats.line().starts_with("INFO {"), "the server greets");
+        assert!(nats.line().starts_with("INFO {"), "expected the server's greeting");
         nats.say("CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\"version\":\"1\"}\r\nPING\r\n");
         assert_eq!(nats.line(), "PONG");
         nats
@@ -152,23 +152,23 @@ impl Nats {
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("the server says something");
+        self.0.read_line(&mut line).expect("cannot read from the server");
         line.trim_end().to_owned()
     }
 
-    /// A message, and where to answer.
+    /// Reads a message, and returns its reply subject.
     fn message(&mut self) -> String {
         let head = self.line();
         let length = head.rsplit(' ').next().and_then(|length| length.parse().ok());
-        let length: usize = length.unwrap_or_else(|| panic!("no message: {head}"));
-        self.0.read_exact(&mut vec![0; length + 2]).expect("the whole message comes");
+        let length: usize = length.unwrap_or_else(|| panic!("not a message: {head}"));
+        self.0.read_exact(&mut vec![0; length + 2]).expect("cannot read the whole message");
         head.split(' ').nth(3).unwrap_or_default().to_owned()
     }
 }
 
-/// One asks by way of the broker, and one answers. Both are clients of the broker's.
+/// A requester and a worker communicate through the broker. Both are its clients.
 #[test]
-fn nats_requests() {
+fn nats_turns_are_marked() {
     const REQUESTS: u64 = 12;
     let machine = Machine::shared();
     let (server, port) = nats();
@@ -186,19 +186,19 @@ fn nats_requests() {
     }
     drop((worker, asker));
     server.wait_for_closes(port);
-    let connections = server.end_and_read("log").matches("Client connection created").count();
-    assert_eq!(connections, 2, "what NATS logged");
+    let connections = server.stop_and_read("log").matches("Client connection created").count();
+    assert_eq!(connections, 2, "counts in the log of NATS");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 2, "closed": 2, "failed": 0 }));
     report.assert_marked("plain", Some("nats"));
-    // The worker's answers look as if they asked; what set both up does not.
+    // The worker's replies look like requests; the set-up of both connections does not.
     let exchanges = report.total("exchanges");
     assert!((REQUESTS..=2 * REQUESTS + 1).contains(&exchanges), "{exchanges} turns");
 }
 
-/// One that only greets has asked nothing.
+/// A greeting is set-up, and no exchange.
 #[test]
-fn who_only_greets_has_asked_nothing() {
+fn nats_connection_that_only_greets_is_unused() {
     let machine = Machine::shared();
     let (server, port) = nats();
     let watch = machine.watch(format!("-p {port}"));

@@ -1,4 +1,4 @@
-//! `--metrics`, as Prometheus reads it and as it should not be read.
+//! `--metrics`: the formats, the exporter's robustness, and scrapes by a real Prometheus.
 
 mod addresses;
 mod formats;

@@ -1,4 +1,4 @@
-//! Multipath TCP is not counted, and that is said: a zero would look like a number.
+//! Multipath TCP is not counted and is reported as unsupported, because a zero would look like a measurement.
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -17,23 +17,23 @@ use crate::support::{
 
 fn mptcp() -> OwnedFd {
     socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, Some(ipproto::MPTCP))
-        .expect("this kernel has MPTCP, and it is enabled (net.mptcp.enabled)")
+        .expect("cannot create an MPTCP socket (is net.mptcp.enabled set?)")
 }
 
 fn peer_with_mptcp() -> Peer {
     let socket = mptcp();
-    bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("there is a free port");
-    listen(&socket, 16).expect("it can listen");
+    bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("cannot bind to a port");
+    listen(&socket, 16).expect("cannot listen");
     Peer::on(TcpListener::from(socket), echo)
 }
 
-/// Connections by MPTCP with an exchange or more each, and so many by TCP.
+/// Makes connections over MPTCP and over TCP, with three exchanges each.
 fn visits(peer: &Peer, by_mptcp: u64, by_tcp: u64) -> Report {
     let machine = Machine::shared();
     let watch = machine.watch(format!("-p {}", peer.port()));
     for _ in 0..by_mptcp {
         let socket = mptcp();
-        connect(&socket, peer.address).expect("it connects");
+        connect(&socket, peer.address).expect("cannot connect");
         let mut stream = TcpStream::from(socket);
         (0..3).for_each(|_| ask(&mut stream));
     }
@@ -45,7 +45,7 @@ fn visits(peer: &Peer, by_mptcp: u64, by_tcp: u64) -> Report {
     watch.end()
 }
 
-/// What went by TCP is counted; of the rest it is said, once, that it is not.
+/// Asserts that TCP is counted, and that MPTCP is reported as unsupported exactly once.
 #[track_caller]
 fn assert_unsupported(report: &Report, by_mptcp: u64, by_tcp: u64) {
     let counted = json!({ "opened": by_tcp, "closed": by_tcp, "exchanges": 3 * by_tcp, "new": by_tcp, "failed": 0 });
@@ -55,40 +55,40 @@ fn assert_unsupported(report: &Report, by_mptcp: u64, by_tcp: u64) {
     assert_eq!(counted, vec![(&json!(3), &json!(true)); by_tcp as usize]);
     assert_fields(&report.summary, &json!({ "exact": false, "complete": false }));
     let notices: Vec<_> = report.of_type("notice").into_iter().filter(|row| row["kind"] == "unsupported").collect();
-    let [notice] = notices.as_slice() else { panic!("one notice was expected: {:#?}", report.rows) };
+    let [notice] = notices.as_slice() else { panic!("expected one notice: {:#?}", report.rows) };
     assert!(notice["message"].as_str().is_some_and(|message| message.contains("MPTCP")), "{notice:#}");
 }
 
 #[test]
-fn to_a_listener_that_speaks_it_too() {
+fn mptcp_to_an_mptcp_listener_is_reported_as_unsupported() {
     assert_unsupported(&visits(&peer_with_mptcp(), 3, 0), 3, 0);
 }
 
-/// The peer declines, and the connection goes on as TCP, but through the same functions of the kernel.
+/// The peer declines MPTCP. The connection falls back to TCP, but still uses MPTCP's functions in the kernel.
 #[test]
-fn to_a_listener_that_does_not() {
+fn mptcp_to_a_tcp_listener_is_reported_as_unsupported() {
     assert_unsupported(&visits(&Peer::echo(), 3, 0), 3, 0);
 }
 
 #[test]
-fn beside_tcp() {
+fn tcp_is_counted_beside_mptcp() {
     assert_unsupported(&visits(&peer_with_mptcp(), 1, 2), 1, 2);
 }
 
 #[test]
-fn tcp_to_a_listener_that_speaks_it() {
+fn tcp_to_an_mptcp_listener_is_counted() {
     let report = visits(&peer_with_mptcp(), 0, 2);
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 2, "closed": 2, "exchanges": 6, "new": 2, "reused": 4 }));
     assert!(report.rows.iter().all(|row| row["kind"] != "unsupported"), "{:#?}", report.rows);
 }
 
-/// Neither are those that were there when the watch began.
+/// Pre-existing MPTCP connections are not counted either.
 #[test]
-fn open_before_the_watch() {
+fn pre_existing_mptcp_is_reported_as_unsupported() {
     let (machine, peer) = (Machine::shared(), peer_with_mptcp());
     let socket = mptcp();
-    connect(&socket, peer.address).expect("it connects");
+    connect(&socket, peer.address).expect("cannot connect");
     let mut stream = TcpStream::from(socket);
     ask(&mut stream);
     let watch = machine.watch(format!("-p {}", peer.port()));
@@ -98,13 +98,13 @@ fn open_before_the_watch() {
     assert_unsupported(&watch.end(), 1, 0);
 }
 
-/// What is not watched is not worth a word.
+/// Unwatched MPTCP causes no notice.
 #[test]
-fn to_another_port() {
+fn mptcp_to_another_port_is_not_reported() {
     let (machine, watched, other) = (Machine::shared(), Peer::echo(), peer_with_mptcp());
     let watch = machine.watch(format!("-p {}", watched.port()));
     let socket = mptcp();
-    connect(&socket, other.address).expect("it connects");
+    connect(&socket, other.address).expect("cannot connect");
     ask(&mut TcpStream::from(socket));
     other.wait_for(1);
     watch.end().assert_nothing();

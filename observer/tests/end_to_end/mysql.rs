@@ -1,5 +1,5 @@
-//! MariaDB and PyMySQL: the login and what follows it to set the session up are no exchanges, each query is one. Within TLS
-//! the login cannot be told from a query. The server's log says how many queries there were.
+//! MariaDB and PyMySQL: the login and the session set-up are no exchanges, and each query is one. Within TLS the login
+//! cannot be distinguished from a query. The server's log tells the number of queries.
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::support::{
     certificate,
     machine::Machine,
-    nobody::{USER, give_away},
+    nobody::{NOBODY, chown_to_nobody},
     programs::{output_of, program},
     python::python,
     report::Report,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 pub(crate) struct MariaDb {
@@ -21,22 +21,22 @@ pub(crate) struct MariaDb {
     pub(crate) port: u16,
 }
 
-/// A program of MariaDB's, as nobody, with no configuration but this.
+/// A MariaDB program, run as nobody and with these arguments as its only configuration.
 fn mariadb(name: &str, arguments: &[&str]) -> Command {
     let mut command = program(name, "mariadb-server");
-    command.uid(USER).gid(USER).arg("--no-defaults").args(arguments);
+    command.uid(NOBODY).gid(NOBODY).arg("--no-defaults").args(arguments);
     command
 }
 
 impl MariaDb {
     pub(crate) fn start() -> Self {
-        let (folder, port) = (service::folder(), Closed::new());
+        let (folder, port) = (service::folder(), ReservedPort::new());
         let number = port.address.port();
         certificate::make(folder.path());
         let users = "CREATE USER app@'127.0.0.1' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO app@'127.0.0.1';\n";
-        std::fs::write(folder.path().join("users.sql"), users).expect("it can be written");
+        std::fs::write(folder.path().join("users.sql"), users).expect("cannot write the file");
         for name in ["", "users.sql", "certificate.pem", "key.pem"] {
-            give_away(&folder.path().join(name));
+            chown_to_nobody(&folder.path().join(name));
         }
         let file = |name: &str| folder.path().join(name).display().to_string();
         let data = format!("--datadir={}", file("data"));
@@ -60,7 +60,7 @@ impl MariaDb {
         Self { service, port: number }
     }
 
-    /// So far, how many connections there were by TCP, and how many queries but settings.
+    /// TCP connections and SELECT queries so far, from the log.
     pub(crate) fn logged(&self) -> (u64, u64) {
         self.service.wait_for_closes(self.port);
         let log = self.service.read("queries");
@@ -77,14 +77,14 @@ fn watched(machine: &Machine, mariadb: &MariaDb, [connections, queries]: [u64; 2
     output_of(client.args(tls.split_whitespace()));
     let after = mariadb.logged();
     let logged = (after.0 - before.0, after.1 - before.1);
-    assert_eq!(logged, (connections, connections * queries), "what MariaDB logged");
+    assert_eq!(logged, (connections, connections * queries), "counts in the log of MariaDB");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0 }));
     report
 }
 
 #[test]
-fn queries_of_pymysql() {
+fn pymysql_queries_are_exact() {
     let (machine, mariadb) = (Machine::shared(), MariaDb::start());
     let report = watched(&machine, &mariadb, [3, 5], "");
     report.assert_recognised("mysql");
@@ -96,7 +96,7 @@ fn queries_of_pymysql() {
 }
 
 #[test]
-fn within_tls_it_is_marked() {
+fn mysql_within_tls_is_marked() {
     let (machine, mariadb) = (Machine::shared(), MariaDb::start());
     let report = watched(&machine, &mariadb, [2, 5], "tls");
     report.assert_marked("tls", None);

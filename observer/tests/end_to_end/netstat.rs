@@ -1,4 +1,4 @@
-//! What netstat shows, beside the counts: sockets by state, those that nobody holds any more included.
+//! Sockets by state, as netstat shows them, including sockets that no process holds any more.
 
 use std::io::Read as _;
 
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[test]
-fn who_closes_first_keeps_a_time_wait() {
+fn local_close_leaves_time_wait() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     let mut open = peer.connect();
@@ -28,15 +28,15 @@ fn who_closes_first_keeps_a_time_wait() {
 }
 
 #[test]
-fn a_peer_that_closes_first_leaves_us_in_close_wait() {
+fn peer_close_leaves_close_wait() {
     let machine = Machine::shared();
-    // It closes by coming back.
+    // The peer closes by returning.
     let peer = Peer::new(drop);
     let watch = machine.watch(format!("-p {}", peer.port()));
     let stream = peer.connect();
     peer.wait_for(1);
-    // The peer's end of a stream, seen by reading, is the FIN.
-    assert_eq!((&stream).read(&mut [0]).expect("the end comes"), 0);
+    // A read of zero bytes means that the peer's FIN has arrived.
+    assert_eq!((&stream).read(&mut [0]).expect("cannot read the end of the stream"), 0);
     let report = watch.end();
     report.assert_totals(&json!({ "time_wait": 0, "open": 1 }));
     assert_eq!(report.summary["sockets"][0]["states"], json!({ "CLOSE_WAIT": 1 }));

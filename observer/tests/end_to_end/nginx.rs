@@ -1,4 +1,4 @@
-//! nginx as the server, whose log says which connection each request came on, and as the client of what is behind it.
+//! nginx as a server, whose log tells the connection of each request, and as a client of its upstream.
 
 use std::{collections::HashMap, fs, process::Command};
 
@@ -10,13 +10,13 @@ use crate::support::{
     go::Server,
     machine::Machine,
     programs::{output_of, program},
-    proxy::{Expected, proxied},
+    proxy::{Expected, assert_proxied},
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
-/// One process, so that ending it ends all. The log is written request by request.
+/// A single process, so stopping it stops everything. The log is not buffered.
 const COMMON: &str = "
     daemon off; master_process off; pid nginx.pid; error_log errors info;
     events {}
@@ -26,20 +26,20 @@ const HTTP: &str = "
     log_format truth '$connection $connection_requests $status'; access_log requests truth;
 ";
 
-pub(crate) fn start(http: &str, port: Closed) -> Service {
+pub(crate) fn start(http: &str, port: ReservedPort) -> Service {
     let folder = service::folder();
     certificate::make(folder.path());
     fs::write(folder.path().join("nginx.conf"), format!("{COMMON} http {{ {HTTP} {http} }}"))
-        .expect("it can be written");
+        .expect("cannot write the file");
     let mut nginx = program("nginx", "nginx");
     nginx.args(["-e", "errors", "-c", "nginx.conf", "-p"]).arg(folder.path());
     Service::start(&mut nginx, folder, [port])
 }
 
-/// nginx as the server, watched while `clients` ask it: the tool says of each connection what the log says of it.
-fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
+/// Watches `clients` of nginx, and asserts that the tool and nginx's log agree on every connection.
+fn assert_served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     let machine = Machine::shared();
-    let port = Closed::new();
+    let port = ReservedPort::new();
     let address = port.address;
     let tls = if scheme == "https" { "ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem" } else { "" };
     let nginx = start(&format!("server {{ listen {address} {tls}; location / {{ return 200 hello; }} }}"), port);
@@ -47,9 +47,9 @@ fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     clients(&format!("{scheme}://{address}/"));
     nginx.wait_for_closes(address.port());
     let unused = unused(&nginx.read("errors"));
-    let log = nginx.end_and_read("requests");
+    let log = nginx.stop_and_read("requests");
     let report = watch.end();
-    assert_is_logged(&report, &log, unused);
+    assert_matches_log(&report, &log, unused);
     for close in report.of_type("close") {
         let protocol = match (close["sent_bytes"].as_u64(), scheme) {
             (Some(0), _) => "unknown",
@@ -61,17 +61,17 @@ fn served(scheme: &str, clients: impl FnOnce(&str)) -> Report {
     report
 }
 
-/// Connections that came without a request: ab makes some when it is about to end.
+/// Connections without a request: ab opens some of them shortly before it ends.
 fn unused(errors: &str) -> u64 {
     let unused = ["while waiting for request", "while SSL handshaking"];
     errors.lines().filter(|line| unused.iter().any(|reason| line.contains(reason))).count() as u64
 }
 
-pub(crate) fn assert_is_logged(report: &Report, log: &str, unused: u64) {
+pub(crate) fn assert_matches_log(report: &Report, log: &str, unused: u64) {
     let mut requests: HashMap<&str, u64> = HashMap::new();
     for line in log.lines() {
         let [connection, n, status] = line.split(' ').collect::<Vec<_>>()[..] else {
-            panic!("a line of the log: {line}")
+            panic!("unexpected log line: {line}")
         };
         let seen = requests.entry(connection).or_default();
         *seen += 1;
@@ -99,9 +99,9 @@ pub(crate) fn curl(url: &str, addresses: usize) {
 }
 
 #[test]
-fn curl_asks_it() {
+fn curl_connections_match_nginxs_log() {
     for scheme in ["http", "https"] {
-        let report = served(scheme, |url| {
+        let report = assert_served(scheme, |url| {
             curl(url, 7);
             (0..3).for_each(|_| curl(url, 1));
         });
@@ -110,27 +110,27 @@ fn curl_asks_it() {
 }
 
 #[test]
-fn ab_keeps_its_connections_to_it() {
+fn kept_connections_of_ab_match_nginxs_log() {
     for scheme in ["http", "https"] {
-        let report = served(scheme, |url| assert_eq!(ab(url, "-k -n 300 -c 8").kept_alive, 300));
+        let report = assert_served(scheme, |url| assert_eq!(ab(url, "-k -n 300 -c 8").kept_alive, 300));
         report.assert_totals(&json!({ "exchanges": 300 }));
     }
 }
 
 #[test]
-fn ab_connects_to_it_for_each_request() {
+fn single_request_connections_of_ab_match_nginxs_log() {
     for scheme in ["http", "https"] {
-        let report = served(scheme, |url| assert_eq!(ab(url, "-n 300 -c 8").requests, 300));
+        let report = assert_served(scheme, |url| assert_eq!(ab(url, "-n 300 -c 8").requests, 300));
         report.assert_totals(&json!({ "exchanges": 300, "new": 300 }));
     }
 }
 
 /// nginx between ab and the Go server.
-fn forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
+fn assert_forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
     let upstream = Server::start(&tls.map(|version| format!("-tls {version}")).unwrap_or_default());
     let (scheme, address) = (if tls.is_some() { "https" } else { "http" }, upstream.address());
     let protocol = if tls.is_some() { "tls" } else { "plain" };
-    let report = proxied("nginx", upstream, protocol, expected, |port| {
+    let report = assert_proxied("nginx", upstream, protocol, expected, |port| {
         let front = port.address;
         start(
             &format!(
@@ -149,15 +149,15 @@ fn forwarded(keepalive: &str, tls: Option<&str>, expected: Expected) {
 }
 
 #[test]
-fn it_keeps_connections_to_its_upstream_when_told_to() {
-    forwarded("keepalive 8;", None, Expected::Fewer);
-    forwarded("keepalive 8;", Some("1.2"), Expected::Fewer);
-    forwarded("keepalive 8;", Some("1.3"), Expected::Fewer);
+fn nginx_reuses_upstream_connections_with_keepalive() {
+    assert_forwarded("keepalive 8;", None, Expected::Fewer);
+    assert_forwarded("keepalive 8;", Some("1.2"), Expected::Fewer);
+    assert_forwarded("keepalive 8;", Some("1.3"), Expected::Fewer);
 }
 
 #[test]
-fn it_connects_to_its_upstream_for_each_request_by_itself() {
-    forwarded("", None, Expected::OneEach);
-    forwarded("", Some("1.2"), Expected::OneEach);
-    forwarded("", Some("1.3"), Expected::OneEach);
+fn nginx_opens_an_upstream_connection_per_request_by_default() {
+    assert_forwarded("", None, Expected::OneEach);
+    assert_forwarded("", Some("1.2"), Expected::OneEach);
+    assert_forwarded("", Some("1.3"), Expected::OneEach);
 }

@@ -1,60 +1,61 @@
-//! Whose a connection is: the process's that connected, by the name that it had then, whoever uses it later.
+//! A connection belongs to the process that connected, under its name at that time, no matter which process uses it
+//! later.
 
 use std::{io::Read as _, io::Write as _, net::TcpStream};
 
 use serde_json::Value;
 
 use crate::support::{
-    conversation::some, machine::Machine, peer::REQUEST, programs::output_of, python::python, report::assert_fields,
+    conversation::converse, machine::Machine, peer::REQUEST, programs::output_of, python::python, report::assert_fields,
 };
 
-/// An echo that counts.
+/// An echo peer that counts requests.
 fn echo(mut stream: TcpStream) -> u64 {
     let (mut asked, mut message) = (0, [0; REQUEST.len()]);
     while stream.read_exact(&mut message).is_ok() {
         asked += 1;
-        stream.write_all(&message).expect("the client takes the answer");
+        stream.write_all(&message).expect("cannot send the answer");
     }
     asked
 }
 
-/// A connection that changes hands, with two exchanges.
-fn assert_stays_with_who_connected(how: &str) {
-    let mut said = String::new();
-    let conversation = some(&Machine::shared(), 1, echo, |peer| {
-        said = output_of(python("owners.py").args([how, &peer.port().to_string()]));
+/// Runs a connection with two exchanges that changes hands, and asserts that it stays with the process that connected.
+fn assert_stays_with_the_connecting_process(how: &str) {
+    let mut output = String::new();
+    let conversation = converse(&Machine::shared(), 1, echo, |peer| {
+        output = output_of(python("owners.py").args([how, &peer.port().to_string()]));
     });
     conversation.assert_exact(2, "plain");
-    let who: Value = serde_json::from_str(&said).expect("it says in JSON who connects");
+    let owner: Value = serde_json::from_str(&output).expect("the program prints its process as JSON");
     let report = &conversation.report;
-    report.rows.iter().for_each(|row| assert_fields(row, &who));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
-    assert_fields(group, &who);
+    report.rows.iter().for_each(|row| assert_fields(row, &owner));
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
+    assert_fields(group, &owner);
     assert_fields(group, &serde_json::json!({ "processes": 1, "opened": 1, "exchanges": 2 }));
 }
 
 #[test]
-fn a_child_uses_its_parents() {
-    assert_stays_with_who_connected("forked");
+fn connection_used_by_a_child_belongs_to_the_parent() {
+    assert_stays_with_the_connecting_process("forked");
 }
 
 #[test]
-fn a_child_uses_it_when_its_parent_is_gone() {
-    assert_stays_with_who_connected("orphaned");
+fn connection_of_an_exited_parent_still_belongs_to_it() {
+    assert_stays_with_the_connecting_process("orphaned");
 }
 
-/// The name is the process's, not the thread's.
+/// The name is that of the process, not of the thread.
 #[test]
-fn a_thread_uses_another_threads() {
-    assert_stays_with_who_connected("threaded");
-}
-
-#[test]
-fn a_stranger_is_handed_it() {
-    assert_stays_with_who_connected("passed");
+fn connection_used_by_another_thread_belongs_to_the_process() {
+    assert_stays_with_the_connecting_process("threaded");
 }
 
 #[test]
-fn another_program_takes_the_process_over() {
-    assert_stays_with_who_connected("replaced");
+fn connection_passed_over_a_unix_socket_belongs_to_the_sender() {
+    assert_stays_with_the_connecting_process("passed");
+}
+
+#[test]
+fn connection_kept_across_exec_belongs_to_the_first_program() {
+    assert_stays_with_the_connecting_process("replaced");
 }

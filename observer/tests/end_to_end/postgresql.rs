@@ -1,5 +1,5 @@
-//! PostgreSQL and pgbench: what sets a connection up is no exchange, each query is one. The server's log says how many
-//! connections there were, and how many statements on each.
+//! PostgreSQL and pgbench: the set-up of a connection is no exchange, and each query is one. The server's log tells the
+//! number of connections, and of statements on each.
 
 use std::{
     collections::HashMap,
@@ -14,15 +14,15 @@ use serde_json::json;
 use crate::support::{
     certificate,
     machine::Machine,
-    nobody::{USER, give_away},
+    nobody::{NOBODY, chown_to_nobody},
     programs::output_of,
     report::{Report, assert_fields},
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 const PASSWORD: &str = "correct horse";
-/// `%c` names the session.
+/// `%c` is the session id.
 const SETTINGS: &str = "
     listen_addresses = '127.0.0.1'
     unix_socket_directories = '.'
@@ -41,39 +41,40 @@ pub(crate) struct Cluster {
     pub(crate) port: u16,
 }
 
-/// A program of PostgreSQL, as nobody: it refuses to be root. The distribution's wrappers look for clusters of its own.
+/// A PostgreSQL program, run as nobody because it refuses to run as root. Calls the binaries directly, because the
+/// distribution's wrappers look for clusters of their own.
 fn postgresql(name: &str, folder: &Path) -> Command {
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .map(|entries| entries.map(|entry| entry.expect("it can be read").path()).collect())
+        .map(|entries| entries.map(|entry| entry.expect("cannot read the directory").path()).collect())
         .unwrap_or_default();
     versions.sort();
     let program = versions.into_iter().map(|version| version.join("bin").join(name)).rfind(|path| path.is_file());
     let program = program.unwrap_or_else(|| panic!("{name} is missing: run `sudo apt-get install -y postgresql`"));
     let mut command = Command::new(program);
-    command.uid(USER).gid(USER).current_dir(folder).env_clear().env("LC_ALL", "C");
+    command.uid(NOBODY).gid(NOBODY).current_dir(folder).env_clear().env("LC_ALL", "C");
     command
 }
 
-/// PostgreSQL takes no key that others can read.
+/// PostgreSQL refuses a key that other users can read.
 fn make_certificate(folder: &Path) {
     certificate::make(folder);
-    fs::set_permissions(folder.join("key.pem"), Permissions::from_mode(0o600)).expect("they can be set");
+    fs::set_permissions(folder.join("key.pem"), Permissions::from_mode(0o600)).expect("cannot set the permissions");
     for name in ["key.pem", "certificate.pem"] {
-        give_away(&folder.join(name));
+        chown_to_nobody(&folder.join(name));
     }
 }
 
 impl Cluster {
-    /// One with the tables of pgbench. `authentication` is of those who come by TCP.
+    /// Starts a cluster with pgbench's tables. `authentication` applies to TCP connections.
     pub(crate) fn start(authentication: &str, ssl: &str) -> Self {
-        let (folder, port) = (service::folder(), Closed::new());
+        let (folder, port) = (service::folder(), ReservedPort::new());
         let number = port.address.port();
-        give_away(folder.path());
+        chown_to_nobody(folder.path());
         let mut initdb = postgresql("initdb", folder.path());
         output_of(initdb.args(["--no-sync", "--auth=trust", "--username=nobody", "--pgdata=data"]));
         let data = folder.path().join("data");
         make_certificate(&data);
-        let write = |name: &str, text: String| fs::write(data.join(name), text).expect("it can be written");
+        let write = |name: &str, text: String| fs::write(data.join(name), text).expect("cannot write the file");
         write("pg_hba.conf", format!("local all all trust\nhost all all 127.0.0.1/32 {authentication}\n"));
         write("postgresql.auto.conf", format!("{SETTINGS}\nssl = {ssl}\nport = {number}\n"));
 
@@ -86,14 +87,14 @@ impl Cluster {
         cluster
     }
 
-    /// Within the machine only: nothing of it is TCP.
+    /// Runs a program over the Unix socket, without TCP.
     fn by_socket(&self, program: &str, arguments: &[&str]) {
         let mut command = postgresql(program, self.service.folder());
         command.env("PGHOST", self.service.folder().join("data")).env("PGPORT", self.port.to_string());
         output_of(command.args(arguments));
     }
 
-    /// psql, by TCP, which takes statements from its standard input.
+    /// A psql over TCP that reads statements from its standard input.
     pub(crate) fn psql(&self) -> Command {
         let mut psql = postgresql("psql", self.service.folder());
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--host=127.0.0.1"]);
@@ -101,16 +102,16 @@ impl Cluster {
         psql
     }
 
-    /// Waits until its clients are gone, and ends it: how many statements each of those that came by TCP had.
+    /// Waits until the clients are gone, stops the server, and returns the number of statements of each TCP connection.
     pub(crate) fn statements(self) -> Vec<u64> {
         let Self { service, port } = self;
         service.wait_for_closes(port);
-        let mut statements: Vec<u64> = logged(&service.end_and_read("log")).into_values().collect();
+        let mut statements: Vec<u64> = logged(&service.stop_and_read("log")).into_values().collect();
         statements.sort_unstable();
         statements
     }
 
-    /// Twenty transactions of one query from each of four clients.
+    /// Runs 20 single-query transactions from each of four clients.
     fn bench(&self, sslmode: &str, options: &[&str]) {
         let mut pgbench = postgresql("pgbench", self.service.folder());
         pgbench.envs([("PGSSLMODE", sslmode), ("PGGSSENCMODE", "disable"), ("PGPASSWORD", PASSWORD)]);
@@ -120,14 +121,14 @@ impl Cluster {
     }
 }
 
-/// Statements by session, of those that came by TCP.
+/// Statements by session, for TCP connections.
 fn logged(log: &str) -> HashMap<&str, u64> {
     let mut sessions = HashMap::new();
     for line in log.lines() {
-        let Some((session, said)) = line.split_once(" LOG:  ") else { continue };
-        // The latter is of the extended protocol.
-        let is_statement = said.starts_with("statement: ") || said.starts_with("execute ");
-        if said.starts_with("connection received: host=127.0.0.1 ") {
+        let Some((session, message)) = line.split_once(" LOG:  ") else { continue };
+        // "execute" is logged by the extended protocol.
+        let is_statement = message.starts_with("statement: ") || message.starts_with("execute ");
+        if message.starts_with("connection received: host=127.0.0.1 ") {
             sessions.insert(session, 0);
         } else if let (true, Some(statements)) = (is_statement, sessions.get_mut(session)) {
             *statements += 1;
@@ -136,7 +137,7 @@ fn logged(log: &str) -> HashMap<&str, u64> {
     sessions
 }
 
-/// Watches pgbench, and gives the report with how many statements each connection had.
+/// Watches pgbench, and returns the report and the number of statements of each connection.
 fn benched(authentication: &str, ssl: &str, sslmode: &str, options: &[&str]) -> (Report, Vec<u64>) {
     let machine = Machine::shared();
     let cluster = Cluster::start(authentication, ssl);
@@ -146,12 +147,12 @@ fn benched(authentication: &str, ssl: &str, sslmode: &str, options: &[&str]) -> 
     let report = watch.end();
     let connections = statements.len();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0 }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": "pgbench", "processes": 1 }));
     (report, statements)
 }
 
-/// Without TLS each query is told from what sets its connection up.
+/// Asserts that without TLS each query is distinguished from the set-up. Returns the statements of each connection.
 fn assert_queries(authentication: &str, sslmode: &str, options: &[&str]) -> Vec<u64> {
     let (report, statements) = benched(authentication, "off", sslmode, options);
     let (exchanges, connections) = (statements.iter().sum::<u64>(), statements.len() as u64);
@@ -163,42 +164,42 @@ fn assert_queries(authentication: &str, sslmode: &str, options: &[&str]) -> Vec<
     statements
 }
 
-/// Statements of its clients' connections. There is one more connection, for what pgbench asks first.
+/// Statements per client connection. pgbench makes one more connection for its initial queries.
 const KEPT: [u64; 4] = [20; 4];
 const ONE_EACH: [u64; 80] = [1; 80];
 
 #[test]
-fn connections_are_kept_for_query_after_query() {
+fn kept_connections_count_each_query() {
     assert!(assert_queries("trust", "disable", &[]).ends_with(&KEPT));
 }
 
-/// Parse, bind and execute go out together.
+/// Parse, bind and execute are sent together.
 #[test]
-fn a_query_of_the_extended_protocol_is_one_exchange() {
+fn extended_protocol_query_is_one_exchange() {
     assert!(assert_queries("trust", "disable", &["--protocol=extended"]).ends_with(&KEPT));
 }
 
 #[test]
-fn a_connection_for_each_query() {
+fn single_query_connections_count_one_exchange_each() {
     assert!(assert_queries("trust", "disable", &["--connect"]).starts_with(&ONE_EACH));
 }
 
 #[test]
-fn a_password_is_no_exchange() {
+fn password_authentication_is_no_exchange() {
     assert!(assert_queries("scram-sha-256", "disable", &[]).ends_with(&KEPT));
     assert!(assert_queries("scram-sha-256", "disable", &["--connect"]).starts_with(&ONE_EACH));
 }
 
-/// By itself a client asks for TLS first, and goes on without where there is none.
+/// By default a client asks for TLS first, and continues without it if the server refuses.
 #[test]
-fn tls_that_is_refused_is_no_exchange() {
+fn refused_tls_is_no_exchange() {
     assert!(assert_queries("trust", "prefer", &[]).ends_with(&KEPT));
     assert!(assert_queries("trust", "prefer", &["--connect"]).starts_with(&ONE_EACH));
 }
 
-/// Within TLS a password looks like a query: connections are exact, and exchanges are marked.
+/// Within TLS a password looks like a query, so connections are exact and exchanges marked.
 #[test]
-fn within_tls_it_is_not_exact() {
+fn postgresql_within_tls_is_marked() {
     for options in [&[][..], &["--connect"]] {
         let (report, statements) = benched("scram-sha-256", "on", "require", options);
         report.assert_marked("tls", None);

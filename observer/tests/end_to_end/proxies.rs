@@ -1,5 +1,5 @@
-//! Through a proxy: `CONNECT` sets a tunnel up and asks nothing; what is said within is what counts. Watched is the way to
-//! the proxy. The truth is the server's behind it.
+//! Proxies: `CONNECT` sets up a tunnel and is no exchange, and the requests within the tunnel are counted. The watch is
+//! on the proxy's port, and the server behind the proxy counts independently.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -13,7 +13,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::one,
+    conversation::converse_once,
     go::{self, Server},
     http::{read_head, send, serve},
     machine::Machine,
@@ -23,26 +23,26 @@ use crate::support::{
     tool::Process,
 };
 
-/// How often a proxy says no before it lets anybody through.
+/// How many requests a proxy refuses before it opens a tunnel.
 #[derive(Clone, Copy)]
 pub(crate) struct Refusals(pub(crate) u32);
 
-/// Lets the client through to the server that it asks for.
+/// Opens a tunnel to the server that the client asks for.
 pub(crate) fn tunnel(mut client: TcpStream, Refusals(refusals): Refusals) {
     for _ in 0..refusals {
         asked_for(&mut client);
         let authenticate = "Proxy-Authenticate: Basic realm=\"here\"\r\nContent-Length: 0\r\n\r\n";
-        write!(client, "HTTP/1.1 407 Who are you\r\n{authenticate}").expect("the client takes the answer");
+        write!(client, "HTTP/1.1 407 Who are you\r\n{authenticate}").expect("cannot send the answer");
     }
     let server = connect(asked_for(&mut client).parse().expect("an address"));
-    client.write_all(b"HTTP/1.1 200 There you are\r\n\r\n").expect("the client takes the answer");
+    client.write_all(b"HTTP/1.1 200 There you are\r\n\r\n").expect("cannot send the answer");
     pass_on(&client, &server);
 }
 
-/// Passes everything on, both ways, until both are through.
+/// Forwards data in both directions until both sides have finished.
 pub(crate) fn pass_on(client: &TcpStream, server: &TcpStream) {
     let pass = |mut from: &TcpStream, mut to: &TcpStream| {
-        // Either may be gone in any way.
+        // Either side may already be closed or reset.
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
     };
@@ -53,7 +53,7 @@ pub(crate) fn pass_on(client: &TcpStream, server: &TcpStream) {
 }
 
 fn asked_for(client: &mut TcpStream) -> String {
-    let head = read_head(client).expect("a tunnel is asked for");
+    let head = read_head(client).expect("cannot read the tunnel request");
     let target = head.strip_prefix("connect ").expect("the method is CONNECT");
     target.split(' ').next().expect("a target").to_owned()
 }
@@ -68,7 +68,7 @@ fn curl(proxy: &Peer, url: &str) -> Command {
     curl
 }
 
-/// Five requests on one connection through a proxy, to a server with these options.
+/// Makes five requests on one connection through a proxy, to a server with these options.
 fn five(server: &str, refusals: u32, client: impl FnOnce(&Peer, &str) -> Command) {
     let machine = Machine::shared();
     let (scheme, protocol) = if server.contains("-tls") { ("https", "tls") } else { ("http", "plain") };
@@ -79,7 +79,7 @@ fn five(server: &str, refusals: u32, client: impl FnOnce(&Peer, &str) -> Command
     let status = client.wait(Duration::from_secs(10));
     assert!(status.success(), "the client ended with {status}");
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (1, 5), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (1, 5), "counts of the server");
     proxy.wait_for(1);
     let report = watch.end();
     let close = report.only("close");
@@ -90,26 +90,26 @@ fn five(server: &str, refusals: u32, client: impl FnOnce(&Peer, &str) -> Command
 }
 
 #[test]
-fn a_tunnel_to_a_plain_server() {
+fn requests_through_a_tunnel_to_a_plain_server_are_exact() {
     five("", 0, curl);
 }
 
 #[test]
-fn a_tunnel_to_a_tls_server() {
+fn requests_through_a_tunnel_to_a_tls_server_are_exact() {
     for version in ["1.2", "1.3"] {
         five(&format!("-tls {version}"), 0, curl);
     }
 }
 
 #[test]
-fn a_tunnel_to_a_tls_server_by_go() {
+fn requests_of_go_through_a_tunnel_to_a_tls_server_are_exact() {
     five("-tls 1.3", 0, |proxy, url| {
         go::client(&format!("-url {url} -tls 1.3 -read -times 5 -proxy http://{}", proxy.address))
     });
 }
 
 #[test]
-fn a_proxy_that_wants_a_password_first() {
+fn proxy_authentication_is_no_exchange() {
     for server in ["", "-tls 1.3"] {
         five(server, 1, |proxy, url| {
             let mut curl = curl(proxy, url);
@@ -119,43 +119,43 @@ fn a_proxy_that_wants_a_password_first() {
     }
 }
 
-/// What is not known inside a tunnel counts by its turns.
+/// An unrecognised protocol within a tunnel is counted in turns.
 #[test]
-fn a_tunnel_for_another_protocol() {
+fn unrecognised_protocol_through_a_tunnel_is_counted_in_turns() {
     let target = Peer::echo().address;
     let talk = move |client: TcpStream| {
         tunnel(client, Refusals(0));
         3
     };
-    one(talk, move |mut stream| {
-        write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").expect("it can be sent");
-        read_head(&mut stream).expect("the tunnel is there");
+    converse_once(talk, move |mut stream| {
+        write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").expect("cannot send");
+        read_head(&mut stream).expect("cannot read the proxy's answer");
         for _ in 0..3 {
             send(&mut stream, "hello");
-            stream.read_exact(&mut [0; 5]).expect("an answer comes");
+            stream.read_exact(&mut [0; 5]).expect("cannot read the answer");
         }
     })
     .assert_turns(3);
 }
 
-/// Two turns set a tunnel up, in a protocol of its own (RFC 1928).
+/// SOCKS sets up a tunnel with two turns of its own protocol (RFC 1928).
 pub(crate) fn socks(mut client: TcpStream) {
     let read = |bytes: usize| {
         let mut buffer = vec![0; bytes];
-        (&client).read_exact(&mut buffer).expect("the client goes on");
+        (&client).read_exact(&mut buffer).expect("cannot read from the client");
         buffer
     };
     let methods = read(2)[1];
     read(methods.into());
-    (&client).write_all(&[5, 0]).expect("the client takes the answer");
-    let [5, 1, 0, 1, a, b, c, d, high, low] = read(10)[..] else { panic!("a connect to an IPv4 address") };
+    (&client).write_all(&[5, 0]).expect("cannot send the answer");
+    let [5, 1, 0, 1, a, b, c, d, high, low] = read(10)[..] else { panic!("expected a connect to an IPv4 address") };
     let server = connect((([a, b, c, d]), u16::from_be_bytes([high, low])).into());
-    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).expect("the client takes the answer");
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).expect("cannot send the answer");
     pass_on(&client, &server);
 }
 
 #[test]
-fn a_tunnel_by_socks_is_not_silently_wrong() {
+fn requests_through_socks_are_counted_right_or_marked() {
     let machine = Machine::shared();
     for (scheme, server) in [("http", ""), ("https", "-tls 1.3")] {
         let server = Server::start(server);
@@ -166,7 +166,7 @@ fn a_tunnel_by_socks_is_not_silently_wrong() {
         curl.args(["--socks5", &proxy.address.to_string()]);
         output_of(curl.args(["a", "b", "c"].map(|path| format!("{scheme}://{}/{path}", server.address()))));
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 3), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 3), "counts of the server");
         proxy.wait_for(1);
         let report = watch.end();
         let close = report.only("close");
@@ -174,9 +174,9 @@ fn a_tunnel_by_socks_is_not_silently_wrong() {
     }
 }
 
-/// Without a tunnel, the proxy is asked like a server.
+/// Without a tunnel, the client sends its requests to the proxy itself.
 #[test]
-fn a_proxy_without_a_tunnel() {
+fn requests_to_a_proxy_without_a_tunnel_are_exact() {
     static REQUESTS: AtomicU64 = AtomicU64::new(0);
     let machine = Machine::shared();
     let proxy = Peer::new(|mut stream| {
@@ -188,7 +188,7 @@ fn a_proxy_without_a_tunnel() {
     curl.args(["http://192.0.2.1/a", "http://192.0.2.2/b", "http://192.0.2.1/c"]);
     output_of(&mut curl);
     proxy.wait_for(1);
-    assert_eq!(REQUESTS.load(SeqCst), 3, "what the proxy counted");
+    assert_eq!(REQUESTS.load(SeqCst), 3, "counts of the proxy");
     let report = watch.end();
     report.assert_complete();
     assert_fields(report.only("close"), &json!({ "exchanges": 3, "exact": true, "protocol": "plain" }));

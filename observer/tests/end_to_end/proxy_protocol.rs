@@ -1,18 +1,18 @@
-//! HAProxy that says on whose behalf it connects, before anything else (the PROXY protocol). This header asks nothing, and
-//! what follows it is recognised as if it came first. The truth is the log of nginx, which takes the header.
+//! The PROXY protocol: HAProxy sends a header with the client's address first. The header is no exchange, and the
+//! protocol after it is recognised as if it came first. nginx accepts the header, and its log tells the requests.
 
 use crate::{
     haproxy, nginx,
-    support::{machine::Machine, report::assert_fields, sockets::Closed},
+    support::{machine::Machine, report::assert_fields, sockets::ReservedPort},
 };
 
 use serde_json::json;
 
-/// Five requests through HAProxy, which keeps one connection to nginx for them.
+/// Makes five requests through HAProxy, which uses one connection to nginx.
 fn five(header: &str, is_tls: bool) {
     const TLS: &str = "ssl; ssl_certificate certificate.pem; ssl_certificate_key key.pem;";
     let machine = Machine::shared();
-    let (front, back) = (Closed::new(), Closed::new());
+    let (front, back) = (ReservedPort::new(), ReservedPort::new());
     let (front_address, address) = (front.address, back.address);
     let (listen, connect, protocol) = if is_tls { (TLS, "ssl verify none", "tls") } else { (";", "", "plain") };
     let server = format!("server {{ listen {address} proxy_protocol {listen} location / {{ return 200 hello; }} }}");
@@ -22,9 +22,9 @@ fn five(header: &str, is_tls: bool) {
     nginx::curl(&format!("http://{front_address}/"), 5);
     drop(haproxy);
     nginx.wait_for_closes(address.port());
-    let log = nginx.end_and_read("requests");
+    let log = nginx.stop_and_read("requests");
     let report = watch.end();
-    nginx::assert_is_logged(&report, &log, 0);
+    nginx::assert_matches_log(&report, &log, 0);
     report.assert_totals(&json!({ "opened": 1, "exchanges": 5 }));
     let application = if is_tls { None } else { Some("http1") };
     let close = report.only("close");
@@ -33,13 +33,13 @@ fn five(header: &str, is_tls: bool) {
 }
 
 #[test]
-fn a_header_of_text() {
+fn text_proxy_header_is_no_exchange() {
     five("send-proxy", false);
     five("send-proxy", true);
 }
 
 #[test]
-fn a_binary_header() {
+fn binary_proxy_header_is_no_exchange() {
     five("send-proxy-v2", false);
     five("send-proxy-v2", true);
 }

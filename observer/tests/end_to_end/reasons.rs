@@ -1,5 +1,5 @@
-//! Why connections are opened, and what they end by: `why`, `replaced_cause` and `cause` of each, and their counts, against
-//! what the test, a server or curl has done.
+//! Reasons for opens and closes: `why`, `replaced_cause` and `cause` of each connection and their counts, compared with
+//! the known behaviour of the test, a server or curl.
 
 use std::{
     io::{Read as _, Write as _},
@@ -22,15 +22,15 @@ use crate::support::{
     tool::Process,
 };
 
-/// Longer than what counts as "after the response".
+/// Longer than the limit for "after the response".
 const IDLE: Duration = Duration::from_millis(150);
 
-/// What the open rows say, in their order.
+/// The reasons of all open rows, in order.
 fn reasons(report: &Report) -> Vec<&Value> {
     report.of_type("open").into_iter().map(|open| &open["why"]).collect()
 }
 
-/// Watches what is done with a peer on one connection, which has ended by then: what is said to be its cause.
+/// Watches one connection on which the client does `act` and the peer `talk`, and returns the cause of its close.
 fn cause(talk: impl Fn(TcpStream) + Send + Sync + 'static, act: impl FnOnce(TcpStream)) -> Value {
     let (machine, peer) = (Machine::shared(), Peer::new(talk));
     let watch = machine.watch(format!("-p {}", peer.port()));
@@ -38,20 +38,20 @@ fn cause(talk: impl Fn(TcpStream) + Send + Sync + 'static, act: impl FnOnce(TcpS
     peer.wait_for(1);
     let report = watch.end();
     let cause = report.only("close")["cause"].clone();
-    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
-    assert_eq!(group["closes"], json!({ cause.as_str().expect("it has one"): 1 }), "{group:#}");
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
+    assert_eq!(group["closes"], json!({ cause.as_str().expect("the cause is a string"): 1 }), "{group:#}");
     assert_eq!(group["why"], json!({ "first": 1 }), "{group:#}");
     cause
 }
 
 fn echo(mut stream: TcpStream) {
-    crate::support::peer::echo(stream.try_clone().expect("a socket can be shared"));
-    // Until the client has closed as well.
+    crate::support::peer::echo(stream.try_clone().expect("cannot duplicate the socket"));
+    // Waits until the client has closed as well.
     let _ = stream.read(&mut [0]);
 }
 
 #[test]
-fn what_is_there_at_the_connect_says_why() {
+fn existing_connections_determine_the_reason_of_an_open() {
     let (machine, peer) = (Machine::shared(), Peer::echo());
     let watch = machine.watch(format!("-p {}", peer.port()));
     let mut used = peer.connect();
@@ -70,37 +70,38 @@ fn what_is_there_at_the_connect_says_why() {
     let report = watch.end();
     assert_eq!(reasons(&report), ["first", "missed-reuse", "concurrency", "missed-reuse", "replaced"]);
     report.assert_totals(&json!({ "opened": 5, "missed": 2, "unused": 3 }));
-    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_eq!(group["why"], json!({ "first": 1, "concurrency": 1, "missed-reuse": 2, "replaced": 1 }));
     assert_eq!(group["closes"], json!({ "unused": 3, "closed-after-response": 2 }));
 }
 
-/// The story: each connection replaces one whose answer was left unread.
+/// Each connection replaces one whose answer was left unread.
 #[test]
-fn answers_that_are_left_unread() {
+fn unread_answers_are_the_cause_of_replacements() {
     let machine = Machine::shared();
     let server = Server::start("-body 2097152");
     let watch = machine.watch(format!("-p {}", server.port));
     let mut client = Process::start(&mut go::client(&format!("-url http://{} -stay 200ms", server.address())));
-    assert!(client.wait(Duration::from_secs(20)).success(), "the client succeeds");
-    assert_eq!(server.truth().connections, 10, "what the server counted");
+    assert!(client.wait(Duration::from_secs(20)).success(), "the client failed");
+    assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
-    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_eq!(group["closes"], json!({ "unread-response": 10 }));
     let opens = report.of_type("open");
     assert_fields(opens[0], &json!({ "why": "first", "replaced_cause": null }));
     for open in &opens[1..] {
-        // Go closes in the background: the next connect may come before it, or in the midst, or before more of the
-        // answer has come.
+        // Go closes in the background, so the next connect may come before or during the close, or before more of the
+        // answer has arrived.
         assert_ne!(open["why"], "first", "{open:#}");
         let cause = &open["replaced_cause"];
         assert!(cause.is_null() || open["why"] == "replaced" && cause == "unread-response", "{open:#}");
     }
 }
 
-/// All at once: none could have been reused. The ring is too small for their rows; counts are kept in the kernel.
+/// All requests are concurrent, so no connection could have been reused. The ring is too small for the rows, but the
+/// kernel keeps the counts.
 #[test]
-fn fifty_first_requests_over_tls() {
+fn fifty_concurrent_first_requests_over_tls_are_no_missed_reuse() {
     let machine = Machine::shared();
     let server = Server::start("-tls 1.3 -body 1000");
     let watch = machine.watch(format!("-p {} --ring-size 4096", server.port));
@@ -109,12 +110,12 @@ fn fifty_first_requests_over_tls() {
     curl.args(["--parallel", "--parallel-immediate", "--parallel-max", "50"]).stderr(Stdio::null());
     output_of(curl.arg(format!("https://{}/[1-50]", server.address())));
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (50, 50), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (50, 50), "counts of the server");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 50, "closed": 50, "exchanges": 50, "new": 50, "missed": 0 }));
     assert!(report.total("events_lost") > 0, "{:#}", report.summary);
     assert_eq!(report.summary["exact"], true);
-    let [group] = report.groups() else { panic!("one group: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_eq!(group["why"], json!({ "first": 1, "concurrency": 49 }));
     assert_eq!(group["exchanges_per_connection"]["1"], 50);
     let closes = group["closes"].as_object().expect("an object");
@@ -122,13 +123,13 @@ fn fifty_first_requests_over_tls() {
 }
 
 #[test]
-fn a_close_after_the_answer() {
+fn local_close_after_the_answer() {
     let used = |mut stream: TcpStream| ask(&mut stream);
     assert_eq!(cause(echo, used), "closed-after-response");
 }
 
 #[test]
-fn a_close_after_a_pause() {
+fn local_close_after_a_pause() {
     let used = |mut stream: TcpStream| {
         ask(&mut stream);
         sleep(IDLE);
@@ -136,7 +137,7 @@ fn a_close_after_a_pause() {
     assert_eq!(cause(echo, used), "client-idle");
 }
 
-/// Answers once, waits, and closes first.
+/// A peer that answers once, waits, and closes first.
 fn closes_after(pause: Duration) -> impl Fn(TcpStream) + Send + Sync + 'static {
     move |mut stream| {
         read_request(&mut stream);
@@ -145,58 +146,58 @@ fn closes_after(pause: Duration) -> impl Fn(TcpStream) + Send + Sync + 'static {
     }
 }
 
-/// Asks once, and reads to the end.
+/// Sends one request, and reads to the end of the stream.
 fn until_the_end(mut stream: TcpStream) {
     ask(&mut stream);
-    assert_eq!(stream.read(&mut [0]).expect("the peer closes in order"), 0);
+    assert_eq!(stream.read(&mut [0]).expect("cannot read to the peer's FIN"), 0);
 }
 
 #[test]
-fn the_server_closes_after_the_answer() {
+fn server_close_after_the_answer() {
     assert_eq!(cause(closes_after(Duration::ZERO), until_the_end), "server-closed-after-response");
 }
 
 #[test]
-fn the_server_closes_after_a_pause() {
+fn server_close_after_a_pause() {
     assert_eq!(cause(closes_after(IDLE), until_the_end), "server-idle");
 }
 
 #[test]
-fn nothing_was_asked() {
+fn connection_without_a_request_is_unused() {
     assert_eq!(cause(echo, drop), "unused");
 }
 
-/// We close with a FIN, and more comes: nobody has read it, and no byte of it was taken.
+/// The client closes with a FIN, and more of the answer arrives: it is unread, although no byte of it was accepted.
 #[test]
-fn an_answer_that_goes_on_after_the_close() {
+fn answer_that_continues_after_the_close_is_unread() {
     let server = |mut stream: TcpStream| {
         read_request(&mut stream);
         send_answer(&mut stream);
-        // The client's close comes.
-        assert_eq!(stream.read(&mut [0]).expect("the client closes in order"), 0);
-        stream.write_all(b"and more").expect("it can be sent");
+        // Waits for the client's FIN.
+        assert_eq!(stream.read(&mut [0]).expect("cannot read to the client's FIN"), 0);
+        stream.write_all(b"and more").expect("cannot send");
     };
     assert_eq!(cause(server, |mut stream| ask(&mut stream)), "unread-response");
 }
 
-/// What is read after the own end is no answer left unread.
+/// An answer that is read after the client's own FIN is not unread.
 #[test]
-fn an_answer_after_the_end_of_sending() {
+fn answer_read_after_a_half_close_is_not_unread() {
     let server = |mut stream: TcpStream| {
-        stream.read_to_end(&mut Vec::new()).expect("the client ends its request");
+        stream.read_to_end(&mut Vec::new()).expect("cannot read to the client's FIN");
         send_answer(&mut stream);
     };
     let half_closed = |mut stream: TcpStream| {
         send_request(&mut stream);
-        shutdown(&stream, Shutdown::Write).expect("sending can be ended");
+        shutdown(&stream, Shutdown::Write).expect("cannot shut down the stream");
         read_answer(&mut stream);
-        assert_eq!(stream.read(&mut [0]).expect("the server ends in order"), 0);
+        assert_eq!(stream.read(&mut [0]).expect("cannot read to the server's FIN"), 0);
     };
     assert_eq!(cause(server, half_closed), "closed-after-response");
 }
 
 #[test]
-fn a_reset_by_us() {
+fn local_reset_is_an_abort() {
     let used = |mut stream: TcpStream| {
         ask(&mut stream);
         reset_on_close(&stream);
@@ -205,7 +206,7 @@ fn a_reset_by_us() {
 }
 
 #[test]
-fn a_reset_by_the_server() {
+fn server_reset_is_reset_by_peer() {
     let server = |mut stream: TcpStream| {
         read_request(&mut stream);
         send_answer(&mut stream);
@@ -215,14 +216,14 @@ fn a_reset_by_the_server() {
     let used = |mut stream: TcpStream| {
         ask(&mut stream);
         send_request(&mut stream);
-        stream.read(&mut [0]).expect_err("the server resets it");
+        stream.read(&mut [0]).expect_err("the server should reset the connection");
     };
     assert_eq!(cause(server, used), "reset-by-peer");
 }
 
-/// The client is killed while it has a connection.
+/// The client is killed while it holds a connection.
 #[test]
-fn the_process_ends() {
+fn killed_process_closes_with_process_exit() {
     let (machine, peer) = (Machine::shared(), Peer::echo());
     let watch = machine.watch(format!("-p {}", peer.port()));
     let script = format!(
@@ -231,15 +232,15 @@ fn the_process_ends() {
     );
     let mut python = program("python3", "python3");
     let mut client = Process::start(python.args(["-c", &script]).stdout(Stdio::piped()));
-    client.child.stdout.take().expect("a pipe").read_exact(&mut [0; 4]).expect("the client says that it is done");
+    client.child.stdout.take().expect("stdout is piped").read_exact(&mut [0; 4]).expect("cannot read from the client");
     drop(client);
     peer.wait_for(1);
     assert_fields(watch.end().only("close"), &json!({ "cause": "process-exit", "exchanges": 1 }));
 }
 
-/// It is not told why it was opened, nor how long it was idle before.
+/// The watch knows neither why a pre-existing connection was opened nor how long it was idle.
 #[test]
-fn open_before_the_watch() {
+fn pre_existing_connection_has_no_reason() {
     let (machine, peer) = (Machine::shared(), Peer::echo());
     let mut stream = connect(peer.address);
     ask(&mut stream);
@@ -248,7 +249,11 @@ fn open_before_the_watch() {
     drop((stream, missed));
     peer.wait_for(2);
     let report = watch.end();
-    let before = report.of_type("close").into_iter().find(|close| close["pre_existing"] == true).expect("it ended");
+    let before = report
+        .of_type("close")
+        .into_iter()
+        .find(|close| close["pre_existing"] == true)
+        .expect("the pre-existing connection has closed");
     assert_fields(before, &json!({ "why": null, "replaced_cause": null }));
     assert_fields(report.only("open"), &json!({ "why": "missed-reuse" }));
 }

@@ -1,5 +1,5 @@
-//! `--record` and `replay`: whoever replays sees what the one who watched saw, without privileges and as fast as he likes;
-//! and a recording that is broken is shown as far as it goes. What the watch itself saw is held to the server's count.
+//! `--record` and `replay`: a replay shows what the watch showed, without privileges and at any speed. A damaged
+//! recording is shown as far as it is intact. The watch itself is compared with the server's counts.
 
 use std::{
     fs,
@@ -21,14 +21,14 @@ use crate::support::{
     eventually,
     go::{self, Server},
     machine::Machine,
-    nobody::{as_nobody, for_everybody},
-    peer::{Peer, ask, ask_by_bash},
+    nobody::{as_nobody, world_executable_tool},
+    peer::{Peer, ask, bash_request},
     programs::{output_of, program},
     report::{Report, assert_fields},
-    tool::{self, Ended, Process},
+    tool::{self, Process, RunOutput},
 };
 
-/// Records, and replays as somebody who may do nothing else.
+/// Holds a recording, and replays it as an unprivileged user.
 struct Replayer {
     folder: TempDir,
     tool: String,
@@ -36,7 +36,7 @@ struct Replayer {
 
 impl Replayer {
     fn new() -> Self {
-        let (folder, tool) = for_everybody();
+        let (folder, tool) = world_executable_tool();
         Self { folder, tool }
     }
 
@@ -44,22 +44,22 @@ impl Replayer {
         self.folder.path().join("recording")
     }
 
-    fn replay(&self, options: &str) -> Ended {
-        Ended::run(&mut as_nobody(&self.tool, &format!("replay {} {options}", self.file().display())))
+    fn replay(&self, options: &str) -> RunOutput {
+        RunOutput::run(&mut as_nobody(&self.tool, &format!("replay {} {options}", self.file().display())))
     }
 
-    /// Replays this instead of what was recorded.
-    fn replay_text(&self, text: impl AsRef<[u8]>) -> Ended {
-        fs::write(self.file(), text).expect("a file can be written");
+    /// Replays this text in place of the recording.
+    fn replay_text(&self, text: impl AsRef<[u8]>) -> RunOutput {
+        fs::write(self.file(), text).expect("cannot write the file");
         self.replay("--speed max -o json")
     }
 
     fn lines(&self) -> Vec<String> {
-        fs::read_to_string(self.file()).expect("it was recorded").lines().map(str::to_owned).collect()
+        fs::read_to_string(self.file()).expect("cannot read the recording").lines().map(str::to_owned).collect()
     }
 }
 
-fn report_of(ended: &Ended) -> Report {
+fn report_of(ended: &RunOutput) -> Report {
     ended.assert_code(0);
     assert_eq!(ended.stderr, "");
     Report::read(ended.stdout.lines().map(str::to_owned))
@@ -72,8 +72,8 @@ fn assert_same(watched: &Report, replayed: &Report) {
     assert_eq!(replayed.summary, watched.summary);
 }
 
-/// Ten requests of the story, watched and recorded.
-fn record_story(machine: &Machine, replayer: &Replayer, client: &str) -> Report {
+/// Watches and records ten requests of the Go client.
+fn record_go_client(machine: &Machine, replayer: &Replayer, client: &str) -> Report {
     let server = Server::start("-address 127.0.0.1:0 -body 1048576");
     let watch = machine.watch(format!("-p {} --exchanges --record {}", server.port, replayer.file().display()));
     output_of(&mut go::client(&format!("-url http://{} {client}", server.address())));
@@ -86,11 +86,11 @@ fn record_story(machine: &Machine, replayer: &Replayer, client: &str) -> Report 
 }
 
 #[test]
-fn a_replay_says_what_the_watch_said() {
+fn replay_equals_the_watch() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
     for client in ["", "-read"] {
-        let watched = record_story(&machine, &replayer, client);
+        let watched = record_go_client(&machine, &replayer, client);
         assert_same(&watched, &report_of(&replayer.replay("--speed max -o json")));
 
         let lines = replayer.replay("--speed max");
@@ -99,13 +99,13 @@ fn a_replay_says_what_the_watch_said() {
         let opened = lines.stdout.lines().filter(|line| line.split(' ').nth(1) == Some("open")).count() as u64;
         assert_eq!(opened, connections, "{}", lines.stdout);
         let reused = format!(", {} reused", 10 - connections);
-        let last = lines.stdout.lines().last().expect("there are lines");
+        let last = lines.stdout.lines().last().expect("the output has lines");
         assert!(last.contains(&reused) && last.contains("avoidable") == (connections > 1), "{}", lines.stdout);
     }
 }
 
 #[test]
-fn connections_of_every_end_and_of_before_are_replayed() {
+fn every_kind_of_connection_is_replayed() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
     let peer = Peer::echo();
@@ -115,8 +115,8 @@ fn connections_of_every_end_and_of_before_are_replayed() {
     ask(&mut before);
     drop(peer.connect());
     for _ in 0..3 {
-        // Processes that end are folded into one row, over more than one sample.
-        output_of(program("bash", "bash").args(["-c", &ask_by_bash(peer.port())]));
+        // RunOutput processes are merged into one group, over more than one sample.
+        output_of(program("bash", "bash").args(["-c", &bash_request(peer.port())]));
         sleep(Duration::from_millis(700));
     }
     let mut open = peer.connect();
@@ -127,7 +127,7 @@ fn connections_of_every_end_and_of_before_are_replayed() {
 }
 
 #[test]
-fn a_flood_is_recorded_whole() {
+fn flood_is_recorded_completely() {
     const CONNECTIONS: u64 = 2_000;
     let machine = Machine::alone();
     let replayer = Replayer::new();
@@ -146,28 +146,29 @@ fn a_flood_is_recorded_whole() {
 }
 
 #[test]
-fn the_summary_goes_to_a_file_and_nothing_to_the_screen() {
+fn replay_writes_the_summary_file_without_other_output() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
-    let watched = record_story(&machine, &replayer, "");
+    let watched = record_go_client(&machine, &replayer, "");
     let file = replayer.folder.path().join("summary");
     let arguments = format!("replay {} -o none --speed max --summary {}", replayer.file().display(), file.display());
-    let ended = Ended::run(&mut tool::command(&arguments));
+    let ended = RunOutput::run(&mut tool::command(&arguments));
     ended.assert_code(0);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
-    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).expect("the file is there")).expect("JSON");
+    let summary: Value =
+        serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the file")).expect("the file is JSON");
     assert_eq!(summary, watched.summary);
 }
 
 #[test]
-fn without_a_screen_connections_are_recorded_too() {
+fn connections_are_recorded_without_other_output() {
     let _machine = Machine::shared();
     let replayer = Replayer::new();
     let peer = Peer::echo();
     let arguments = format!("-p {} -o none --exchanges --record {}", peer.port(), replayer.file().display());
     let mut watch = Process::start(&mut tool::command(&arguments));
-    // The header is written when it is attached.
-    eventually("it is attached", || fs::read(replayer.file()).is_ok_and(|bytes| !bytes.is_empty()));
+    // The header is written once the watch is attached.
+    eventually("the watch is attached", || fs::read(replayer.file()).is_ok_and(|bytes| !bytes.is_empty()));
     let mut stream = peer.connect();
     (0..3).for_each(|_| ask(&mut stream));
     drop(stream);
@@ -180,12 +181,12 @@ fn without_a_screen_connections_are_recorded_too() {
     assert_eq!(report.of_type("exchange").len(), 3);
 }
 
-/// No kernel address can be among the numbers: they have their highest bit set.
+/// Any number in the recording fits into an `i64`, but a kernel address has its highest bit set.
 #[test]
-fn no_kernel_address_is_in_it() {
+fn recording_contains_no_kernel_address() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
-    record_story(&machine, &replayer, "");
+    record_go_client(&machine, &replayer, "");
     let lines = replayer.lines();
     assert!(lines.len() > 30, "{lines:#?}");
     for line in lines {
@@ -195,31 +196,31 @@ fn no_kernel_address_is_in_it() {
     }
 }
 
-/// The pause between two rows is as long as it was, or a fourth.
+/// The pause between two rows is as long as in the watch, or a quarter of it.
 #[test]
-fn it_takes_its_time_or_less() {
+fn replay_follows_the_speed_option() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
     let peer = Peer::echo();
     let watch = machine.watch(format!("-p {} --record {}", peer.port(), replayer.file().display()));
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut stream = peer.connect();
     ask(&mut stream);
     sleep(Duration::from_secs(3));
     drop(stream);
     peer.wait_for(1);
-    let paused = begun.elapsed();
+    let paused = started.elapsed();
     let watched = watch.end();
 
     for (speed, fraction) in [("1", 1.0), ("4", 0.25)] {
         let arguments = format!("replay {} -o json --speed {speed}", replayer.file().display());
         let mut replay = Process::start(as_nobody(&replayer.tool, &arguments).stdout(Stdio::piped()));
-        let stdout = BufReader::new(replay.child.stdout.take().expect("a pipe"));
+        let stdout = BufReader::new(replay.child.stdout.take().expect("stdout is piped"));
         let mut times = Vec::new();
         let lines =
             stdout.lines().map(|line| line.expect("the output is UTF-8")).inspect(|_| times.push(Instant::now()));
         assert_same(&watched, &Report::read(lines));
-        let [_start, open, close, _summary] = times[..] else { panic!("four lines: {}", times.len()) };
+        let [_start, open, close, _summary] = times[..] else { panic!("expected four lines, got {}", times.len()) };
         let expected = paused.mul_f64(fraction);
         let took = close - open;
         assert!(took.abs_diff(expected) < Duration::from_millis(400), "--speed {speed}: {took:?}, not {expected:?}");
@@ -228,7 +229,7 @@ fn it_takes_its_time_or_less() {
 }
 
 #[test]
-fn a_signal_ends_it_with_the_summary_of_what_was_seen() {
+fn signal_ends_a_replay_with_a_partial_summary() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
     let peer = Peer::echo();
@@ -240,12 +241,12 @@ fn a_signal_ends_it_with_the_summary_of_what_was_seen() {
 
     let arguments = format!("replay {} -o json", replayer.file().display());
     let mut replay = Process::start(as_nobody(&replayer.tool, &arguments).stdout(Stdio::piped()));
-    let mut stdout = BufReader::with_capacity(1, replay.child.stdout.take().expect("a pipe"));
+    let mut stdout = BufReader::with_capacity(1, replay.child.stdout.take().expect("stdout is piped"));
     let mut text = String::new();
     for _ in 0..3 {
-        stdout.read_line(&mut text).expect("start, open and close are shown");
+        stdout.read_line(&mut text).expect("cannot read start, open and close");
     }
-    // By then the sample is taken in as well in which the first connection is counted.
+    // By then the replay has applied the sample that counts the first connection.
     sleep(Duration::from_millis(2_500));
     replay.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
@@ -255,57 +256,57 @@ fn a_signal_ends_it_with_the_summary_of_what_was_seen() {
 }
 
 #[test]
-fn a_pipe_to_head_ends_it_quietly() {
+fn pipe_to_head_ends_the_replay_quietly() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
-    record_story(&machine, &replayer, "");
+    record_go_client(&machine, &replayer, "");
     for speed in ["1", "0.001", "max"] {
         let mut bash = program("bash", "bash");
         let script = format!(r#""$0" replay "$1" --speed {speed} | head -1"#);
         bash.args(["-o", "pipefail", "-c", &script, tool::PROGRAM]).arg(replayer.file());
-        let ended = Ended::run(&mut bash);
+        let ended = RunOutput::run(&mut bash);
         ended.assert_code(0);
         assert_eq!((ended.stdout.lines().count(), ended.stderr.as_str()), (1, ""), "--speed {speed}");
     }
 }
 
-/// Standard output is read slowly: nothing is lost, because a replay can wait.
+/// Reads standard output slowly. Nothing is lost, because a replay waits for it.
 #[test]
-fn it_waits_for_a_standard_output_that_blocks() {
+fn replay_waits_for_blocked_standard_output() {
     const CONNECTIONS: usize = 30_000;
     let machine = Machine::shared();
     let replayer = Replayer::new();
-    record_story(&machine, &replayer, "-read");
+    record_go_client(&machine, &replayer, "-read");
     let mut lines = replayer.lines();
     let line_of = |kind: &str| lines.iter().find(|line| line.contains(&format!("\"kind\":\"{kind}\""))).cloned();
-    let both = ["open", "close"].map(|kind| line_of(kind).expect("a row of each"));
+    let both = ["open", "close"].map(|kind| line_of(kind).expect("the recording has an open and a close"));
     let many = (1_000..)
         .take(CONNECTIONS)
         .flat_map(|id| both.clone().map(|line| line.replace("\"id\":1,", &format!("\"id\":{id},"))));
     lines.splice(2..2, many);
-    fs::write(replayer.file(), lines.join("\n")).expect("a file can be written");
+    fs::write(replayer.file(), lines.join("\n")).expect("cannot write the file");
 
     let arguments = format!("replay {} -o json --speed max", replayer.file().display());
     let mut replay = Process::start(as_nobody(&replayer.tool, &arguments).stdout(Stdio::piped()));
     sleep(Duration::from_secs(1));
-    assert!(replay.has_ended().is_none(), "it waits");
+    assert!(replay.has_ended().is_none(), "the replay should wait for standard output");
     let mut text = String::new();
-    replay.child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("the output is UTF-8");
+    replay.child.stdout.take().expect("stdout is piped").read_to_string(&mut text).expect("the output is UTF-8");
     assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
-    assert!(text.len() > 16 << 20, "more than may wait: {} bytes", text.len());
+    assert!(text.len() > 16 << 20, "expected more than the output buffers: {} bytes", text.len());
     let opened = text.lines().filter(|line| line.contains("\"type\":\"open\"")).count();
     assert_eq!(opened, CONNECTIONS + 1);
 }
 
 #[test]
-fn a_recording_that_is_cut_off_is_shown_as_far_as_it_goes() {
+fn truncated_recording_is_shown_as_far_as_it_is_intact() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
-    record_story(&machine, &replayer, "");
+    record_go_client(&machine, &replayer, "");
     let lines = replayer.lines();
     let closes: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].contains("\"kind\":\"close\"")).collect();
-    assert_eq!(closes.len(), 10, "the story has ten connections");
-    // The fifth close is whole; of what follows there is nothing, or a part.
+    assert_eq!(closes.len(), 10, "connections of the Go client");
+    // The fifth close is intact. The rest is missing, partial or garbage.
     let whole = lines[..=closes[4]].join("\n");
     let line = closes[4] + 1;
     for (text, expected) in [
@@ -323,15 +324,16 @@ fn a_recording_that_is_cut_off_is_shown_as_far_as_it_goes() {
     }
 }
 
-/// The lines of a type. In what is cut off, rows can be ahead of the counts, which come once a second.
-fn shown(ended: &Ended, kind: &str) -> Vec<Value> {
+/// The output rows of this type. In a truncated recording, rows can be ahead of the counters, which are sampled once a
+/// second.
+fn shown(ended: &RunOutput, kind: &str) -> Vec<Value> {
     let values = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is an object"));
     values.filter(|value: &Value| value["type"] == kind).collect()
 }
 
-/// One that was killed has written all but the last second.
+/// A killed watch has written everything except the last second.
 #[test]
-fn a_watch_that_was_killed_leaves_what_it_has_seen() {
+fn killed_watch_leaves_a_usable_recording() {
     let machine = Machine::shared();
     let replayer = Replayer::new();
     let peer = Peer::echo();
@@ -343,14 +345,14 @@ fn a_watch_that_was_killed_leaves_what_it_has_seen() {
     let ended = replayer.replay("--speed max -o json");
     ended.assert_code(1);
     assert!(ended.stderr.contains(&format!("line {}: cut off", replayer.lines().len())), "{}", ended.stderr);
-    let summary = shown(&ended, "summary").pop().expect("a summary");
+    let summary = shown(&ended, "summary").pop().expect("the output has a summary");
     assert_fields(&summary["totals"], &json!({ "opened": 1, "closed": 1, "exchanges": 1 }));
 }
 
 #[test]
-fn files_that_are_no_recordings() {
+fn files_that_are_not_recordings_are_refused() {
     let replayer = Replayer::new();
-    let elf = fs::read(tool::PROGRAM).expect("it can be read");
+    let elf = fs::read(tool::PROGRAM).expect("cannot read the program");
     for (text, words) in [
         (&b""[..], ["line 1", "header", "empty"]),
         (b"\n", ["line 1", "header", "no recording"]),
@@ -367,18 +369,18 @@ fn files_that_are_no_recordings() {
         assert!(ended.stderr.contains(&replayer.file().display().to_string()), "{}", ended.stderr);
     }
     for path in ["/no/such/file", "/"] {
-        let ended = Ended::run(&mut as_nobody(&replayer.tool, &format!("replay {path}")));
+        let ended = RunOutput::run(&mut as_nobody(&replayer.tool, &format!("replay {path}")));
         ended.assert_code(1);
         assert!(ended.stdout.is_empty() && ended.stderr.contains(path), "{}", ended.stderr);
     }
 }
 
-/// A file system in memory that has room for 64 KiB.
+/// A tmpfs with 64 KiB of space.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     fn new(folder: &'a Path) -> Self {
-        mount("tmpfs", folder, "tmpfs", MountFlags::empty(), Some(c"size=64k")).expect("a tmpfs can be mounted");
+        mount("tmpfs", folder, "tmpfs", MountFlags::empty(), Some(c"size=64k")).expect("cannot mount a tmpfs");
         Self(folder)
     }
 }
@@ -392,18 +394,18 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
-fn a_disk_that_fills_up_ends_the_recording_and_not_the_watch() {
+fn full_disk_ends_the_recording_but_not_the_watch() {
     const CONNECTIONS: u64 = 300;
     let machine = Machine::shared();
     let replayer = Replayer::new();
-    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = tempfile::tempdir().expect("cannot create a directory");
     let _disk = SmallDisk::new(folder.path());
     let peer = Peer::echo();
     for (n, path) in ["/dev/full".into(), folder.path().join("recording")].into_iter().enumerate() {
         let watch = machine.watch(format!("-p {} --record {}", peer.port(), path.display()));
         (0..CONNECTIONS).for_each(|_| ask(&mut peer.connect()));
         peer.wait_for_done((CONNECTIONS + 1) * n as u64 + CONNECTIONS);
-        // The next sample at the latest finds out.
+        // The next sample notices the full disk at the latest.
         sleep(Duration::from_millis(1_500));
         ask(&mut peer.connect());
         let report = watch.end();
@@ -412,11 +414,11 @@ fn a_disk_that_fills_up_ends_the_recording_and_not_the_watch() {
         report.assert_totals(&json!({ "opened": CONNECTIONS + 1, "exchanges": CONNECTIONS + 1 }));
         let notice = report.only("notice");
         assert_eq!(notice["kind"], "record");
-        let message = notice["message"].as_str().expect("a text");
+        let message = notice["message"].as_str().expect("the message is a string");
         assert!(message.contains("No space left") && message.contains(&path.display().to_string()), "{message}");
     }
-    // What found room can be replayed.
-    let written = fs::read(folder.path().join("recording")).expect("it is there");
+    // The part that was written can be replayed.
+    let written = fs::read(folder.path().join("recording")).expect("cannot read the recording");
     assert!(written.len() > 32 << 10, "{} bytes", written.len());
     let ended = replayer.replay_text(written);
     ended.assert_code(1);
@@ -425,9 +427,9 @@ fn a_disk_that_fills_up_ends_the_recording_and_not_the_watch() {
 }
 
 #[test]
-fn without_a_screen_a_full_disk_is_said_on_stderr() {
+fn full_disk_is_reported_on_stderr_without_other_output() {
     let _machine = Machine::shared();
-    let ended = Ended::run(&mut tool::command("-p 1 -o none --duration 1 --record /dev/full"));
+    let ended = RunOutput::run(&mut tool::command("-p 1 -o none --duration 1 --record /dev/full"));
     ended.assert_code(0);
     assert_eq!((ended.stdout.as_str(), ended.stderr.lines().count()), ("", 1), "{}", ended.stderr);
     assert!(ended.stderr.contains("/dev/full") && ended.stderr.contains("No space left"), "{}", ended.stderr);

@@ -1,49 +1,49 @@
-//! What the tool does not do, and how it says so: without privileges, and with values that make no sense. It says so
-//! before anything is attached: whoever may not attach is told of a wrong value all the same.
+//! Refusals of the tool: missing privileges and invalid values. They come before anything is attached, so unprivileged
+//! users also learn of an invalid value.
 
 use std::{path::Path, process::Command};
 
 use crate::support::{
     machine::Machine,
-    nobody::{as_nobody, for_everybody},
-    tool::{self, Ended},
+    nobody::{as_nobody, world_executable_tool},
+    tool::{self, RunOutput},
 };
 
-/// That it ended with `code`, said nothing on standard output, and said all this on stderr.
+/// Asserts the exit code, an empty standard output, and that stderr contains all these words.
 #[track_caller]
-fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
+fn assert_refused(ended: &RunOutput, code: i32, words: &[&str]) {
     ended.assert_code(code);
     assert_eq!(ended.stdout, "");
     for word in words {
-        assert!(ended.stderr.contains(word), "{word:?} is not said: {}", ended.stderr);
+        assert!(ended.stderr.contains(word), "{word:?} is missing: {}", ended.stderr);
     }
 }
 
 #[test]
-fn an_ordinary_user_is_told_what_is_missing_and_what_to_run() {
-    let (_folder, tool) = for_everybody();
+fn unprivileged_user_gets_the_missing_capabilities_and_a_command() {
+    let (_folder, tool) = world_executable_tool();
     for arguments in ["-p 8080", "-p 8080 -o json", "--port 8080 --hooks sockops,tracepoint", ""] {
-        let ended = Ended::run(&mut as_nobody(&tool, arguments));
+        let ended = RunOutput::run(&mut as_nobody(&tool, arguments));
         let command = format!("sudo {tool} {arguments}");
         let words = ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", command.trim_end()];
-        assert_says(&ended, 4, &words);
+        assert_refused(&ended, 4, &words);
         assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one message: {}", ended.stderr);
     }
 }
 
 #[test]
-fn a_flag_that_does_not_exist() {
-    let (_folder, tool) = for_everybody();
+fn unknown_option_is_refused() {
+    let (_folder, tool) = world_executable_tool();
     for arguments in ["--prot 8080", "-x", "watch", "--min-reuse 0.5", "-- true"] {
-        for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
-            assert_says(&ended, 2, &["Usage: tcp-reuse-watch", "--help"]);
+        for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
+            assert_refused(&ended, 2, &["Usage: tcp-reuse-watch", "--help"]);
         }
     }
 }
 
 #[test]
-fn values_that_make_no_sense() {
-    let (_folder, tool) = for_everybody();
+fn invalid_values_are_refused_with_the_accepted_ones() {
+    let (_folder, tool) = world_executable_tool();
     for (arguments, value, accepted) in [
         ("-p 70000", "70000", "1 to 65535"),
         ("-p 0", "'0'", "1 to 65535"),
@@ -69,31 +69,33 @@ fn values_that_make_no_sense() {
         ("replay one --speed fast", "fast", "max"),
         ("replay", "<FILE>", "Usage"),
     ] {
-        for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
-            assert_says(&ended, 2, &[value, accepted]);
+        for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
+            assert_refused(&ended, 2, &[value, accepted]);
         }
     }
 }
 
 #[test]
-fn a_process_that_has_ended() {
-    let mut child = Command::new("true").spawn().expect("it can be run");
+fn pid_of_an_ended_process_is_refused() {
+    let mut child = Command::new("true").spawn().expect("cannot run true");
     let pid = child.id().to_string();
-    child.wait().expect("it ends");
-    assert_says(&Ended::run(&mut tool::command(&format!("--pid {pid}"))), 2, &[&pid, "no such process"]);
+    child.wait().expect("cannot wait for true");
+    assert_refused(&RunOutput::run(&mut tool::command(&format!("--pid {pid}"))), 2, &[&pid, "no such process"]);
 }
 
 #[test]
-fn files_that_cannot_be_written() {
+fn unwritable_files_are_refused() {
     let _machine = Machine::shared();
-    let (folder, tool) = for_everybody();
+    let (folder, tool) = world_executable_tool();
     let nowhere = Path::new("/no/such/folder/file");
     for path in [nowhere, folder.path()] {
         let path = path.display().to_string();
         for option in ["--summary", "--log-file", "--record"] {
             let arguments = format!("--duration 1 {option} {path}");
-            for ended in [Ended::run(&mut tool::command(&arguments)), Ended::run(&mut as_nobody(&tool, &arguments))] {
-                assert_says(&ended, 1, &[&path]);
+            for ended in
+                [RunOutput::run(&mut tool::command(&arguments)), RunOutput::run(&mut as_nobody(&tool, &arguments))]
+            {
+                assert_refused(&ended, 1, &[&path]);
                 assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one message: {}", ended.stderr);
             }
         }

@@ -1,5 +1,5 @@
-//! Which runtime a process is, told by a helper that alone may look into other users' processes; and what that helper
-//! may not do: hold more than it needs, outlive the watch, or stop it.
+//! Runtime detection by a helper process, which alone may inspect other users' processes. The helper must not hold more
+//! privileges than it needs, outlive the watch, or block it.
 
 use std::{
     fs,
@@ -21,25 +21,25 @@ use tempfile::TempDir;
 
 use crate::support::{
     eventually, go,
-    helper::{Helper, NO_CAPABILITY, PTRACE_ALONE, as_nobody, children_of, privileges_of, runtimes_in},
+    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, as_nobody, children_of, privileges_of, runtimes_in},
     machine::Machine,
     peer::{Peer, ask},
     programs::{output_of, program},
-    tool::{Ended, PROGRAM, Process},
+    tool::{PROGRAM, Process, RunOutput},
     watch::Watch,
 };
 
-/// A server that never answers, so that its clients wait.
-struct Silence {
+/// A server that never answers, so its clients keep waiting.
+struct SilentServer {
     port: u16,
     held: Arc<Mutex<Vec<TcpStream>>>,
     is_over: Arc<AtomicBool>,
 }
 
-impl Silence {
+impl SilentServer {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = listener.local_addr().expect("it is bound").port();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("cannot listen");
+        let port = listener.local_addr().expect("the listener is bound").port();
         let held = Arc::new(Mutex::new(Vec::new()));
         let is_over = Arc::new(AtomicBool::new(false));
         let (clients, over) = (Arc::clone(&held), Arc::clone(&is_over));
@@ -59,15 +59,15 @@ impl Silence {
     }
 }
 
-impl Drop for Silence {
+impl Drop for SilentServer {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // Nobody is left to see this connection, which only wakes the listener.
+        // This connection only wakes the listener, after the watch has ended.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
-/// A watch of one port, and its log.
+/// A watch of one port, and its log file.
 struct Logged<'a> {
     watch: Watch<'a>,
     log: PathBuf,
@@ -76,7 +76,7 @@ struct Logged<'a> {
 
 impl<'a> Logged<'a> {
     fn start(machine: &'a Machine, port: u16) -> Self {
-        let folder = TempDir::new().expect("a folder can be made");
+        let folder = TempDir::new().expect("cannot create a directory");
         let log = folder.path().join("log");
         let watch = machine.watch(format!("-p {port} -v --log-file {}", log.display()));
         Self { watch, log, _folder: folder }
@@ -87,23 +87,23 @@ impl<'a> Logged<'a> {
     }
 
     fn runtime_of(&self, process: &Process) -> String {
-        let told = self.runtimes_of(process, 1);
-        let (_, runtime) = told[0].split_once(": ").expect("a name and a runtime");
+        let found = self.runtimes_of(process, 1);
+        let (_, runtime) = found[0].split_once(": ").expect("a name and a runtime");
         runtime.to_string()
     }
 
-    /// Under each of so many names that it has.
+    /// Waits for the runtimes under each of the names that the process had.
     fn runtimes_of(&self, process: &Process, names: usize) -> Vec<String> {
-        let mut told = Vec::new();
-        eventually(&format!("the log tells what {} is", process.id()), || {
-            told = runtimes_in(&self.log, process.id());
-            told.len() == names
+        let mut found = Vec::new();
+        eventually(&format!("the log names the runtime of {}", process.id()), || {
+            found = runtimes_in(&self.log, process.id());
+            found.len() == names
         });
-        told
+        found
     }
 }
 
-fn quiet(mut command: Command) -> Process {
+fn start_quietly(mut command: Command) -> Process {
     Process::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
@@ -114,7 +114,7 @@ fn python(port: u16) -> Command {
     command
 }
 
-/// That has loaded pycurl, whatever it connects by.
+/// A Python process that has loaded pycurl; it connects with a plain socket.
 fn pycurl(port: u16) -> Command {
     let mut command = program("/usr/bin/python3", "python3-pycurl");
     let connect = "import pycurl, socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)";
@@ -161,9 +161,9 @@ fn java(port: u16) -> Command {
     command
 }
 
-fn curl(silence: &Silence) -> Command {
+fn curl(server: &SilentServer) -> Command {
     let mut command = program("curl", "curl");
-    command.args(["--silent", "--noproxy", "*", &silence.url()]);
+    command.args(["--silent", "--noproxy", "*", &server.url()]);
     command
 }
 
@@ -173,32 +173,32 @@ fn bash(port: u16) -> Command {
     command
 }
 
-fn go(silence: &Silence) -> Command {
-    go::client(&format!("-times 1 -url {}", silence.url()))
+fn go(server: &SilentServer) -> Command {
+    go::client(&format!("-times 1 -url {}", server.url()))
 }
 
-/// `Go 1.19.8`, by Go's own word.
-fn go_itself() -> String {
-    let said = output_of(program("go", "golang-go").args(["env", "GOVERSION"]));
-    format!("Go {}", said.trim().strip_prefix("go").expect("a release of Go"))
+/// Go's own version, such as `Go 1.19.8`.
+fn go_version() -> String {
+    let version = output_of(program("go", "golang-go").args(["env", "GOVERSION"]));
+    format!("Go {}", version.trim().strip_prefix("go").expect("a release of Go"))
 }
 
-/// A copy of a program that only nobody may read and run.
+/// A copy of a program that only `nobody` may read and run.
 fn private_to_nobody(original: &Path, folder: &Path) -> PathBuf {
     let copy = folder.join(original.file_name().expect("a program has a name"));
-    fs::copy(original, &copy).expect("it can be copied");
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o500)).expect("it can be made private");
-    chown(&copy, Some(65534), Some(65534)).expect("it can be given away");
+    fs::copy(original, &copy).expect("cannot copy the program");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o500)).expect("cannot set the permissions");
+    chown(&copy, Some(65534), Some(65534)).expect("cannot change the owner");
     copy
 }
 
 #[test]
-fn each_runtime_is_told_of_every_user() {
+fn runtimes_are_detected_for_every_user() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let port = silence.port;
+    let server = SilentServer::start();
+    let port = server.port;
     let cases = [
-        (go(&silence), go_itself()),
+        (go(&server), go_version()),
         (node(port), "Node".into()),
         (python(port), "Python".into()),
         (java(port), "Java".into()),
@@ -207,74 +207,75 @@ fn each_runtime_is_told_of_every_user() {
         (php(port), "PHP".into()),
         (perl(port), "Perl".into()),
         (erlang(port), "Erlang".into()),
-        (curl(&silence), "libcurl".into()),
+        (curl(&server), "libcurl".into()),
         (bash(port), "unknown".into()),
         (as_nobody(&python(port)), "Python".into()),
-        (as_nobody(&curl(&silence)), "libcurl".into()),
+        (as_nobody(&curl(&server)), "libcurl".into()),
     ];
     let logged = Logged::start(&machine, port);
     let clients: Vec<(Process, String, String)> = cases
         .into_iter()
         .map(|(command, expected)| {
             let name = format!("{command:?}");
-            (quiet(command), name, expected)
+            (start_quietly(command), name, expected)
         })
         .collect();
-    let this = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    eventually("all have connected", || silence.clients() == clients.len() + 1);
+    let this = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect");
+    eventually("all clients have connected", || server.clients() == clients.len() + 1);
     let wrong: Vec<String> = clients
         .iter()
         .map(|(process, name, expected)| (logged.runtime_of(process), name, expected))
-        .filter(|(told, _, expected)| told != *expected)
-        .map(|(told, name, expected)| format!("{name} is {expected}, not {told}"))
+        .filter(|(found, _, expected)| found != *expected)
+        .map(|(found, name, expected)| format!("{name} is {expected}, not {found}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let count = clients.len() + 1;
-    eventually("the log tells what this test is", || {
-        let told = runtimes_in(&logged.log, std::process::id());
-        told.iter().any(|told| told.ends_with(": Rust"))
+    eventually("the log names the runtime of this test", || {
+        let found = runtimes_in(&logged.log, std::process::id());
+        found.iter().any(|found| found.ends_with(": Rust"))
     });
     drop((this, clients));
     logged.watch.end().assert_totals(&json!({ "opened": count }));
 }
 
-/// The right to look into processes is none to read everybody's files.
+/// CAP_SYS_PTRACE does not allow the helper to read other users' files.
 #[test]
-fn of_a_private_executable_only_what_is_mapped_is_told() {
+fn private_executable_is_detected_only_by_its_mappings() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let folder = TempDir::new().expect("a folder can be made");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it can be opened to all");
+    let server = SilentServer::start();
+    let folder = TempDir::new().expect("cannot create a directory");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("cannot set the permissions");
     let moved = |command: &Command| {
         let found = output_of(Command::new("which").arg(command.get_program()));
-        let path = private_to_nobody(&fs::canonicalize(found.trim()).expect("it is there"), folder.path());
+        let path = private_to_nobody(&fs::canonicalize(found.trim()).expect("cannot resolve the path"), folder.path());
         let mut moved = Command::new(path);
         moved.args(command.get_args());
         as_nobody(&moved)
     };
-    let [go, python] = [go(&silence), python(silence.port)].map(|command| moved(&command));
-    let logged = Logged::start(&machine, silence.port);
-    let (go, python) = (quiet(go), quiet(python));
+    let [go, python] = [go(&server), python(server.port)].map(|command| moved(&command));
+    let logged = Logged::start(&machine, server.port);
+    let (go, python) = (start_quietly(go), start_quietly(python));
     assert_eq!(logged.runtime_of(&python), "Python");
     assert_eq!(logged.runtime_of(&go), "cannot be told");
     drop((go, python));
     logged.watch.end().assert_totals(&json!({ "opened": 2 }));
 }
 
-/// The one that connected is gone when it is asked for: what is there now is not what it was.
+/// The program that connected is replaced before the helper inspects it: the new program must not be reported in its
+/// place.
 #[test]
-fn a_program_that_takes_a_process_over_is_not_taken_for_the_one_before() {
+fn program_replaced_by_exec_before_detection_stays_unknown() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let logged = Logged::start(&machine, silence.port);
+    let server = SilentServer::start();
+    let logged = Logged::start(&machine, server.port);
     let mut command = program("bash", "bash");
-    let port = silence.port;
+    let port = server.port;
     command.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}; exec /usr/bin/python3 -c 'input()'")]);
-    // So that it is not asked for before it is gone.
+    // Keeps the helper from inspecting the process before the exec.
     let stopped = logged.helper().stop();
     let process = Process::start(command.stdin(Stdio::piped()));
     let executable = format!("/proc/{}/exe", process.id());
-    eventually("Python has taken it over", || {
+    eventually("Python runs in the process", || {
         fs::read_link(&executable).is_ok_and(|path| path.to_string_lossy().contains("python"))
     });
     drop(stopped);
@@ -283,12 +284,12 @@ fn a_program_that_takes_a_process_over_is_not_taken_for_the_one_before() {
     logged.watch.end().assert_totals(&json!({ "opened": 1 }));
 }
 
-/// And when it has been answered for, its successor is asked for by itself.
+/// After the first program has been detected, its successor is detected on its own.
 #[test]
-fn a_program_that_takes_a_process_over_is_told_of_by_itself() {
+fn program_after_exec_is_detected_separately() {
     let machine = Machine::shared();
-    let (first, second) = (Silence::start(), Silence::start());
-    let folder = TempDir::new().expect("a folder can be made");
+    let (first, second) = (SilentServer::start(), SilentServer::start());
+    let folder = TempDir::new().expect("cannot create a directory");
     let log = folder.path().join("log");
     let watch = machine.watch(format!("-p {},{} -v --log-file {}", first.port, second.port, log.display()));
     let logged = Logged { watch, log, _folder: folder };
@@ -304,14 +305,14 @@ fn a_program_that_takes_a_process_over_is_told_of_by_itself() {
 }
 
 #[test]
-fn neither_process_has_more_than_it_needs() {
+fn watch_and_helper_hold_minimal_privileges() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let logged = Logged::start(&machine, silence.port);
+    let server = SilentServer::start();
+    let logged = Logged::start(&machine, server.port);
     let (watch, helper) = (logged.watch.tool.id(), logged.helper());
     let none = NO_CAPABILITY;
-    assert_eq!(privileges_of(watch), [none, none, none, none, "1"], "of the watch");
-    assert_eq!(privileges_of(helper.0), [PTRACE_ALONE, PTRACE_ALONE, none, none, "1"], "of the helper");
+    assert_eq!(privileges_of(watch), [none, none, none, none, "1"], "privileges of the watch");
+    assert_eq!(privileges_of(helper.0), [ONLY_PTRACE, ONLY_PTRACE, none, none, "1"], "privileges of the helper");
     assert_eq!(fs::read_to_string(format!("/proc/{}/comm", helper.0)).unwrap(), "reuse-helper\n");
     let files = helper.open_files();
     assert_eq!(files[..3], ["/dev/null"; 3], "{files:?}");
@@ -321,17 +322,17 @@ fn neither_process_has_more_than_it_needs() {
 }
 
 #[test]
-fn the_helper_ends_with_the_watch() {
-    let (machine, silence) = (Machine::shared(), Silence::start());
+fn helper_exits_with_the_watch() {
+    let (machine, server) = (Machine::shared(), SilentServer::start());
     for signal in [Signal::INT, Signal::KILL] {
-        let mut logged = Logged::start(&machine, silence.port);
+        let mut logged = Logged::start(&machine, server.port);
         let helper = logged.helper();
         logged.watch.tool.signal(signal);
         logged.watch.tool.wait(Duration::from_secs(5));
         helper.assert_gone(&format!("after {signal:?}"));
     }
-    // Killed while the helper is stopped.
-    let mut logged = Logged::start(&machine, silence.port);
+    // Kills the watch while the helper is stopped.
+    let mut logged = Logged::start(&machine, server.port);
     let helper = logged.helper();
     let _stopped = helper.stop();
     logged.watch.tool.signal(Signal::KILL);
@@ -339,26 +340,26 @@ fn the_helper_ends_with_the_watch() {
     helper.assert_gone("after its stopped watch");
 }
 
-/// Ctrl-C at a terminal goes to both.
+/// Ctrl-C at a terminal signals both processes.
 #[test]
-fn what_ends_a_watch_leaves_its_helper_until_it_has_ended() {
+fn helper_ignores_the_signals_that_end_a_watch() {
     let machine = Machine::shared();
-    let silence = Silence::start();
-    let logged = Logged::start(&machine, silence.port);
+    let server = SilentServer::start();
+    let logged = Logged::start(&machine, server.port);
     let helper = logged.helper();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         helper.signal(signal);
     }
-    let client = quiet(bash(silence.port));
+    let client = start_quietly(bash(server.port));
     assert_eq!(logged.runtime_of(&client), "unknown");
-    assert!(helper.is_there());
+    assert!(helper.is_alive());
     drop(client);
     logged.watch.end();
     helper.assert_gone("after the watch");
 }
 
 #[test]
-fn without_its_helper_a_watch_goes_on() {
+fn watch_continues_without_its_helper() {
     let machine = Machine::shared();
     let peer = Peer::echo();
     for signal in [Signal::KILL, Signal::STOP] {
@@ -370,22 +371,22 @@ fn without_its_helper_a_watch_goes_on() {
         }
         let mut stream = peer.connect();
         ask(&mut stream);
-        // Until it has asked and, of a helper that is dead, knows.
+        // Long enough for the watch to query the helper, and to notice a dead one.
         thread::sleep(Duration::from_millis(2_200));
         ask(&mut stream);
         drop(stream);
-        assert!(stopped.is_some() || children_of(logged.watch.tool.id()).is_empty(), "a zombie is left");
+        assert!(stopped.is_some() || children_of(logged.watch.tool.id()).is_empty(), "the helper is left as a zombie");
         logged.watch.end().assert_totals(&json!({ "opened": 1, "exchanges": 2 }));
         helper.assert_gone(&format!("after {signal:?} and the watch's end"));
     }
 }
 
 #[test]
-fn without_the_right_for_it_there_is_no_helper() {
+fn missing_ptrace_capability_disables_the_helper() {
     let _machine = Machine::shared();
     let mut setpriv = program("setpriv", "util-linux");
     setpriv.args(["--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", "--", PROGRAM]);
-    let ended = Ended::run(setpriv.args(["-p", "9", "-v", "--duration", "1500ms", "-o", "json"]));
+    let ended = RunOutput::run(setpriv.args(["-p", "9", "-v", "--duration", "1500ms", "-o", "json"]));
     ended.assert_code(0);
     assert!(ended.stderr.contains("runtimes stay unknown: CAP_SYS_PTRACE is missing"), "{}", ended.stderr);
     assert_eq!(ended.stdout.lines().count(), 2, "{}", ended.stdout);

@@ -1,12 +1,11 @@
-//! Protocols in which a connection is set up by talking before anything is asked: by a greeting of the server, or by
-//! messages of PostgreSQL.
+//! Protocols with a set-up phase before the first request: a greeting of the server, or PostgreSQL's messages.
 
 use std::{io::Read, net::TcpStream};
 
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, one},
+    conversation::{Conversation, converse_once},
     http::send,
     report::assert_fields,
 };
@@ -16,16 +15,16 @@ fn receive<const LENGTH: usize>(stream: &mut impl Read) -> Option<[u8; LENGTH]> 
     stream.read_exact(&mut bytes).is_ok().then_some(bytes)
 }
 
-/// A server that greets, and a client that says EHLO and then these, in lines. The peer counts the lines after EHLO.
+/// A server that greets, and a client that sends EHLO and then these lines. The peer counts the lines after EHLO.
 fn after_a_greeting(lines: &'static [&str]) -> Conversation {
     fn read_line(stream: &mut TcpStream) -> Option<String> {
         let mut line = Vec::new();
         while !line.ends_with(b"\r\n") {
             line.extend(receive::<1>(stream)?);
         }
-        Some(String::from_utf8(line).expect("a line is text"))
+        Some(String::from_utf8(line).expect("the line is UTF-8"))
     }
-    one(
+    converse_once(
         |mut stream| {
             send(&mut stream, "220 here\r\n");
             assert_eq!(read_line(&mut stream).as_deref(), Some("EHLO me\r\n"));
@@ -49,9 +48,9 @@ fn after_a_greeting(lines: &'static [&str]) -> Conversation {
     )
 }
 
-/// Whether the first turn was part of the set-up cannot be known of every protocol.
+/// In general the tool cannot know whether a turn after a greeting belongs to the set-up.
 #[test]
-fn the_turn_after_a_greeting_is_set_up() {
+fn turn_after_a_greeting_is_set_up() {
     let conversation = after_a_greeting(&["MAIL FROM:<>", "RCPT TO:<you>", "QUIT"]);
     assert_eq!((conversation.asked, conversation.exchanges()), (3, 3));
     conversation.assert_marked();
@@ -59,17 +58,17 @@ fn the_turn_after_a_greeting_is_set_up() {
 }
 
 #[test]
-fn nothing_after_the_set_up_is_nothing() {
+fn connection_with_only_set_up_is_unused() {
     let conversation = after_a_greeting(&[]);
     assert_eq!((conversation.asked, conversation.exchanges()), (0, 0));
     conversation.assert_marked();
     conversation.report.assert_totals(&json!({ "unused": 1 }));
 }
 
-/// The greeting is there before anybody reads it, and is read with the first answer.
+/// The greeting arrives before the client reads, and the client reads it together with the first answer.
 #[test]
-fn a_greeting_that_is_read_late_is_not_silently_wrong() {
-    let conversation = one(
+fn late_read_of_a_greeting_is_counted_right_or_marked() {
+    let conversation = converse_once(
         |mut stream| {
             send(&mut stream, "220 here\r\n");
             let mut asked = 0;
@@ -80,23 +79,23 @@ fn a_greeting_that_is_read_late_is_not_silently_wrong() {
             asked
         },
         |mut stream| {
-            // In the queue.
-            assert_eq!(stream.peek(&mut [0; 10]).expect("a greeting comes"), 10);
+            // The greeting is in the receive queue.
+            assert_eq!(stream.peek(&mut [0; 10]).expect("cannot read the greeting"), 10);
             send(&mut stream, "NOOP\r\n");
-            receive::<18>(&mut stream).expect("a greeting and an answer come");
+            receive::<18>(&mut stream).expect("cannot read the greeting and the answer");
             for _ in 0..3 {
                 send(&mut stream, "NOOP\r\n");
-                receive::<8>(&mut stream).expect("an answer comes");
+                receive::<8>(&mut stream).expect("cannot read the answer");
             }
         },
     );
-    assert_eq!(conversation.asked, 4, "what the peer was asked");
+    assert_eq!(conversation.asked, 4, "requests that the peer counted");
     if conversation.exchanges() != 4 {
         conversation.assert_marked();
     }
 }
 
-/// A message of PostgreSQL's: its type, the length of itself and what follows, and that.
+/// A PostgreSQL message: its type, the length of the rest including the length itself, and the body.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![kind];
     message.extend((4 + body.len() as u32).to_be_bytes());
@@ -111,16 +110,16 @@ fn read_message(stream: &mut TcpStream) -> Option<u8> {
 }
 
 fn read_rest(stream: &mut TcpStream) {
-    let length = u32::from_be_bytes(receive(stream).expect("a length comes"));
-    stream.read_exact(&mut vec![0; length as usize - 4]).expect("the whole message comes");
+    let length = u32::from_be_bytes(receive(stream).expect("cannot read the length"));
+    stream.read_exact(&mut vec![0; length as usize - 4]).expect("cannot read the whole message");
 }
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-/// Version 3.0, and whose session it is.
+/// Protocol version 3.0, and the user of the session.
 const STARTUP: &[u8] = b"\0\0\0\x12\0\x03\0\0user\0you\0\0";
 const READY: [u8; 6] = [b'Z', 0, 0, 0, 5, b'I'];
 
-/// Takes a password in two steps, and answers queries, which it counts.
+/// Accepts a password in two steps, then answers and counts queries.
 fn postgres(mut stream: TcpStream, asks_for_tls: bool) -> u64 {
     if asks_for_tls {
         assert_eq!(receive(&mut stream), Some(SSL_REQUEST));
@@ -148,7 +147,7 @@ fn postgres(mut stream: TcpStream, asks_for_tls: bool) -> u64 {
     }
 }
 
-/// A query in one message, or in steps.
+/// A query in one message, or in the steps of the extended protocol.
 fn query(n: u64) -> Vec<u8> {
     match n % 2 {
         0 => message(b'Q', b"SELECT 1\0"),
@@ -179,28 +178,31 @@ fn ask_postgres(mut stream: TcpStream, asks_for_tls: bool, queries: u64) {
 }
 
 #[test]
-fn a_session_of_postgresql_is_set_up() {
+fn postgresql_session_start_is_set_up() {
     for asks_for_tls in [true, false] {
         for queries in [0, 5] {
-            one(move |stream| postgres(stream, asks_for_tls), |stream| ask_postgres(stream, asks_for_tls, queries))
-                .assert_exact(queries, "plain");
+            converse_once(
+                move |stream| postgres(stream, asks_for_tls),
+                |stream| ask_postgres(stream, asks_for_tls, queries),
+            )
+            .assert_exact(queries, "plain");
         }
     }
 }
 
-/// From there on it is TLS, and within it PostgreSQL sets up its session: which turns are queries cannot be seen.
+/// The rest is TLS, within which PostgreSQL sets up its session, so queries cannot be distinguished from set-up.
 #[test]
-fn a_session_of_postgresql_over_tls_is_marked() {
-    /// In the clear, a handshake's begins with the type of its message: a hello.
+fn postgresql_session_over_tls_is_marked() {
+    /// In the clear, a handshake record begins with its message type, here a ClientHello.
     fn record(kind: u8, bytes: usize) -> Vec<u8> {
         [&[kind, 3, 3], &(bytes as u16).to_be_bytes()[..], &[1], &vec![0; bytes - 1]].concat()
     }
     fn read_record(stream: &mut TcpStream) -> Option<u8> {
-        let [kind, 3, 3, high, low] = receive(stream)? else { panic!("no record") };
-        stream.read_exact(&mut vec![0; u16::from_be_bytes([high, low]).into()]).expect("the whole record comes");
+        let [kind, 3, 3, high, low] = receive(stream)? else { panic!("not a TLS record") };
+        stream.read_exact(&mut vec![0; u16::from_be_bytes([high, low]).into()]).expect("cannot read the whole record");
         Some(kind)
     }
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             assert_eq!(receive(&mut stream), Some(SSL_REQUEST));
             send(&mut stream, "S");
@@ -230,16 +232,16 @@ fn a_session_of_postgresql_over_tls_is_marked() {
     assert_fields(conversation.report.only("close"), &json!({ "protocol": "tls", "application": null }));
 }
 
-/// The same by GSSAPI: tokens and what is encrypted, each behind its length.
+/// The same with GSSAPI: tokens and encrypted packets, each with a length prefix.
 #[test]
-fn a_session_of_postgresql_over_gssapi_is_marked() {
+fn postgresql_session_over_gssapi_is_marked() {
     const GSS_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30];
     const TOKENS: u64 = 2;
     const QUERIES: u64 = 5;
     fn packet(bytes: usize) -> Vec<u8> {
         [&(bytes as u32).to_be_bytes()[..], &vec![0x60; bytes]].concat()
     }
-    let conversation = one(
+    let conversation = converse_once(
         |mut stream| {
             assert_eq!(receive(&mut stream), Some(GSS_REQUEST));
             send(&mut stream, "G");
@@ -255,7 +257,7 @@ fn a_session_of_postgresql_over_gssapi_is_marked() {
             assert_eq!(receive(&mut stream), Some(*b"G"));
             for _ in 0..TOKENS + QUERIES {
                 send(&mut stream, packet(300));
-                receive::<204>(&mut stream).expect("an answer comes");
+                receive::<204>(&mut stream).expect("cannot read the answer");
             }
         },
     );

@@ -1,4 +1,4 @@
-//! SSH: some ten turns exchange keys, log in and run a command. None of them is a request; all are marked.
+//! SSH: about ten turns exchange keys, log in and run a command. None is a request, and all are marked.
 
 use std::{fs, path::Path, process::Command};
 
@@ -9,7 +9,7 @@ use crate::support::{
     programs::{output_of, program},
     report::Report,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 fn keys(folder: &Path) {
@@ -20,7 +20,7 @@ fn keys(folder: &Path) {
 }
 
 fn sshd() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     keys(folder.path());
     let path = folder.path().display();
@@ -28,16 +28,16 @@ fn sshd() -> (Service, u16) {
         "ListenAddress 127.0.0.1\nPort {number}\nHostKey {path}/host\nAuthorizedKeysFile {path}/user.pub\nPidFile none\n\
          StrictModes no\nUsePAM no\nUseDNS no\nPermitRootLogin prohibit-password\nLogLevel VERBOSE\n"
     );
-    fs::write(folder.path().join("sshd.conf"), configuration).expect("it can be written");
-    // It confines its children to this folder, and does not make it.
-    fs::create_dir_all("/run/sshd").expect("a folder can be made");
-    // It runs itself again, and so wants its full path.
+    fs::write(folder.path().join("sshd.conf"), configuration).expect("cannot write the file");
+    // sshd confines its child processes to this directory, but does not create it.
+    fs::create_dir_all("/run/sshd").expect("cannot create a directory");
+    // sshd re-executes itself, and so requires its full path.
     drop(program("sshd", "openssh-server"));
     let mut sshd = Command::new("/usr/sbin/sshd");
     (Service::start(sshd.args(["-D", "-e", "-f", "sshd.conf"]), folder, [port]), number)
 }
 
-/// So many commands, with a connection for each.
+/// Runs this many commands, each with a connection of its own.
 pub(crate) fn commands(times: u64) -> Report {
     let machine = Machine::shared();
     let (sshd, port) = sshd();
@@ -48,20 +48,20 @@ pub(crate) fn commands(times: u64) -> Report {
         for option in ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"] {
             ssh.args(["-o", option]);
         }
-        let said = output_of(ssh.args(["root@127.0.0.1", "echo", &n.to_string()]));
-        assert_eq!(said.trim_end(), n.to_string());
+        let output = output_of(ssh.args(["root@127.0.0.1", "echo", &n.to_string()]));
+        assert_eq!(output.trim_end(), n.to_string());
     }
     sshd.wait_for_closes(port);
-    let log = sshd.end_and_read("log");
+    let log = sshd.stop_and_read("log");
     let count = |text: &str| log.lines().filter(|line| line.starts_with(text)).count() as u64;
     let counted = (count("Connection from 127.0.0.1"), count("Starting session: command"));
-    assert_eq!(counted, (times, times), "what sshd logged: {log}");
+    assert_eq!(counted, (times, times), "counts in the log of sshd: {log}");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": times, "closed": times, "failed": 0, "new": times, "unused": 0 }));
     report
 }
 
 #[test]
-fn a_connection_for_each_command() {
+fn ssh_turns_are_marked() {
     commands(3).assert_marked("plain", Some("ssh"));
 }

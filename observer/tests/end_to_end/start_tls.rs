@@ -1,5 +1,5 @@
-//! TLS that begins after a few turns in the clear (STARTTLS): what is spoken within it cannot be known, and so it is marked,
-//! whatever it is. See postgresql.rs, mysql.rs and ldap.rs for servers that do the same in words of their own.
+//! STARTTLS: TLS after a few turns in the clear. The protocol within TLS is unknown, so its turns are always marked.
+//! See postgresql.rs, mysql.rs and ldap.rs for protocols with their own form of STARTTLS.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -27,11 +27,11 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn expect(stream: &mut TcpStream, line: &str) {
     let mut read = vec![0; line.len()];
-    stream.read_exact(&mut read).expect("a line comes");
+    stream.read_exact(&mut read).expect("cannot read the line");
     assert_eq!(String::from_utf8_lossy(&read), line);
 }
 
-/// As a mail server does it, in front of a server that speaks TLS.
+/// A mail server's STARTTLS, in front of a TLS server.
 fn submission(mut client: TcpStream, server: SocketAddr) {
     send(&mut client, "220 here ESMTP\r\n");
     expect(&mut client, "EHLO mail.example.com\r\n");
@@ -45,11 +45,11 @@ fn ask(address: SocketAddr) {
     let mut openssl = program("openssl", "openssl");
     openssl.args(["s_client", "-quiet", "-no_ign_eof", "-starttls", "smtp", "-connect", &address.to_string()]);
     let mut client = Process::start(openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
-    let mut stdin = client.child.stdin.take().expect("the pipe was asked for");
-    let mut answers = BufReader::new(client.child.stdout.take().expect("the pipe was asked for")).lines();
+    let mut stdin = client.child.stdin.take().expect("the stream is piped");
+    let mut answers = BufReader::new(client.child.stdout.take().expect("the stream is piped")).lines();
     for _ in 0..REQUESTS {
-        stdin.write_all(REQUEST).expect("it reads");
-        let mut headers = answers.by_ref().map(|line| line.expect("the answer is text"));
+        stdin.write_all(REQUEST).expect("cannot write to openssl");
+        let mut headers = answers.by_ref().map(|line| line.expect("the answer is UTF-8"));
         assert!(headers.any(|line| line.is_empty()), "an answer has headers");
     }
     drop(stdin);
@@ -57,7 +57,7 @@ fn ask(address: SocketAddr) {
 }
 
 #[test]
-fn what_follows_start_tls_is_marked() {
+fn turns_after_start_tls_are_marked() {
     for version in ["1.2", "1.3"] {
         let machine = Machine::shared();
         let server = Server::start(&format!("-tls {version}"));
@@ -66,7 +66,7 @@ fn what_follows_start_tls_is_marked() {
         let watch = machine.watch(format!("-p {}", peer.port()));
         ask(peer.address);
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, REQUESTS), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, REQUESTS), "counts of the server");
         peer.wait_for(1);
         let report = watch.end();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0, "unused": 0 }));

@@ -1,4 +1,4 @@
-//! What the tests stand on: the tool under test, the machine it runs on, and peers and programs that count the truth.
+//! Test support: the tool under test, the machine that it runs on, and the peers and programs that count independently.
 
 pub(crate) mod bench;
 pub(crate) mod busy;
@@ -34,11 +34,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Waits until `ready` says so, at most five seconds.
+/// Polls `ready` for at most five seconds.
 pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(5);
     while !ready() {
-        assert!(Instant::now() < end, "not within five seconds: {what}");
+        assert!(Instant::now() < end, "timed out after five seconds: {what}");
         sleep(Duration::from_millis(5));
     }
 }

@@ -1,4 +1,5 @@
-//! The story over HTTPS: nothing of it can be read, and it counts the same. Handshakes are no exchanges.
+//! The requests of unread_bodies.rs over HTTPS: their content is invisible, and the counts are the same. Handshakes are
+//! no exchanges.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::support::{
     tool::Process,
 };
 
-/// Ten requests over this version of TLS, with the totals that are expected.
-fn story(version: &str, client: &str, connections: u64) {
+/// Watches ten requests over this TLS version, and asserts the totals.
+fn fetch(version: &str, client: &str, connections: u64) {
     let machine = Machine::shared();
     let server = Server::start(&format!("-tls {version} -body 1048576"));
     let watch = machine.watch(format!("-p {}", server.port));
@@ -21,7 +22,7 @@ fn story(version: &str, client: &str, connections: u64) {
     let status = client.wait(Duration::from_secs(20));
     assert!(status.success(), "the client ended with {status}");
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (connections, 10), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (connections, 10), "counts of the server");
     assert_counts(&watch.end(), connections);
 }
 
@@ -36,27 +37,27 @@ fn assert_counts(report: &Report, connections: u64) {
 }
 
 #[test]
-fn tls_1_2_closed_unread() {
-    story("1.2", "", 10);
+fn bodies_closed_unread_over_tls_1_2_need_ten_connections() {
+    fetch("1.2", "", 10);
 }
 
 #[test]
-fn tls_1_2_read_first() {
-    story("1.2", "-read", 1);
+fn bodies_read_to_the_end_over_tls_1_2_need_one_connection() {
+    fetch("1.2", "-read", 1);
 }
 
 #[test]
-fn tls_1_3_closed_unread() {
-    story("1.3", "", 10);
+fn bodies_closed_unread_over_tls_1_3_need_ten_connections() {
+    fetch("1.3", "", 10);
 }
 
 #[test]
-fn tls_1_3_read_first() {
-    story("1.3", "-read", 1);
+fn bodies_read_to_the_end_over_tls_1_3_need_one_connection() {
+    fetch("1.3", "-read", 1);
 }
 
 #[test]
-fn a_handshake_that_fails_is_an_unused_connection() {
+fn failed_handshake_is_an_unused_connection() {
     let machine = Machine::shared();
     for (server, client) in [("1.3", "1.2"), ("1.2", "1.3")] {
         let server = Server::start(&format!("-tls {server}"));
@@ -65,10 +66,10 @@ fn a_handshake_that_fails_is_an_unused_connection() {
         let status = go::client(&format!("-url {url} -tls {client} -times 1"))
             .stderr(std::process::Stdio::null())
             .status()
-            .expect("the client runs");
-        assert!(!status.success(), "no version is common to both");
+            .expect("cannot run the client");
+        assert!(!status.success(), "client and server have no version in common");
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 0), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 0), "counts of the server");
         let report = watch.end();
         report.assert_complete();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "unused": 1, "exchanges": 0, "reuse_ratio": null }));

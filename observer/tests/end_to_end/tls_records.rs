@@ -1,5 +1,5 @@
-//! What TLS says for itself after the handshake. In TLS 1.3 all of it looks like application data: a goodbye that asks
-//! nothing, also where the other side answers it, and the server's tickets, which answer nothing.
+//! TLS records after the handshake that belong to TLS itself. In TLS 1.3 they all look like application data:
+//! close_notify is no request, even if the other side answers it, and session tickets are no answer.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -15,25 +15,25 @@ use crate::support::{
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// openssl says goodbye, and reads on until the server has closed.
-fn goodbye_after(requests: u64, version: &str) {
+/// openssl sends close_notify, and reads until the server has closed.
+fn close_notify_after(requests: u64, version: &str) {
     let machine = Machine::shared();
     let server = Server::start(&format!("-tls {version}"));
     let watch = machine.watch(format!("-p {}", server.port));
     let mut openssl = program("openssl", "openssl");
     openssl.args(["s_client", "-quiet", "-no_ign_eof", "-connect", &server.address().to_string()]);
     let mut client = Process::start(openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
-    let mut stdin = client.child.stdin.take().expect("the pipe was asked for");
-    let mut answers = BufReader::new(client.child.stdout.take().expect("the pipe was asked for")).lines();
+    let mut stdin = client.child.stdin.take().expect("the stream is piped");
+    let mut answers = BufReader::new(client.child.stdout.take().expect("the stream is piped")).lines();
     for _ in 0..requests {
-        stdin.write_all(REQUEST.as_bytes()).expect("it reads");
-        let mut headers = answers.by_ref().map(|line| line.expect("the answer is text"));
+        stdin.write_all(REQUEST.as_bytes()).expect("cannot write to openssl");
+        let mut headers = answers.by_ref().map(|line| line.expect("the answer is UTF-8"));
         assert!(headers.any(|line| line.is_empty()), "an answer has headers");
     }
     drop(stdin);
     client.wait(Duration::from_secs(5));
     let truth = server.truth();
-    assert_eq!((truth.connections, truth.requests), (1, requests), "what the server counted");
+    assert_eq!((truth.connections, truth.requests), (1, requests), "counts of the server");
     let report = watch.end();
     report.assert_complete();
     let unused = u64::from(requests == 0);
@@ -42,20 +42,20 @@ fn goodbye_after(requests: u64, version: &str) {
 }
 
 #[test]
-fn a_goodbye_after_nothing() {
-    goodbye_after(0, "1.2");
-    goodbye_after(0, "1.3");
+fn close_notify_without_a_request_is_no_exchange() {
+    close_notify_after(0, "1.2");
+    close_notify_after(0, "1.3");
 }
 
 #[test]
-fn a_goodbye_after_requests() {
-    goodbye_after(3, "1.2");
-    goodbye_after(3, "1.3");
+fn close_notify_after_requests_is_no_exchange() {
+    close_notify_after(3, "1.2");
+    close_notify_after(3, "1.3");
 }
 
-/// The client reads the tickets while it still sends.
+/// The client reads the tickets while it is still sending.
 #[test]
-fn tickets_amid_an_upload_are_no_answer_or_it_is_not_exact() {
+fn tickets_during_an_upload_are_no_answer_or_marked() {
     for version in ["1.2", "1.3"] {
         let machine = Machine::shared();
         let server = Server::start(&format!("-tls {version}"));
@@ -65,7 +65,7 @@ fn tickets_amid_an_upload_are_no_answer_or_it_is_not_exact() {
         curl.arg(format!("https://{}/", server.address()));
         upload_in_pieces(curl);
         let truth = server.truth();
-        assert_eq!((truth.connections, truth.requests), (1, 1), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (1, 1), "counts of the server");
         let report = watch.end();
         report.assert_totals(&json!({ "opened": 1, "closed": 1, "new": 1, "unused": 0 }));
         let close = report.only("close");

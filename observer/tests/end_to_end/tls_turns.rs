@@ -1,5 +1,5 @@
-//! What TLS sends and receives beside requests and answers: certificates, retries, tickets, alerts. By OpenSSL as Python
-//! and curl use it, and by Go. The truth is the server's.
+//! TLS messages besides requests and answers: certificates, retries, tickets and alerts, with OpenSSL through Python
+//! and curl, and with Go. The server counts independently.
 
 use std::{
     fs,
@@ -11,17 +11,17 @@ use serde_json::json;
 
 use crate::support::{
     certificate::Certificate,
-    clients::{assert_exact, assert_not_silently_wrong, by_curl, by_go, by_python},
+    clients::{assert_exact, assert_exact_or_marked, by_curl, by_go, by_python},
     dialogue::Dialogue,
     eventually,
     machine::Machine,
     programs::program,
     report::assert_fields,
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 #[test]
-fn client_certificates() {
+fn client_certificates_are_no_exchange() {
     let certificate = Certificate::new();
     let cert = certificate.path().display().to_string();
     assert_exact(["1.2", "1.3"].into_iter().flat_map(|version| {
@@ -36,14 +36,14 @@ fn client_certificates() {
     }));
 }
 
-/// The client's second hello comes with a change cipher spec before it, and its Finished then without.
+/// The second ClientHello follows a change_cipher_spec, and the Finished message then has none.
 #[test]
-fn a_hello_that_is_asked_for_again() {
+fn hello_retry_request_is_no_exchange() {
     const RETRY: &str = "-tls 1.3 -retry";
     assert_exact([
         by_python(RETRY, ""),
         by_python(RETRY, "--tickets-first"),
-        by_python(RETRY, "--tickets-first").silent(),
+        by_python(RETRY, "--tickets-first").without_requests(),
         by_python(RETRY, "--no-middlebox --tickets-first"),
         by_curl(RETRY, "--curves X25519:P-384", ""),
         by_go(RETRY, "-read"),
@@ -52,7 +52,7 @@ fn a_hello_that_is_asked_for_again() {
 }
 
 #[test]
-fn a_hello_that_is_asked_for_again_and_a_client_certificate() {
+fn hello_retry_request_with_a_client_certificate_is_no_exchange() {
     const RETRY: &str = "-tls 1.3 -retry -client-cert";
     let certificate = Certificate::new();
     let cert = certificate.path().display().to_string();
@@ -65,51 +65,51 @@ fn a_hello_that_is_asked_for_again_and_a_client_certificate() {
     ]);
 }
 
-/// It is there for the middleboxes only.
+/// The change_cipher_spec only exists for middleboxes.
 #[test]
-fn a_finished_without_a_change_cipher_spec() {
+fn finished_without_change_cipher_spec_is_no_exchange() {
     let certificate = Certificate::new();
     let cert = certificate.path().display().to_string();
     assert_exact([
         by_python("-tls 1.3", "--no-middlebox"),
         by_python("-tls 1.3", "--no-middlebox --alpn"),
         by_python("-tls 1.3", "--no-middlebox --tickets-first"),
-        by_python("-tls 1.3", "--no-middlebox --tickets-first").silent(),
+        by_python("-tls 1.3", "--no-middlebox --tickets-first").without_requests(),
         by_python("-tls 1.3 -client-cert", &format!("--no-middlebox --cert {cert}")),
         by_python("-tls 1.3 -client-cert", &format!("--no-middlebox --tickets-first --cert {cert}")),
     ]);
 }
 
 #[test]
-fn tickets_that_are_read_on_their_own() {
+fn tickets_read_on_their_own_are_no_answer() {
     assert_exact([
         by_python("-tls 1.3", "--tickets-first"),
         by_python("-tls 1.3", "--tickets-first --alpn"),
-        by_python("-tls 1.3", "--tickets-first").silent(),
+        by_python("-tls 1.3", "--tickets-first").without_requests(),
         by_go("-tls 1.3", "-read -sessions"),
     ]);
 }
 
 #[test]
-fn sessions_that_are_resumed() {
+fn requests_in_resumed_sessions_are_exact() {
     assert_exact(["1.2", "1.3"].map(|version| by_go(&format!("-tls {version} -body 1048576"), "-sessions")));
 }
 
-/// In TLS 1.3 an alert looks like data.
+/// In TLS 1.3 an alert looks like application data.
 #[test]
-fn a_close_in_order() {
+fn close_notify_is_no_exchange() {
     assert_exact(["-tls 1.2", "-tls 1.3"].into_iter().flat_map(|server| {
         [
             by_python(server, "--unwrap"),
             by_python(server, "--unwrap --alpn"),
-            by_python(server, "--unwrap").silent(),
-            by_python(server, "--unwrap --tickets-first").silent(),
+            by_python(server, "--unwrap").without_requests(),
+            by_python(server, "--unwrap --tickets-first").without_requests(),
         ]
     }));
 }
 
 #[test]
-fn uploads() {
+fn uploads_over_tls_are_exact() {
     assert_exact(["1.2", "1.3"].into_iter().flat_map(|version| {
         let server = format!("-tls {version}");
         [
@@ -121,24 +121,24 @@ fn uploads() {
     }));
 }
 
-/// Go reads all the time: the tickets too, while it uploads.
+/// Go reads continuously, so it also reads the tickets during an upload.
 #[test]
-fn tickets_that_are_read_during_an_upload() {
+fn tickets_read_during_an_upload_are_no_answer() {
     assert_exact([
         by_go("-tls 1.3", "-read -sessions -upload 3000000"),
         by_go("-tls 1.3", "-read -sessions -upload 3000000 -alpn"),
     ]);
 }
 
-/// A program that has its body later. What it has read meanwhile looks like an answer.
+/// The program sends its body later. The tickets that it reads in between look like an answer.
 #[test]
-fn tickets_between_a_head_and_its_body_are_not_silently_wrong() {
+fn tickets_between_head_and_body_are_counted_right_or_marked() {
     const LATER: &str = "--upload 3000 --tickets-between";
-    assert_not_silently_wrong(["", "--alpn"].map(|alpn| by_python("-tls 1.3", &format!("{LATER} {alpn}"))));
+    assert_exact_or_marked(["", "--alpn"].map(|alpn| by_python("-tls 1.3", &format!("{LATER} {alpn}"))));
 }
 
 #[test]
-fn small_answers() {
+fn small_answers_over_tls_are_exact() {
     assert_exact(["1.2", "1.3"].into_iter().flat_map(|version| {
         let server = format!("-tls {version} -body 0");
         [
@@ -151,19 +151,19 @@ fn small_answers() {
     }));
 }
 
-/// What was sent early and what the handshake sent cannot be told apart.
+/// Early data cannot be distinguished from the handshake's own messages.
 #[test]
-fn data_with_the_hello_is_marked() {
+fn early_data_is_marked() {
     let machine = Machine::shared();
     let certificate = Certificate::new();
-    let address = Closed::new().address;
+    let address = ReservedPort::new().address;
     let mut server = openssl("s_server");
     server.args(["-accept", &address.to_string(), "-early_data", "-cert"]).arg(certificate.path());
     let mut server = Dialogue::start(&mut server);
     eventually("the server listens", || TcpStream::connect(address).is_ok());
     let session = certificate.folder().join("session");
     let request = certificate.folder().join("request");
-    fs::write(&request, "early question\n").expect("it can be written");
+    fs::write(&request, "early question\n").expect("cannot write the file");
     let client = || {
         let mut client = openssl("s_client");
         client.args(["-connect", &address.to_string()]);
@@ -171,21 +171,21 @@ fn data_with_the_hello_is_marked() {
     };
 
     let mut first = Dialogue::start(client().arg("-sess_out").arg(&session));
-    eventually("the client has a ticket", || fs::metadata(&session).is_ok_and(|file| file.len() > 0));
+    eventually("the client has stored a ticket", || fs::metadata(&session).is_ok_and(|file| file.len() > 0));
     first.end();
 
     let watch = machine.watch(format!("-p {}", address.port()));
     let mut second = client();
     second.arg("-sess_in").arg(&session).arg("-early_data").arg(&request);
     let mut second = Dialogue::start(&mut second);
-    server.hear_of("early question");
-    server.say("answer");
-    second.hear_of("Early data was accepted");
-    second.hear_of("answer");
-    second.say("next question");
-    server.hear_of("next question");
-    server.say("next answer");
-    second.hear_of("next answer");
+    server.wait_for_line("early question");
+    server.send_line("answer");
+    second.wait_for_line("Early data was accepted");
+    second.wait_for_line("answer");
+    second.send_line("next question");
+    server.wait_for_line("next question");
+    server.send_line("next answer");
+    second.wait_for_line("next answer");
     second.end();
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0 }));

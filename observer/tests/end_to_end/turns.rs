@@ -1,5 +1,5 @@
-//! What is an exchange: the client has sent, and then it has received. Each case is a client and a peer within this test,
-//! which speak as little of HTTP as makes each turn known to be a request. What is not known: see unrecognised.rs.
+//! The definition of an exchange: the client sends, and then receives. Each test has a client and a peer of its own,
+//! which use just enough HTTP for each turn to be a known request. See unrecognised.rs for unrecognised protocols.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -19,8 +19,8 @@ use crate::support::{
     sockets::reset_on_close,
 };
 
-/// One connection of `client` to a peer that does `talk`, watched until both have closed it.
-fn one(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOnce(TcpStream)) -> Report {
+/// Watches one connection of `client` to a peer that runs `talk`, until both sides have closed it.
+fn watch_one(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: impl FnOnce(TcpStream)) -> Report {
     let machine = Machine::shared();
     let peer = Peer::new(talk);
     let watch = machine.watch(format!("-p {} --exchanges", peer.port()));
@@ -47,37 +47,37 @@ fn assert_exchanges(report: &Report, exchanges: u64) {
 }
 
 fn read_to_end(stream: &mut TcpStream) -> usize {
-    stream.read_to_end(&mut Vec::new()).expect("the peer ends in order")
+    stream.read_to_end(&mut Vec::new()).expect("cannot read to the peer's FIN")
 }
 
 /// Reads a request with its body.
 fn read_upload(stream: &mut TcpStream) {
-    let head = read_head(stream).expect("a request comes");
+    let head = read_head(stream).expect("cannot read the request");
     read_body(stream, &head);
 }
 
 #[test]
-fn connected_and_closed_is_unused() {
-    let report = one(|mut stream| assert_eq!(read_to_end(&mut stream), 0), drop);
+fn connection_without_data_is_unused() {
+    let report = watch_one(|mut stream| assert_eq!(read_to_end(&mut stream), 0), drop);
     assert_exchanges(&report, 0);
     assert_eq!(report.summary["totals"]["reuse_ratio"], Value::Null);
     assert_fields(report.only("close"), &json!({ "sent_bytes": 0, "received_bytes": 0, "idle_us": null }));
 }
 
 #[test]
-fn each_request_with_its_answer() {
-    let report = one(echo, |mut stream| (0..7).for_each(|_| ask(&mut stream)));
+fn each_request_with_its_answer_is_an_exchange() {
+    let report = watch_one(echo, |mut stream| (0..7).for_each(|_| ask(&mut stream)));
     assert_exchanges(&report, 7);
     assert_fields(report.only("close"), &json!({ "sent_bytes": 126, "received_bytes": 126, "protocol": "plain" }));
 }
 
 #[test]
-fn requests_and_answers_in_pieces_are_one() {
-    let report = one(
+fn request_and_answer_in_pieces_are_one_exchange() {
+    let report = watch_one(
         |mut stream| {
             read_upload(&mut stream);
             for _ in 0..100 {
-                stream.write_all(&[b'.'; 10]).expect("the client takes the answer");
+                stream.write_all(&[b'.'; 10]).expect("cannot send the answer");
                 sleep(Duration::from_micros(100));
             }
         },
@@ -94,9 +94,9 @@ fn requests_and_answers_in_pieces_are_one() {
 }
 
 #[test]
-fn an_upload_is_one() {
+fn upload_is_one_exchange() {
     const LENGTH: usize = 4 << 20;
-    let report = one(
+    let report = watch_one(
         |mut stream| {
             read_upload(&mut stream);
             send(&mut stream, "thanks");
@@ -111,19 +111,19 @@ fn an_upload_is_one() {
 }
 
 #[test]
-fn a_file_is_sent_from_the_kernel() {
+fn upload_by_sendfile_is_one_exchange() {
     const LENGTH: usize = 1 << 20;
-    let file = tempfile::tempfile().expect("a file can be made");
-    file.write_all_at(&vec![b'.'; LENGTH], 0).expect("it can be written");
-    let report = one(
+    let file = tempfile::tempfile().expect("cannot create a file");
+    file.write_all_at(&vec![b'.'; LENGTH], 0).expect("cannot write the file");
+    let report = watch_one(
         |mut stream| {
             read_upload(&mut stream);
             send(&mut stream, "thanks");
         },
         |mut stream| {
             send(&mut stream, upload(LENGTH));
-            // The standard library takes sendfile(2) for this.
-            assert_eq!(io::copy(&mut &file, &mut stream).expect("it can be sent"), LENGTH as u64);
+            // The standard library uses sendfile(2) for this.
+            assert_eq!(io::copy(&mut &file, &mut stream).expect("cannot send"), LENGTH as u64);
             assert_eq!(read_to_end(&mut stream), 6);
         },
     );
@@ -132,9 +132,9 @@ fn a_file_is_sent_from_the_kernel() {
 }
 
 #[test]
-fn one_who_only_sends_has_one_at_the_end() {
+fn data_without_an_answer_is_one_exchange_at_the_close() {
     let sent = upload(50).len() + 50;
-    let report = one(
+    let report = watch_one(
         move |mut stream| assert_eq!(read_to_end(&mut stream), sent),
         |mut stream| {
             send(&mut stream, upload(50));
@@ -146,32 +146,32 @@ fn one_who_only_sends_has_one_at_the_end() {
 }
 
 #[test]
-fn a_request_that_is_reset_is_none() {
-    let report = one(
+fn request_that_is_reset_is_no_exchange() {
+    let report = watch_one(
         |mut stream| {
             read_request(&mut stream);
             reset_on_close(&stream);
         },
         |mut stream| {
             send_request(&mut stream);
-            stream.read_exact(&mut [0]).expect_err("the peer resets");
+            stream.read_exact(&mut [0]).expect_err("the peer should reset the connection");
         },
     );
     assert_exchanges(&report, 0);
 }
 
 #[test]
-fn a_half_closed_connection_still_gets_its_answer() {
-    let report = one(
+fn answer_after_a_half_close_completes_the_exchange() {
+    let report = watch_one(
         |mut stream| {
             assert_eq!(read_to_end(&mut stream), REQUEST.len());
-            // The state of the client's socket has settled when the answer comes.
+            // The state of the client's socket has settled by the time the answer arrives.
             sleep(Duration::from_millis(50));
             send_answer(&mut stream);
         },
         |mut stream| {
             send_request(&mut stream);
-            stream.shutdown(Shutdown::Write).expect("it can be half closed");
+            stream.shutdown(Shutdown::Write).expect("cannot shut down the stream");
             assert_eq!(read_to_end(&mut stream), REQUEST.len());
         },
     );
@@ -180,8 +180,8 @@ fn a_half_closed_connection_still_gets_its_answer() {
 }
 
 #[test]
-fn an_answer_that_is_read_after_the_peer_has_closed() {
-    let report = one(
+fn answer_read_after_the_peers_close_completes_the_exchange() {
+    let report = watch_one(
         |mut stream| {
             read_request(&mut stream);
             send_answer(&mut stream);
@@ -197,11 +197,11 @@ fn an_answer_that_is_read_after_the_peer_has_closed() {
 }
 
 #[test]
-fn an_answer_that_is_only_peeked_at_is_none() {
-    let report = one(echo, |mut stream| {
+fn answer_that_is_only_peeked_at_is_no_exchange() {
+    let report = watch_one(echo, |mut stream| {
         send_request(&mut stream);
         for _ in 0..3 {
-            assert_eq!(stream.peek(&mut [0; REQUEST.len()]).expect("an answer comes"), REQUEST.len());
+            assert_eq!(stream.peek(&mut [0; REQUEST.len()]).expect("cannot read the answer"), REQUEST.len());
         }
     });
     assert_exchanges(&report, 0);
@@ -209,11 +209,11 @@ fn an_answer_that_is_only_peeked_at_is_none() {
 }
 
 #[test]
-fn a_peek_before_the_read_does_not_count_twice() {
-    let report = one(echo, |mut stream| {
+fn peek_before_a_read_counts_once() {
+    let report = watch_one(echo, |mut stream| {
         for _ in 0..3 {
             send_request(&mut stream);
-            assert_eq!(stream.peek(&mut [0; REQUEST.len()]).expect("an answer comes"), REQUEST.len());
+            assert_eq!(stream.peek(&mut [0; REQUEST.len()]).expect("cannot read the answer"), REQUEST.len());
             read_answer(&mut stream);
         }
     });

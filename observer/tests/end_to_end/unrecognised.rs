@@ -1,4 +1,4 @@
-//! What nobody knows: each turn of it is counted as if it were a request with its answer, and marked, however regular it is.
+//! Unrecognised protocols: each turn counts as an exchange and is marked, no matter how regular the traffic is.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    conversation::{Conversation, one, some},
+    conversation::{Conversation, converse, converse_once},
     http::send,
     machine::Machine,
     peer::{self, Peer, ask},
@@ -19,32 +19,32 @@ use crate::support::{
 
 const QUESTION: &[u8; 5] = b"hello";
 
-/// An echo of questions, which counts them.
+/// An echo peer that counts questions.
 fn echo(mut stream: TcpStream) -> u64 {
     let (mut asked, mut question) = (0, [0; QUESTION.len()]);
     while stream.read_exact(&mut question).is_ok() {
         asked += 1;
-        stream.write_all(&question).expect("the client takes the answer");
+        stream.write_all(&question).expect("cannot send the answer");
     }
     asked
 }
 
 fn turn(stream: &mut TcpStream) {
     send(stream, QUESTION);
-    stream.read_exact(&mut [0; QUESTION.len()]).expect("an answer comes");
+    stream.read_exact(&mut [0; QUESTION.len()]).expect("cannot read the answer");
 }
 
 #[test]
 fn each_turn_is_counted_and_marked() {
-    let conversation = one(echo, |mut stream| (0..7).for_each(|_| turn(&mut stream)));
+    let conversation = converse_once(echo, |mut stream| (0..7).for_each(|_| turn(&mut stream)));
     conversation.assert_turns(7);
     conversation.report.assert_totals(&json!({ "new": 1, "reused": 6, "unused": 0 }));
     assert_eq!(conversation.report.of_type("exchange").len(), 7);
 }
 
 #[test]
-fn pieces_of_a_turn_are_one() {
-    one(
+fn pieces_of_a_turn_count_as_one() {
+    converse_once(
         |mut stream| {
             let mut asked = 0;
             while stream.read_exact(&mut [0; 20 * QUESTION.len()]).is_ok() {
@@ -62,7 +62,7 @@ fn pieces_of_a_turn_are_one() {
                     send(&mut stream, QUESTION);
                     sleep(Duration::from_micros(100));
                 }
-                stream.read_exact(&mut [0; 20 * 5]).expect("an answer comes");
+                stream.read_exact(&mut [0; 20 * 5]).expect("cannot read the answer");
             }
         },
     )
@@ -70,9 +70,9 @@ fn pieces_of_a_turn_are_one() {
 }
 
 fn one_way(pieces: usize) -> Conversation {
-    one(
+    converse_once(
         move |mut stream| {
-            let length = stream.read_to_end(&mut Vec::new()).expect("the client ends in order");
+            let length = stream.read_to_end(&mut Vec::new()).expect("cannot read to the client's FIN");
             assert_eq!(length, pieces * QUESTION.len());
             1
         },
@@ -80,16 +80,16 @@ fn one_way(pieces: usize) -> Conversation {
     )
 }
 
-/// By definition.
+/// Unanswered data counts as one turn, by definition.
 #[test]
-fn one_who_only_sends_has_one() {
+fn data_without_an_answer_is_one_turn() {
     one_way(1).assert_turns(1);
     one_way(50).assert_turns(1);
 }
 
-/// A conversation as by HTTP, of which only the bodies are there: lengths, lines, and what looks like a part of a request.
+/// Messages that resemble parts of HTTP: bodies, lines, lengths and malformed requests.
 #[test]
-fn what_looks_like_bodies_is_no_http() {
+fn messages_that_resemble_parts_of_http_are_not_recognised() {
     const PIECES: [&str; 5] = [
         "{\"method\": \"GET\", \"path\": \"/\"}\n",
         "content-length: 12\r\n\r\n",
@@ -97,7 +97,7 @@ fn what_looks_like_bodies_is_no_http() {
         "get / http/1.1\r\n\r\n",
         "GETTING / HTTP\r\n\r\n",
     ];
-    some(
+    converse(
         &Machine::shared(),
         PIECES.len() as u64,
         |mut stream| {
@@ -113,7 +113,7 @@ fn what_looks_like_bodies_is_no_http() {
                 let mut stream = peer.connect();
                 for _ in 0..4 {
                     send(&mut stream, piece);
-                    stream.read_exact(&mut [0; 5]).expect("an answer comes");
+                    stream.read_exact(&mut [0; 5]).expect("cannot read the answer");
                 }
             }
         },
@@ -121,26 +121,26 @@ fn what_looks_like_bodies_is_no_http() {
     .assert_turns(20);
 }
 
-/// A question is none until it is answered, known or not; there is nothing to mark.
+/// A request without an answer is no exchange in any protocol, so nothing is marked.
 #[test]
-fn nothing_that_is_answered_is_nothing_to_mark() {
-    let conversation = one(
+fn unanswered_reset_connection_is_not_marked() {
+    let conversation = converse_once(
         |mut stream| {
-            stream.read_exact(&mut [0; QUESTION.len()]).expect("a question comes");
+            stream.read_exact(&mut [0; QUESTION.len()]).expect("cannot read the question");
             crate::support::sockets::reset_on_close(&stream);
             0
         },
         |mut stream| {
             send(&mut stream, QUESTION);
-            stream.read_exact(&mut [0]).expect_err("the peer resets");
+            stream.read_exact(&mut [0]).expect_err("the peer should reset the connection");
         },
     );
     conversation.assert_exact(0, "plain");
 }
 
-/// Beside others in one group, the doubt of one is that of the group, and the connections keep their own.
+/// In a group with both kinds, the group is marked, and each connection keeps its own exactness.
 #[test]
-fn beside_what_is_known() {
+fn marked_connection_does_not_mark_recognised_ones_in_its_group() {
     let machine = Machine::shared();
     let peer = Peer::new(peer::echo);
     let watch = machine.watch(format!("-p {}", peer.port()));
@@ -151,7 +151,8 @@ fn beside_what_is_known() {
     peer.wait_for(2);
     let report = watch.end();
     let closes = report.of_type("close");
-    let close = |exchanges: u64| closes.iter().find(|close| close["exchanges"] == exchanges).expect("it is there");
+    let close =
+        |exchanges: u64| closes.iter().find(|close| close["exchanges"] == exchanges).expect("no such close row");
     assert_fields(close(3), &json!({ "exact": true, "application": "http1" }));
     assert_fields(close(4), &json!({ "exact": false, "application": null }));
     assert_fields(&report.groups()[0], &json!({ "exchanges": 7, "inexact": 4 }));

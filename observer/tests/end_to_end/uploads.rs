@@ -1,4 +1,4 @@
-//! Bodies of more bytes than there are sequence numbers: they wrap within one request, or within one answer.
+//! Bodies that are longer than the range of TCP sequence numbers, which wrap around within one request or answer.
 
 use std::{io::Write as _, net::TcpStream};
 
@@ -6,34 +6,34 @@ use rustix::net::{RecvFlags, recv};
 use serde_json::json;
 
 use crate::support::{
-    conversation::one,
+    conversation::converse_once,
     http::{OK, content_length, read_answer, read_head, send, upload},
     peer::{REQUEST, send_request},
     report::assert_fields,
 };
 
 const FIVE_GIB: usize = 5 << 30;
-/// More than half of the sequence numbers: what is so far behind looks as if it were ahead.
+/// More than half of the sequence numbers: a position this far behind looks as if it were ahead.
 const THREE_GIB: usize = 3 << 30;
 const PIECE: usize = 1 << 20;
 
 fn pour(stream: &mut TcpStream, bytes: usize) {
     let piece = vec![b'.'; PIECE];
-    (0..bytes / PIECE).for_each(|_| stream.write_all(&piece).expect("it can be sent"));
+    (0..bytes / PIECE).for_each(|_| stream.write_all(&piece).expect("cannot send"));
 }
 
-/// Reads so many bytes, or lets the kernel throw them away, which takes half of the time.
+/// Reads this many bytes. With `RecvFlags::TRUNC` the kernel discards them, which takes half of the time.
 fn drain(stream: &TcpStream, bytes: usize, flags: RecvFlags) {
     let mut piece = vec![0; PIECE];
     let mut left = bytes;
     while left > 0 {
-        let (read, _) = recv(stream, &mut piece[..left.min(PIECE)], flags).expect("it can be read");
+        let (read, _) = recv(stream, &mut piece[..left.min(PIECE)], flags).expect("cannot read");
         assert_ne!(read, 0, "{left} bytes are missing");
         left -= read;
     }
 }
 
-/// Answers when a body is there as a whole, or before it comes.
+/// Answers after the whole body, or before it.
 fn serve(mut stream: TcpStream, is_early: bool) -> u64 {
     let mut requests = 0;
     while let Some(head) = read_head(&mut stream) {
@@ -50,8 +50,8 @@ fn serve(mut stream: TcpStream, is_early: bool) -> u64 {
 }
 
 #[test]
-fn five_gib_in_one_request() {
-    let conversation = one(
+fn five_gib_request_is_one_exchange() {
+    let conversation = converse_once(
         |stream| serve(stream, false),
         |mut stream| {
             send(&mut stream, upload(FIVE_GIB));
@@ -67,8 +67,8 @@ fn five_gib_in_one_request() {
 }
 
 #[test]
-fn three_gib_that_are_sent_after_their_answer() {
-    let conversation = one(
+fn three_gib_sent_after_the_answer_are_one_exchange() {
+    let conversation = converse_once(
         |stream| serve(stream, true),
         |mut stream| {
             send(&mut stream, upload(THREE_GIB));
@@ -82,8 +82,8 @@ fn three_gib_that_are_sent_after_their_answer() {
 }
 
 #[test]
-fn five_gib_in_one_answer() {
-    let conversation = one(
+fn five_gib_answer_is_one_exchange() {
+    let conversation = converse_once(
         |mut stream| {
             let mut requests = 0;
             while read_head(&mut stream).is_some() {
@@ -95,7 +95,7 @@ fn five_gib_in_one_answer() {
         },
         |mut stream| {
             send_request(&mut stream);
-            let head = read_head(&mut stream).expect("an answer comes");
+            let head = read_head(&mut stream).expect("cannot read the answer");
             drain(&stream, content_length(&head), RecvFlags::empty());
         },
     );

@@ -9,7 +9,7 @@ use crate::{
     mode::ServerPolicy,
     support::{
         programs::{compilers_folder, program},
-        tool::Ended,
+        tool::RunOutput,
     },
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn run(cell: &Cell, address: SocketAddr) -> Result<u64> {
     for _ in 0..mode.requests {
         curl.args(["--output", "/dev/null", &cell.url(address)]);
     }
-    let Ended { status, stdout: answers, stderr } = Ended::run_on("", LIMIT, &mut curl);
+    let RunOutput { status, stdout: answers, stderr } = RunOutput::run_on("", LIMIT, &mut curl);
     ensure!(status.success(), "curl exited with {status}: {stderr}");
     let expected = format!("200 {}", mode.body);
     ensure!(answers.lines().all(|answer| answer == expected), "expected {expected} for every request: {answers}");

@@ -12,7 +12,7 @@ use crate::{
     mode::{PAUSE_MS, ServerPolicy},
     support::{
         programs::{compilers_folder, go_program, output_of, program},
-        tool::Ended,
+        tool::RunOutput,
     },
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn run(client: &Client, cells: &[(Cell, SocketAddr)]) -> Vec<Result<u
         return cells.iter().map(|(cell, address)| curl::run(cell, *address)).collect();
     }
     let input: String = cells.iter().map(|(cell, address)| input_line(cell, *address)).collect();
-    let ended = Ended::run_on(&input, LIMIT, &mut command(client));
+    let ended = RunOutput::run_on(&input, LIMIT, &mut command(client));
     let mut output = ended.stdout.lines();
     let succeeded = |_| {
         let line = output.next().ok_or_else(|| anyhow!("the client exited with {}: {}", ended.status, ended.stderr))?;

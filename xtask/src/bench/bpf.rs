@@ -1,5 +1,5 @@
-//! BPF programs and what they cost, as the kernel tells it: bpf(2) without a library, since four of its commands are
-//! all that is wanted and the other commands of xtask should not have to build one.
+//! The cost of BPF programs, from the kernel's statistics. Calls bpf(2) without a library: five commands are enough,
+//! and a library would slow down every build of xtask.
 
 use std::fs;
 use std::io;
@@ -20,11 +20,11 @@ const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 /// `r0 = 0; exit`
 const EMPTY: [u64; 2] = [0xb7, 0x95];
 
-/// The tracepoints of sends and receives.
+/// Tracepoints at every send and every receive.
 const SEND: &[u8] = b"tcp_sendmsg_locked\0";
 const RECEIVE: &[u8] = b"tcp_rcv_space_adjust\0";
 
-/// While it lives, the kernel measures every run of a program.
+/// The kernel measures every run of a program until this is dropped.
 pub(super) struct Statistics {
     _on: OwnedFd,
 }
@@ -32,11 +32,11 @@ pub(super) struct Statistics {
 impl Statistics {
     pub(super) fn start() -> Result<Self> {
         let mut kind = STATS_RUN_TIME;
-        Ok(Self { _on: bpf(ENABLE_STATS, &mut kind).context("cannot have the kernel measure BPF programs")? })
+        Ok(Self { _on: bpf(ENABLE_STATS, &mut kind).context("cannot enable the kernel's statistics of BPF programs")? })
     }
 }
 
-/// A program that does nothing, at sends and at receives: what it seems to cost is what measuring costs.
+/// A program that does nothing, at every send and receive. Its apparent cost is the cost of measuring.
 pub(super) struct Empty {
     program: OwnedFd,
     _links: [OwnedFd; 2],
@@ -49,7 +49,7 @@ impl Empty {
         Ok(Self { program, _links: links })
     }
 
-    /// What it has cost until now.
+    /// Its cost so far.
     pub(super) fn cost(&self) -> Cost {
         let path = format!("/proc/self/fdinfo/{}", self.program.as_raw_fd());
         Cost::read(&fs::read_to_string(path).unwrap_or_default()).map_or(Cost::default(), |(_, cost)| cost)
@@ -87,7 +87,7 @@ fn open(program: &OwnedFd, tracepoint: &[u8]) -> Result<OwnedFd> {
         .with_context(|| format!("cannot attach to {}", String::from_utf8_lossy(tracepoint)))
 }
 
-/// Runs of a program, and how long they were together.
+/// Number of runs of a program, and their total time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
     pub(super) runs: u64,
@@ -95,11 +95,11 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// The program's id, and its cost, from what the kernel shows of its descriptor (`bpf_prog_show_fdinfo()`,
+    /// Parses id and cost of a program from the fdinfo of its descriptor (`bpf_prog_show_fdinfo()`,
     /// kernel/bpf/syscall.c).
     fn read(info: &str) -> Option<(u32, Self)> {
         let number = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        // A link shows the id of its program too, but no type of program.
+        // The fdinfo of a link has the id of its program too, but no prog_type.
         number("prog_type:")?;
         let cost = Self { runs: number("run_cnt:")?, run_ns: number("run_time_ns:")? };
         Some((number("prog_id:")?.try_into().ok()?, cost))
@@ -109,17 +109,17 @@ impl Cost {
         Self { runs: self.runs - earlier.runs, run_ns: self.run_ns - earlier.run_ns }
     }
 
-    pub(super) fn ns_a_run(self) -> f64 {
+    pub(super) fn ns_per_run(self) -> f64 {
         self.run_ns as f64 / self.runs as f64
     }
 
-    /// Less what measuring it has cost.
+    /// Run time minus the cost of measuring.
     pub(super) fn net_ns(self, empty: Self) -> f64 {
-        self.run_ns as f64 - if empty.runs > 0 { self.runs as f64 * empty.ns_a_run() } else { 0.0 }
+        self.run_ns as f64 - if empty.runs > 0 { self.runs as f64 * empty.ns_per_run() } else { 0.0 }
     }
 }
 
-/// A program of a process.
+/// A BPF program that a process holds.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     id: u32,
@@ -127,7 +127,7 @@ pub(super) struct Program {
     pub(super) cost: Cost,
 }
 
-/// Those that a process holds.
+/// The programs that a process holds.
 pub(super) fn programs_of(pid: u32) -> Vec<Program> {
     let mut programs: Vec<Program> = Vec::new();
     for info in descriptors_of(pid) {
@@ -140,13 +140,13 @@ pub(super) fn programs_of(pid: u32) -> Vec<Program> {
     programs
 }
 
-/// Each program's cost since an earlier look.
+/// The cost of each program since an earlier call of [`programs_of`].
 pub(super) fn since(now: Vec<Program>, earlier: &[Program]) -> Vec<Program> {
     let before = |id: u32| earlier.iter().find(|program| program.id == id).map_or(Cost::default(), |known| known.cost);
     now.into_iter().map(|program| Program { cost: program.cost.since(before(program.id)), ..program }).collect()
 }
 
-/// The memory of the maps that a process holds, as the kernel accounts it.
+/// Memory of the maps that a process holds, as the kernel accounts for it.
 pub(super) fn map_bytes_of(pid: u32) -> u64 {
     let mut maps: Vec<(u64, u64)> = descriptors_of(pid)
         .iter()
@@ -166,7 +166,7 @@ fn descriptors_of(pid: u32) -> Vec<String> {
 }
 
 fn name_of(id: u32) -> io::Result<String> {
-    /// The head of `struct bpf_prog_info`, as far as its name.
+    /// The start of `struct bpf_prog_info`, up to its name.
     #[repr(C)]
     #[derive(Default)]
     struct Info {
@@ -192,15 +192,15 @@ fn name_of(id: u32) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&info.name[..end]).into_owned())
 }
 
-/// A command that gives a descriptor.
+/// Runs a command that returns a descriptor.
 fn bpf<T>(command: i64, attributes: &mut T) -> io::Result<OwnedFd> {
     let descriptor = call(command, attributes)?;
-    // SAFETY: it is new, and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 fn call<T>(command: i64, attributes: &mut T) -> io::Result<i32> {
-    // SAFETY: the kernel reads and writes no more than the size that it is told, and what the attributes point to
+    // SAFETY: the kernel reads and writes no more than the given size, and everything that the attributes point to
     // outlives the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_programs_cost_is_read_and_a_links_is_not() {
+    fn fdinfo_of_programs_is_parsed_and_of_links_is_not() {
         let program = "pos:\t0\nprog_type:\t26\nprog_id:\t7\nrun_time_ns:\t1000\nrun_cnt:\t10\n";
         let (id, cost) = Cost::read(program).unwrap();
         assert_eq!((id, cost.runs, cost.run_ns), (7, 10, 1000));

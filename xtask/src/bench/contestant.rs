@@ -1,6 +1,6 @@
-//! What is measured beside each other: the tool, nothing at all, and what people would look with instead.
+//! The contestants: the tool, no watcher at all, and the alternatives to the tool.
 //!
-//! Of libbpf-tools' programs for TCP, tcplife and tcpstates are made of tracepoints and load on kernels without kprobes;
+//! Of the TCP programs in libbpf-tools, tcplife and tcpstates use tracepoints and load on kernels without kprobes.
 //! tcptop, tcpconnect, tcptracer and the others do not.
 
 use std::collections::HashSet;
@@ -16,22 +16,22 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::bpf::{self, Program};
-use crate::running::{Running, children_of, has_no_new_privileges};
+use crate::support::running::{Running, children_of, has_no_new_privileges};
 
-/// How long a contestant gets to put away what it needed for its start.
+/// Time for a contestant to finish its start.
 const TO_SETTLE: Duration = Duration::from_millis(400);
 
-/// How long a contestant gets to write down what it has seen last.
+/// Time for a contestant to process its last events.
 const TO_DRAIN: Duration = Duration::from_millis(300);
 const TO_END: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contestant {
-    /// As any other is measured, to know what chance does
+    /// No watcher, measured like the others: shows the noise
     Nothing,
-    /// The tool, with a row of JSON for each connection
+    /// The tool with a JSON row for each connection
     Json,
-    /// The tool, which counts in the kernel and nothing else
+    /// The tool, which only counts in the kernel
     Quiet,
     /// The tool with its dashboard
     Dashboard,
@@ -55,12 +55,12 @@ impl Contestant {
         }
     }
 
-    /// The command; the tool's options are those that a contestant of its kind has by itself.
+    /// The command line. `options` are extra options of the tool.
     fn command(self, tool: &Path, port: u16, summary: &Path, options: &[&str]) -> Option<Command> {
         let of_tool = |output: &str| {
             let mut command = Command::new(tool);
             command.args(["-p", &port.to_string(), "-o", output]).args(options);
-            // A summary has findings, which need a row for each connection.
+            // A summary has diagnoses, which need a row for each connection.
             if self != Self::Quiet {
                 command.arg("--summary").arg(summary);
             }
@@ -76,11 +76,12 @@ impl Contestant {
             Self::Json => of_tool("json"),
             Self::Quiet => of_tool("none"),
             Self::Dashboard => on_terminal(&of_tool("tui")),
-            // Debian mounts tracefs where it is looked for; where that is not so, it is mounted for this process alone.
+            // tcplife needs tracefs, which Debian mounts. Elsewhere, mount it for this process alone.
             Self::Tcplife => {
                 let mut command = Command::new("unshare");
                 let script = format!(
-                    "[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing; exec tcplife -D {port}"
+                    "[ -e /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing
+                     exec tcplife -D {port}"
                 );
                 command.args(["--mount", "sh", "-c", &script]);
                 command
@@ -95,7 +96,7 @@ impl Contestant {
         })
     }
 
-    /// Starts it; it watches when this comes back.
+    /// Starts the contestant, and returns once it watches.
     pub(super) fn start(self, tool: &Path, port: u16, options: &[&str]) -> Result<Started> {
         let folder = tempfile::tempdir()?;
         let file = |name: &str| folder.path().join(name);
@@ -109,7 +110,7 @@ impl Contestant {
                 Ok(running)
             })
             .transpose()?;
-        // Those that have nothing to put away too, so that the pauses are the same.
+        // All contestants sleep, so that the pauses are the same.
         sleep(TO_SETTLE);
         Ok(Started { contestant: self, port, running, folder })
     }
@@ -127,13 +128,13 @@ impl Contestant {
                 running.until("it has loaded its programs", |pid| !bpf::programs_of(pid).is_empty())?;
             }
             Self::Tcpdump => running
-                .until("it listens", |_| fs::read_to_string(stderr).is_ok_and(|said| said.contains("listening on")))?,
+                .until("it listens", |_| fs::read_to_string(stderr).is_ok_and(|text| text.contains("listening on")))?,
         }
         Ok(())
     }
 }
 
-/// A program on a terminal of its own, whose size is a common one.
+/// Runs a command on a pseudo-terminal of a common size.
 fn on_terminal(command: &Command) -> Command {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
@@ -143,7 +144,7 @@ fn on_terminal(command: &Command) -> Command {
     script
 }
 
-/// A contestant that watches.
+/// A running contestant.
 pub(super) struct Started {
     contestant: Contestant,
     port: u16,
@@ -151,53 +152,53 @@ pub(super) struct Started {
     folder: TempDir,
 }
 
-/// What a contestant says that it has seen; None where it says nothing of the kind.
+/// The counts that a contestant reports; None for those that it does not report.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     pub(super) connections: Option<u64>,
     pub(super) exchanges: Option<u64>,
-    /// Rows or packets that it says it has lost
+    /// Lost rows, events or packets
     pub(super) lost: Option<u64>,
 }
 
-/// Waits for that.
+/// Waits until contestants have processed their last events.
 pub(super) fn let_drain() {
     sleep(TO_DRAIN);
 }
 
 impl Started {
-    /// The process that watches.
+    /// Process id of the watcher.
     pub(super) fn pid(&self) -> Option<u32> {
         let pid = self.running.as_ref()?.id();
         if self.contestant == Contestant::Dashboard { children_of(pid).first().copied() } else { Some(pid) }
     }
 
-    /// Its programs in the kernel.
+    /// Its BPF programs.
     pub(super) fn programs(&self) -> Vec<Program> {
         self.pid().map(bpf::programs_of).unwrap_or_default()
     }
 
-    /// What it has used of the processors until now, when it has dealt with what it has seen.
+    /// Its CPU time so far.
     pub(super) fn cpu(&self) -> Duration {
-        self.pid().map(crate::running::cpu_of).unwrap_or_default()
+        self.pid().map(crate::support::running::cpu_of).unwrap_or_default()
     }
 
-    /// Ends it, and reads what it has said.
+    /// Ends the contestant and reads its counts.
     pub(super) fn stop(mut self) -> Result<Seen> {
         let pid = self.pid();
         let Some(mut running) = self.running.take() else { return Ok(Seen::default()) };
         match self.contestant {
-            // A loop ends by what a shell cannot put off until its child has ended.
+            // SIGKILL, because a shell delays SIGINT until its child has ended.
             Contestant::Netstat | Contestant::Ss => drop(running),
             Contestant::Dashboard => {
                 let tool = pid.and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-                rustix::process::kill_process(tool.context("the dashboard has ended")?, Signal::INT)?;
+                rustix::process::kill_process(tool.context("the dashboard ended early")?, Signal::INT)?;
                 running.wait(TO_END)?;
             }
             _ => {
                 let status = running.interrupt()?;
                 if !status.success() && self.contestant != Contestant::Tcplife {
-                    bail!("{} failed: {status}: {}", self.contestant.name(), self.said("stderr"));
+                    bail!("{} failed: {status}: {}", self.contestant.name(), self.text_of("stderr"));
                 }
             }
         }
@@ -207,26 +208,26 @@ impl Started {
     fn seen(&self) -> Seen {
         match self.contestant {
             Contestant::Nothing | Contestant::Quiet => Seen::default(),
-            Contestant::Json | Contestant::Dashboard => of_summary(&self.said("summary")),
+            Contestant::Json | Contestant::Dashboard => of_summary(&self.text_of("summary")),
             Contestant::Tcplife => {
-                // Its head is no connection. On loopback -D selects the client's end alone.
-                let rows = self.said("stdout").lines().filter(|line| !line.starts_with("PID")).count();
+                // The first line is a heading. On loopback, -D selects the client's end only.
+                let rows = self.text_of("stdout").lines().filter(|line| !line.starts_with("PID")).count();
                 Seen {
                     connections: Some(rows as u64),
-                    lost: Some(lost_events(&self.said("stderr"))),
+                    lost: Some(lost_events(&self.text_of("stderr"))),
                     ..Seen::default()
                 }
             }
             Contestant::Tcpdump => {
-                let said = self.said("stderr");
-                let number = |what: &str| said.lines().find_map(|line| line.strip_suffix(what)?.trim().parse().ok());
+                let text = self.text_of("stderr");
+                let number = |what: &str| text.lines().find_map(|line| line.strip_suffix(what)?.trim().parse().ok());
                 Seen { lost: number("packets dropped by kernel"), ..Seen::default() }
             }
-            Contestant::Netstat | Contestant::Ss => distinct(&self.said("stdout"), self.port, 3),
+            Contestant::Netstat | Contestant::Ss => distinct(&self.text_of("stdout"), self.port, 3),
         }
     }
 
-    fn said(&self, name: &str) -> String {
+    fn text_of(&self, name: &str) -> String {
         fs::read(self.path(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
@@ -241,7 +242,7 @@ fn of_summary(text: &str) -> Seen {
     Seen { connections: total("opened"), exchanges: total("exchanges"), lost: total("events_lost") }
 }
 
-/// `Lost 123 events on CPU #1!`
+/// Adds up lines such as `Lost 123 events on CPU #1!`.
 fn lost_events(stderr: &str) -> u64 {
     let lost = stderr
         .lines()
@@ -249,13 +250,14 @@ fn lost_events(stderr: &str) -> u64 {
     lost.sum()
 }
 
-/// Connections whose either end was seen at least once: a column of local addresses, and one of remote ones.
-fn distinct(said: &str, port: u16, local: usize) -> Seen {
+/// Counts connections of which either end was listed at least once. `local` is the column of local addresses; the next
+/// column has the remote ones.
+fn distinct(text: &str, port: u16, local: usize) -> Seen {
     let ending = format!(":{port}");
-    let ends = said.lines().filter_map(|line| {
+    let ends = text.lines().filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (here, there) = (*fields.get(local)?, *fields.get(local + 1)?);
-        // The client's end first.
+        // The client's end comes first.
         if there.ends_with(&ending) { Some((here, there)) } else { here.ends_with(&ending).then_some((there, here)) }
     });
     let ends: HashSet<(&str, &str)> = ends.filter(|(client, _)| !client.ends_with(":*")).collect();
@@ -267,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_counted_once_whichever_end_is_seen() {
+    fn connection_is_counted_once_from_either_end() {
         let netstat = "tcp 0 0 127.0.0.1:80 0.0.0.0:* LISTEN\n\
              tcp 0 0 127.0.0.1:80 127.0.0.1:5000 TIME_WAIT\n\
              tcp 0 0 127.0.0.1:5000 127.0.0.1:80 ESTABLISHED\n\
@@ -276,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tool_says_at_its_end() {
+    fn summary_of_the_tool_is_parsed() {
         let seen = of_summary(r#"{"totals":{"opened":3,"exchanges":9,"events_lost":1}}"#);
         assert_eq!((seen.connections, seen.exchanges, seen.lost), (Some(3), Some(9), Some(1)));
         assert_eq!(of_summary("").connections, None);
     }
 
     #[test]
-    fn what_others_say_that_they_lost() {
+    fn lost_events_are_added_up() {
         assert_eq!(lost_events("Lost 12 events on CPU #1!\nlost 3 events on CPU #0!\n"), 15);
     }
 }

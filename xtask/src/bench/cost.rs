@@ -1,4 +1,4 @@
-//! What watching costs the processors: in the kernel, where its programs are measured, and in user space.
+//! The CPU cost of watching: in the kernel, where BPF programs are measured, and in user space.
 
 use std::path::Path;
 
@@ -11,23 +11,25 @@ use super::contestant::let_drain;
 use super::load::Load;
 use super::report::{Section, Verdict};
 use super::server::Server;
-use crate::numbers::{Spread, median};
+use crate::support::statistics::{Quartiles, median};
 
-/// Programs that the tool itself runs, by reading an iterator: their time is in the tool's own already.
+/// Programs that run while the tool reads an iterator. Their time already counts as the tool's CPU time.
 const ITERATORS: [&str; 3] = ["inventory_list", "inventory_take", "netstat"];
 
 const CONTESTANTS: [Contestant; 4] = [Json, Quiet, Dashboard, Tcplife];
 
-/// One run beside one contestant.
+/// One run of the load next to one contestant.
 struct Run {
     contestant: Contestant,
-    /// What follows is nanoseconds for each connection or exchange.
+    /// Nanoseconds per connection or exchange, like the next two
     bpf_ns: f64,
     user_ns: f64,
     load_ns: f64,
-    /// Of a core, in user space.
+    /// Share of a core used in user space
     core: f64,
+    /// Requests per second
     rate: f64,
+    /// Connections or exchanges
     units: f64,
     programs: Vec<Program>,
     empty: Cost,
@@ -42,20 +44,20 @@ impl Run {
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let mut section = Section::default();
     section.paragraph(&format!(
-        "BPF: run time of all of a watcher's programs by the kernel's own statistics, less what an empty program shows that is \
-         attached at sends and receives in the same run (what measuring costs). User: all threads and children of the \
-         watcher, in user space and in system calls. Load: client and server together, in the run before without a \
-         watcher and without statistics. {} rounds.",
+        "BPF: run time of all programs of a watcher by the kernel's own statistics, minus the run time of an empty \
+         program attached to sends and receives in the same run (the cost of measuring). User: all threads and \
+         children of the watcher, in user space and in system calls. Load: client and server together, in the \
+         preceding run without a watcher and without statistics. {} rounds.",
         scope.rounds
     ));
     let connections = Load::Connections(scope.of(15_000, 2_000));
     for (load, most) in [(connections, 0.03), (Load::Requests(1), 0.02)] {
         let runs = rounds(tool, load, scope.rounds)?;
-        tell(&mut section, load, &runs);
+        add_table(&mut section, load, &runs);
         for contestant in [Json, Quiet] {
-            tell_programs(&mut section, load, contestant, &runs);
+            add_program_table(&mut section, load, contestant, &runs);
         }
-        judge(&mut section, load, most, &runs);
+        add_verdicts(&mut section, load, most, &runs);
     }
     Ok(section)
 }
@@ -109,20 +111,20 @@ fn run(tool: &Path, load: Load, contestant: Contestant, server: &Server) -> Resu
     })
 }
 
-fn of(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = &Run> {
+fn runs_of(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = &Run> {
     runs.iter().filter(move |run| run.contestant == contestant)
 }
 
-fn tell(section: &mut Section, load: Load, runs: &[Run]) {
+fn add_table(section: &mut Section, load: Load, runs: &[Run]) {
     let (unit, units) = load.unit();
     let to_ms = units / 1e6;
-    let load_ms = Spread::of(runs.iter().map(|run| run.load_ns)).times(to_ms);
+    let load_ms = Quartiles::of(runs.iter().map(|run| run.load_ns)).scale(to_ms);
     section.paragraph(&format!("**{}**, milliseconds per {unit}; the load itself takes {load_ms:.0}.", load.title()));
-    let tcplife = median(of(runs, Tcplife).map(Run::cost_ns));
+    let tcplife = median(runs_of(runs, Tcplife).map(Run::cost_ns));
     let mut rows = vec![["watcher", "BPF", "user", "both", "both ÷ load", "both ÷ tcplife"].map(Into::into).into()];
     for contestant in CONTESTANTS {
-        let spread = |value: fn(&Run) -> f64| Spread::of(of(runs, contestant).map(value)).times(to_ms);
-        let share = Spread::of(of(runs, contestant).map(|run| run.cost_ns() / run.load_ns)).times(100.0);
+        let spread = |value: fn(&Run) -> f64| Quartiles::of(runs_of(runs, contestant).map(value)).scale(to_ms);
+        let share = Quartiles::of(runs_of(runs, contestant).map(|run| run.cost_ns() / run.load_ns)).scale(100.0);
         rows.push(vec![
             contestant.name().into(),
             format!("{:.2}", spread(|run| run.bpf_ns)),
@@ -135,15 +137,15 @@ fn tell(section: &mut Section, load: Load, runs: &[Run]) {
     section.table(&rows);
 }
 
-/// Each program of the tool by itself.
-fn tell_programs(section: &mut Section, load: Load, contestant: Contestant, runs: &[Run]) {
-    let runs: Vec<&Run> = of(runs, contestant).collect();
+/// The cost of each of the tool's programs.
+fn add_program_table(section: &mut Section, load: Load, contestant: Contestant, runs: &[Run]) {
+    let runs: Vec<&Run> = runs_of(runs, contestant).collect();
     let mut names: Vec<&str> = runs.iter().flat_map(|run| &run.programs).map(|program| program.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     let each = if let Load::Connections(_) = load { "connection" } else { "exchange" };
-    section.paragraph(&format!("Its programs, `{}`:", contestant.name()));
-    let head = ["program".into(), format!("runs per {each}"), "ns a run".into(), "net of an empty one".into()];
+    section.paragraph(&format!("Programs of `{}`:", contestant.name()));
+    let head = ["program".into(), format!("runs per {each}"), "ns per run".into(), "net of an empty program".into()];
     let mut rows = vec![head.into()];
     for name in names {
         let of_run = |run: &Run| run.programs.iter().find(|program| program.name == name).map(|program| program.cost);
@@ -152,36 +154,36 @@ fn tell_programs(section: &mut Section, load: Load, contestant: Contestant, runs
         if runs_each < 0.001 {
             continue;
         }
-        let gross = Spread::of(costs.iter().map(|(_, cost)| cost.ns_a_run()));
-        let net = Spread::of(costs.iter().map(|(run, cost)| cost.net_ns(run.empty) / cost.runs as f64));
+        let gross = Quartiles::of(costs.iter().map(|(_, cost)| cost.ns_per_run()));
+        let net = Quartiles::of(costs.iter().map(|(run, cost)| cost.net_ns(run.empty) / cost.runs as f64));
         rows.push(vec![format!("`{name}`"), format!("{runs_each:.2}"), format!("{gross:.0}"), format!("{net:.0}")]);
     }
-    let empty = Spread::of(runs.iter().map(|run| run.empty.ns_a_run()));
+    let empty = Quartiles::of(runs.iter().map(|run| run.empty.ns_per_run()));
     rows.push(vec!["an empty program".into(), "–".into(), format!("{empty:.0}"), "0".into()]);
     section.table(&rows);
 }
 
-fn judge(section: &mut Section, load: Load, most: f64, runs: &[Run]) {
+fn add_verdicts(section: &mut Section, load: Load, most: f64, runs: &[Run]) {
     let each = if let Load::Connections(_) = load { "connection" } else { "exchange" };
-    let share = Spread::of(of(runs, Json).map(|run| run.cost_ns() / run.load_ns));
+    let share = Quartiles::of(runs_of(runs, Json).map(|run| run.cost_ns() / run.load_ns));
     section.verdict(Verdict::new(
-        format!("BPF + user CPU ÷ the load's own, per {each}: ≤ {:.0} %", most * 100.0),
-        format!("{:.2} %", share.times(100.0)),
+        format!("BPF + user CPU ÷ the load's CPU, per {each}: ≤ {:.0} %", most * 100.0),
+        format!("{:.2} %", share.scale(100.0)),
         share.median <= most,
     ));
     if let Load::Connections(_) = load {
-        let ratio = median(of(runs, Json).map(Run::cost_ns)) / median(of(runs, Tcplife).map(Run::cost_ns));
+        let ratio = median(runs_of(runs, Json).map(Run::cost_ns)) / median(runs_of(runs, Tcplife).map(Run::cost_ns));
         section.verdict(Verdict::new(
             "BPF + user CPU per 10,000 connections ÷ tcplife's: ≤ 0.2",
             format!("{ratio:.2}"),
             ratio <= 0.2,
         ));
     } else {
-        let core = Spread::of(of(runs, Dashboard).map(|run| run.core));
-        let rate = median(of(runs, Dashboard).map(|run| run.rate));
+        let core = Quartiles::of(runs_of(runs, Dashboard).map(|run| run.core));
+        let rate = median(runs_of(runs, Dashboard).map(|run| run.rate));
         section.verdict(Verdict::new(
             "user CPU with the dashboard, at the highest rate of exchanges: ≤ 2 % of a core",
-            format!("{:.2} % at {rate:.0} exchanges a second", core.times(100.0)),
+            format!("{:.2} % at {rate:.0} exchanges a second", core.scale(100.0)),
             core.median <= 0.02,
         ));
     }

@@ -1,4 +1,4 @@
-//! What each says that it has seen ÷ what the server counted, on the same load.
+//! Exactness: what each contestant reports, divided by what the server counted, on the same load.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,8 @@ use super::load::Load;
 use super::report::{Section, Verdict};
 use super::server::Counted;
 
-/// Which processors work on loopback's packets: with both, programs are interrupted, and the kernel skips some.
+/// The CPUs that process loopback's packets. With both, programs interrupt each other, and the kernel skips some of
+/// them.
 const STEERING: &str = "/sys/class/net/lo/queues/rx-0/rps_cpus";
 
 const CONTESTANTS: [(Contestant, &[&str]); 6] = [
@@ -23,7 +24,7 @@ const CONTESTANTS: [(Contestant, &[&str]); 6] = [
     (Contestant::Ss, &[]),
 ];
 
-/// Steers packets until it is dropped.
+/// Spreads packet processing over both CPUs until dropped.
 struct Steered {
     before: String,
 }
@@ -39,7 +40,7 @@ impl Steered {
 impl Drop for Steered {
     fn drop(&mut self) {
         if let Err(error) = fs::write(STEERING, self.before.trim()) {
-            eprintln!("{STEERING} was {} and cannot be set back: {error}", self.before.trim());
+            eprintln!("cannot restore {STEERING} to {}: {error}", self.before.trim());
         }
     }
 }
@@ -48,9 +49,10 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     let mut section = Section::default();
     let requests = scope.of(50_000, 2_000);
     section.paragraph(&format!(
-        "{requests} requests, 16 at a time, as fast as they go. Connections and exchanges that were seen ÷ those that the \
-         server counted; netstat and ss show no more than what is there at the moment of a look. Steered: packet work of \
-         loopback on both processors (`rps_cpus`). Lost: rows, events or packets, by their own account."
+        "{requests} requests, 16 at a time, as fast as possible. Connections and exchanges that the watcher saw ÷ \
+         those that the server counted; netstat and ss show only the connections that exist when they look. Steered: \
+         both processors handle loopback packets (`rps_cpus`). Lost: rows, events or packets, as the watcher reports \
+         them."
     ));
     let head = ["load", "watcher", "connections", "exchanges", "lost"];
     let mut rows = vec![head.map(Into::into).into()];
@@ -70,16 +72,16 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
         }
     }
     section.table(&rows);
-    let said = if off.is_empty() { "1.0000 in all of them".into() } else { off.join("; ") };
+    let printed = if off.is_empty() { "1.0000 in all cases".into() } else { off.join("; ") };
     section.verdict(Verdict::new(
         "counted ÷ true connections and exchanges, also with the ring forced to overflow: 1.0000",
-        said,
+        printed,
         off.is_empty(),
     ));
     Ok(section)
 }
 
-/// On a server of its own, so that nothing of an earlier load is left to be seen.
+/// Runs a load on a new server, because netstat and ss would list the sockets of earlier loads.
 fn run(tool: &Path, load: Load, contestant: Contestant, options: &[&str]) -> Result<(Seen, Counted)> {
     let server = load.server()?;
     let started = contestant.start(tool, server.port, options)?;
@@ -100,7 +102,7 @@ fn row(title: &str, name: &str, seen: Seen, counted: Counted) -> Vec<String> {
     ]
 }
 
-/// What the tool has counted otherwise than the server.
+/// Describes a difference between the counts of the tool and of the server.
 fn difference(title: &str, name: &str, seen: Seen, counted: Counted) -> Option<String> {
     let is_exact = (seen.connections, seen.exchanges) == (Some(counted.connections), Some(counted.requests));
     (!is_exact).then(|| format!("{title}, {name}: {seen:?} of {counted:?}"))

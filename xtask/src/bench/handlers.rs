@@ -1,5 +1,5 @@
-//! What one send and one receive cost, apart by whether it changes what is counted. Loads mix them; here each kind comes
-//! alone.
+//! The cost of one send and of one receive, separately for calls that change the tool's state and calls that do not.
+//! Loads mix them; here each kind runs alone.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,34 +13,34 @@ use super::Scope;
 use super::bpf::{Cost, Empty, Statistics, since};
 use super::contestant::Contestant;
 use super::report::{Section, Verdict};
-use crate::numbers::Spread;
+use crate::support::statistics::Quartiles;
 
-/// The programs at sends and at receives, as they are called (observer-ebpf/src/bpf/hooks), with every set of hooks.
+/// Names of the programs at sends and at receives, for every set of hooks (observer-ebpf/src/bpf/hooks).
 const SENDS: [&str; 3] = ["send", "fentry_send", "kprobe_send"];
 const RECEIVES: [&str; 1] = ["receive"];
 
-/// What the tool looks at of a send depends on what it is: HTTP, as most of what is watched.
+/// HTTP, like most watched traffic: the protocol decides how much of a send the tool reads.
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 const PIECE: usize = 64;
-/// What is sent at once to be read in pieces: it fits in the receive buffer that a socket begins with.
-const HEAP: usize = 32 << 10;
+/// Bytes that are sent at once and read in pieces. They fit into the initial receive buffer of a socket.
+const BURST: usize = 32 << 10;
 
-/// A port to which nobody connects.
+/// A port without connections.
 const ELSEWHERE: u16 = 9;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Traffic {
-    /// Sends of the client's alone, of one request
+    /// Only sends of the client, of one request
     Up,
-    /// Receives of the client's alone, of one answer
+    /// Only receives of the client, of one response
     Down,
-    /// Each send asks, and each receive answers
+    /// Each send is a request, and each receive a response
     Turns,
 }
 
-/// The programs at sends and at receives, and the empty one.
+/// Costs of the programs at sends and at receives, and of the empty program.
 #[derive(Clone, Copy)]
 struct Costs {
     send: Cost,
@@ -66,7 +66,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
         let passed_by = [elsewhere.net(elsewhere.send), elsewhere.net(elsewhere.receive)];
         steady[0].push(up.net(up.send));
         steady[1].push(down.net(down.receive));
-        // Half of the calls are the server's, which the filter excludes.
+        // Half of the calls are the server's, whose sockets the filter excludes.
         changing[0].push(2.0 * turns.net(turns.send) - passed_by[0]);
         changing[1].push(2.0 * turns.net(turns.receive) - passed_by[1]);
         other[0].push(passed_by[0]);
@@ -74,19 +74,20 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     }
     let mut section = Section::default();
     section.paragraph(&format!(
-        "Nanoseconds a call, net of an empty program at the same tracepoints in the same run; {} rounds of {calls} calls each.",
+        "Nanoseconds per call, net of an empty program at the same tracepoints in the same run; {} rounds of {calls} \
+         calls each.",
         scope.rounds
     ));
     let mut rows: Vec<Vec<String>> = vec![["call", "send", "receive"].map(Into::into).into()];
     for (name, [send, receive]) in
-        [("changes no state", &steady), ("changes state", &changing), ("of a socket that is not watched", &other)]
+        [("changes no state", &steady), ("changes state", &changing), ("on an unwatched socket", &other)]
     {
-        let spread = |values: &Vec<f64>| format!("{:.0}", Spread::of(values.iter().copied()));
+        let spread = |values: &Vec<f64>| format!("{:.0}", Quartiles::of(values.iter().copied()));
         rows.push(vec![name.into(), spread(send), spread(receive)]);
     }
     section.table(&rows);
     for (name, values, most) in [("changes no state", steady, 80.0), ("changes state", changing, 160.0)] {
-        let [send, receive] = values.map(Spread::of);
+        let [send, receive] = values.map(Quartiles::of);
         section.verdict(Verdict::new(
             format!("send and receive handlers, a call that {name}: ≤ {most} ns net of an empty program"),
             format!("send {send:.0} ns, receive {receive:.0} ns"),
@@ -104,18 +105,18 @@ fn run(tool: &Path, traffic: Traffic, calls: usize, is_watched: bool) -> Result<
     let server = thread::spawn(move || serve(&listener, traffic));
     let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     client.set_nodelay(true)?;
-    // What sets the connection up does not belong to it.
+    // One turn before the measurement, to leave out the cost of setting up the connection.
     turn(&mut client, traffic)?;
     let (_statistics, empty) = (Statistics::start()?, Empty::attach()?);
     let before = started.programs();
     ask(&mut client, traffic, calls)?;
     let (programs, empty) = (since(started.programs(), &before), empty.cost());
     drop(client);
-    server.join().map_err(|_| anyhow!("the server has panicked"))??;
+    server.join().map_err(|_| anyhow!("the server panicked"))??;
     started.stop()?;
     let cost = |names: &[&str]| -> Result<Cost> {
         let found = programs.iter().find(|program| names.contains(&program.name.as_str()) && program.cost.runs > 0);
-        Ok(found.with_context(|| format!("none of {names:?} has run: {programs:?}"))?.cost)
+        Ok(found.with_context(|| format!("none of {names:?} ran: {programs:?}"))?.cost)
     };
     Ok(Costs { send: cost(&SENDS)?, receive: cost(&RECEIVES)?, empty })
 }
@@ -129,8 +130,8 @@ fn serve(listener: &TcpListener, traffic: Traffic) -> Result<()> {
         match traffic {
             _ if received == 0 => return Ok(()),
             Traffic::Up => {}
-            Traffic::Down => stream.write_all(&buffer[..HEAP])?,
-            Traffic::Turns => stream.write_all(ANSWER)?,
+            Traffic::Down => stream.write_all(&buffer[..BURST])?,
+            Traffic::Turns => stream.write_all(RESPONSE)?,
         }
     }
 }
@@ -138,23 +139,23 @@ fn serve(listener: &TcpListener, traffic: Traffic) -> Result<()> {
 fn ask(client: &mut TcpStream, traffic: Traffic, calls: usize) -> Result<()> {
     match traffic {
         Traffic::Up => (0..calls).try_for_each(|_| client.write_all(&[0; PIECE]))?,
-        Traffic::Down => (0..calls * PIECE / HEAP).try_for_each(|_| turn(client, traffic))?,
+        Traffic::Down => (0..calls * PIECE / BURST).try_for_each(|_| turn(client, traffic))?,
         Traffic::Turns => (0..calls).try_for_each(|_| turn(client, traffic))?,
     }
     Ok(())
 }
 
-/// One request, and what it is answered by.
+/// One request and its response.
 fn turn(client: &mut TcpStream, traffic: Traffic) -> Result<()> {
     client.write_all(REQUEST)?;
     let mut piece = [0; PIECE];
     match traffic {
         Traffic::Up => {}
-        Traffic::Turns => client.read_exact(&mut piece[..ANSWER.len()])?,
+        Traffic::Turns => client.read_exact(&mut piece[..RESPONSE.len()])?,
         Traffic::Down => {
-            // All of it is there before the first is read: a queue that runs empty changes state.
+            // Wait for all of the response before the first read, because a queue that runs empty changes state.
             thread::sleep(Duration::from_millis(1));
-            (0..HEAP / PIECE).try_for_each(|_| client.read_exact(&mut piece))?;
+            (0..BURST / PIECE).try_for_each(|_| client.read_exact(&mut piece))?;
         }
     }
     Ok(())

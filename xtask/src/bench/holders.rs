@@ -1,4 +1,4 @@
-//! Many open connections, spread over processes and over 127.0.0.0/8.
+//! Keeps many connections open, spread over processes and over the addresses of 127.0.0.0/8.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::running::Running;
-use crate::spread::FIRST_ADDRESS;
+use super::spread::FIRST_ADDRESS;
+use crate::support::running::Running;
 
-/// Connections of a process, both of whose ends are in it: below what a hard limit of 20,000 files allows.
-const OF_A_PROCESS: u32 = 9_000;
+/// Connections per process. A process holds both ends, so this stays below a hard limit of 20,000 files.
+const PER_PROCESS: u32 = 9_000;
 
-/// Listeners that nobody connects to yet, so that a watch can be told their ports.
+/// Listeners without connections yet, so that a watch can start with their ports.
 pub(super) struct Places {
     listeners: Vec<TcpListener>,
     connections: u32,
@@ -21,9 +21,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// `destinations` in all; each process has at least one.
+    /// `destinations` is the total; each process has at least one.
     pub(super) fn new(connections: u32, destinations: u32) -> Result<Self> {
-        let processes = connections.div_ceil(OF_A_PROCESS);
+        let processes = connections.div_ceil(PER_PROCESS);
         let listeners = (0..processes).map(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)));
         Ok(Self { listeners: listeners.collect::<Result<_, _>>()?, connections, destinations })
     }
@@ -32,26 +32,26 @@ impl Places {
         self.listeners.len() as u32
     }
 
-    /// As `--port` takes them.
+    /// The ports, as an argument of `--port`.
     pub(super) fn ports(&self) -> Result<String> {
         let ports = self.listeners.iter().map(|listener| Ok(listener.local_addr()?.port().to_string()));
         Ok(ports.collect::<Result<Vec<_>>>()?.join(","))
     }
 
-    /// Opens all of them.
+    /// Opens the connections.
     pub(super) fn fill(self) -> Result<Vec<Running>> {
         let processes = self.listeners.len() as u32;
         let mut holders = Vec::new();
         for (n, listener) in self.listeners.into_iter().enumerate() {
-            // What does not divide evenly goes to the first.
+            // The first processes take the remainder.
             let of = |all: u32| all / processes + u32::from((n as u32) < all % processes);
             holders.push(start(listener, of(self.connections), of(self.destinations).max(1), n as u32)?);
         }
         for holder in &mut holders {
-            let stdout = holder.child().stdout.take().context("a pipe was asked for")?;
+            let stdout = holder.child().stdout.take().context("the standard output is not a pipe")?;
             let mut line = String::new();
             BufReader::new(stdout).read_line(&mut line)?;
-            ensure!(line.starts_with("holding"), "connections could not be opened");
+            ensure!(line.starts_with("holding"), "cannot open the connections");
         }
         Ok(holders)
     }

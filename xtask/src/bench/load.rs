@@ -1,4 +1,4 @@
-//! The loads: a connection a request, to one address or to many, and many requests on few connections.
+//! The loads: one request per connection, to one address or to many, and many requests on few connections.
 
 use std::process::Command;
 use std::time::Duration;
@@ -6,30 +6,30 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::server::{Counted, Server};
-use crate::running::cpu_of_our_ended;
-use crate::spread;
-use crate::workspace::output;
+use super::spread;
+use crate::support::running::cpu_of_our_reaped_children;
+use crate::support::workspace::output;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// ab, a connection for each of so many requests
+    /// ab: this many requests, each on a new connection
     Connections(u32),
-    /// A connection for each of so many requests, to [`DESTINATIONS`] addresses in turn: as many groups
+    /// This many requests, each on a new connection, to [`DESTINATIONS`] addresses in turn: that many groups
     Spread(u32),
-    /// ab, so many requests on kept connections
+    /// ab: this many requests on kept-alive connections
     Kept(u32),
-    /// wrk, as many requests as it can on kept connections in so many seconds
+    /// wrk: as many requests as possible on kept-alive connections, for this many seconds
     Requests(u32),
 }
 
-/// What came of a load.
+/// The outcome of a load.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Done {
-    /// Requests a second, by the client's own account.
+    /// Requests per second, as the client reports
     pub(super) rate: f64,
-    /// Of the client and of the server.
+    /// CPU time of the client and the server
     pub(super) cpu: Duration,
-    /// By the server.
+    /// Counts of the server
     pub(super) counted: Counted,
 }
 
@@ -37,7 +37,7 @@ const CLIENTS: &str = "16";
 const DESTINATIONS: u32 = 500;
 
 impl Load {
-    /// What one of its units is called, and how many of it costs are told for.
+    /// The unit of costs, and how many connections or exchanges it has.
     pub(super) fn unit(self) -> (&'static str, f64) {
         match self {
             Self::Connections(_) | Self::Spread(_) => ("10,000 connections", 10_000.0),
@@ -47,14 +47,14 @@ impl Load {
 
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Connections(_) => "a connection a request (`ab`)",
-            Self::Spread(_) => "a connection a request, to 500 addresses",
-            Self::Kept(_) => "kept alive (`ab -k`)",
-            Self::Requests(_) => "kept alive (`wrk`)",
+            Self::Connections(_) => "one connection per request (`ab`)",
+            Self::Spread(_) => "one connection per request, to 500 addresses",
+            Self::Kept(_) => "keep-alive (`ab -k`)",
+            Self::Requests(_) => "keep-alive (`wrk`)",
         }
     }
 
-    /// A server for it.
+    /// Starts a server for the load.
     pub(super) fn server(self) -> Result<Server> {
         match self {
             Self::Spread(_) => Server::start_at(&spread::addresses(DESTINATIONS)),
@@ -63,11 +63,11 @@ impl Load {
     }
 
     pub(super) fn run(self, server: &Server) -> Result<Done> {
-        let before = (server.counted()?, server.cpu(), cpu_of_our_ended());
-        let said = output(&mut self.command(server))?;
-        let cpu = server.cpu().saturating_sub(before.1) + cpu_of_our_ended().saturating_sub(before.2);
+        let before = (server.counted()?, server.cpu(), cpu_of_our_reaped_children());
+        let printed = output(&mut self.command(server))?;
+        let cpu = server.cpu().saturating_sub(before.1) + cpu_of_our_reaped_children().saturating_sub(before.2);
         let counted = server.counted()?.since(before.0);
-        Ok(Done { rate: self.rate(&said)?, cpu, counted })
+        Ok(Done { rate: self.rate(&printed)?, cpu, counted })
     }
 
     fn command(self, server: &Server) -> Command {
@@ -88,17 +88,18 @@ impl Load {
         }
     }
 
-    fn rate(self, said: &str) -> Result<f64> {
+    fn rate(self, printed: &str) -> Result<f64> {
         let (what, failures): (_, &[&str]) = match self {
             Self::Requests(_) => ("Requests/sec:", &["Socket errors", "Non-2xx"]),
             Self::Connections(_) | Self::Kept(_) | Self::Spread(_) => ("Requests per second:", &["Non-2xx"]),
         };
-        let failed = said.lines().find_map(|line| line.strip_prefix("Failed requests:"));
-        if failed.is_some_and(|number| number.trim() != "0") || failures.iter().any(|failure| said.contains(failure)) {
-            bail!("requests have failed: {said}");
+        let failed = printed.lines().find_map(|line| line.strip_prefix("Failed requests:"));
+        if failed.is_some_and(|number| number.trim() != "0") || failures.iter().any(|failure| printed.contains(failure))
+        {
+            bail!("requests failed: {printed}");
         }
-        let rate = said.lines().find_map(|line| line.trim().strip_prefix(what)?.split_whitespace().next());
-        rate.and_then(|rate| rate.parse().ok()).with_context(|| format!("no rate in {said}"))
+        let rate = printed.lines().find_map(|line| line.trim().strip_prefix(what)?.split_whitespace().next());
+        rate.and_then(|rate| rate.parse().ok()).with_context(|| format!("no rate in {printed}"))
     }
 }
 
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clients_tell_their_rates() {
+    fn rates_are_parsed_from_the_output_of_clients() {
         let ab = "Failed requests:        0\nRequests per second:    7265.28 [#/sec] (mean)\n";
         assert!((Load::Connections(1).rate(ab).unwrap() - 7265.28).abs() < 1e-9);
         let wrk = "  55877 requests in 1.10s, 8.10MB read\nRequests/sec:  50635.56\n";

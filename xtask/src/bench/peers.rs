@@ -1,5 +1,5 @@
-//! Beside those of libbpf-tools' programs that this machine's kernel may not be able to load: on one of Debian's, in a
-//! virtual machine. What they see is as true there as anywhere; times are of an emulated processor.
+//! Comparison with the programs of libbpf-tools that this machine's kernel may not be able to load, on a kernel of
+//! Debian's in a virtual machine. Counts are as true there as anywhere; times are those of an emulated processor.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,16 +12,16 @@ use anyhow::{Context as _, Result, ensure};
 use super::Scope;
 use super::report::{Section, Verdict};
 use super::server;
-use crate::numbers::Spread;
-use crate::packages;
+use crate::support::packages;
+use crate::support::statistics::Quartiles;
+use crate::support::workspace::{Workspace, output};
 use crate::vm::{boot, image, kernels, programs};
-use crate::workspace::{Workspace, output};
 
-/// Of the same release of Debian as libbpf-tools.
+/// From the same Debian release as libbpf-tools.
 const KERNEL: &str = "6.1";
 
-/// Five took 246 s on a machine that did nothing else, of the 300 s that a boot is given.
-const MOST_ROUNDS: usize = 4;
+/// Five rounds took 246 s on an idle machine, and the limit of a boot is 300 s.
+const MAX_ROUNDS: usize = 4;
 
 const PORT: u16 = 8080;
 const STATUS: u16 = 8081;
@@ -31,19 +31,19 @@ const NOTHING: &str = "nothing";
 const COLUMNS: usize = 8;
 const WATCHERS: [&str; 5] = [NOTHING, TOOL, "tcpconnect", "tcptracer", "tcptop"];
 
-/// Where Debian has what runs there, with the libraries that it needs.
+/// Paths of the programs that run in the virtual machine.
 const PROGRAMS: [&str; 5] =
     ["/usr/sbin/nginx", "/usr/bin/ab", "/usr/sbin/tcpconnect", "/usr/sbin/tcptracer", "/usr/sbin/tcptop"];
 
-/// What nginx looks up at its start.
+/// Users and groups that nginx looks up at its start.
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
 const GROUP: &str = "root:x:0:\nnogroup:x:65534:\nnobody:x:65534:\n";
 
-/// A line of the script.
+/// An answer of the script: one line.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Answer {
     name: String,
-    /// Why it did not run.
+    /// Reason why the watcher did not start
     refused: Option<String>,
     numbers: HashMap<String, f64>,
 }
@@ -53,18 +53,18 @@ pub(super) fn measure(scope: Scope) -> Result<Section> {
     if !missing.is_empty() {
         packages::install(&missing)?;
     }
-    let (rounds, requests) = (scope.rounds.min(MOST_ROUNDS), scope.of(3_000, 500));
+    let (rounds, requests) = (scope.rounds.min(MAX_ROUNDS), scope.of(3_000, 500));
     let answers = answers(rounds, requests)?;
     let mut section = Section::default();
     section.paragraph(&format!(
-        "On Linux {KERNEL} of Debian in QEMU, where kprobes and fentry can be had; {requests} requests by ab, a \
-         connection each, 8 at a time; {rounds} rounds. The processor is emulated: times compare with each other, and \
-         with nothing else. BPF µs: all programs together, with what measuring them costs. User µs: the watcher's own, \
-         in user space and in system calls. Each is a connection's; both is their sum. tcptop shows who talks \
-         each second, and counts nothing."
+        "Debian's Linux {KERNEL} in QEMU, where kprobes and fentry are available; {requests} requests by ab, one \
+         connection each, 8 at a time; {rounds} rounds. The processor is emulated: times compare with each other and \
+         with nothing else. BPF µs: all programs together, including the cost of measuring them. User µs: the watcher \
+         in user space and in system calls. Each is per connection; both is their sum. tcptop lists the talkers of \
+         each second and does not count connections."
     ));
     let head: [_; COLUMNS] =
-        ["watcher", "connections", "exchanges", "BPF runs a connection", "BPF µs", "user µs", "both", "rate kept"];
+        ["watcher", "connections", "exchanges", "BPF runs per connection", "BPF µs", "user µs", "both", "rate kept"];
     let mut rows: Vec<Vec<String>> = vec![head.map(Into::into).into()];
     rows.extend(WATCHERS.iter().map(|name| row(name, &answers)));
     section.table(&rows);
@@ -78,7 +78,7 @@ pub(super) fn measure(scope: Scope) -> Result<Section> {
     Ok(section)
 }
 
-/// Boots, and runs the script there.
+/// Boots the kernel and runs the script.
 fn answers(rounds: usize, requests: u32) -> Result<Vec<Answer>> {
     let workspace = Workspace::find()?;
     let folder = workspace.target.join("vm");
@@ -90,13 +90,13 @@ fn answers(rounds: usize, requests: u32) -> Result<Vec<Answer>> {
         format!("ROUNDS={rounds} REQUESTS={requests} PORT={PORT} STATUS={STATUS}\n{}", include_str!("peers/rounds.sh"));
     let initramfs = image::make(&image_folder, &files(&workspace, &image_folder)?, &commands)?;
     let booted = boot::boot(kernel.name, &vmlinuz, &initramfs)?;
-    ensure!(booted.has_ended, "Linux {KERNEL}: the rounds have not come to their end");
+    ensure!(booted.has_ended, "Linux {KERNEL}: the rounds did not run to their end");
     let answers: Vec<Answer> = booted.lines.iter().filter_map(|line| parse(line)).collect();
     ensure!(answers.len() == rounds * WATCHERS.len(), "{} answers of {}", answers.len(), rounds * WATCHERS.len());
     Ok(answers)
 }
 
-/// What there is in the machine, and where.
+/// The files of the virtual machine: source, and path in the image.
 fn files(workspace: &Workspace, folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let written = [
         ("nginx.conf", "srv/nginx.conf", server::configuration(&[Ipv4Addr::LOCALHOST], PORT, STATUS)),
@@ -121,19 +121,19 @@ fn files(workspace: &Workspace, folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>
     Ok(files)
 }
 
-/// What `ldd` lists: `name => /path (address)`, and the loader by its path alone.
+/// Parses the output of `ldd`: lines `name => /path (address)`, and the path of the loader.
 fn libraries(listing: &str) -> Vec<PathBuf> {
     let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
     listing.lines().filter_map(path).collect()
 }
 
-/// `peer name=tcptop connections=500 seen_exchanges=- ...`
+/// Parses a line such as `peer name=tcptop connections=500 seen_exchanges=- ...`.
 fn parse(line: &str) -> Option<Answer> {
     let mut answer = Answer::default();
     for (key, value) in line.strip_prefix("peer ")?.split_whitespace().filter_map(|field| field.split_once('=')) {
         match key {
             "name" => answer.name = value.into(),
-            // The script writes what would end the value as an underscore.
+            // The script replaces spaces and other separators by underscores.
             "refused" => answer.refused = Some(value.replace('_', " ").trim().into()),
             _ => {
                 if let Ok(number) = value.parse() {
@@ -170,7 +170,7 @@ fn row(name: &str, answers: &[Answer]) -> Vec<String> {
     }
     let spread = |value: &dyn Fn(&Answer) -> Option<f64>| {
         let values: Vec<f64> = own.iter().filter_map(|answer| value(answer)).collect();
-        (!values.is_empty()).then(|| Spread::of(values))
+        (!values.is_empty()).then(|| Quartiles::of(values))
     };
     let share = |seen, of| spread(&|answer| answer.share(seen, of)).map_or("–".into(), |share| format!("{share:.4}"));
     let a_connection = |value: &dyn Fn(&Answer) -> Option<f64>, digits: usize| {
@@ -180,7 +180,7 @@ fn row(name: &str, answers: &[Answer]) -> Vec<String> {
     };
     let us = |key: &'static str| move |answer: &Answer| Some(answer.number(key)? / 1000.0);
     let both = |answer: &Answer| Some((answer.number("run_ns")? + answer.number("cpu_ns")?) / 1000.0);
-    let off = Spread::of(of(NOTHING).filter_map(|answer| answer.number("rate"))).median;
+    let off = Quartiles::of(of(NOTHING).filter_map(|answer| answer.number("rate"))).median;
     vec![
         name.into(),
         share("seen_connections", "connections"),
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_read_and_other_lines_are_not() {
+    fn answers_are_parsed_and_other_lines_ignored() {
         let answer =
             parse("peer name=tcpconnect connections=500 requests=500 seen_connections=499 seen_exchanges=- rate=9.5");
         let answer = answer.unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_start_has_a_row_that_says_why() {
+    fn row_of_a_refused_watcher_has_the_reason() {
         let answers = [
             "peer name=nothing connections=500 requests=500 seen_connections=- seen_exchanges=- rate=100",
             "peer name=tcptop refused=failed_to_load_BPF_object:_2",
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_found_in_what_ldd_lists() {
+    fn libraries_are_found_in_the_output_of_ldd() {
         let listing = "\tlinux-vdso.so.1 (0x7ffd)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f)\n\
              \t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
         let found = libraries(listing);

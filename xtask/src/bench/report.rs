@@ -1,5 +1,4 @@
-//! What was measured, as people read it: each part is kept in the target folder as it was last measured, and
-//! docs/BENCHMARKS.md is put together from them.
+//! The report. The last results of each part are kept in the target folder, and docs/BENCHMARKS.md is made from them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,13 +9,13 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Part;
-use crate::packages;
-use crate::workspace::{Workspace, output};
+use crate::support::packages;
+use crate::support::workspace::{Workspace, output};
 
-/// What follows it in the document was written by a person, and stays.
+/// The document keeps everything after this line, which people wrote.
 const BY_HAND: &str = "<!-- what follows is written by hand, and kept -->";
 
-/// A budget, and what came of it.
+/// A budget, and whether it was met.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Verdict {
     pub(super) budget: String,
@@ -30,15 +29,15 @@ impl Verdict {
     }
 }
 
-/// One part's measurements.
+/// The results of one part.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Section {
-    /// Markdown.
+    /// Markdown
     pub(super) text: String,
     pub(super) verdicts: Vec<Verdict>,
-    /// The day, and the sources.
+    /// Day and commit
     when: String,
-    /// The machine, its kernel, and the versions of what it was measured beside.
+    /// The machine, its kernel, and the versions of the alternatives
     machine: String,
 }
 
@@ -48,7 +47,7 @@ impl Section {
         self.text += "\n\n";
     }
 
-    /// The first row is the head.
+    /// Adds a table. The first row is its head.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) {
         for (n, row) in rows.iter().enumerate() {
             self.text += "| ";
@@ -67,32 +66,32 @@ impl Section {
         self.verdicts.push(verdict);
     }
 
-    /// As it is printed when it has been measured.
-    pub(super) fn said(&self) -> String {
+    /// The section as it is printed after the measurement.
+    pub(super) fn to_text(&self) -> String {
         let verdicts = self.verdicts.iter().map(|Verdict { budget, measured, is_met }| {
             format!("{}: {budget}: {measured}", if *is_met { "met" } else { "MISSED" })
         });
         format!("{}{}", self.text, verdicts.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Keeps it for the document.
-    pub(super) fn keep(mut self, workspace: &Workspace, part: Part) -> Result<()> {
+    /// Saves the section for the document.
+    pub(super) fn save(mut self, workspace: &Workspace, part: Part) -> Result<()> {
         (self.when, self.machine) = (when(workspace)?, machine()?);
-        let path = kept(workspace, part);
-        fs::create_dir_all(path.parent().context("a file in a folder")?)?;
+        let path = saved(workspace, part);
+        fs::create_dir_all(path.parent().context("the file has no folder")?)?;
         fs::write(&path, serde_json::to_vec_pretty(&self)?).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
-fn kept(workspace: &Workspace, part: Part) -> PathBuf {
+fn saved(workspace: &Workspace, part: Part) -> PathBuf {
     workspace.target.join(format!("bench/{}.json", part.name()))
 }
 
-/// Writes the document from the parts as they were last measured.
+/// Writes the document from the last results of each part.
 pub(super) fn write(workspace: &Workspace) -> Result<PathBuf> {
     let mut sections = Vec::new();
     for part in Part::ALL {
-        if let Ok(text) = fs::read(kept(workspace, part)) {
+        if let Ok(text) = fs::read(saved(workspace, part)) {
             sections.push((part, serde_json::from_slice::<Section>(&text)?));
         }
     }
@@ -106,9 +105,9 @@ pub(super) fn write(workspace: &Workspace) -> Result<PathBuf> {
 
 fn document(sections: &[(Part, Section)]) -> String {
     let mut text = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench`, which measures the tool beside what else there is, on the same work in the same \
-         run. Runs with and without a tool are interleaved; numbers are medians, in brackets the middle half of the \
-         runs. Machines differ: measure on yours.\n\n",
+        "# Benchmarks\n\nWritten by `cargo xtask bench`, which measures the tool and comparable tools on the same \
+         work in the same run. Runs with and without a tool are interleaved; numbers are medians, with the middle half \
+         of the runs in brackets. Machines differ: measure on yours.\n\n",
     );
     let mut machines: Vec<&str> = sections.iter().map(|(_, section)| section.machine.as_str()).collect();
     machines.dedup();

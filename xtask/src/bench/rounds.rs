@@ -1,4 +1,5 @@
-//! Interleaved runs: off, on, off, another on, off, ... Rates drift on shared machines; what is compared ran side by side.
+//! Interleaved runs: off, on, off, another on, off, ... Rates drift on shared machines, so each run with a contestant
+//! is compared with the runs right before and after it.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use anyhow::Result;
 use super::contestant::{Contestant, let_drain};
 use super::load::{Done, Load};
 
-/// A run beside which a contestant watched, and those without before and after it.
+/// A run with a contestant, and the runs without one before and after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) contestant: Contestant,
@@ -16,21 +17,21 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Throughput that is left.
+    /// Share of the throughput that remains.
     pub(super) fn kept(&self) -> f64 {
         self.on.rate * 2.0 / (self.off[0].rate + self.off[1].rate)
     }
 }
 
-/// Every contestant once a round.
+/// Runs every contestant once per round.
 pub(super) fn interleaved(tool: &Path, load: Load, contestants: &[Contestant], rounds: usize) -> Result<Vec<Run>> {
     let server = load.server()?;
-    // Once for the processors' caches.
+    // Warm up the CPU caches.
     load.run(&server)?;
     let mut runs = Vec::new();
     for round in 1..=rounds {
         let mut before = load.run(&server)?;
-        // Another one first each time: what a run leaves behind must not always meet the same.
+        // Rotate the order: otherwise the leftovers of a run, such as TIME_WAIT, would always burden the same contestant.
         let first = round % contestants.len();
         for contestant in contestants[first..].iter().chain(&contestants[..first]) {
             let started = contestant.start(tool, server.port, &[])?;
@@ -47,6 +48,6 @@ pub(super) fn interleaved(tool: &Path, load: Load, contestants: &[Contestant], r
     Ok(runs)
 }
 
-pub(super) fn of(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = &Run> {
+pub(super) fn runs_of(runs: &[Run], contestant: Contestant) -> impl Iterator<Item = &Run> {
     runs.iter().filter(move |run| run.contestant == contestant)
 }

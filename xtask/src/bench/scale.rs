@@ -1,4 +1,4 @@
-//! How time, memory and the cost of a tick grow with the number of open connections and of groups.
+//! Growth of start-up time, memory and the cost of a sample with the number of open connections and groups.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -13,26 +13,26 @@ use super::holders::Places;
 use super::report::{Section, Verdict};
 use super::startup::time_to_attach;
 use super::time_wait;
-use crate::numbers::median;
-use crate::running::{children_of, mapped_kib_of, status_of};
+use crate::support::running::{children_of, mapped_kib_of, status_of};
+use crate::support::statistics::median;
 
-/// Connections, and groups that they are in.
+/// Numbers of connections and of their groups.
 const CASES: [(u32, u32); 5] = [(10, 1), (1_000, 1), (100_000, 1), (1_000, 1_000), (10_000, 10_000)];
 const QUICK: [(u32, u32); 3] = [(10, 1), (1_000, 1), (1_000, 1_000)];
 
-const MOST_MIB: f64 = 64.0;
+const MAX_MIB: f64 = 64.0;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What a watch of so many costs.
+/// The cost of a watch with this many connections and groups.
 struct Measured {
     connections: u32,
     groups: u32,
     attach_ms: f64,
-    /// Of the watch that saw them open, with a row each
+    /// Memory of a watch that saw the connections open, with a row for each
     resident_mib: f64,
     helper_mib: f64,
     maps_mib: f64,
-    /// While nothing happens
+    /// CPU milliseconds per second while nothing happens
     quiet_ms_a_second: f64,
     dashboard_ms_a_second: f64,
 }
@@ -50,11 +50,13 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
     }
     let mut section = Section::default();
     section.paragraph(
-        "Idle connections, each with an exchange behind it. Memory: of a watch with `-o json` that saw them open; the ring, which is mapped, is among the maps; the helper shares most of its memory with the tool. CPU while nothing \
-         happens: a counting tick a second with `-o none`; with the dashboard up to four ticks a second, each with a frame.",
+        "Idle connections, each of which has carried one exchange. Memory: of a watch with `-o json` that saw them \
+         open. The maps include the ring buffer, which is mapped; the helper shares most of its memory with the tool. \
+         CPU while nothing happens: one sample a second with `-o none`, up to four samples a second with the \
+         dashboard, each with a frame.",
     );
-    tell(&mut section, &all);
-    judge(&mut section, &all);
+    add_table(&mut section, &all);
+    add_verdicts(&mut section, &all);
     Ok(section)
 }
 
@@ -63,16 +65,16 @@ fn case(tool: &Path, scope: Scope, connections: u32, groups: u32) -> Result<Meas
     let groups = groups.max(places.processes());
     let ports = ["-p".to_owned(), places.ports()?];
     let options: Vec<&str> = ports.iter().map(String::as_str).collect();
-    // The port that every contestant gets is one more, at which nothing happens.
+    // Port 9, which every contestant gets, has no traffic.
     let started = Contestant::Json.start(tool, 9, &options)?;
-    let pid = started.pid().context("it runs")?;
+    let pid = started.pid().context("the watch is not running")?;
     let holders = places.fill()?;
     sleep(Duration::from_secs(2));
     let mib = |pid: u32| status_of(pid, "VmRSS").unwrap_or(0).saturating_sub(mapped_kib_of(pid)) as f64 / 1024.0;
     let (resident_mib, maps_mib) = (mib(pid), map_bytes_of(pid) as f64 / MIB);
     let helper_mib = children_of(pid).into_iter().map(mib).sum();
     started.stop()?;
-    // After a tick that takes long the tool rests for twenty times as long.
+    // After a sample, the tool rests for twenty times as long as the sample took.
     let watched_for = Duration::from_secs(scope.of(if connections < 100_000 { 5 } else { 20 }, 1).into());
     let quiet_ms_a_second = idle(&Contestant::Quiet.start(tool, 9, &options)?, watched_for);
     let dashboard_ms_a_second = idle(&Contestant::Dashboard.start(tool, 9, &options)?, watched_for);
@@ -91,7 +93,7 @@ fn case(tool: &Path, scope: Scope, connections: u32, groups: u32) -> Result<Meas
     })
 }
 
-/// What a watch uses while nothing happens.
+/// CPU milliseconds per second of a watch while nothing happens.
 fn idle(started: &Started, watched_for: Duration) -> f64 {
     sleep(Duration::from_secs(1));
     let (began, before) = (Instant::now(), started.cpu());
@@ -100,7 +102,7 @@ fn idle(started: &Started, watched_for: Duration) -> f64 {
     used.as_secs_f64() * 1000.0 / began.elapsed().as_secs_f64()
 }
 
-fn tell(section: &mut Section, all: &[Measured]) {
+fn add_table(section: &mut Section, all: &[Measured]) {
     let head = [
         "connections",
         "groups",
@@ -127,12 +129,12 @@ fn tell(section: &mut Section, all: &[Measured]) {
     section.table(&rows);
 }
 
-fn judge(section: &mut Section, all: &[Measured]) {
+fn add_verdicts(section: &mut Section, all: &[Measured]) {
     let Some(most) = all.iter().max_by_key(|of| of.connections) else { return };
     let mib = most.resident_mib + most.maps_mib;
     section.verdict(Verdict::new(
         "resident memory with maps, 100,000 open connections: ≤ 64 MiB",
         format!("{mib:.1} MiB at {} connections", most.connections),
-        mib <= MOST_MIB && most.connections >= 100_000,
+        mib <= MAX_MIB && most.connections >= 100_000,
     ));
 }

@@ -1,4 +1,4 @@
-//! nginx on loopback, in a private folder, as the server of the loads. It counts what it gets: that is the truth.
+//! The server of the loads: nginx on loopback, with a private folder. Its counts are the truth.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -9,17 +9,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::running::Running;
+use crate::support::running::Running;
 
 pub(crate) struct Server {
     process: Running,
     pub(crate) port: u16,
-    /// Where it tells what it has counted.
+    /// Address of its counters
     status: SocketAddr,
     _folder: TempDir,
 }
 
-/// What the server has counted.
+/// Counts of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) connections: u64,
@@ -31,7 +31,7 @@ impl Server {
         Self::start_at(&[Ipv4Addr::LOCALHOST])
     }
 
-    /// At each of these addresses.
+    /// Listens at each of these addresses.
     pub(crate) fn start_at(addresses: &[Ipv4Addr]) -> Result<Self> {
         let [port, status] = free_ports()?;
         let folder = tempfile::tempdir()?;
@@ -53,23 +53,25 @@ impl Server {
         self.process.cpu()
     }
 
-    /// What it has counted, less what asking it has added: each question is a connection with a request.
+    /// Reads the counters. Each reading is itself a connection with a request; [`Counted::since`] subtracts it.
     pub(crate) fn counted(&self) -> Result<Counted> {
         let mut stream = TcpStream::connect(self.status)?;
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        parse(&answer).with_context(|| format!("not what nginx says: {answer}"))
+        parse(&answer).with_context(|| format!("cannot parse the status of nginx: {answer}"))
     }
 }
 
 impl Counted {
-    /// Since an earlier question, with the one that was asked for this.
+    /// Counts since an earlier reading, without this reading itself.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self { connections: self.connections - earlier.connections - 1, requests: self.requests - earlier.requests - 1 }
     }
 }
 
+/// Parses the page of stub_status:
+///
 /// ```text
 /// server accepts handled requests
 ///  20005 20005 20002
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nginx_counts() {
+    fn counters_of_nginx_are_parsed() {
         let status = "Active connections: 1 \nserver accepts handled requests\n 20005 20005 20002 \nReading: 0 \n";
         let counted = parse(status).unwrap();
         assert_eq!(counted, Counted { connections: 20_005, requests: 20_002 });

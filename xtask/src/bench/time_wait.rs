@@ -1,5 +1,5 @@
-//! Sockets in TIME_WAIT, which the loads before have left: a watch looks at each of them at its start and lists them at every
-//! tick. They last a minute.
+//! Waits for the sockets in TIME_WAIT that earlier loads left. They last a minute. A watch reads each of them at its
+//! start, and lists them with every sample.
 
 use std::fs;
 use std::thread::sleep;
@@ -12,7 +12,7 @@ pub(super) fn wait_until_few() {
     }
 }
 
-/// `TCP: inuse 5 orphan 0 tw 13546 alloc 9 mem 2`
+/// The number after `tw` in `TCP: inuse 5 orphan 0 tw 13546 alloc 9 mem 2`.
 fn sockets() -> u64 {
     let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
     let mut words = sockets.split_whitespace().skip_while(|word| *word != "tw");

@@ -1,5 +1,5 @@
-//! Builds one BPF object, so that its bytes depend on the sources and the tools and on nothing else: not on the folder,
-//! the user's settings, or what cargo and rustup hand down to the programs they start.
+//! Builds one BPF object. Its bytes depend on the sources and the tools only: not on the folder, the user's settings or
+//! the environment that cargo and rustup pass to the programs they start.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,12 +10,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::toolchain::{TARGET, Toolchain};
-use crate::workspace::{Workspace, run};
+use crate::support::workspace::{Workspace, run};
 
 const PACKAGE: &str = "tcp-reuse-watch-ebpf";
 
-/// Fixed here, as cargo hashes the profile into the symbol names: the host's release profile may change freely. The
-/// verifier takes optimised code only; BTF is made from the debug information.
+/// The profile is fixed here rather than in Cargo.toml, because cargo hashes it into the symbol names; the release
+/// profile of the host may change freely. The verifier accepts optimised code only, and BTF is made from debug
+/// information.
 const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "2"),
@@ -25,11 +26,11 @@ const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_STRIP", "none"),
 ];
 
-/// What is kept of cargo's and rustup's own variables: where they are, and how they reach the network.
+/// Variables of cargo and rustup that are kept: their folders and their network settings.
 const KEPT: [&str; 6] =
     ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_", "RUSTUP_HOME"];
 
-/// Removes what was built before: cargo would not notice another linker.
+/// Removes earlier builds, because cargo does not notice a changed linker.
 pub(super) fn forget(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
     run(cargo(workspace, toolchain)
         .args(["clean", "--quiet", "--release", "--package", PACKAGE])
@@ -56,12 +57,12 @@ pub(super) fn build(
     run(Command::new(toolchain.llvm_tool("llvm-objcopy")).arg("--strip-debug").args([built.as_path(), file]))?;
     let object = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     match paths.iter().find(|(path, _)| holds(&object, path)) {
-        Some((path, _)) => bail!("{} holds a path of this machine: {}", file.display(), path.display()),
+        Some((path, _)) => bail!("{} contains a path of this machine: {}", file.display(), path.display()),
         None => Ok(()),
     }
 }
 
-/// The toolchain's cargo, without the environment of the cargo that runs this program.
+/// The toolchain's cargo, without the environment of the cargo that runs xtask.
 fn cargo(workspace: &Workspace, toolchain: &Toolchain) -> Command {
     let mut command = Command::new(&toolchain.cargo);
     command.current_dir(&workspace.root);
@@ -70,7 +71,7 @@ fn cargo(workspace: &Workspace, toolchain: &Toolchain) -> Command {
             command.env_remove(name);
         }
     }
-    // Empty wrappers: they are set in some users' configuration. RUSTC_BOOTSTRAP: a released rustc builds for BPF, too.
+    // Some users configure wrappers; empty values disable them. RUSTC_BOOTSTRAP lets a released rustc build for BPF.
     command.env("RUSTC", &toolchain.rustc_path).env("RUSTC_BOOTSTRAP", "1").envs(PROFILE);
     command.env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
     command
@@ -80,7 +81,7 @@ fn place(workspace: &Workspace) -> [OsString; 4] {
     ["--target".into(), TARGET.into(), "--target-dir".into(), workspace.target.join("bpf").into()]
 }
 
-/// Whether a variable could change what is built. `LD_LIBRARY_PATH` is where cargo points at its own toolchain.
+/// Whether a variable could change the build. In `LD_LIBRARY_PATH`, cargo points at its own toolchain.
 fn is_leak(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let ours = ["AYA_", "CARGO", "RUST"].iter().any(|prefix| name.starts_with(prefix)) || name == "LD_LIBRARY_PATH";
@@ -88,7 +89,8 @@ fn is_leak(name: &OsStr) -> bool {
 }
 
 fn rustflags(architecture: &str, paths: &[(PathBuf, String)]) -> OsString {
-    // From this cfg cargo sets CARGO_CFG_BPF_TARGET_ARCH, which keeps aya's build scripts from assuming the host's.
+    // cargo turns this cfg into CARGO_CFG_BPF_TARGET_ARCH. Without it, aya's build scripts assume the architecture of
+    // the host.
     let architecture = format!("--cfg=bpf_target_arch=\"{architecture}\"");
     let mut flags = OsString::from(architecture);
     for flag in ["-Clinker=bpf-linker", "-Clinker-plugin-lto", "-Clink-arg=--btf"] {
@@ -104,15 +106,15 @@ fn rustflags(architecture: &str, paths: &[(PathBuf, String)]) -> OsString {
     flags
 }
 
-/// The folders of this machine that source files are in, and what they are called in an object. BTF's line information
-/// holds file names. rustc takes the last that fits, so the inner folders come later.
+/// This machine's source folders, and their names in an object: the line information of BTF holds file names. Inner
+/// folders come after outer ones, because rustc applies the last match.
 fn hidden_paths(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(PathBuf, String)>> {
     let cargo_home = match env::var_os("CARGO_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => env::home_dir().context("no home folder: set HOME or CARGO_HOME")?.join(".cargo"),
     };
     let mut paths = vec![(workspace.root.clone(), ".".to_owned())];
-    // Each registry's sources are in a folder named after it and where it is.
+    // Each registry has a folder, named after the registry and its address.
     let registries = cargo_home.join("registry/src");
     paths.push((cargo_home, "/cargo".to_owned()));
     if let Ok(entries) = fs::read_dir(&registries) {
@@ -127,13 +129,13 @@ fn hidden_paths(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(Pat
     Ok(paths)
 }
 
-/// Whether one of an object's strings is a path in this folder.
+/// Whether one of the object's strings is a path in this folder.
 fn holds(object: &[u8], folder: &Path) -> bool {
     let prefix = format!("\0{}/", folder.display());
     object.windows(prefix.len()).any(|window| window == prefix.as_bytes())
 }
 
-/// PATH, with the linker's folder in front: a linker's full path in the flags would be a path of this machine.
+/// PATH with the linker's folder in front. The flags name the linker without its path, which would differ by machine.
 fn search_path(linker: &Path) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(linker.to_owned()).chain(env::split_paths(&path));
@@ -145,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_outer_cargo_does_not_leak_into_the_build() {
+    fn outer_cargo_does_not_leak_into_the_build() {
         for name in ["CARGO", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CARGO_PROFILE_RELEASE_LTO"] {
             assert!(is_leak(OsStr::new(name)), "{name}");
         }
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_string_that_begins_with_the_folder_is_its_path() {
+    fn strings_that_start_with_the_folder_are_paths() {
         assert!(holds(b"..\0/src/main.rs\0", Path::new("/src")));
         assert!(!holds(b"..\0observer/src/main.rs\0", Path::new("/src")));
         assert!(!holds(b"..\0/srcs/main.rs\0", Path::new("/src")));

@@ -1,5 +1,5 @@
-//! The BUILD file beside the BPF objects: which tools built them, from which sources. Plain `key = value` lines, so that
-//! a change shows in a diff.
+//! The BUILD file beside the BPF objects names the tools and the sources that they were built from. It consists of
+//! plain `key = value` lines, which show changes well in a diff.
 
 use std::fmt;
 use std::fs;
@@ -13,21 +13,21 @@ const HEAD: &str = "# Written by `cargo xtask ebpf`: what built the objects in t
 /// The tools that decide an object's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Versions {
-    /// Where rustc and its core library come from
+    /// Origin of rustc and its core library
     pub(super) toolchain: String,
     pub(super) rustc: String,
-    /// The machine that rustc runs on: it goes into the hashes of symbol names
+    /// Platform that rustc runs on; it enters the hashes in symbol names
     pub(super) host: String,
-    /// The LLVM that bpf-linker uses
+    /// LLVM that bpf-linker uses
     pub(super) llvm: String,
     pub(super) linker: String,
 }
 
-/// The BUILD file's content.
+/// The content of the BUILD file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) versions: Versions,
-    /// Digest of all that the objects are built from
+    /// Digest of everything that the objects are built from
     pub(super) sources: String,
     /// Architecture and digest of each object
     pub(super) objects: Vec<(String, String)>,
@@ -37,7 +37,7 @@ impl Record {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("cannot understand {}", path.display()))
+        Self::parse(&text).with_context(|| format!("cannot parse {}", path.display()))
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
@@ -49,7 +49,7 @@ impl Record {
         let pairs: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(" = ")).collect();
         let field = |name: &str| {
             let value = pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-            value.with_context(|| format!("it has no line `{name} = …`"))
+            value.with_context(|| format!("no line `{name} = …`"))
         };
         let object = |(key, value): &(&str, &str)| Some((key.strip_prefix("object.")?.to_owned(), (*value).to_owned()));
         Ok(Self {
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn written_record_reads_back_unchanged() {
         assert_eq!(Record::parse(&record().to_string()).unwrap(), record());
     }
 
     #[test]
-    fn a_missing_line_is_named() {
+    fn missing_line_is_named_in_the_error() {
         let text = record().to_string().replace("llvm = ", "llvm: ");
-        assert_eq!(Record::parse(&text).unwrap_err().to_string(), "it has no line `llvm = …`");
+        assert_eq!(Record::parse(&text).unwrap_err().to_string(), "no line `llvm = …`");
         assert!(Record::parse("").is_err());
     }
 }

@@ -1,15 +1,15 @@
-//! What `rustc -vV` says: which compiler this is, and on which LLVM it was built.
+//! Parses `rustc -vV`: the version of the compiler and of the LLVM that it was built on.
 
 use anyhow::{Context, Result};
 
-/// A compiler's account of itself.
+/// The version of a compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rustc {
-    /// Its first line: version, commit and origin
+    /// The first line of `rustc -vV`: version, commit and origin
     pub(super) name: String,
     /// Major and minor version
     pub(super) release: (u32, u32),
-    /// Commit, which names the standard library's sources; unknown for some builds
+    /// Commit, which identifies the sources of the standard library; some builds do not know it
     pub(super) commit: Option<String>,
     pub(super) host: String,
     /// Major version of its LLVM
@@ -17,14 +17,14 @@ pub(super) struct Rustc {
 }
 
 impl Rustc {
-    /// Reads the output of `rustc -vV`.
+    /// Parses the output of `rustc -vV`.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
             line.with_context(|| format!("rustc -vV has no line `{name}`"))
         };
         let mut release = field("release")?.split('.').map(str::parse::<u32>);
-        let mut number = || release.next().context("rustc has a release of no known form")?.context("rustc's release");
+        let mut number = || release.next().context("rustc's release is not MAJOR.MINOR")?.context("rustc's release");
         Ok(Self {
             name: text.lines().next().unwrap_or_default().to_owned(),
             release: (number()?, number()?),
@@ -55,7 +55,7 @@ LLVM version: 22.1.4
 ";
 
     #[test]
-    fn a_compiler_is_read_whole() {
+    fn version_output_is_parsed() {
         let rustc = Rustc::parse(NIGHTLY).unwrap();
         assert_eq!(rustc.name, "rustc 1.97.0-nightly (e50aa6fba 2026-05-19)");
         assert_eq!(rustc.release, (1, 97));
@@ -65,13 +65,13 @@ LLVM version: 22.1.4
     }
 
     #[test]
-    fn a_distribution_may_not_know_the_commit() {
+    fn unknown_commit_is_none() {
         let text = NIGHTLY.replace("e50aa6fba4e63ab34c72bf9acfd2c307c1155d1a", "unknown");
         assert_eq!(Rustc::parse(&text).unwrap().commit, None);
     }
 
     #[test]
-    fn what_is_not_a_compiler_is_an_error() {
+    fn other_output_is_an_error() {
         assert!(Rustc::parse("").is_err());
         assert_eq!(
             Rustc::parse("release: 1.96.0\nhost: x\n").unwrap_err().to_string(),

@@ -1,8 +1,8 @@
-//! The digest of all that the BPF objects are built from: observer-ebpf's sources and manifest, and the packages that
-//! its part of Cargo.lock leads to.
+//! The digest of everything that the BPF objects are built from: the sources and the manifest of observer-ebpf, and the
+//! packages that it depends on according to Cargo.lock.
 //!
-//! The package's own version and its build scripts' dependencies count as well: cargo hashes them into the symbol names
-//! that an object holds.
+//! The version of the package and the dependencies of its build scripts count too, because cargo hashes them into the
+//! symbol names of an object.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ pub(super) fn digest(root: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in files {
         let content = fs::read(root.join(&file)).with_context(|| format!("cannot read {}", file.display()))?;
-        // The length, so that moving bytes from one file to the next shows.
+        // The length makes bytes that move from one file to the next visible.
         hash.update(format!("{} {}\n", file.display(), content.len()));
         hash.update(&content);
     }
@@ -78,13 +78,13 @@ struct Package {
     dependencies: Vec<String>,
 }
 
-/// A line with name, version and checksum for the BPF package and each that it depends on, sorted.
+/// Sorted lines with name, version and checksum of the BPF package and of all its dependencies.
 fn reachable(lock: &str) -> Result<BTreeSet<String>> {
-    let lock: Lock = toml::from_str(lock).context("cannot understand Cargo.lock")?;
+    let lock: Lock = toml::from_str(lock).context("cannot parse Cargo.lock")?;
     let mut found = BTreeSet::new();
     let mut open = vec![PACKAGE];
     while let Some(wanted) = open.pop() {
-        let package = lock.package.iter().find(|package| is(package, wanted));
+        let package = lock.package.iter().find(|package| is_named_by(package, wanted));
         let package = package.with_context(|| format!("Cargo.lock has no package `{wanted}`"))?;
         if found.insert(format!("{} {} {}\n", package.name, package.version, package.checksum)) {
             open.extend(package.dependencies.iter().map(String::as_str));
@@ -93,8 +93,8 @@ fn reachable(lock: &str) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Whether this is the package that a dependency entry names: `NAME`, or `NAME VERSION` where several versions are.
-fn is(package: &Package, wanted: &str) -> bool {
+/// Whether a dependency entry names this package: `NAME`, or `NAME VERSION` if there are several versions.
+fn is_named_by(package: &Package, wanted: &str) -> bool {
     let mut words = wanted.split(' ');
     words.next() == Some(&package.name) && words.next().is_none_or(|version| version == package.version)
 }
@@ -132,7 +132,7 @@ dependencies = ["aya-ebpf"]
 "#;
 
     #[test]
-    fn only_what_the_object_is_built_with_counts() {
+    fn only_dependencies_of_the_object_count() {
         let lines: Vec<_> = reachable(LOCK).unwrap().into_iter().collect();
         let expected =
             ["aya-ebpf 0.2.1 aa\n", "aya-ebpf-macros 0.2.0 bb\n", "syn 2.0.1 dd\n", "tcp-reuse-watch-ebpf 0.1.0 \n"];
@@ -140,12 +140,12 @@ dependencies = ["aya-ebpf"]
     }
 
     #[test]
-    fn a_lock_without_the_package_is_an_error() {
+    fn lock_file_without_the_package_is_an_error() {
         assert!(reachable("package = []").is_err());
     }
 
     #[test]
-    fn any_change_of_the_sources_changes_the_digest() {
+    fn every_change_of_the_sources_changes_the_digest() {
         let root = std::env::temp_dir().join(format!("xtask-sources-{}", std::process::id()));
         let write = |path: &str, text: &str| {
             let path = root.join(path);
@@ -171,7 +171,7 @@ dependencies = ["aya-ebpf"]
     }
 
     #[test]
-    fn the_digest_is_sha256() {
+    fn digest_is_sha256() {
         assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

@@ -1,8 +1,8 @@
-//! Finds the Rust that can build for BPF: a rustc with a core library for the target, or with the sources to build one,
-//! and the LLVM that bpf-linker shares with it.
+//! Finds a Rust toolchain that can build for BPF: a rustc with a core library for the target, or with the sources to
+//! build one, and the LLVM that bpf-linker shares with it.
 //!
-//! Debian's comes first: it is a released compiler with a prebuilt core library, so the same package gives the same
-//! bytes everywhere. A nightly is another one each day.
+//! Debian's toolchain comes first. It is a released compiler with a prebuilt core library, so the same package gives
+//! the same bytes everywhere. A nightly changes every day.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,38 +13,35 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::linker;
-use super::record::Versions;
 use super::rustc::Rustc;
-use crate::packages;
-use crate::workspace::{cargo, is_root, output};
+use crate::support::packages;
+use crate::support::workspace::{cargo, is_root, output};
 
 pub(super) const TARGET: &str = "bpfel-unknown-none";
 
-/// Where Debian puts it. Not looked up in PATH, where rustup's comes first.
+/// Debian's rustc. Its path is fixed, because rustup's comes first in PATH.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// What builds the objects.
 pub(super) struct Toolchain {
-    /// Where it comes from
+    /// Distributor and version
     pub(super) origin: String,
     pub(super) cargo: OsString,
     pub(super) rustc_path: PathBuf,
     pub(super) rustc: Rustc,
-    /// The folder with LLVM's `bin` and `lib`
+    /// Folder with the `bin` and `lib` of LLVM
     pub(super) llvm: PathBuf,
-    /// The standard library's sources, where core has to be built from them
+    /// Sources of the standard library, if core has to be built
     pub(super) core_sources: Option<PathBuf>,
 }
 
 impl Toolchain {
-    /// Debian's Rust, installing its packages if they are missing and this is root; else rustup's nightly.
+    /// Debian's Rust, whose packages are installed if this is root, or else rustup's nightly.
     pub(super) fn find() -> Result<Self> {
         let debian = debian().or_else(|error| {
             if !is_root() {
                 return Err(error);
             }
-            println!("Debian's Rust for BPF cannot be used yet ({error:#}): installing it");
+            println!("Debian's Rust for BPF is not usable yet: {error:#}");
             packages::install(packages::FOR_EBPF)?;
             debian()
         });
@@ -52,10 +49,10 @@ impl Toolchain {
             nightly().map_err(|nightly| {
                 let packages = packages::install_line(packages::FOR_EBPF);
                 anyhow!(
-                    "no Rust that can build for BPF; either will do:\n\
-                     - Debian's: run `{packages}`\n  (as it is: {debian:#})\n\
+                    "no Rust toolchain that can build for BPF; install one of these:\n\
+                     - Debian's: run `{packages}`\n  (now: {debian:#})\n\
                      - rustup's: run `rustup toolchain install nightly --component rust-src`, and install its LLVM\n  \
-                     (as it is: {nightly:#})"
+                     (now: {nightly:#})"
                 )
             })
         })
@@ -65,15 +62,8 @@ impl Toolchain {
         self.llvm.join("bin").join(name)
     }
 
-    /// The versions that decide an object's bytes.
-    pub(super) fn versions(&self) -> Result<Versions> {
-        Ok(Versions {
-            toolchain: self.origin.clone(),
-            rustc: self.rustc.name.clone(),
-            host: self.rustc.host.clone(),
-            llvm: output(Command::new(self.llvm_tool("llvm-config")).arg("--version"))?.trim().to_owned(),
-            linker: linker::VERSION.to_owned(),
-        })
+    pub(super) fn llvm_version(&self) -> Result<String> {
+        Ok(output(Command::new(self.llvm_tool("llvm-config")).arg("--version"))?.trim().to_owned())
     }
 }
 
@@ -83,10 +73,10 @@ impl fmt::Display for Toolchain {
     }
 }
 
-/// Debian's rustc-web, or whatever else is /usr/bin/rustc and has a core library for BPF.
+/// Debian's rustc-web, or any other /usr/bin/rustc with a core library for BPF.
 fn debian() -> Result<Toolchain> {
     let rustc_path = PathBuf::from(DEBIAN_RUSTC);
-    let rustc = ask(&rustc_path)?;
+    let rustc = version_of(&rustc_path)?;
     let oldest = env!("CARGO_PKG_RUST_VERSION");
     let mut numbers = oldest.split('.').map_while(|number| number.parse().ok());
     ensure!(
@@ -105,10 +95,10 @@ fn debian() -> Result<Toolchain> {
     Ok(Toolchain { origin, cargo: cargo(), rustc_path, rustc, llvm, core_sources: None })
 }
 
-/// rustup's nightly, with the sources of the standard library, and an LLVM from Debian, apt.llvm.org or `LLVM_PREFIX`.
+/// rustup's nightly with the sources of the standard library, and an LLVM from Debian, apt.llvm.org or `LLVM_PREFIX`.
 fn nightly() -> Result<Toolchain> {
     let rustc_path = which("rustc")?;
-    let rustc = ask(&rustc_path)?;
+    let rustc = version_of(&rustc_path)?;
     let sysroot = output(Command::new(&rustc_path).args(["--print", "sysroot"]))?;
     let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
     ensure!(sources.join("library/core").is_dir(), "the nightly toolchain has no rust-src");
@@ -118,22 +108,22 @@ fn nightly() -> Result<Toolchain> {
     Ok(Toolchain { origin, cargo: which("cargo")?.into(), rustc_path, rustc, llvm, core_sources: Some(sources) })
 }
 
-/// The program of rustup's nightly toolchain.
+/// The path of a program in rustup's nightly toolchain.
 fn which(program: &str) -> Result<PathBuf> {
     let path = output(Command::new("rustup").args(["which", "--toolchain", "nightly", program]))?;
     Ok(PathBuf::from(path.trim()))
 }
 
-fn ask(rustc: &Path) -> Result<Rustc> {
+fn version_of(rustc: &Path) -> Result<Rustc> {
     Rustc::parse(&output(Command::new(rustc).arg("-vV"))?)
 }
 
-/// Where Debian and apt.llvm.org put the LLVM of a major version.
+/// The folder of an LLVM from Debian or apt.llvm.org.
 fn llvm_folder(major: u32) -> PathBuf {
     PathBuf::from(format!("/usr/lib/llvm-{major}"))
 }
 
-/// Fails unless this is a folder with the LLVM that a rustc was built on.
+/// Fails unless the folder holds the LLVM that this rustc was built on.
 fn ensure_llvm(llvm: &Path, rustc: &Rustc) -> Result<()> {
     let Rustc { name, llvm: major, .. } = rustc;
     let version = output(Command::new(llvm.join("bin/llvm-config")).arg("--version"))

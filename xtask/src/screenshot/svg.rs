@@ -1,4 +1,4 @@
-//! A screen as a picture: text that can be selected, in whatever monospaced font there is, and shapes.
+//! Draws a screen as SVG: text stays selectable, in any monospaced font, and box characters become shapes.
 
 mod color;
 mod shapes;
@@ -10,19 +10,19 @@ use terminal::vt100::{Cell, Screen};
 use color::{BACKGROUND, FOREGROUND, hex};
 use shapes::{Paths, Shape};
 
-/// Pixels of a cell, and of the text in it.
+/// Size of a cell in pixels.
 const WIDTH: u32 = 8;
 const HEIGHT: u32 = 16;
-/// Of which common fonts make characters as wide as a cell: 0.6 of it.
+/// The width of a character is 0.6 of this in common fonts, which is the width of a cell.
 const FONT_SIZE: &str = "13.3";
 const FONTS: &str = "ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace";
-/// How much of its colour is left of what is dim.
+/// Opacity of dim text.
 const DIM: &str = ".65";
-/// From the top of a cell to the line that text stands on.
+/// Distance from the top of a cell to the baseline of its text.
 const BASELINE: u32 = 12;
 const MARGIN: u32 = 12;
 
-/// How a cell looks.
+/// The look of a cell.
 #[derive(Clone, PartialEq, Eq)]
 struct Style {
     color: String,
@@ -64,14 +64,14 @@ pub(super) fn draw(screen: &Screen) -> String {
     );
     layers.backgrounds.write(&mut svg);
     layers.blocks.write(&mut svg);
-    // A line of one pixel lies between two of them.
+    // Offset by half a pixel, a line of one pixel covers whole pixels.
     svg.push_str("</g>\n<g fill=\"none\" transform=\"translate(.5 .5)\">\n");
     layers.frames.write(&mut svg);
     svg.push_str("</g>\n");
     svg + &layers.text + "</svg>\n"
 }
 
-/// What is to be drawn, from below to above.
+/// The layers of the picture, from back to front.
 #[derive(Default)]
 struct Layers {
     backgrounds: Paths,
@@ -81,7 +81,7 @@ struct Layers {
 }
 
 impl Layers {
-    /// Cells beside each other that look the same are drawn together.
+    /// Draws adjacent cells of the same look together.
     fn add_row(&mut self, screen: &Screen, row: u16, columns: u16) {
         let cells: Vec<&Cell> = (0..columns).filter_map(|column| screen.cell(row, column)).collect();
         let mut place = (MARGIN, MARGIN + HEIGHT * u32::from(row));
@@ -124,12 +124,12 @@ impl Layers {
         let width = WIDTH * (run.len() - spaces - trailing_spaces(run)) as u32;
         let (x, color) = (x + WIDTH * spaces as u32, &style.color);
         let _ = write!(self.text, "<text x=\"{x}\" y=\"{y}\" textLength=\"{width}\" fill=\"{color}\"");
-        for (is_so, attribute) in [
+        for (is_set, attribute) in [
             (style.is_bold, "font-weight=\"bold\""),
             (style.is_dim, &format!("opacity=\"{DIM}\"")),
             (style.is_underlined, "text-decoration=\"underline\""),
         ] {
-            if is_so {
+            if is_set {
                 let _ = write!(self.text, " {attribute}");
             }
         }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_one_look_are_one_text_where_they_are() {
+    fn cells_of_one_look_become_one_text() {
         let svg = drawn("ab  c \u{1b}[1;31mred\u{1b}[0m");
         let x = |column: u32| MARGIN + column * WIDTH;
         assert_eq!(svg.matches("<text").count(), 2, "{svg}");
@@ -177,12 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn text_is_no_markup() {
+    fn text_is_escaped() {
         assert!(drawn("<&>").contains(">&lt;&amp;&gt;</text>"));
     }
 
     #[test]
-    fn equal_shapes_are_one() {
+    fn equal_shapes_share_a_path() {
         let svg = drawn("▄██▌▌\r\n───╮");
         assert!(!svg.contains("<text"), "{svg}");
         let (top, half) = (MARGIN, MARGIN + HEIGHT / 2);

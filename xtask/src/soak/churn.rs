@@ -1,4 +1,4 @@
-//! Clients, in a process of their own (`cargo xtask churn`), which does one thing many times and says how often.
+//! `cargo xtask churn`: a client process of the soak. It does one thing many times and prints how often it did.
 
 use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -12,9 +12,9 @@ use clap::ValueEnum;
 use rustix::net::sockopt::set_socket_linger;
 
 use super::server::{LONG, LONG_BYTES, RESET, SHORT, SHORT_BYTES, request};
-use crate::workspace::output;
+use crate::support::workspace::output;
 
-/// Churn (started by the soak)
+/// Run clients of one kind (started by `cargo xtask soak`)
 #[derive(clap::Args)]
 pub(crate) struct Args {
     kind: Kind,
@@ -25,24 +25,24 @@ pub(crate) struct Args {
 pub(crate) enum Kind {
     /// Many exchanges on one connection
     Keep,
-    /// A connection an exchange
+    /// One exchange on each connection
     Each,
     /// Reset by the client
     Reset,
     /// Reset by the server
     ServerReset,
-    /// Nobody listens
+    /// No listener
     Refused,
-    /// A long answer, read slowly
+    /// A long response, read slowly
     Slow,
     /// More connections at once than the small watch has room for
     Crowd,
-    /// More destinations than there are groups
+    /// More destinations than the table of groups has room for
     Destinations,
 }
 
 impl Kind {
-    /// Those that come in turn.
+    /// The kinds that take turns.
     pub(super) const ALL: [Self; 7] =
         [Self::Keep, Self::Each, Self::Reset, Self::ServerReset, Self::Refused, Self::Slow, Self::Crowd];
 
@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// What clients have done.
+/// What the clients did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) connections: u64,
@@ -76,17 +76,17 @@ impl AddAssign for Counted {
     }
 }
 
-/// Runs one process of clients to its end.
+/// Runs a client process to its end.
 pub(super) fn start(kind: Kind, address: SocketAddr) -> Result<Counted> {
     let mut command = Command::new("/proc/self/exe");
     command.args(["churn", kind.name(), &address.to_string()]).stdin(Stdio::null());
-    let said = output(&mut command)?;
-    parse(&said).with_context(|| format!("not what clients say: {said}"))
+    let printed = output(&mut command)?;
+    parse(&printed).with_context(|| format!("the clients printed {printed}"))
 }
 
-/// Three numbers.
-fn parse(said: &str) -> Option<Counted> {
-    let mut numbers = said.split_whitespace().map(|number| number.parse().ok());
+/// Parses three numbers: connections, exchanges and refused connects.
+fn parse(printed: &str) -> Option<Counted> {
+    let mut numbers = printed.split_whitespace().map(|number| number.parse().ok());
     Some(Counted { connections: numbers.next()??, exchanges: numbers.next()??, refused: numbers.next()?? })
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Kind::Each => (0..200).try_for_each(|_| once(address, SHORT, &mut counted).map(drop))?,
         Kind::Reset => (0..50).try_for_each(|_| {
             let stream = once(address, SHORT, &mut counted)?;
-            set_socket_linger(&stream, Some(Duration::ZERO)).context("linger can be set")
+            set_socket_linger(&stream, Some(Duration::ZERO)).context("cannot set SO_LINGER")
         })?,
         Kind::ServerReset => (0..20).try_for_each(|_| wait_for_reset(once(address, RESET, &mut counted)?))?,
         Kind::Refused => (0..100).try_for_each(|_| be_refused(address, &mut counted))?,
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clients_say_is_three_numbers() {
+    fn output_of_clients_is_three_numbers() {
         assert_eq!(parse("5 7 2\n"), Some(Counted { connections: 5, exchanges: 7, refused: 2 }));
         assert_eq!(parse("5 7"), None);
     }

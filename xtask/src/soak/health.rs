@@ -1,21 +1,21 @@
-//! Whether a watch grows: its memory and its open files, looked at again and again.
+//! Samples of a watch's memory and open files, which show whether they grow.
 
 use std::time::Duration;
 
-use crate::numbers::median;
-use crate::running::{mapped_kib_of, open_files_of, status_of};
+use crate::support::running::{mapped_kib_of, open_files_of, status_of};
+use crate::support::statistics::median;
 
-/// Until then it may still take what it needs: every kind of churn has been there, more than once.
+/// Share of the soak whose memory does not count. By then, every kind of churn has occurred more than once.
 const WARM_UP: f64 = 0.5;
 
-/// Numbers that tell how it went.
+/// Numbers in the course of memory that is printed.
 const COURSE: usize = 24;
 
 pub(super) struct Health {
     warm_up: Duration,
-    /// KiB at every look, from the first.
+    /// Memory in KiB at each sample, from the first.
     course: Vec<u64>,
-    /// Hours since the beginning, and KiB of memory.
+    /// Hours since the start and memory in KiB, after the warm-up.
     memory: Vec<(f64, f64)>,
     files: Vec<usize>,
 }
@@ -25,7 +25,7 @@ impl Health {
         Self { warm_up: duration.mul_f64(WARM_UP), course: Vec::new(), memory: Vec::new(), files: Vec::new() }
     }
 
-    pub(super) fn look(&mut self, elapsed: Duration, pid: u32) {
+    pub(super) fn sample(&mut self, elapsed: Duration, pid: u32) {
         self.files.push(open_files_of(pid));
         let kib = status_of(pid, "VmRSS").unwrap_or(0).saturating_sub(mapped_kib_of(pid));
         self.course.push(kib);
@@ -34,31 +34,32 @@ impl Health {
         }
     }
 
-    /// The slope of the line through all looks, in KiB an hour (least squares).
+    /// Slope of the regression line through all samples, in KiB per hour (least squares).
     pub(super) fn kib_an_hour(&self) -> f64 {
         let n = self.memory.len() as f64;
         let mean = |of: fn(&(f64, f64)) -> f64| self.memory.iter().map(of).sum::<f64>() / n;
-        let (middle, level) = (mean(|look| look.0), mean(|look| look.1));
+        let (middle, level) = (mean(|sample| sample.0), mean(|sample| sample.1));
         let together: f64 = self.memory.iter().map(|(at, kib)| (at - middle) * (kib - level)).sum();
         together / self.memory.iter().map(|(at, _)| (at - middle).powi(2)).sum::<f64>()
     }
 
-    /// The median of the first half of that time, and of the second. What an allocator keeps goes up in steps, and a line
-    /// through steps is steep for a minute; rows that wait make peaks of some MiB, now and then. A leak lifts all of it.
+    /// Median memory of the first half of the samples, and of the second. A leak raises the medians. Other growth does
+    /// not: the allocator keeps memory in steps, which make a regression line steep for a minute, and queued rows make
+    /// occasional peaks of some MiB.
     pub(super) fn median_kib(&self) -> (f64, f64) {
         let (before, after) = self.memory.split_at(self.memory.len() / 2);
-        let of = |looks: &[(f64, f64)]| median(looks.iter().map(|look| look.1));
+        let of = |samples: &[(f64, f64)]| median(samples.iter().map(|sample| sample.1));
         (of(before), of(after))
     }
 
-    /// Its memory from the beginning, in a few numbers of MiB.
+    /// Memory in MiB over time, in at most [`COURSE`] numbers.
     pub(super) fn course(&self) -> String {
         let step = self.course.len().div_ceil(COURSE).max(1);
         let mib = self.course.iter().step_by(step).map(|kib| (kib / 1024).to_string());
         mib.collect::<Vec<_>>().join(" ")
     }
 
-    /// At the first look, and at the last.
+    /// Open files at the first sample, and at the last.
     pub(super) fn files(&self) -> (usize, usize) {
         let at = |file: Option<&usize>| file.copied().unwrap_or(0);
         (at(self.files.first()), at(self.files.last()))
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slope_is_that_of_the_line_through_all() {
+    fn slope_is_that_of_the_regression_line() {
         let memory = (0..10).map(|n| (f64::from(n), 100.0 + 3.0 * f64::from(n) + f64::from(n % 2))).collect();
         let health = Health { warm_up: Duration::ZERO, course: vec![2048; 100], memory, files: vec![5, 6, 5] };
         assert!((health.kib_an_hour() - 3.0).abs() < 0.1, "{}", health.kib_an_hour());
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_is_no_growth_and_a_leak_is() {
+    fn leak_raises_the_median_and_peaks_do_not() {
         let health = |memory| Health { warm_up: Duration::ZERO, course: Vec::new(), memory, files: Vec::new() };
         let with_peaks =
             (0..100).map(|n| (f64::from(n), if n % 10 == 7 { 40_000.0 + f64::from(n) * 100.0 } else { 25_000.0 }));

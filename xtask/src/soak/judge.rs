@@ -1,4 +1,4 @@
-//! What must hold after a soak.
+//! The checks after a soak.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use super::health::Health;
 use super::server::Served;
 use super::watch::Ended;
 
-/// By how much there may be more memory than before. What the allocator keeps for a while is less.
-const MOST_GROWN_KIB: f64 = 4096.0;
+/// Memory may grow by this much: the allocator keeps less than that for a while.
+const MAX_GROWTH_KIB: f64 = 4096.0;
 
-/// What is logged of each connection that is one too many.
+/// Part of the log line about each connection that does not fit.
 const NO_ROOM: &str = "not tracked";
 
-/// What servers and clients have counted.
+/// The true counts, from the servers and the clients.
 pub(super) struct Truth {
     pub(super) server: Served,
-    /// Of the small watch
+    /// Server of the small watch
     pub(super) crowded: Served,
     pub(super) clients: Counted,
 }
@@ -44,7 +44,7 @@ pub(super) fn checks(truth: &Truth, watch: &Ended, small: &Ended, health: &Healt
     checks.extend(of_health(health));
     checks.push(no_complaint("the watch", watch.complaints.iter()));
     let complaints = small.complaints.iter().filter(|line| !line.contains(NO_ROOM));
-    checks.push(no_complaint("the small watch, but that it has no room", complaints));
+    checks.push(no_complaint("the small watch, apart from missing room", complaints));
     checks
 }
 
@@ -55,14 +55,14 @@ fn no_complaint<'a>(name: &str, complaints: impl Iterator<Item = &'a String>) ->
 }
 
 fn total(totals: &Value, name: &str) -> u64 {
-    // What is absent is equal to nothing.
+    // An absent total equals no count.
     totals[name].as_u64().unwrap_or(u64::MAX)
 }
 
 fn of_watch(truth: &Truth, totals: &Value) -> Vec<Check> {
     let of = |name| total(totals, name);
     vec![
-        Check { holds: of("opened") > 10_000, what: format!("there was churn: {} connections", of("opened")) },
+        Check { holds: of("opened") > 10_000, what: format!("churn took place: {} connections", of("opened")) },
         equal("connections, by the server", of("opened"), truth.server.connections),
         equal("connections, by the clients", of("opened"), truth.clients.connections),
         equal("exchanges, by the server", of("exchanges"), truth.server.exchanges),
@@ -75,7 +75,7 @@ fn of_watch(truth: &Truth, totals: &Value) -> Vec<Check> {
     ]
 }
 
-/// It has room for fewer connections than there are at once: what does not fit is counted as untracked.
+/// The small watch has room for fewer connections than are open at once. The others count as untracked.
 fn of_small(truth: &Truth, totals: &Value) -> Vec<Check> {
     let of = |name| total(totals, name);
     vec![
@@ -88,7 +88,7 @@ fn of_small(truth: &Truth, totals: &Value) -> Vec<Check> {
             of("opened").saturating_add(of("untracked")),
             truth.crowded.connections,
         ),
-        // One exchange each.
+        // Each connection carries one exchange.
         equal("the small watch: exchanges of those opened", of("exchanges"), of("opened")),
         equal("the small watch: closed", of("closed"), of("opened")),
     ]
@@ -103,7 +103,7 @@ fn of_health(health: &Health) -> Vec<Check> {
         health.course()
     );
     vec![
-        Check { holds: after <= before + MOST_GROWN_KIB, what: memory },
-        Check { holds: last <= first, what: format!("open files are as many: {first} at first, {last} at last") },
+        Check { holds: after <= before + MAX_GROWTH_KIB, what: memory },
+        Check { holds: last <= first, what: format!("open files have not grown: {first} at first, {last} at last") },
     ]
 }

@@ -1,4 +1,5 @@
-//! A server that answers as much of HTTP as is recognised, and counts. A thread a connection: there are never more than a few hundred at once.
+//! A server that counts. It speaks just enough HTTP/1.1 to be recognised. Each connection has a thread, because there
+//! are never more than a few hundred at once.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,28 +11,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use rustix::net::sockopt::set_socket_linger;
 
-/// A request; what it asks for is one byte of it.
+/// A request. One byte of it tells the server what to send.
 const REQUEST: &[u8; 19] = b"GET /. HTTP/1.1\r\n\r\n";
-const WHAT: usize = 5;
+const KIND: usize = 5;
 
-pub(super) fn request(what: u8) -> [u8; REQUEST.len()] {
+pub(super) fn request(kind: u8) -> [u8; REQUEST.len()] {
     let mut request = *REQUEST;
-    request[WHAT] = what;
+    request[KIND] = kind;
     request
 }
 
-/// What a client asks for.
+/// A short response.
 pub(super) const SHORT: u8 = b's';
+/// A long response.
 pub(super) const LONG: u8 = b'l';
-/// A short answer, and a reset when it has been read.
+/// A short response, and a reset once the client has read it.
 pub(super) const RESET: u8 = b'r';
 
-/// A short answer, with which a long one begins.
-const ANSWER: &[u8; 19] = b"HTTP/1.1 200 OK\r\n\r\n";
-pub(super) const SHORT_BYTES: usize = ANSWER.len();
+/// The short response. A long one starts with it.
+const RESPONSE: &[u8; 19] = b"HTTP/1.1 200 OK\r\n\r\n";
+pub(super) const SHORT_BYTES: usize = RESPONSE.len();
 pub(super) const LONG_BYTES: usize = 64 << 10;
 
-/// How long an answer may take to be read before the reset comes.
+/// Time for the client to read the response before the reset.
 const BEFORE_RESET: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,10 +46,10 @@ pub(super) struct Server {
 struct Counters {
     connections: AtomicU64,
     closed: AtomicU64,
-    answers: AtomicU64,
+    responses: AtomicU64,
 }
 
-/// What it has counted.
+/// The counts of the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Served {
     pub(super) connections: u64,
@@ -57,7 +59,7 @@ pub(super) struct Served {
 impl Server {
     pub(super) fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        // The library's queue of 128 is short for a crowd that comes at once.
+        // std's backlog of 128 is too short for a crowd that connects at once.
         rustix::net::listen(&listener, 4096)?;
         let port = listener.local_addr()?.port();
         let counters = Arc::new(Counters::default());
@@ -67,7 +69,7 @@ impl Server {
                 shared.connections.fetch_add(1, SeqCst);
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    // A client that resets ends it too.
+                    // A reset by the client is an error here, and expected.
                     let _ = serve(stream, &shared);
                     shared.closed.fetch_add(1, SeqCst);
                 });
@@ -77,7 +79,7 @@ impl Server {
     }
 
     pub(super) fn counted(&self) -> Served {
-        Served { connections: self.counters.connections.load(SeqCst), exchanges: self.counters.answers.load(SeqCst) }
+        Served { connections: self.counters.connections.load(SeqCst), exchanges: self.counters.responses.load(SeqCst) }
     }
 
     /// Waits until every connection is closed.
@@ -85,7 +87,7 @@ impl Server {
         let end = Instant::now() + PATIENCE;
         while self.counters.closed.load(SeqCst) < self.counters.connections.load(SeqCst) {
             if Instant::now() > end {
-                bail!("connections have not been closed within {PATIENCE:?}");
+                bail!("connections are still open after {PATIENCE:?}");
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -100,12 +102,12 @@ fn serve(mut stream: TcpStream, counters: &Counters) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
             read => read?,
         }
-        let what = request[WHAT];
-        let mut answer = ANSWER.to_vec();
-        answer.resize(if what == LONG { LONG_BYTES } else { SHORT_BYTES }, 0);
-        stream.write_all(&answer)?;
-        counters.answers.fetch_add(1, SeqCst);
-        if what == RESET {
+        let kind = request[KIND];
+        let mut response = RESPONSE.to_vec();
+        response.resize(if kind == LONG { LONG_BYTES } else { SHORT_BYTES }, 0);
+        stream.write_all(&response)?;
+        counters.responses.fetch_add(1, SeqCst);
+        if kind == RESET {
             thread::sleep(BEFORE_RESET);
             set_socket_linger(&stream, Some(Duration::ZERO))?;
             break;

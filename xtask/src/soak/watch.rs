@@ -1,4 +1,4 @@
-//! A watch that is soaked: its rows are thrown away, its diagnostics and its summary are kept.
+//! A run of the tool under the soak. Its rows are discarded; its log and its summary are kept.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,9 +10,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::running::{Running, has_no_new_privileges};
+use crate::support::running::{Running, has_no_new_privileges};
 
-/// There may be ten thousand groups to sum up.
+/// Time limit for the tool to end: it may have to write ten thousand groups.
 const TO_END: Duration = Duration::from_secs(20);
 
 pub(super) struct Watch {
@@ -20,10 +20,10 @@ pub(super) struct Watch {
     folder: TempDir,
 }
 
-/// What it has left behind.
+/// The output of a run.
 pub(super) struct Ended {
     pub(super) summary: Value,
-    /// Warnings and errors of its log, and whatever it wrote to standard error.
+    /// Warnings and errors from the log, and all of standard error.
     pub(super) complaints: Vec<String>,
 }
 
@@ -53,6 +53,6 @@ impl Watch {
     }
 
     fn read(&self, name: &str) -> Result<String> {
-        fs::read_to_string(self.folder.path().join(name)).with_context(|| format!("the watch has written no {name}"))
+        fs::read_to_string(self.folder.path().join(name)).with_context(|| format!("the watch did not write {name}"))
     }
 }

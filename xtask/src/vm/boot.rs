@@ -1,4 +1,4 @@
-//! A boot: QEMU with a kernel and the initramfs, followed on its console until it powers off.
+//! Boots a kernel with the initramfs under QEMU and reads its console until it powers off.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -11,30 +11,30 @@ use anyhow::{Context, Result};
 
 use super::image::{BEGIN, END};
 
-/// For all sets of hooks on one kernel. What takes longer hangs.
+/// Time limit for all sets of hooks on one kernel.
 const TIME_LIMIT: Duration = Duration::from_mins(5);
 
-/// All that can be emulated but CMPXCHG16B: QEMU 7.2 leaves something else in its flags at times, and a kernel whose
-/// allocator uses it (`__update_freelist_fast()`, mm/slub.c) panics.
+/// Every feature that can be emulated except CMPXCHG16B: QEMU 7.2 sometimes leaves wrong flags after it, and a kernel
+/// whose allocator uses it (`__update_freelist_fast()`, mm/slub.c) panics.
 const CPU: &str = "max,cx16=off";
 
-/// How often a kernel is booted that does not get as far as the init script: nothing of ours has run by then.
+/// Boots before giving up on a kernel that never reaches the init script. No code of this project has run by then.
 const ATTEMPTS: usize = 3;
 
-/// What a boot came to.
+/// The outcome of a boot.
 #[derive(Debug, Default)]
 pub(crate) struct Booted {
     pub(super) kernel: &'static str,
-    /// The init script has begun.
+    /// The init script started.
     pub(super) has_begun: bool,
     pub(super) results: Vec<SetResult>,
-    /// The init script has come to its end.
+    /// The init script ran to its end.
     pub(crate) has_ended: bool,
-    /// What was on the console.
+    /// Lines of the console.
     pub(crate) lines: Vec<String>,
 }
 
-/// The runner's line on a set of hooks.
+/// The scenario runner's line about a set of hooks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SetResult {
     pub(super) set: String,
@@ -55,14 +55,14 @@ impl Booted {
     }
 }
 
-/// Boots and shows the console, each line with the kernel's name before it.
+/// Boots and prints the console; each line starts with the kernel's name.
 pub(crate) fn boot(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
     for _ in 1..ATTEMPTS {
         let booted = boot_once(kernel, image, initramfs)?;
         if booted.has_begun {
             return Ok(booted);
         }
-        println!("{kernel} | the kernel has not come to its init script: once more");
+        println!("{kernel} | the kernel did not reach the init script; booting again");
     }
     boot_once(kernel, image, initramfs)
 }
@@ -84,19 +84,19 @@ fn boot_once(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Boo
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(booted),
             Err(RecvTimeoutError::Timeout) => {
-                println!("{kernel} | not at its end after {} s", TIME_LIMIT.as_secs());
+                println!("{kernel} | not finished after {} s", TIME_LIMIT.as_secs());
                 return Ok(booted);
             }
         }
     }
 }
 
-/// A process that does not outlive its boot.
+/// Kills QEMU when dropped.
 struct Qemu(Child);
 
 impl Qemu {
     fn start(image: &Path, initramfs: &Path) -> Result<Self> {
-        // Emulated: in the virtual machines of CI, KVM is absent or hangs.
+        // Emulation, because KVM is absent or hangs in the virtual machines of CI.
         let child = Command::new("qemu-system-x86_64")
             .args(["-accel", "tcg", "-cpu", CPU, "-m", "512", "-smp", "2"])
             .args(["-nographic", "-no-reboot", "-nic", "none"])
@@ -115,7 +115,7 @@ impl Qemu {
 
 impl Drop for Qemu {
     fn drop(&mut self) {
-        // Fails only when it has ended and has been waited for.
+        // Fails only if the process has been waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -129,18 +129,19 @@ fn send_lines(from: impl Read, to: &Sender<String>) {
     }
 }
 
-/// The line without what moves the cursor and clears the screen, as the firmware does first.
+/// The line without control characters and escape sequences, which the firmware prints.
 fn printable(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
     let mut parts = line.split('\u{1b}');
     let first = parts.next().unwrap_or_default();
-    // A sequence ends with its first letter.
-    let behind = |part: &str| part.split_once(|c: char| c.is_ascii_alphabetic()).map(|(_, rest)| rest.to_owned());
-    let rest: String = parts.filter_map(behind).collect();
+    // An escape sequence ends with its first letter.
+    let after_sequence =
+        |part: &str| part.split_once(|c: char| c.is_ascii_alphabetic()).map(|(_, rest)| rest.to_owned());
+    let rest: String = parts.filter_map(after_sequence).collect();
     first.chars().chain(rest.chars()).filter(|c| !c.is_control()).collect()
 }
 
-/// A line such as `hooks sockops,fentry: 26 passed; 0 failed; 7.5 s`.
+/// Parses a line such as `hooks sockops,fentry: 26 passed; 0 failed; 7.5 s`.
 fn parse(line: &str) -> Option<SetResult> {
     let (set, rest) = line.strip_prefix("hooks ")?.split_once(": ")?;
     let mut parts = rest.split("; ");
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_is_read_and_other_lines_are_not() {
+    fn result_lines_are_parsed_and_others_ignored() {
         let expected = SetResult { set: "sockops,fentry".into(), passed: 26, failed: 1, seconds: 7.5 };
         assert_eq!(parse("hooks sockops,fentry: 26 passed; 1 failed; 7.5 s"), Some(expected));
         for other in ["hooks sockops,fentry", "fentry: FAILED refused: x", "hooks a: b", ""] {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_seen() {
+    fn end_of_the_script_is_recognised() {
         let mut booted = Booted { kernel: "6.1", ..Booted::default() };
         booted.read("hooks fentry: 26 passed; 0 failed; 7.5 s");
         assert!(!booted.has_ended);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_taken_out() {
+    fn control_characters_are_removed() {
         assert_eq!(printable(b"hooks fentry\r"), "hooks fentry");
         assert_eq!(printable(b"\x1b[2J\x1b[?7lLinux 5.10\r"), "Linux 5.10");
     }

@@ -1,4 +1,4 @@
-//! The initramfs: busybox, programs, and a script that mounts what they need, runs them and powers off.
+//! Makes the initramfs: busybox, the programs, and an init script that mounts file systems, runs them and powers off.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -8,18 +8,18 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Of the package busybox-static.
+/// From the package busybox-static.
 const BUSYBOX: &str = "/bin/busybox";
 const FOLDERS: [&str; 6] = ["bin", "dev", "proc", "sys", "tmp", "etc"];
 
-/// The first and the last thing that the script says.
-pub(super) const BEGIN: &str = "the script begins on Linux ";
-pub(super) const END: &str = "the script has ended with ";
+/// First and last line of the init script's output.
+pub(super) const BEGIN: &str = "the init script starts on Linux ";
+pub(super) const END: &str = "the init script ends with status ";
 
-/// Makes the initramfs: these files, each where it has to be there, and what its shell does.
+/// Packs the files, each a source and a path in the image, and an init script that runs `commands`.
 pub(crate) fn make(folder: &Path, files: &[(PathBuf, PathBuf)], commands: &str) -> Result<PathBuf> {
     let root = folder.join("root");
-    // What a run before this one has left.
+    // Left over from an earlier run.
     let _ = fs::remove_dir_all(&root);
     for name in FOLDERS {
         fs::create_dir_all(root.join(name)).context("cannot make the folders of the initramfs")?;
@@ -56,7 +56,7 @@ poweroff -f
     )
 }
 
-/// Packs a folder as the kernel reads it (Documentation/driver-api/early-userspace/buffer-format.rst).
+/// Packs a folder in the format that the kernel reads (Documentation/driver-api/early-userspace/buffer-format.rst).
 fn pack(root: &Path, image: &Path) -> Result<()> {
     let file = File::create(image).with_context(|| format!("cannot create {}", image.display()))?;
     let mut cpio = Command::new("cpio")
@@ -69,7 +69,7 @@ fn pack(root: &Path, image: &Path) -> Result<()> {
     let mut stdin = cpio.stdin.take().context("cpio has no input")?;
     for path in paths_below(root)? {
         let name = path.strip_prefix(root).unwrap_or(&path).display();
-        writeln!(stdin, "{name}").context("cannot tell cpio what to pack")?;
+        writeln!(stdin, "{name}").context("cannot write to cpio")?;
     }
     drop(stdin);
     let status = cpio.wait().context("cannot wait for cpio")?;
@@ -79,7 +79,7 @@ fn pack(root: &Path, image: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Everything in a folder, each folder before what is in it.
+/// All paths below a folder, each folder before its content.
 fn paths_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     let mut entries: Vec<PathBuf> =

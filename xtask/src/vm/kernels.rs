@@ -1,5 +1,5 @@
-//! The kernels to test on: those of Debian's releases, in its packages for clouds, which are small. They are fetched and
-//! unpacked, not installed, with package lists of their own.
+//! The kernels to test on: those of Debian's releases, in the cloud packages, which are small. The packages are
+//! downloaded and unpacked, not installed, with package lists of their own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,51 +7,51 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::workspace::{output, run};
+use crate::support::workspace::{output, run};
 
 /// A kernel to test on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kernel {
-    /// The version that it has to be, or in sid to be at least
+    /// Version; a minimum in sid
     pub(crate) name: &'static str,
-    /// The release of Debian that has it
+    /// Debian release
     suite: &'static str,
-    /// How its packages' names begin
+    /// Start of the version in package names
     package: &'static str,
 }
 
-/// From the oldest on that is supported.
+/// From the oldest supported kernel to the newest one.
 pub(super) const ALL: [Kernel; 4] = [
     Kernel { name: "5.10", suite: "bullseye", package: "5.10." },
     Kernel { name: "6.1", suite: "bookworm", package: "6.1." },
     Kernel { name: "6.12", suite: "trixie", package: "6.12." },
-    // The newest that there is.
+    // The newest there is.
     Kernel { name: "7.2", suite: "sid", package: "" },
 ];
 
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-/// The kernel of this name.
+/// Finds a kernel by its name.
 pub(crate) fn find(name: &str) -> Result<Kernel, String> {
     let names = || ALL.map(|kernel| kernel.name).join(", ");
-    ALL.into_iter().find(|kernel| kernel.name == name).ok_or_else(|| format!("there are {}", names()))
+    ALL.into_iter().find(|kernel| kernel.name == name).ok_or_else(|| format!("the kernels are {}", names()))
 }
 
 impl Kernel {
-    /// Its image, fetched if it is not there yet.
+    /// Returns the path of the image, and downloads it first if it is missing.
     pub(crate) fn fetch(&self, folder: &Path) -> Result<PathBuf> {
         let folder = folder.join("kernels").join(self.name);
         let image = folder.join("vmlinuz");
         if !image.exists() {
-            println!("fetching Linux {} from Debian {}", self.name, self.suite);
-            self.fetch_into(&folder, &image).with_context(|| format!("cannot fetch Linux {}", self.name))?;
+            println!("downloading Linux {} from Debian {}", self.name, self.suite);
+            self.fetch_into(&folder, &image).with_context(|| format!("cannot download Linux {}", self.name))?;
         }
         Ok(image)
     }
 
     fn fetch_into(&self, folder: &Path, image: &Path) -> Result<()> {
-        // What an attempt before this one has left.
+        // Left over from an earlier attempt.
         let unpacked = folder.join("unpacked");
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(&unpacked).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -63,14 +63,14 @@ impl Kernel {
         run(apt.command("apt-get").args(["-qq", "download", package]).current_dir(&unpacked))?;
         let archive = only_entry(&unpacked)?;
         run(Command::new("dpkg-deb").arg("--extract").args([&archive, &unpacked]))?;
-        let found = find_image(&unpacked)?.with_context(|| format!("{package} has no kernel in it"))?;
+        let found = find_image(&unpacked)?.with_context(|| format!("{package} contains no kernel"))?;
         fs::rename(found, image).context("cannot keep the kernel")?;
         fs::remove_dir_all(unpacked).context("cannot remove what was unpacked")?;
         apt.remove()
     }
 }
 
-/// apt with one source and folders of its own; nothing of the system's is used or changed but its keys and proxies.
+/// apt with one source and its own folders. Of the system's apt, it uses only the keys and the proxies.
 struct Apt {
     folder: PathBuf,
 }
@@ -98,20 +98,19 @@ impl Apt {
         for (option, path) in folders {
             command.arg("-o").arg(format!("{option}={}", self.folder.join(path).display()));
         }
-        // Without the last, apt drops its rights and cannot write here.
+        // The last option keeps apt from changing to a user that cannot write here.
         command.args(["-o", "Dir::Etc::sourceparts=-", "-o", "Acquire::Languages=none"]);
         command.args(["-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=root"]);
         command
     }
 
-    /// The lists are large.
+    /// Removes the package lists, which are large.
     fn remove(&self) -> Result<()> {
         fs::remove_dir_all(&self.folder).context("cannot remove apt's lists")
     }
 }
 
-/// The newest of the packages that `apt-cache search` has listed. Where there are two of a version, the image is in the
-/// one that is called binary.
+/// The newest package in the output of `apt-cache search`. If a version has two packages, the image is in linux-binary.
 fn newest(listing: &str) -> Option<&str> {
     let names = listing.lines().filter_map(|line| line.split_whitespace().next());
     names.max_by_key(|name| (numbers(name), name.starts_with("linux-binary")))
@@ -123,10 +122,10 @@ fn numbers(name: &str) -> Vec<u64> {
 
 fn only_entry(folder: &Path) -> Result<PathBuf> {
     let entry = fs::read_dir(folder).context("cannot read the folder of packages")?.next();
-    Ok(entry.context("apt-get has left no package")??.path())
+    Ok(entry.context("apt-get downloaded no package")??.path())
 }
 
-/// The kernel in an unpacked package: in /boot, or since 7.0 beside its modules.
+/// The kernel in an unpacked package: in /boot, or since 7.0 in the folder of its modules.
 fn find_image(folder: &Path) -> Result<Option<PathBuf>> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_package_is_taken_by_number() {
+    fn newest_package_is_found_by_number() {
         let listing = "\
 linux-image-6.1.0-9-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
 linux-image-6.1.0-50-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
@@ -157,14 +156,14 @@ linux-image-6.1.0-32-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
     }
 
     #[test]
-    fn the_binary_package_has_the_image() {
+    fn binary_package_has_the_image() {
         let listing = "linux-binary-7.2.13+deb14-cloud-amd64 - x\nlinux-image-7.2.13+deb14-cloud-amd64 - y\n";
         assert_eq!(newest(listing), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
     }
 
     #[test]
-    fn a_kernel_that_is_not_there_gets_the_list() {
+    fn unknown_kernel_is_answered_with_the_list() {
         assert_eq!(find("6.1").unwrap().suite, "bookworm");
-        assert_eq!(find("4.19").unwrap_err(), "there are 5.10, 6.1, 6.12, 7.2");
+        assert_eq!(find("4.19").unwrap_err(), "the kernels are 5.10, 6.1, 6.12, 7.2");
     }
 }

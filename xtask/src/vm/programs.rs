@@ -1,4 +1,4 @@
-//! The program and the scenario runner, statically linked: in the initramfs there are no libraries.
+//! Builds the program and the scenario runner. Both are linked statically, because the initramfs has no libraries.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,20 +6,20 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::workspace::{Workspace, output};
+use crate::support::workspace::{Workspace, output};
 
-/// A target that is named gets a folder of its own, and its flags do not reach build scripts.
+/// With an explicit target, cargo uses a folder of its own and does not pass RUSTFLAGS to build scripts.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const STATIC: &str = "-C target-feature=+crt-static";
 
-/// What cargo has built.
+/// Paths of the executables.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) tool: PathBuf,
     pub(crate) scenarios: PathBuf,
 }
 
-/// A line of cargo's messages, of any kind.
+/// Any line of cargo's JSON messages.
 #[derive(Deserialize)]
 struct Message {
     target: Option<Target>,
@@ -46,11 +46,11 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
 fn find(messages: &str) -> Result<Programs> {
     let built: Vec<Message> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let executable = |kind: &str, name: &str| {
-        let is_it = |target: &Target| target.name == name && target.kind.iter().any(|of| of == kind);
-        let message = built.iter().find(|message| message.target.as_ref().is_some_and(is_it));
+        let matches = |target: &Target| target.name == name && target.kind.iter().any(|of| of == kind);
+        let message = built.iter().find(|message| message.target.as_ref().is_some_and(matches));
         message
             .and_then(|message| message.executable.clone())
-            .with_context(|| format!("cargo has not built the {kind} {name}"))
+            .with_context(|| format!("cargo did not build the {kind} {name}"))
     };
     Ok(Programs { tool: executable("bin", "tcp-reuse-watch")?, scenarios: executable("test", "scenarios")? })
 }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_found_in_what_cargo_says() {
+    fn programs_are_found_in_cargo_messages() {
         let messages = r#"
 {"reason":"compiler-artifact","target":{"kind":["lib"],"name":"libc"},"executable":null}
 {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"tcp-reuse-watch"},"executable":"/t/tool"}
@@ -69,6 +69,6 @@ mod tests {
         let programs = find(messages).unwrap();
         assert_eq!(programs.tool, PathBuf::from("/t/tool"));
         assert_eq!(programs.scenarios, PathBuf::from("/t/scenarios-1"));
-        assert_eq!(find("").unwrap_err().to_string(), "cargo has not built the bin tcp-reuse-watch");
+        assert_eq!(find("").unwrap_err().to_string(), "cargo did not build the bin tcp-reuse-watch");
     }
 }

@@ -1,4 +1,4 @@
-//! The summary: a line for each kernel, a column for each set of hooks.
+//! The summary table: a row for each kernel, a column for each set of hooks.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ const CELL: usize = 20;
 pub(super) fn of(boots: &[Booted], sets: &[&str]) -> String {
     let mut table = format!("{:8}", "kernel");
     let cell = |table: &mut String, text: &str| {
-        // Writing to a string cannot fail.
+        // Writing to a String cannot fail.
         let _ = write!(table, "{text:>CELL$}");
     };
     for set in sets {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kernel_and_set_has_its_cell() {
+    fn each_kernel_and_set_has_a_cell() {
         let result = |set: &str, failed| SetResult { set: set.into(), passed: 25, failed, seconds: 7.25 };
         let results = vec![result("fentry", 0), result("kprobe", 1)];
         let boots = [Booted { kernel: "6.1", results, ..Booted::default() }];

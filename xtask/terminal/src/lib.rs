@@ -1,5 +1,5 @@
-//! A terminal without a person: a pseudo-terminal, and an emulator that reads what programs write to it. The tests of the
-//! dashboard look at its screen, and `cargo xtask screenshot` draws it.
+//! A terminal for tests: a pseudo-terminal, and an emulator that reads the output of programs on it. The tests of the
+//! dashboard read its screen, and `cargo xtask screenshot` draws it.
 
 mod modes;
 mod reader;
@@ -23,23 +23,24 @@ pub use vt100;
 pub use modes::Modes;
 use reader::{Shared, read};
 
-/// Columns and rows; neither is ever zero.
+/// Columns and rows. Neither is ever 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub columns: u16,
     pub rows: u16,
 }
 
+/// A pseudo-terminal and its screen.
 pub struct Terminal {
-    /// The end of the one who looks and types; none when the line is cut.
+    /// The end of the user; None after a hang-up.
     master: Option<Arc<OwnedFd>>,
-    /// The end of the programs, kept so that it stays what it is between them.
+    /// The end of the programs. It stays open, so that the modes survive between programs.
     slave: OwnedFd,
     shared: Arc<Shared>,
     reader: Option<JoinHandle<()>>,
 }
 
-/// The screen did not come to show what was waited for.
+/// Timed out waiting for the screen.
 #[derive(Debug)]
 pub struct NotShown {
     limit: Duration,
@@ -48,7 +49,7 @@ pub struct NotShown {
 
 impl fmt::Display for NotShown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not within {:?} on this screen:\n{}", self.limit, self.screen)
+        write!(f, "timed out after {:?}; the screen:\n{}", self.limit, self.screen)
     }
 }
 
@@ -70,8 +71,8 @@ impl Terminal {
         Ok(Self { master: Some(master), slave, shared, reader: Some(reader) })
     }
 
-    /// Lets a command start on this terminal, as the first process of its session, and know what it can do. What is
-    /// redirected or said otherwise after this stays so.
+    /// Makes a command start on this terminal, as the first process of its session, and sets TERM and the locale. The
+    /// caller may redirect the command or change its environment afterwards.
     pub fn attach(&self, command: &mut Command) -> io::Result<()> {
         let slave = self.slave.try_clone()?;
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave.try_clone()?);
@@ -83,12 +84,12 @@ impl Terminal {
             setsid()?;
             Ok(ioctl_tiocsctty(&slave)?)
         };
-        // SAFETY: between fork and exec there are two system calls, and nothing that takes a lock or memory.
+        // SAFETY: between fork and exec there are two system calls, which take no lock and allocate nothing.
         unsafe { command.pre_exec(take) };
         Ok(())
     }
 
-    /// Types.
+    /// Types the keys.
     pub fn send(&self, keys: &str) -> io::Result<()> {
         let mut bytes = keys.as_bytes();
         while !bytes.is_empty() {
@@ -97,7 +98,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// The kernel tells the processes in the foreground.
+    /// Changes the size. The kernel sends SIGWINCH to the foreground processes.
     pub fn resize(&self, size: Size) -> io::Result<()> {
         self.shared.resize(size);
         Ok(tcsetwinsize(self.master()?, window(size))?)
@@ -111,7 +112,7 @@ impl Terminal {
         Ok(tcsetattr(&self.slave, OptionalActions::Now, &modes.0)?)
     }
 
-    /// Writes as a program would that has the terminal as well.
+    /// Writes to the terminal as another program would.
     pub fn write(&self, text: &str) -> io::Result<()> {
         let mut bytes = text.as_bytes();
         while !bytes.is_empty() {
@@ -120,7 +121,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// From now on nobody reads what programs write, until [`Self::read_on`].
+    /// Stops reading the output of programs until [`Self::read_on`].
     pub fn read_no_more(&self) {
         self.shared.set_paused(true);
     }
@@ -129,27 +130,27 @@ impl Terminal {
         self.shared.set_paused(false);
     }
 
-    /// Closes the window: to the programs, the line is cut.
+    /// Closes the user's end, as closing a window does. Programs get SIGHUP.
     pub fn hang_up(&mut self) {
         self.shared.close();
         self.master = None;
         if let Some(reader) = self.reader.take() {
-            // What it panicked of is on stderr.
+            // A panic of the reader is on stderr already.
             let _ = reader.join();
         }
     }
 
-    /// Looks at the screen.
-    pub fn look<T>(&self, at: impl FnOnce(&vt100::Screen) -> T) -> T {
-        at(self.shared.lock().parser.screen())
+    /// Calls `read` with the screen.
+    pub fn look<T>(&self, read: impl FnOnce(&vt100::Screen) -> T) -> T {
+        read(self.shared.lock().parser.screen())
     }
 
-    /// The rows that are seen.
+    /// The visible rows.
     pub fn text(&self) -> String {
         self.look(vt100::Screen::contents)
     }
 
-    /// The rows that have scrolled out of sight too.
+    /// The visible rows and those that have scrolled out of sight.
     #[must_use]
     pub fn whole_text(&self) -> String {
         let mut state = self.shared.lock();
@@ -166,7 +167,7 @@ impl Terminal {
         text.join("\n").trim_end().into()
     }
 
-    /// Waits until the screen is as asked, and says when it was.
+    /// Waits until `is_there`, and returns the time of the last change.
     pub fn wait(&self, limit: Duration, mut is_there: impl FnMut(&vt100::Screen) -> bool) -> Result<Instant, NotShown> {
         let end = Instant::now() + limit;
         let mut state = self.shared.lock();
@@ -183,7 +184,7 @@ impl Terminal {
     }
 
     fn master(&self) -> io::Result<&OwnedFd> {
-        self.master.as_deref().ok_or_else(|| io::Error::other("the terminal is gone"))
+        self.master.as_deref().ok_or_else(|| io::Error::other("the terminal has hung up"))
     }
 }
 

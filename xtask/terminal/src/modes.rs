@@ -1,15 +1,15 @@
-//! What a terminal does with what is typed and written: echo, lines, signals.
+//! The modes of a terminal: echo, line editing, signals.
 
 use std::fmt;
 
 use rustix::termios::{LocalModes, Termios};
 
-/// Two are the same when every flag and every special character is.
+/// Equal if all flags and all special characters are equal.
 #[derive(Clone)]
 pub struct Modes(pub(crate) Termios);
 
 impl Modes {
-    /// Keys come one by one and unseen, as full-screen programs want them.
+    /// Whether programs get single keys without echo, as full-screen programs need.
     #[must_use]
     pub fn are_raw(&self) -> bool {
         !self.0.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO)

@@ -1,4 +1,4 @@
-//! The thread that reads what programs write, and the screen that it makes of it.
+//! The thread that reads the output of programs into the screen.
 
 use std::{
     num::NonZeroU16,
@@ -15,11 +15,11 @@ use rustix::{
 
 use crate::Size;
 
-/// Rows that are kept when they have scrolled out of sight.
+/// Rows of scrollback.
 const HISTORY: usize = 10_000;
 
-/// How soon the reader hears that it is no longer wanted.
-const TURN: Duration = Duration::from_millis(10);
+/// Interval at which the reader checks whether it is paused or closed.
+const INTERVAL: Duration = Duration::from_millis(10);
 
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -41,12 +41,12 @@ impl Shared {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// A test that failed while it looked has done no harm to the screen.
+    /// Ignores poisoning: a test that panicked while it read the screen left it intact.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until the screen has changed, or for this long.
+    /// Waits until the screen changes, or until the limit.
     pub(crate) fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
         self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
     }
@@ -64,7 +64,7 @@ impl Shared {
         self.lock().is_closed = true;
     }
 
-    fn take(&self, bytes: &[u8]) {
+    fn apply(&self, bytes: &[u8]) {
         let mut state = self.lock();
         state.parser.process(bytes);
         state.changed_at = Instant::now();
@@ -72,24 +72,24 @@ impl Shared {
     }
 }
 
-/// Until it is closed.
+/// Reads until the terminal is closed.
 pub(crate) fn read(master: &OwnedFd, shared: &Shared) {
     let mut buffer = vec![0; 64 << 10];
-    let turn = Timespec::try_from(TURN).unwrap_or_default();
+    let interval = Timespec::try_from(INTERVAL).unwrap_or_default();
     loop {
         let State { is_paused, is_closed, .. } = *shared.lock();
         if is_closed {
             return;
         }
         if is_paused {
-            sleep(TURN);
+            sleep(INTERVAL);
             continue;
         }
-        let readable = poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&turn));
+        let readable = poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&interval));
         match readable.and_then(|count| if count == 0 { Ok(0) } else { rustix::io::read(master, &mut buffer[..]) }) {
             Ok(0) | Err(Errno::INTR) => {}
-            Ok(count) => shared.take(&buffer[..count]),
-            Err(error) => panic!("a pseudo-terminal cannot be read: {error}"),
+            Ok(count) => shared.apply(&buffer[..count]),
+            Err(error) => panic!("cannot read the pseudo-terminal: {error}"),
         }
     }
 }

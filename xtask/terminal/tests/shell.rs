@@ -13,7 +13,7 @@ use terminal::{Size, Terminal};
 const LIMIT: Duration = Duration::from_secs(10);
 const SIZE: Size = Size { columns: 40, rows: 5 };
 
-/// Ended when dropped.
+/// Killed when dropped.
 struct Shell(Child);
 
 impl Shell {
@@ -31,7 +31,7 @@ impl Shell {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < end, "it does not end");
+            assert!(Instant::now() < end, "the shell does not end");
             sleep(Duration::from_millis(5));
         }
     }
@@ -49,7 +49,7 @@ fn assert_shows(terminal: &Terminal, text: &str) {
 }
 
 #[test]
-fn programs_are_told_of_its_size() {
+fn programs_learn_the_size() {
     let (terminal, shell) = Shell::start("trap 'stty size; exit 0' WINCH; stty size; while :; do read x; done");
     assert_shows(&terminal, "5 40");
     terminal.resize(Size { columns: 100, rows: 30 }).unwrap();
@@ -58,7 +58,7 @@ fn programs_are_told_of_its_size() {
 }
 
 #[test]
-fn what_is_typed_is_read_and_modes_are_told() {
+fn programs_read_keys_and_modes_are_visible() {
     let (terminal, shell) =
         Shell::start("read x; stty -echo -icanon; echo ready; read x; stty echo icanon; echo \"<$x>\"");
     let before = terminal.modes().unwrap();
@@ -75,7 +75,7 @@ fn what_is_typed_is_read_and_modes_are_told() {
 }
 
 #[test]
-fn rows_out_of_sight_are_kept() {
+fn scrollback_is_kept() {
     let (terminal, shell) = Shell::start("seq 1 100");
     assert!(shell.end().success());
     assert_shows(&terminal, "100");
@@ -83,19 +83,19 @@ fn rows_out_of_sight_are_kept() {
 }
 
 #[test]
-fn without_a_reader_programs_wait() {
+fn programs_block_while_reading_is_stopped() {
     let (terminal, mut shell) = Shell::start("read x; seq 1 100000; echo done");
     terminal.read_no_more();
     terminal.send("\n").unwrap();
     sleep(Duration::from_millis(300));
-    assert!(shell.0.try_wait().unwrap().is_none(), "it waits to be read");
+    assert!(shell.0.try_wait().unwrap().is_none(), "the shell should block");
     terminal.read_on();
     assert_shows(&terminal, "done");
     assert!(shell.end().success());
 }
 
 #[test]
-fn a_cut_line_hangs_up() {
+fn hang_up_sends_sighup() {
     const SIGHUP: i32 = 1;
     let (mut terminal, shell) = Shell::start("echo ready; sleep 60");
     assert_shows(&terminal, "ready");

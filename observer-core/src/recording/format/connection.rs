@@ -1,4 +1,4 @@
-//! What a connection's event looks like in a recording: the plain data of `event.rs`, field by field.
+//! The representation of connections in a recording: a mirror of [`Connection`] for serde, field by field.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ pub(super) enum RowKindDef {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Closer", rename_all = "lowercase")]
-enum EnderDef {
+enum CloserDef {
     Local,
     Peer,
     #[serde(other)]
@@ -27,7 +27,7 @@ enum EnderDef {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "CloseKind", rename_all = "lowercase")]
-enum CutDef {
+enum CloseKindDef {
     Fin,
     Reset,
     Timeout,
@@ -60,7 +60,7 @@ enum FailureDef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Connection", default = "Connection::nothing_known")]
+#[serde(remote = "Connection", default = "Connection::unknown")]
 pub(super) struct ConnectionDef {
     pid: Option<u32>,
     process: Option<CompactString>,
@@ -83,9 +83,9 @@ pub(super) struct ConnectionDef {
     unread_bytes: Option<u32>,
     lifetime_us: Option<u64>,
     idle_us: Option<u64>,
-    #[serde(with = "EnderDef")]
+    #[serde(with = "CloserDef")]
     closed_by: Closer,
-    #[serde(with = "CutDef")]
+    #[serde(with = "CloseKindDef")]
     how: CloseKind,
     #[serde(with = "ProtocolDef")]
     protocol: Protocol,
@@ -98,7 +98,7 @@ pub(super) struct ConnectionDef {
     errno: u32,
 }
 
-/// By its name, or null.
+/// A name or null. An unknown name is read as None.
 mod why {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
@@ -115,7 +115,7 @@ mod why {
     }
 }
 
-/// By its name, or null.
+/// A name or null. An unknown name is read as None.
 mod cause {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
@@ -132,11 +132,11 @@ mod cause {
     }
 }
 
-/// By its name, or null.
+/// A name or null. An unknown name is read as `Unknown`.
 mod application {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-    use crate::model::{Application, application_named};
+    use crate::model::{Application, application_by_name};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(application: &Application, serializer: S) -> Result<S::Ok, S::Error> {
@@ -145,6 +145,6 @@ mod application {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Application, D::Error> {
         let name = Option::<String>::deserialize(deserializer)?;
-        Ok(name.as_deref().map_or(Application::Unknown, application_named))
+        Ok(name.as_deref().map_or(Application::Unknown, application_by_name))
     }
 }

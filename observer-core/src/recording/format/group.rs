@@ -1,4 +1,4 @@
-//! What a sample's parts look like in a recording. Counters that are zero are left out.
+//! The representation of a sample's parts in a recording. Counters that are zero are omitted.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ pub(super) struct GroupKeyDef {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "GroupCounters", default = "GroupCounters::default")]
-pub(super) struct GroupDef {
+pub(super) struct GroupCountersDef {
     #[serde(with = "comm")]
     comm: [u8; 16],
     #[serde(skip_serializing_if = "is_zero")]
@@ -64,7 +64,7 @@ pub(super) struct GroupDef {
     lifetimes: [u64; LIFETIMES],
     #[serde(skip_serializing_if = "is_zero")]
     lifetime_us_sum: u64,
-    /// An id means nothing on another machine.
+    /// Not recorded, because a cgroup id means nothing on another machine.
     #[serde(skip)]
     cgroup: u64,
     #[serde(with = "application", skip_serializing_if = "is_zero")]
@@ -73,9 +73,9 @@ pub(super) struct GroupDef {
     asked: u64,
     #[serde(skip_serializing_if = "is_zero")]
     serving: u64,
-    #[serde(rename = "needed", with = "most", skip_serializing_if = "most::is_zero")]
+    #[serde(rename = "needed", with = "maximum", skip_serializing_if = "maximum::is_zero")]
     most_serving: [u32; SERVING_MARKS],
-    /// Of a name, not even a hash is written.
+    /// Not recorded: recordings contain no target names, not even hashed.
     #[serde(skip)]
     target: u64,
     #[serde(with = "pool", skip_serializing_if = "is_zero")]
@@ -84,7 +84,7 @@ pub(super) struct GroupDef {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "LossSample", default = "LossSample::default")]
-pub(super) struct LossDef {
+pub(super) struct LossSampleDef {
     rows: u64,
     untracked: u64,
     mptcp: u64,
@@ -107,7 +107,7 @@ fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// An address as the kernel side keeps it, in the usual notation.
+/// A kernel-side address in the usual IPv6 notation.
 mod address {
     use std::net::Ipv6Addr;
 
@@ -122,7 +122,7 @@ mod address {
     }
 }
 
-/// A process's name: text, or a list of bytes where it is none, so that each stays what it was.
+/// A process's name as text, or as a list of bytes if it is not UTF-8, so it survives the round trip either way.
 mod comm {
     use serde::{Deserialize, Deserializer, Serialize as _, Serializer, de::Error as _};
 
@@ -154,12 +154,12 @@ mod comm {
     }
 }
 
-/// What a group's connections speak: the name of one application, or `several`.
+/// The application that a group's connections speak: its name, or `several`.
 mod application {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
     use tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
 
-    use crate::model::{Application, application_named};
+    use crate::model::{Application, application_by_name};
 
     const SEVERAL: &str = "several";
 
@@ -172,14 +172,14 @@ mod application {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         Ok(match Option::<String>::deserialize(deserializer)?.as_deref() {
             Some(SEVERAL) => SEVERAL_APPLICATIONS,
-            Some(name) => application_named(name) as u64,
+            Some(name) => application_by_name(name) as u64,
             None => Application::Unknown as u64,
         })
     }
 }
 
-/// Of the marks of all processors, the highest.
-mod most {
+/// The highest of all processors' marks.
+mod maximum {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
     use tcp_reuse_watch_ebpf::SERVING_MARKS;
 
@@ -198,7 +198,7 @@ mod most {
     }
 }
 
-/// What is known of the group as a pool, a name each.
+/// The bits of [`tcp_reuse_watch_ebpf::pool`] as a list of names.
 mod pool {
     use serde::{Deserialize as _, Deserializer, Serializer};
     use tcp_reuse_watch_ebpf::pool;
@@ -211,12 +211,12 @@ mod pool {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        let read = Vec::<String>::deserialize(deserializer)?;
-        Ok(NAMES.iter().filter(|(_, name)| read.iter().any(|read| read == name)).map(|(bit, _)| bit).sum())
+        let names = Vec::<String>::deserialize(deserializer)?;
+        Ok(NAMES.iter().filter(|(_, name)| names.iter().any(|other| other == name)).map(|(bit, _)| bit).sum())
     }
 }
 
-/// Counters by an index, without the zeros at the end: one that had fewer of them can still be read.
+/// A list of counters without trailing zeros. A shorter list, from a version with fewer counters, can still be read.
 mod list {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
 
@@ -235,12 +235,12 @@ mod list {
     pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
         deserializer: D,
     ) -> Result<[u64; N], D::Error> {
-        let read = Vec::<u64>::deserialize(deserializer)?;
+        let values = Vec::<u64>::deserialize(deserializer)?;
         let mut counters = [0; N];
         counters
-            .get_mut(..read.len())
-            .ok_or_else(|| D::Error::custom(format_args!("{} counters where {N} are known", read.len())))?
-            .copy_from_slice(&read);
+            .get_mut(..values.len())
+            .ok_or_else(|| D::Error::custom(format_args!("{} counters where {N} are known", values.len())))?
+            .copy_from_slice(&values);
         Ok(counters)
     }
 }

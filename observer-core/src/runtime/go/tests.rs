@@ -1,42 +1,38 @@
-//! Executables written byte by byte. Go's own are in the end-to-end tests.
+//! Tests synthetic executables. The end-to-end tests cover real ones.
 
 use super::{
-    super::fixture::{ADDRESS, AMD64, Bytes, KINDS, Kind, lies_of},
+    super::fixture::{ABIS, ADDRESS, AMD64, Abi, FakeFile, for_each_corruption},
     *,
 };
 
-fn told(bytes: &[u8]) -> Option<Runtime> {
-    let mut image = Bytes::of(bytes);
-    let told = built_by(&mut image);
-    image.assert_read_at_most(8, 200_000);
-    told
+fn detected(bytes: &[u8]) -> Option<Runtime> {
+    let mut file = FakeFile::new(bytes);
+    let detected = detect(&mut file);
+    file.assert_read_at_most(8, 200_000);
+    detected
 }
 
-fn version_of(text: &str) -> Option<String> {
-    GoVersion::parse(text.as_bytes()).map(|version| version.to_string())
-}
-
-impl Kind {
+impl Abi {
     fn go(self, data: &[u8], section: Option<usize>) -> Vec<u8> {
         self.executable(SECTION, data, section)
     }
 
     fn header(self, flags: u8) -> Vec<u8> {
-        [MAGIC, &[self.word as u8, flags | u8::from(self.is_big)]].concat()
+        [MAGIC, &[self.word_bytes as u8, flags | u8::from(self.is_big_endian)]].concat()
     }
 
-    /// As Go has written it since 1.18.
+    /// The format since Go 1.18.
     fn inline(self, version: &str) -> Vec<u8> {
         let mut data = self.header(2);
-        data.resize(HEADER, 0);
+        data.resize(HEADER_BYTES, 0);
         data.push(version.len() as u8);
         data.extend(version.as_bytes());
         data.resize(data.len() + 64, 0);
         data
     }
 
-    /// As Go wrote it before.
-    fn pointed(self, version: &str) -> Vec<u8> {
+    /// The format before Go 1.18.
+    fn pointer(self, version: &str) -> Vec<u8> {
         let mut data = self.header(0);
         data.extend(self.fields(&[(0, ADDRESS + 64), (0, 0)]));
         data.resize(64, 0);
@@ -48,62 +44,50 @@ impl Kind {
 }
 
 #[test]
-fn both_formats_are_read_on_every_kind_of_machine() {
-    for kind in KINDS {
+fn both_formats_are_read_in_every_abi() {
+    for abi in ABIS {
         let version = |major, minor, patch| Some(Runtime::Go(Some(GoVersion { major, minor, patch })));
-        assert_eq!(told(&kind.go(&kind.inline("go1.27.1"), None)), version(1, 27, Some(1)));
-        assert_eq!(told(&kind.go(&kind.pointed("go1.13"), None)), version(1, 13, None));
+        assert_eq!(detected(&abi.go(&abi.inline("go1.27.1"), None)), version(1, 27, Some(1)));
+        assert_eq!(detected(&abi.go(&abi.pointer("go1.13"), None)), version(1, 13, None));
     }
 }
 
-/// The linker of a C library puts other data first, more than is searched.
+/// A C linker may place other data first, and more of it than is searched.
 #[test]
-fn the_section_is_found_far_into_the_data() {
-    for kind in KINDS {
+fn section_is_found_deep_in_the_data() {
+    for abi in ABIS {
         let mut data = vec![0; 1 << 18];
-        data.extend(kind.inline("go1.19.8"));
-        assert_eq!(told(&kind.go(&data, None)), None);
-        let found = told(&kind.go(&data, Some(1 << 18)));
+        data.extend(abi.inline("go1.19.8"));
+        assert_eq!(detected(&abi.go(&data, None)), None);
+        let found = detected(&abi.go(&data, Some(1 << 18)));
         assert_eq!(found.unwrap().to_string(), "Go 1.19.8");
     }
 }
 
 #[test]
-fn an_unreadable_version_is_still_go() {
-    assert_eq!(told(&AMD64.go(&AMD64.inline("experimental"), None)), Some(Runtime::Go(None)));
-    assert_eq!(told(&AMD64.go(&AMD64.header(0), None)), Some(Runtime::Go(None)));
-    assert_eq!(told(&AMD64.go(&AMD64.header(2), None)), Some(Runtime::Go(None)));
-    assert_eq!(told(&AMD64.go(MAGIC, None)), Some(Runtime::Go(None)));
+fn unreadable_version_is_still_go() {
+    assert_eq!(detected(&AMD64.go(&AMD64.inline("experimental"), None)), Some(Runtime::Go(None)));
+    assert_eq!(detected(&AMD64.go(&AMD64.header(0), None)), Some(Runtime::Go(None)));
+    assert_eq!(detected(&AMD64.go(&AMD64.header(2), None)), Some(Runtime::Go(None)));
+    assert_eq!(detected(&AMD64.go(MAGIC, None)), Some(Runtime::Go(None)));
 }
 
 #[test]
-fn anything_else_is_not_go() {
+fn other_files_are_not_go() {
     for bytes in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", b"\xff Go buildinf:\x08\x02"] {
-        assert_eq!(told(bytes), None);
+        assert_eq!(detected(bytes), None);
     }
-    assert_eq!(told(&AMD64.go(&[0; 256], Some(0))), None);
-    let me = std::fs::read("/proc/self/exe").unwrap();
-    assert_eq!(told(&me), None, "this program, which knows the magic words");
+    assert_eq!(detected(&AMD64.go(&[0; 256], Some(0))), None);
+    let test_binary = std::fs::read("/proc/self/exe").unwrap();
+    assert_eq!(detected(&test_binary), None, "it contains the magic bytes");
 }
 
 #[test]
-fn versions_are_read_in_all_their_forms() {
-    assert_eq!(version_of("go1.19.8").unwrap(), "1.19.8");
-    assert_eq!(version_of("go1.22").unwrap(), "1.22");
-    assert_eq!(version_of("go1.21rc2").unwrap(), "1.21");
-    assert_eq!(version_of("go1.21.0 X:boringcrypto").unwrap(), "1.21.0");
-    assert_eq!(version_of("devel go1.25-a1b2c3 Mon Jan 1").unwrap(), "1.25");
-    for other in ["", "go", "go1", "go1.", "gone", "1.19", "go99999999.1", "go1.\u{ff11}"] {
-        assert_eq!(version_of(other), None, "{other}");
-    }
-}
-
-#[test]
-fn a_file_that_lies_or_ends_anywhere_does_no_harm() {
-    for kind in KINDS {
-        for data in [kind.inline("go1.19.8"), kind.pointed("go1.13")] {
-            lies_of(kind.go(&data, Some(0)), |file| {
-                let _ = told(file);
+fn corrupt_files_do_no_harm() {
+    for abi in ABIS {
+        for data in [abi.inline("go1.19.8"), abi.pointer("go1.13")] {
+            for_each_corruption(abi.go(&data, Some(0)), |file| {
+                let _ = detected(file);
             });
         }
     }

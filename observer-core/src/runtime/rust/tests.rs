@@ -1,54 +1,54 @@
-//! Executables written byte by byte, and two kinds of real ones: this one, and those of C.
+//! Tests synthetic executables, and real ones: the test binary itself and programs written in C.
 
 use super::{
-    super::fixture::{Bytes, KINDS, lies_of},
+    super::fixture::{ABIS, FakeFile, for_each_corruption},
     *,
 };
 
-fn is_told(file: &[u8]) -> bool {
-    let mut image = Bytes::of(file);
-    let is_told = has_built(&mut image);
-    image.assert_read_at_most(40, 9 << 20);
-    is_told
+fn is_detected(bytes: &[u8]) -> bool {
+    let mut file = FakeFile::new(bytes);
+    let is_detected = is_rust(&mut file);
+    file.assert_read_at_most(40, 9 << 20);
+    is_detected
 }
 
-/// So many bytes, and then the sign.
+/// The message after this many bytes.
 fn constants(before: usize) -> Vec<u8> {
-    [vec![b'.'; before].as_slice(), SIGN, b"handler) != libc::SIG_ERR"].concat()
+    [vec![b'.'; before].as_slice(), MESSAGE, b"handler) != libc::SIG_ERR"].concat()
 }
 
 #[test]
-fn this_program_is_told() {
-    assert!(is_told(&std::fs::read("/proc/self/exe").unwrap()));
+fn test_binary_is_rust() {
+    assert!(is_detected(&std::fs::read("/proc/self/exe").unwrap()));
 }
 
 #[test]
-fn the_sign_is_found_on_every_kind_of_machine_and_across_pieces() {
-    for kind in KINDS {
-        for before in [0, PIECE - SIGN.len(), PIECE - 1, PIECE] {
-            assert!(is_told(&kind.executable(SECTION, &constants(before), Some(0))), "behind {before} bytes");
+fn message_is_found_in_every_abi_and_across_chunks() {
+    for abi in ABIS {
+        for before in [0, CHUNK_BYTES - MESSAGE.len(), CHUNK_BYTES - 1, CHUNK_BYTES] {
+            assert!(is_detected(&abi.executable(SECTION, &constants(before), Some(0))), "after {before} bytes");
         }
     }
 }
 
 #[test]
-fn anything_else_is_not_rust() {
-    for kind in KINDS {
-        assert!(!is_told(&kind.executable(SECTION, &constants(9 << 20), Some(0))), "behind what is searched");
-        assert!(!is_told(&kind.executable(b".data", &constants(0), Some(0))));
-        assert!(!is_told(&kind.executable(SECTION, &SIGN[1..], Some(0))));
+fn other_files_are_not_rust() {
+    for abi in ABIS {
+        assert!(!is_detected(&abi.executable(SECTION, &constants(9 << 20), Some(0))), "beyond the search limit");
+        assert!(!is_detected(&abi.executable(b".data", &constants(0), Some(0))));
+        assert!(!is_detected(&abi.executable(SECTION, &MESSAGE[1..], Some(0))));
     }
     for file in ["/bin/sh", "/usr/bin/env"] {
-        assert!(!is_told(&std::fs::read(file).unwrap()), "{file}");
+        assert!(!is_detected(&std::fs::read(file).unwrap()), "{file}");
     }
-    assert!(!is_told(b"\x7fELF"));
+    assert!(!is_detected(b"\x7fELF"));
 }
 
 #[test]
-fn a_file_that_lies_or_ends_anywhere_does_no_harm() {
-    for kind in KINDS {
-        lies_of(kind.executable(SECTION, &constants(0), Some(0)), |file| {
-            let _ = is_told(file);
+fn corrupt_files_do_no_harm() {
+    for abi in ABIS {
+        for_each_corruption(abi.executable(SECTION, &constants(0), Some(0)), |file| {
+            let _ = is_detected(file);
         });
     }
 }

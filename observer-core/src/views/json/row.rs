@@ -51,7 +51,7 @@ pub(super) fn write(row: &Row, line: &mut Vec<u8>) {
             opening(connection, line);
             fields! { line,
                 "exchanges": connection.exchanges,
-                "reused": connection.reused(),
+                "reused": connection.reused_exchanges(),
                 "sent_bytes": connection.sent_bytes,
                 "received_bytes": connection.received_bytes,
                 "lifetime_us": connection.lifetime_us,
@@ -257,7 +257,7 @@ mod tests {
             avoidable: Some(true),
             failure: Failure::Other,
             errno: 99,
-            ..Connection::nothing_known()
+            ..Connection::unknown()
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_null_and_in_its_place() {
         assert_eq!(
-            line(RowKind::Close, Connection::nothing_known()),
+            line(RowKind::Close, Connection::unknown()),
             concat!(
                 r#"{"type":"close","time":"2027-01-15T08:00:00.000000012Z","id":7,"pid":null,"process":null,"#,
                 r#""local":null,"remote":"0.0.0.0:0","port":0,"pre_existing":false,"why":null,"replaced_cause":null,"#,

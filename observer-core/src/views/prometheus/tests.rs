@@ -17,7 +17,7 @@ fn lines<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 fn what_has_no_room_is_labelled_as_that_alone() {
     let labels =
         LabelSet { process: Some("a".into()), port: Some(80), cgroup: Some(String::new()), ..LabelSet::default() };
-    let set = Set { open: 3, ..Set::default() };
+    let set = Values { open: 3, ..Values::default() };
     let scrape = Scrape { sets: vec![(Some(labels), set), (None, set)], overflowed: 7, ..Scrape::default() };
     let text = written(&scrape);
     assert_eq!(
@@ -32,12 +32,12 @@ fn what_has_no_room_is_labelled_as_that_alone() {
 
 #[test]
 fn causes_are_there_from_the_start_and_errors_when_they_come() {
-    let mut scrape = Scrape { sets: vec![(None, Set::default())], ..Scrape::default() };
+    let mut scrape = Scrape { sets: vec![(None, Values::default())], ..Scrape::default() };
     let text = written(&scrape);
     assert_eq!(lines(&text, "tcp_reuse_connections_closed_total").len(), CAUSES.len());
     assert_eq!(lines(&text, "tcp_reuse_connections_failed_total").len(), 0);
-    scrape.sets[0].1.tally.failures[Failure::Other as usize] = 1;
-    scrape.sets[0].1.tally.closes[Cause::Unknown as usize] = 1;
+    scrape.sets[0].1.counters.failures[Failure::Other as usize] = 1;
+    scrape.sets[0].1.counters.closes[Cause::Unknown as usize] = 1;
     let text = written(&scrape);
     assert_eq!(lines(&text, "tcp_reuse_connections_closed_total").len(), CAUSES.len() + 1);
     let failed = r#"tcp_reuse_connections_failed_total{overflow="true",error="other"} 1"#;
@@ -46,7 +46,7 @@ fn causes_are_there_from_the_start_and_errors_when_they_come() {
 
 #[test]
 fn buckets_have_the_bounds_of_the_contract() {
-    let text = written(&Scrape { sets: vec![(None, Set::default())], ..Scrape::default() });
+    let text = written(&Scrape { sets: vec![(None, Values::default())], ..Scrape::default() });
     let bounds = |name| {
         let bound = |line: &str| line.split("le=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         lines(&text, name).into_iter().map(bound).collect::<Vec<_>>()
@@ -74,8 +74,8 @@ fn programs_are_measured_only_when_they_are() {
 #[test]
 fn loss_is_told_by_where_it_was() {
     let sampled = LossSample { rows: 9, untracked: 2, mptcp: 3, counts: 4, ..LossSample::default() };
-    let lost = Lost { sampled, output_rows: 5, recording_rows: 1 };
-    let text = written(&Scrape { lost, ..Scrape::default() });
+    let losses = Losses { sampled, output_rows: 5, recording_rows: 1 };
+    let text = written(&Scrape { losses, ..Scrape::default() });
     let values = |name| lines(&text, name).into_iter().map(|line| line.rsplit_once(' ').unwrap().1).collect::<String>();
     assert_eq!(values("tcp_reuse_watch_events_lost_total"), "3514");
     assert_eq!(values("tcp_reuse_watch_connections_untracked_total"), "23");

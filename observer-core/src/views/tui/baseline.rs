@@ -4,7 +4,8 @@ use std::{collections::HashSet, sync::Arc};
 
 use foldhash::HashMap;
 
-use crate::tracker::{Counts, Family, GroupName, GroupRow};
+use crate::group::Counts;
+use crate::tracker::{Family, GroupName, GroupRow};
 
 #[derive(Clone, Debug)]
 pub(super) struct Baseline {

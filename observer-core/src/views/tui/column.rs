@@ -1,10 +1,7 @@
 //! Columns of the table of groups: what each holds, how wide it is, and what is left out first where there is no room.
 
 use super::part::Part;
-use crate::views::{
-    finding_name,
-    words::{self, confidence, fitting},
-};
+use crate::views::words::{self, confidence, fitting};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -119,7 +116,7 @@ impl Column {
             Self::Failed => number(part.counts.failed()),
             // What has none comes last, from A to Z.
             Self::Finding => match part.row.diagnoses().first() {
-                Some(diagnosis) => Key::Text(finding_name(diagnosis.finding).into()),
+                Some(diagnosis) => Key::Text(diagnosis.finding().name().into()),
                 None => Key::Text("~".into()),
             },
         }
@@ -156,7 +153,7 @@ impl Column {
             Self::ConnectsPerSecond => rounded(part.connects_per_second()),
             Self::Failed => whole(part.counts.failed()),
             Self::Finding => match part.row.diagnoses().first() {
-                Some(first) => format!("{}{}", finding_name(first.finding), confidence(first)),
+                Some(first) => format!("{}{}", first.finding().name(), confidence(first)),
                 None => String::new(),
             },
         }

@@ -112,7 +112,7 @@ mod tests {
         let mut watch = Watch::new();
         let key = |n: u32| fixture::key(n + 1, "127.0.0.1:80");
         for n in 0..rows {
-            watch.event(0, RowKind::Open, key(n as u32 % groups), n, Connection::nothing_known());
+            watch.event(0, RowKind::Open, key(n as u32 % groups), n, Connection::unknown());
         }
         let counters = GroupCounters { opened: rows, closed: rows - open, ..GroupCounters::default() };
         watch.sample((0..groups).map(|n| fixture::group(key(n), "curl", &counters)).collect(), 0);

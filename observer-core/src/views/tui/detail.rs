@@ -12,11 +12,11 @@ use ratatui::{
 
 use super::{LISTED, Tui, connections::Open, groups::cut, layout::Pane, part::Part};
 use crate::{
-    model::{CAUSES, ConnectionState, FAILURES, LIFETIMES, WHYS, cause_name, why_name},
+    group::ClosedConnection,
+    model::{CAUSES, ConnectionState, FAILURES, LIFETIME_NAMES, WHYS, cause_name, why_name},
     printable::printable,
-    tracker::Ended,
     views::{
-        failure_name, finding_name,
+        advice, evidence, failure_name,
         words::{self, clock, confidence, pieces, plural, short_time, time},
         wrap::wrapped,
     },
@@ -103,13 +103,16 @@ fn findings(tui: &Tui, part: &Part<'_>, width: usize) -> Lines {
     let theme = tui.theme;
     let mut lines = Vec::new();
     for diagnosis in part.row.diagnoses() {
-        let name = format!("{}{}{}", finding_name(diagnosis.finding), confidence(&diagnosis), of_whole_watch(tui));
-        lines.push(Line::styled(theme.text(&name), theme.finding(diagnosis.healthy).patch(theme.bold())));
-        let evidence = wrapped(&printable(&diagnosis.evidence), width.saturating_sub(2));
+        let name = format!("{}{}{}", diagnosis.finding().name(), confidence(&diagnosis), of_whole_watch(tui));
+        lines
+            .push(Line::styled(theme.text(&name), theme.finding(diagnosis.finding().is_healthy()).patch(theme.bold())));
+        let evidence = wrapped(&printable(&evidence::sentence(&diagnosis.evidence)), width.saturating_sub(2));
         lines.extend(evidence.iter().map(|line| Line::raw(format!("  {}", theme.text(line)))));
         let arrow = theme.text("→ ");
         let indent = arrow.chars().count() + 2;
-        for (index, line) in wrapped(&printable(&diagnosis.advice), width.saturating_sub(indent)).iter().enumerate() {
+        for (index, line) in
+            wrapped(&printable(&advice::sentence(&diagnosis)), width.saturating_sub(indent)).iter().enumerate()
+        {
             let begin = if index == 0 { format!("  {arrow}") } else { " ".repeat(indent) };
             lines.push(Line::from(vec![Span::styled(begin, theme.bold()), Span::raw(theme.text(line))]));
         }
@@ -178,7 +181,7 @@ fn side_by_side(left: Lines, right: Lines, width: usize) -> Lines {
 }
 
 fn lifetimes(tui: &Tui, part: &Part<'_>, room: usize) -> Lines {
-    let bounds = LIFETIMES.iter().zip(part.counts.lifetimes);
+    let bounds = LIFETIME_NAMES.iter().zip(part.counts.lifetimes);
     let rows = bounds
         .map(|(bound, closed)| (if *bound == "longer" { "longer".into() } else { format!("to {bound}") }, closed));
     bars(tui, room, "Closed by lifetime", tui.theme.of_reused(), rows)
@@ -227,7 +230,7 @@ fn port(port: Option<u16>) -> String {
 }
 
 fn last_closed(tui: &Tui, part: &Part<'_>) -> Lines {
-    let mut ended = part.row.evidence.last_ended().peekable();
+    let mut ended = part.row.history.last_closed().peekable();
     if ended.peek().is_none() {
         return Vec::new();
     }
@@ -236,7 +239,7 @@ fn last_closed(tui: &Tui, part: &Part<'_>) -> Lines {
     lines
 }
 
-fn ended_text(ended: &Ended) -> String {
+fn ended_text(ended: &ClosedConnection) -> String {
     let exchanges = words::exchanges(ended.exchanges(), ended.is_exact());
     let unread = match ended.unread_bytes() {
         0 => String::new(),

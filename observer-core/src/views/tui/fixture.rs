@@ -66,7 +66,7 @@ impl Watch {
 
     pub(super) fn sample(&mut self, groups: Vec<GroupSample>, time_wait: u64) {
         let state = |group: &GroupSample| SocketState {
-            remote: crate::model::address(group.key.addr),
+            remote: crate::model::ip_address(group.key.addr),
             port: group.key.port,
             state: crate::model::TIME_WAIT,
             sockets: time_wait,
@@ -89,7 +89,7 @@ fn connection(process: &str, pid: u32, local_port: u16, remote: &str) -> Connect
         local: Some(SocketAddr::new("127.0.0.1".parse().unwrap(), local_port)),
         remote: remote.parse().unwrap(),
         why: Some(Why::Replaced),
-        ..Connection::nothing_known()
+        ..Connection::unknown()
     }
 }
 

@@ -128,7 +128,9 @@ fn style(tui: &Tui, column: Column, part: &Part<'_>) -> Style {
         Column::New if part.counts.new > 0 => theme.of_new(),
         Column::Reused if part.counts.reused > 0 => theme.of_reused(),
         Column::Failed if part.counts.failed() > 0 => theme.bold(),
-        Column::Finding => theme.finding(part.row.diagnoses().first().is_none_or(|diagnosis| diagnosis.healthy)),
+        Column::Finding => {
+            theme.finding(part.row.diagnoses().first().is_none_or(|diagnosis| diagnosis.finding().is_healthy()))
+        }
         _ => Style::new(),
     }
 }

@@ -11,8 +11,8 @@ use ratatui::{
 
 use super::{Tui, digits, picture::Picture};
 use crate::{
+    group::Counts,
     model::LossSample,
-    tracker::Counts,
     views::words::{self, clock, pieces, watched},
 };
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::rates::Rates;
-use crate::tracker::{Counts, GroupName, GroupRow};
+use crate::group::Counts;
+use crate::tracker::{GroupName, GroupRow};
 
 /// Which row: it stays the same from snapshot to snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,8 @@
 use super::{
     baseline::Baseline, connections::Connections, history::History, journal::Journal, part::Part, rates::Rates,
 };
-use crate::tracker::{Counts, Family, GroupRow, Snapshot, families};
+use crate::group::Counts;
+use crate::tracker::{Family, GroupRow, Snapshot, families};
 
 #[derive(Clone)]
 pub(super) struct Picture {

@@ -14,7 +14,7 @@ fn about() -> About {
 }
 
 fn row(id: u64, kind: RowKind) -> Row {
-    let connection = Connection { process: Some("curl".into()), ..Connection::nothing_known() };
+    let connection = Connection { process: Some("curl".into()), ..Connection::unknown() };
     let key = ConnectionKey { socket: 0xffff_8881_0000_0000, connect_ns: 9 };
     Row { id, event: Event { kind, unix_ns: START + id.cast_signed(), key, group: GroupKey::default(), connection } }
 }

@@ -1,4 +1,4 @@
-//! When there is a dashboard, and when lines; and what of it is seen.
+//! Selection between dashboard and lines, and the dashboard's colours and characters.
 
 use std::{process::Stdio, time::Duration};
 
@@ -12,43 +12,43 @@ use super::{fetch, server};
 use crate::support::{
     dashboard::{Dashboard, SIZE, header},
     machine::Machine,
-    tool::{self, Ended, Process},
+    tool::{self, Process, RunOutput},
 };
 
-/// Starting takes about a second in a debug build, and longer beside compilers.
-const TO_START: Duration = Duration::from_secs(20);
+/// Starting takes about one second in a debug build, and longer while compilers run.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The colours on the screen that are not the terminal's own.
+/// The number of cells with colours other than the terminal's default.
 fn colors(screen: &Screen) -> usize {
     let (rows, columns) = screen.size();
     let cells = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
     let is_colored = |(row, column): &(u16, u16)| {
-        let cell = screen.cell(*row, *column).expect("it is on the screen");
+        let cell = screen.cell(*row, *column).expect("the cell is on the screen");
         cell.fgcolor() != Color::Default || cell.bgcolor() != Color::Default
     };
     cells.filter(is_colored).count()
 }
 
 #[test]
-fn colors_are_not_for_everybody() {
+fn no_color_disables_colors() {
     let _machine = Machine::shared();
     let server = server();
     for (variables, is_colored) in [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("NO_COLOR", "")], true)] {
         let mut dashboard = Dashboard::start_at(SIZE, &format!("-p {}", server.port), variables);
         fetch(&server, "");
-        dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
+        dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
         assert_eq!(dashboard.terminal.look(colors) > 0, is_colored, "{variables:?}");
         dashboard.quit();
     }
 }
 
 #[test]
-fn sixteen_colors_are_enough() {
+fn colors_stay_within_the_basic_sixteen() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start_at(SIZE, &format!("-p {}", server.port), &[("TERM", "xterm")]);
     fetch(&server, "");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
     let most = dashboard.terminal.look(|screen| {
         let index = |color| match color {
             Color::Default => 0,
@@ -63,63 +63,64 @@ fn sixteen_colors_are_enough() {
 }
 
 #[test]
-fn without_unicode_there_is_ascii() {
+fn c_locale_gets_ascii() {
     let _machine = Machine::shared();
     let server = server();
     let mut dashboard = Dashboard::start_at(SIZE, &format!("-p {}", server.port), &[("LANG", "C")]);
     fetch(&server, "");
-    dashboard.shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
+    dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "response-not-read"]);
     let text = dashboard.terminal.text();
     assert!(text.is_ascii(), "{text}");
     dashboard.quit();
 }
 
-/// While it watches: at its end a dashboard leaves lines too.
+/// Asserts that the watch writes lines. The check runs during the watch, because a dashboard also writes lines at its
+/// end.
 fn assert_lines(terminal: &Terminal, tool: &mut Process) {
     terminal
-        .wait(TO_START, |screen| screen.contents().starts_with("watching port 1 "))
+        .wait(START_TIMEOUT, |screen| screen.contents().starts_with("watching port 1 "))
         .unwrap_or_else(|error| panic!("lines: {error}"));
-    assert!(tool.has_ended().is_none(), "it goes on watching");
-    assert!(!terminal.modes().expect("a terminal has modes").are_raw());
+    assert!(tool.has_ended().is_none(), "the watch should continue");
+    assert!(!terminal.modes().expect("cannot access the terminal modes").are_raw());
     tool.signal(Signal::TERM);
-    assert_eq!(tool.wait(TO_START).code(), Some(0));
+    assert_eq!(tool.wait(START_TIMEOUT).code(), Some(0));
 }
 
 #[test]
-fn a_terminal_that_can_do_nothing_gets_lines() {
+fn dumb_terminal_gets_lines() {
     let _machine = Machine::shared();
     let mut dashboard = Dashboard::run(SIZE, tool::command("-p 1"), &[("TERM", "dumb")]);
     assert_lines(&dashboard.terminal, &mut dashboard.tool);
 }
 
 #[test]
-fn without_a_terminal_to_type_on_there_are_lines() {
+fn standard_input_without_a_terminal_gets_lines() {
     let _machine = Machine::shared();
-    let terminal = Terminal::open(SIZE).expect("a terminal can be made");
+    let terminal = Terminal::open(SIZE).expect("cannot open a terminal");
     let mut command = tool::command("-p 1");
-    terminal.attach(&mut command).expect("a command can be given a terminal");
+    terminal.attach(&mut command).expect("cannot attach the terminal");
     let mut tool = Process::start(command.stdin(Stdio::null()));
     assert_lines(&terminal, &mut tool);
 }
 
 #[test]
-fn a_dashboard_without_a_terminal_is_refused() {
-    let ended = Ended::run(&mut tool::command("-p 1 -o tui --duration 1s"));
+fn dashboard_without_a_terminal_is_refused() {
+    let ended = RunOutput::run(&mut tool::command("-p 1 -o tui --duration 1s"));
     ended.assert_code(2);
     assert!(ended.stderr.contains("tui") && ended.stderr.contains("terminal"), "{ended:#?}");
     assert_eq!(ended.stdout, "");
 }
 
 #[test]
-fn a_dashboard_has_no_rows_for_exchanges() {
+fn dashboard_refuses_the_exchanges_option() {
     let mut dashboard = Dashboard::run(SIZE, tool::command("-p 1 -o tui --exchanges"), &[]);
-    assert_eq!(dashboard.ended().code(), Some(2));
-    dashboard.shows(&["--exchanges"]);
+    assert_eq!(dashboard.wait_for_exit().code(), Some(2));
+    dashboard.assert_shows(&["--exchanges"]);
     dashboard.assert_modes_as_before();
 }
 
 #[test]
-fn diagnostics_come_after_the_screen() {
+fn log_lines_appear_after_the_dashboard() {
     let _machine = Machine::shared();
     let mut dashboard = Dashboard::start("-p 1 -v");
     assert!(!dashboard.terminal.text().contains("attached sockops"), "{}", dashboard.terminal.text());
@@ -128,12 +129,12 @@ fn diagnostics_come_after_the_screen() {
 }
 
 #[test]
-fn a_recording_that_could_not_be_written_is_said_after_the_screen_again() {
+fn failed_recording_is_reported_again_after_the_dashboard() {
     let _machine = Machine::shared();
     let mut dashboard = Dashboard::start("-p 1 --record /dev/full");
-    // The log, as wide as the screen.
+    // Opens the log as wide as the screen.
     dashboard.press("\t\tw");
-    dashboard.shows(&["/dev/full cannot be written"]);
+    dashboard.assert_shows(&["/dev/full cannot be written"]);
     let text = dashboard.quit();
     assert!(text.contains(" notice /dev/full cannot be written any more"), "{text}");
 }

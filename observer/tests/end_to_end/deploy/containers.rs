@@ -1,4 +1,5 @@
-//! The container and Kubernetes run what the systemd unit runs, with the same capabilities, and what they refer to is there.
+//! The container and Kubernetes run the systemd unit's command line with the same capabilities, and all references
+//! resolve.
 
 use std::fs;
 
@@ -9,7 +10,7 @@ use super::{deployed, items, text, unit::Unit, yaml};
 fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
     let mut of_kind = documents.iter().filter(|document| document["kind"] == kind);
     let (first, more) = (of_kind.next(), of_kind.next());
-    assert!(more.is_none(), "there is one {kind}");
+    assert!(more.is_none(), "more than one {kind}");
     first.unwrap_or_else(|| panic!("no {kind}"))
 }
 
@@ -18,14 +19,17 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn all_run_the_same_with_the_same_capabilities() {
+fn container_and_kubernetes_match_the_unit() {
     let unit = Unit::read();
-    let containerfile = fs::read_to_string(deployed("Containerfile")).expect("it can be read");
+    let containerfile = fs::read_to_string(deployed("Containerfile")).expect("cannot read the Containerfile");
     let command = containerfile.lines().find_map(|line| line.strip_prefix("CMD ")).expect("a command");
     let command: Vec<String> = serde_json::from_str(command).expect("a list of arguments");
     assert_eq!(command, unit.arguments());
     let capabilities = unit.capabilities().join(",").to_lowercase();
-    assert!(containerfile.contains(&format!("--cap-drop=all --cap-add={capabilities} ")), "its first lines say how");
+    assert!(
+        containerfile.contains(&format!("--cap-drop=all --cap-add={capabilities} ")),
+        "the usage comment names the capabilities"
+    );
 
     let documents = yaml("kubernetes/daemonset.yaml");
     let pod = &of_kind(&documents, "DaemonSet")["spec"]["template"]["spec"];
@@ -44,7 +48,7 @@ fn all_run_the_same_with_the_same_capabilities() {
 }
 
 #[test]
-fn the_operator_finds_what_the_rules_expect() {
+fn prometheus_operator_resources_match_the_rules() {
     let (daemonset, podmonitor) = (yaml("kubernetes/daemonset.yaml"), yaml("kubernetes/podmonitor.yaml"));
     let template = &of_kind(&daemonset, "DaemonSet")["spec"]["template"];
     let monitor = &of_kind(&podmonitor, "PodMonitor")["spec"];

@@ -1,4 +1,4 @@
-//! Recording and alert rules, by their own tests, and by promtool.
+//! The recording and alert rules, checked by promtool and by their own unit tests.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ pub(super) fn rules() -> Vec<Value> {
 }
 
 #[test]
-fn promtool_finds_nothing_to_say() {
+fn promtool_reports_no_problem() {
     for arguments in
         [&["check", "rules", FILES[0], FILES[1]][..], &["check", "config", "--syntax-only", "scrape.yml"][..]]
     {
@@ -27,15 +27,15 @@ fn promtool_finds_nothing_to_say() {
 }
 
 #[test]
-fn they_pass_their_tests() {
+fn rule_tests_pass() {
     let ended = run_in("prometheus", "promtool", "prometheus", &["test", "rules", "tests.yml"]);
     ended.assert_code(0);
     assert!(ended.stdout.contains("SUCCESS"), "{ended:?}");
 }
 
 #[test]
-fn each_has_a_test() {
-    let tests = fs::read_to_string(deployed("prometheus/tests.yml")).expect("the tests can be read");
+fn every_rule_is_tested() {
+    let tests = fs::read_to_string(deployed("prometheus/tests.yml")).expect("cannot read the tests");
     let rules = rules();
     assert!(rules.len() >= 10);
     for rule in &rules {

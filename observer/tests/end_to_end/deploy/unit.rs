@@ -1,4 +1,4 @@
-//! The systemd unit: what it lets the tool do is little enough, and enough.
+//! The systemd unit grants few privileges, and enough for the tool to work.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,23 +15,23 @@ use tempfile::tempdir;
 use super::{deployed, run_in};
 use crate::support::{
     eventually,
-    helper::{Helper, NO_CAPABILITY, PTRACE_ALONE, children_of, privileges_of},
+    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, children_of, privileges_of},
     machine::Machine,
-    nobody::for_everybody,
+    nobody::world_executable_tool,
     peer::{Peer, ask},
     programs::{output_of, program},
-    tool::{Ended, Process},
+    tool::{Process, RunOutput},
 };
 
 const FILE: &str = "tcp-reuse-watch.service";
 const INSTALLED: &str = "/usr/local/bin/tcp-reuse-watch";
 
-/// Its settings, in their order.
+/// The unit's settings in file order.
 pub(super) struct Unit(Vec<(String, String)>);
 
 impl Unit {
     pub(super) fn read() -> Self {
-        let text = fs::read_to_string(deployed(FILE)).expect("it can be read");
+        let text = fs::read_to_string(deployed(FILE)).expect("cannot read the unit");
         let lines = text.lines().filter(|line| !line.starts_with(['#', '[']));
         let setting = |line: &str| line.split_once('=').map(|(name, value)| (name.into(), value.into()));
         Self(lines.filter_map(setting).collect())
@@ -43,26 +43,26 @@ impl Unit {
 
     fn only<'a>(&'a self, name: &'a str) -> &'a str {
         let values: Vec<&str> = self.all(name).collect();
-        let [value] = values.as_slice() else { panic!("{name} is there once: {values:?}") };
+        let [value] = values.as_slice() else { panic!("expected {name} once: {values:?}") };
         value
     }
 
-    /// What follows the program in its command line.
+    /// The arguments of the unit's command line.
     pub(super) fn arguments(&self) -> Vec<&str> {
         let mut words = self.only("ExecStart").split(' ');
         assert_eq!(words.next(), Some(INSTALLED));
         words.collect()
     }
 
-    /// Without their prefix.
+    /// Capability names without `CAP_`.
     pub(super) fn capabilities(&self) -> Vec<&str> {
         let ambient = self.only("AmbientCapabilities");
-        assert_eq!(self.only("CapabilityBoundingSet"), ambient, "no others can be had");
+        assert_eq!(self.only("CapabilityBoundingSet"), ambient, "the bounding set allows no other capabilities");
         ambient.split(' ').map(|name| name.strip_prefix("CAP_").expect("a capability")).collect()
     }
 
-    /// Its command line, by a user without privileges but these, and in a network namespace of its own, where its port is
-    /// free. `around`: what has to run it.
+    /// The unit's command line as an unprivileged user with only the unit's capabilities, in a network namespace of its
+    /// own, where the port is free. `around` is a command that wraps it.
     fn command(&self, tool: &str, around: &[&str], more: &[&str]) -> Command {
         let these = self.capabilities().join(",+").to_lowercase();
         let mut unshare = program("unshare", "util-linux");
@@ -76,48 +76,51 @@ impl Unit {
     }
 }
 
-/// What it serves, in its network namespace; None while it does not.
+/// Scrapes the metrics in the daemon's network namespace; `None` until it serves them.
 fn scrape(daemon: u32) -> Option<String> {
     let mut nsenter = program("nsenter", "util-linux");
     nsenter.arg(format!("--net=/proc/{daemon}/ns/net")).args(["curl", "-sf", "http://127.0.0.1:9716/metrics"]);
-    let output = nsenter.output().expect("nsenter runs");
-    output.status.success().then(|| String::from_utf8(output.stdout).expect("metrics are text"))
+    let output = nsenter.output().expect("cannot run nsenter");
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("the metrics are UTF-8"))
 }
 
-/// A debug build takes seconds to begin, and under strace some more.
+/// A debug build takes seconds to start, and longer under strace.
 fn wait_until_served(daemon: u32) {
     let end = Instant::now() + Duration::from_secs(30);
     while scrape(daemon).is_none() {
-        assert!(Instant::now() < end, "{INSTALLED} serves nothing");
+        assert!(Instant::now() < end, "{INSTALLED} serves no metrics");
         sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn its_exposure_is_at_most_three() {
+fn systemd_exposure_level_is_at_most_three() {
     let ended = run_in(".", "systemd-analyze", "systemd", &["security", "--offline=yes", "--no-pager", FILE]);
     ended.assert_code(0);
-    let (_, level) = ended.stdout.split_once(&format!("Overall exposure level for {FILE}: ")).expect("a level");
+    let (_, level) = ended
+        .stdout
+        .split_once(&format!("Overall exposure level for {FILE}: "))
+        .expect("systemd-analyze states the level");
     let level: f64 = level.split(' ').next().and_then(|level| level.parse().ok()).expect("a number");
     assert!(level <= 3.0, "{level}: {}", ended.stdout);
 }
 
 #[test]
-fn systemd_knows_every_setting() {
-    let (_folder, tool) = for_everybody();
-    let unit = fs::read_to_string(deployed(FILE)).expect("it can be read");
-    let folder = tempdir().expect("a folder can be made");
+fn systemd_accepts_every_setting() {
+    let (_folder, tool) = world_executable_tool();
+    let unit = fs::read_to_string(deployed(FILE)).expect("cannot read the unit");
+    let folder = tempdir().expect("cannot create a directory");
     let copy = folder.path().join(FILE);
-    fs::write(&copy, unit.replace(INSTALLED, &tool)).expect("a file can be written");
-    let ended = Ended::run(program("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(copy));
+    fs::write(&copy, unit.replace(INSTALLED, &tool)).expect("cannot write the file");
+    let ended = RunOutput::run(program("systemd-analyze", "systemd").args(["verify", "--man=no"]).arg(copy));
     ended.assert_code(0);
-    assert_eq!(ended.stderr, "", "what it has to say");
+    assert_eq!(ended.stderr, "", "complaints of systemd-analyze");
 }
 
 #[test]
-fn its_command_line_works_with_its_capabilities_alone() {
+fn unit_command_line_works_with_its_capabilities() {
     let _machine = Machine::shared();
-    let (_folder, tool) = for_everybody();
+    let (_folder, tool) = world_executable_tool();
     let peer = Peer::echo();
     let mut daemon = Process::start(&mut Unit::read().command(&tool, &[], &[]));
     wait_until_served(daemon.id());
@@ -127,25 +130,25 @@ fn its_command_line_works_with_its_capabilities_alone() {
     peer.wait_for(1);
     let port = format!("port=\"{}\"", peer.port());
     let counted = |name: &str, label: &str| {
-        let metrics = scrape(daemon.id()).expect("it serves");
+        let metrics = scrape(daemon.id()).expect("the daemon serves metrics");
         let mut lines = metrics.lines().filter(|line| line.starts_with(name) && line.contains(&port));
         lines.find(|line| line.contains(label)).and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
     };
-    eventually("all is counted", || {
+    eventually("all exchanges are counted", || {
         counted("tcp_reuse_exchanges_total", "connection=\"reused\"") == Some(4.0)
             && counted("tcp_reuse_connections_closed_total", "cause=\"closed-after-response\"") == Some(1.0)
     });
     assert_eq!(counted("tcp_reuse_exchanges_total", "connection=\"new\""), Some(1.0));
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).expect("it is there");
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).expect("the daemon is running");
     assert!(status.contains("Uid:\t65534\t65534\t65534\t65534\n"), "{status}");
-    assert_eq!(privileges_of(daemon.id())[0], NO_CAPABILITY, "they are given up");
+    assert_eq!(privileges_of(daemon.id())[0], NO_CAPABILITY, "the daemon has dropped its capabilities");
     let helper = Helper::of(daemon.id());
-    assert_eq!(privileges_of(helper.0)[..2], [PTRACE_ALONE, PTRACE_ALONE], "it has its own");
+    assert_eq!(privileges_of(helper.0)[..2], [ONLY_PTRACE, ONLY_PTRACE], "the helper has only CAP_SYS_PTRACE");
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.wait(Duration::from_secs(10)).code(), Some(0));
 }
 
-/// systemd's sets of system calls, by name.
+/// systemd's system call sets by name.
 fn sets() -> HashMap<String, Vec<String>> {
     let text = output_of(program("systemd-analyze", "systemd").args(["syscall-filter", "--no-pager"]));
     let mut sets: HashMap<String, Vec<String>> = HashMap::new();
@@ -167,7 +170,7 @@ fn add(name: &str, sets: &HashMap<String, Vec<String>>, calls: &mut BTreeSet<Str
     }
 }
 
-/// What `SystemCallFilter` lets through.
+/// The system calls that `SystemCallFilter` allows.
 fn allowed(unit: &Unit) -> BTreeSet<String> {
     let sets = sets();
     let mut allowed = BTreeSet::new();
@@ -181,9 +184,9 @@ fn allowed(unit: &Unit) -> BTreeSet<String> {
     allowed
 }
 
-/// The system calls in what strace wrote, from the start of the tool on.
+/// The system calls in strace's output after the start of the tool.
 fn called(trace: &Path, tool: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(trace).expect("strace wrote it");
+    let text = fs::read_to_string(trace).expect("cannot read the trace");
     let start = format!(" execve(\"{tool}\"");
     let lines = text.lines().skip_while(|line| !line.contains(&start)).skip(1);
     let call = |line: &str| {
@@ -194,17 +197,17 @@ fn called(trace: &Path, tool: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn its_filter_lets_every_system_call_through() {
+fn system_call_filter_allows_every_call_of_the_tool() {
     let _machine = Machine::shared();
-    let (_folder, tool) = for_everybody();
+    let (_folder, tool) = world_executable_tool();
     let peer = Peer::echo();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let trace = folder.path().join("trace");
-    let around = ["strace", "-f", "-qq", "-o", trace.to_str().expect("a plain path")];
+    let around = ["strace", "-f", "-qq", "-o", trace.to_str().expect("the path is UTF-8")];
     drop(program("strace", "strace"));
     let unit = Unit::read();
     let mut strace = Process::start(&mut unit.command(&tool, &around, &["--duration", "3"]));
-    eventually("it has begun", || !children_of(strace.id()).is_empty());
+    eventually("strace has started its command", || !children_of(strace.id()).is_empty());
     wait_until_served(strace.id());
     ask(&mut peer.connect());
     assert_eq!(strace.wait(Duration::from_secs(30)).code(), Some(0));
@@ -212,5 +215,5 @@ fn its_filter_lets_every_system_call_through() {
     assert!(called.contains("bpf") && called.contains("capset"), "{called:?}");
     let allowed = allowed(&unit);
     let denied: Vec<&String> = called.difference(&allowed).collect();
-    assert!(denied.is_empty(), "the unit's filter refuses these: {denied:?}");
+    assert!(denied.is_empty(), "the unit's filter denies these: {denied:?}");
 }

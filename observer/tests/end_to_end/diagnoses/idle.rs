@@ -1,22 +1,22 @@
-//! When the client notices that a connection has been idle for too long: by a timer, or at the next request. And what is no
-//! timeout at all.
+//! Idle timeouts of clients that notice them only at the next request, and closes of idle connections that are no
+//! timeout.
 
 use std::fs;
 
 use serde_json::json;
 
-use super::{assert_diagnosed, assert_not_diagnosed, seen, value};
+use super::{assert_diagnosed, assert_not_diagnosed, value, watch_client};
 use crate::support::{
     programs::program,
     python::python,
     service::{self, Service},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 #[test]
-fn at_the_next_request() {
+fn idle_timeout_noticed_at_the_next_request_is_diagnosed() {
     for runs_ruby in [true, false] {
-        let (report, truth) = seen("", |url| {
+        let (report, truth) = watch_client("", |url| {
             let mut client = if runs_ruby {
                 let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/programs");
                 let mut ruby = program("ruby", "ruby");
@@ -28,7 +28,7 @@ fn at_the_next_request() {
             client.args([url, "7", "1.3", "1"]);
             client
         });
-        assert_eq!((truth.connections, truth.requests), (7, 7), "what the server counted");
+        assert_eq!((truth.connections, truth.requests), (7, 7), "counts of the server");
         let expected = json!({ "cause": "client-idle-timeout", "confidence": "possible", "healthy": false });
         let diagnosis = assert_diagnosed(&report, &expected);
         let evidence = diagnosis["evidence"].as_str().expect("a sentence");
@@ -37,9 +37,9 @@ fn at_the_next_request() {
     }
 }
 
-/// Forwards what comes, as it does unless told otherwise.
+/// Starts squid as a forward proxy with its default use of connections.
 fn squid() -> (Service, u16) {
-    let (folder, port) = (service::folder(), Closed::new());
+    let (folder, port) = (service::folder(), ReservedPort::new());
     let number = port.address.port();
     let path = folder.path().display();
     let configuration = format!(
@@ -47,28 +47,28 @@ fn squid() -> (Service, u16) {
          cache_log {path}/cache.log\npid_filename {path}/pid\ncoredump_dir {path}\nshutdown_lifetime 1 seconds\n\
          cache_effective_user nobody\ncache_effective_group nogroup\n"
     );
-    fs::write(folder.path().join("squid.conf"), configuration).expect("it can be written");
-    crate::support::nobody::give_away(folder.path());
-    // Its shared memory goes by this name.
+    fs::write(folder.path().join("squid.conf"), configuration).expect("cannot write the file");
+    crate::support::nobody::chown_to_nobody(folder.path());
+    // The name of its shared memory.
     let name = format!("reuse{number}");
     let mut squid = program("squid", "squid");
     (Service::start(squid.args(["-N", "-n", &name, "-f", "squid.conf"]), folder, [port]), number)
 }
 
-/// It makes a POST on a fresh connection, and closes the idle one that it would have used.
+/// squid sends a POST on a fresh connection, and closes the idle connection that it could have used.
 #[test]
-fn a_post_on_a_fresh_connection_is_no_timeout() {
+fn post_on_a_fresh_connection_is_not_diagnosed_as_a_timeout() {
     for (methods, pause) in [
         ("POST,POST,POST,POST,POST,POST,POST", "0.4"),
         ("GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST,GET,POST", "1.2"),
     ] {
         let (_squid, port) = squid();
-        let (report, truth) = seen("", |url| {
+        let (report, truth) = watch_client("", |url| {
             let mut client = python("posts.py");
             client.args([url, &port.to_string(), methods, pause]);
             client
         });
-        assert_eq!(truth.requests as usize, methods.split(',').count(), "what the server counted");
+        assert_eq!(truth.requests as usize, methods.split(',').count(), "counts of the server");
         assert_not_diagnosed(&report);
     }
 }

@@ -1,4 +1,4 @@
-//! Where metrics are served, and where not.
+//! The addresses at which metrics are served or refused.
 
 use std::{
     fs,
@@ -14,29 +14,29 @@ use crate::{
     nginx,
     support::{
         machine::Machine,
-        metrics::{FLEET, Metered, block, daemon, get},
-        nobody::{as_nobody, for_everybody},
+        metrics::{FLEET_MANUAL, MeteredWatch, code_block, get, start_daemon},
+        nobody::{as_nobody, world_executable_tool},
         programs::{output_of, program},
-        sockets::Closed,
-        tool::{self, Ended},
+        sockets::ReservedPort,
+        tool::{self, RunOutput},
     },
 };
 
-/// Before anything is attached: one who may not attach is told the same.
+/// Asserts that the command is refused before anything is attached: an unprivileged user gets the same error.
 #[track_caller]
 fn assert_refused(arguments: &str, code: i32, words: &[&str]) {
-    let (_folder, tool) = for_everybody();
-    for ended in [Ended::run(&mut tool::command(arguments)), Ended::run(&mut as_nobody(&tool, arguments))] {
+    let (_folder, tool) = world_executable_tool();
+    for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
         ended.assert_code(code);
         assert_eq!(ended.stdout, "");
         for word in words {
-            assert!(ended.stderr.contains(word), "{word:?} is not said: {}", ended.stderr);
+            assert!(ended.stderr.contains(word), "{word:?} is missing: {}", ended.stderr);
         }
     }
 }
 
 #[test]
-fn other_machines_only_when_asked_for() {
+fn remote_addresses_need_the_allow_remote_option() {
     for address in [":9716", "0.0.0.0:9716", "[::]:9716", "10.0.0.1:9716"] {
         let arguments = format!("--metrics {address} --duration 1");
         assert_refused(&arguments, 2, &["--metrics-allow-remote", ":9716", "127.0.0.1"]);
@@ -44,36 +44,36 @@ fn other_machines_only_when_asked_for() {
 }
 
 #[test]
-fn a_port_in_use() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = taken.local_addr().expect("it has an address").to_string();
+fn port_in_use_is_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("cannot listen");
+    let address = taken.local_addr().expect("the listener has an address").to_string();
     assert_refused(&format!("--metrics {address} --duration 1"), 1, &[&address, "in use", "--metrics"]);
 }
 
-/// As by the same command line twice.
+/// As when the same command is started twice.
 #[test]
-fn a_port_in_use_costs_no_file() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = taken.local_addr().expect("it has an address");
-    let folder = tempdir().expect("a folder can be made");
+fn port_in_use_leaves_output_files_untouched() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("cannot listen");
+    let address = taken.local_addr().expect("the listener has an address");
+    let folder = tempdir().expect("cannot create a directory");
     let [recording, summary] = ["recording", "summary"].map(|name| folder.path().join(name));
     for file in [&recording, &summary] {
-        fs::write(file, "of the first").expect("a file can be written");
+        fs::write(file, "of the first").expect("cannot write the file");
     }
     let files = format!("--record {} --summary {}", recording.display(), summary.display());
-    Ended::run(&mut tool::command(&format!("--metrics {address} --duration 1 {files}"))).assert_code(1);
+    RunOutput::run(&mut tool::command(&format!("--metrics {address} --duration 1 {files}"))).assert_code(1);
     for file in [&recording, &summary] {
-        assert_eq!(fs::read_to_string(file).expect("it is there"), "of the first", "{}", file.display());
+        assert_eq!(fs::read_to_string(file).expect("cannot read the file"), "of the first", "{}", file.display());
     }
 }
 
 #[test]
-fn an_address_of_another_machine() {
+fn foreign_address_is_refused() {
     assert_refused("--metrics 192.0.2.1:9716 --metrics-allow-remote --duration 1", 1, &["192.0.2.1:9716", "assign"]);
 }
 
 #[test]
-fn options_without_the_exporter() {
+fn metrics_options_require_the_exporter() {
     for option in ["--metrics-series 5", "--metrics-expiry 1h", "--metrics-labels port", "--metrics-allow-remote"] {
         assert_refused(&format!("{option} --duration 1"), 2, &["--metrics", "required"]);
     }
@@ -83,9 +83,9 @@ fn options_without_the_exporter() {
 }
 
 #[test]
-fn every_interface_means_both_protocols() {
+fn all_interfaces_include_ipv4_and_ipv6() {
     let machine = Machine::shared();
-    let port = Closed::new().address.port();
+    let port = ReservedPort::new().address.port();
     let watch = machine.watch(format!("-p 1 --metrics :{port} --metrics-allow-remote"));
     for address in [SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))] {
         assert_eq!(get(address, "/healthz", "").text(), "ok\n", "{address}");
@@ -94,27 +94,27 @@ fn every_interface_means_both_protocols() {
 }
 
 #[test]
-fn beside_no_output() {
+fn metrics_work_without_other_output() {
     let _machine = Machine::shared();
-    let port = Closed::new().address;
-    let mut tool = daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
+    let port = ReservedPort::new().address;
+    let mut tool = start_daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
     tool.signal(Signal::TERM);
     assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(tool.stderr(), "");
 }
 
-/// The proxy of docs/FLEET.md, which speaks TLS and wants a password.
+/// The proxy of docs/FLEET.md, which requires TLS and a password.
 #[test]
-fn behind_the_proxy_of_the_manual() {
+fn proxy_of_the_manual_works() {
     let machine = Machine::shared();
-    let metered = Metered::start(&machine, "-p 1");
-    let config = block(FLEET, "nginx");
-    let port = Closed::new();
+    let metered = MeteredWatch::start(&machine, "-p 1");
+    let config = code_block(FLEET_MANUAL, "nginx");
+    let port = ReservedPort::new();
     let front = port.address;
     let config = config.replace("127.0.0.1:9716", &metered.address.to_string()).replace("9717", &front.to_string());
     assert!(config.contains(&front.to_string()) && config.contains(&metered.address.to_string()), "{config}");
     let nginx = nginx::start(&config, port);
-    fs::write(nginx.folder().join("users"), "prometheus:{PLAIN}secret\n").expect("the file can be written");
+    fs::write(nginx.folder().join("users"), "prometheus:{PLAIN}secret\n").expect("cannot write the file");
     let ask = |user: &str| {
         let mut curl = program("curl", "curl");
         curl.args(["--silent", "--insecure", "--noproxy", "*", "--user", user, "--write-out", "%{http_code}"]);
@@ -122,7 +122,7 @@ fn behind_the_proxy_of_the_manual() {
     };
     let answer = ask("prometheus:secret");
     assert!(answer.contains("tcp_reuse_watch_info{") && answer.ends_with("200"), "{answer}");
-    assert!(ask("prometheus:guess").ends_with("401"), "nobody else gets in");
+    assert!(ask("prometheus:guess").ends_with("401"), "a wrong password should be refused");
     drop(nginx);
     drop(metered.end());
 }

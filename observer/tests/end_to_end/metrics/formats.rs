@@ -1,4 +1,5 @@
-//! What a scrape says: every metric by its name and type, in both formats, with labels that hold against any name.
+//! The contents of a scrape: the name and type of every metric in both formats, and labels that are safe against any
+//! process name.
 
 use std::{
     collections::BTreeMap,
@@ -17,19 +18,19 @@ use crate::{
     support::{
         http::{read_answer, send},
         machine::Machine,
-        metrics::{Metered, Samples, ask as ask_http, get},
-        peer::{Peer, ask, ask_by_bash, connect},
+        metrics::{MeteredWatch, Samples, ask as ask_http, get},
+        peer::{Peer, ask, bash_request, connect},
         programs::{output_of, program},
         prometheus::assert_checked_by_promtool,
         python::python,
-        sockets::Closed,
+        sockets::ReservedPort,
         tool::Process,
     },
 };
 
 const OPENMETRICS: &str = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
 
-/// Names as they are in the older format, with the types; a contract.
+/// Names in the older format, with their types. This is a contract.
 const METRICS: [(&str, &str); 20] = [
     ("tcp_reuse_exchanges_total", "counter"),
     ("tcp_reuse_inexact_exchanges_total", "counter"),
@@ -59,20 +60,20 @@ fn types_in(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
 }
 
-/// What the reference parser of OpenMetrics makes of it.
+/// The metric families that OpenMetrics' reference parser finds.
 fn parsed(text: &str) -> BTreeMap<String, String> {
     let mut parser = python("openmetrics.py");
-    let mut process = parser.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it can be run");
-    let mut stdin = process.stdin.take().expect("the pipe was asked for");
-    stdin.write_all(text.as_bytes()).expect("it reads all");
+    let mut process = parser.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cannot run the parser");
+    let mut stdin = process.stdin.take().expect("the stream is piped");
+    stdin.write_all(text.as_bytes()).expect("cannot write to the parser");
     drop(stdin);
-    let output = process.wait_with_output().expect("it ends");
+    let output = process.wait_with_output().expect("cannot wait for the parser");
     assert!(output.status.success(), "not OpenMetrics: {text}");
-    serde_json::from_slice(&output.stdout).expect("it says names and types")
+    serde_json::from_slice(&output.stdout).expect("the parser prints names and types")
 }
 
-/// In both formats: exactly these metrics, of these types.
-fn assert_metrics(metered: &Metered, expected: &[(&str, &str)]) {
+/// Asserts that both formats have exactly these metrics with these types.
+fn assert_metrics(metered: &MeteredWatch, expected: &[(&str, &str)]) {
     let older = get(metered.address, "/metrics", "");
     assert_eq!(older.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let older = older.text();
@@ -91,20 +92,20 @@ fn assert_metrics(metered: &Metered, expected: &[(&str, &str)]) {
     assert!(newer.ends_with("\n# EOF\n"), "{newer}");
 }
 
-/// One of everything: used, unused, failed, and still open.
+/// Includes one used, one unused, one failed and one open connection.
 #[test]
 fn every_metric_has_its_name_type_and_labels() {
     let machine = Machine::alone();
-    let (peer, closed) = (Peer::echo(), Closed::new());
+    let (peer, closed) = (Peer::echo(), ReservedPort::new());
     let ports = format!("-p {},{}", peer.port(), closed.address.port());
-    let metered = Metered::start(&machine, &ports);
+    let metered = MeteredWatch::start(&machine, &ports);
     let mut open = peer.connect();
     (0..12).for_each(|_| ask(&mut open));
     ask(&mut peer.connect());
     drop(peer.connect());
-    std::net::TcpStream::connect(closed.address).expect_err("nobody listens");
+    std::net::TcpStream::connect(closed.address).expect_err("the connect should be refused");
     peer.wait_for_done(2);
-    // Sockets are listed less often than counters are read, if that takes long.
+    // The sockets are listed less often than the counters are read if listing takes long.
     let is_there = |samples: &Samples| {
         samples.sum("tcp_reuse_connections_closed_total", &[]) == 2
             && samples.sum("tcp_reuse_time_wait_sockets", &[]) == 2
@@ -112,8 +113,8 @@ fn every_metric_has_its_name_type_and_labels() {
     let samples = metered.scrape_until("both are closed, and in TIME_WAIT", is_there);
     assert_metrics(&metered, &METRICS);
 
-    // This process is named after its tests.
-    let comm = std::fs::read_to_string("/proc/self/comm").expect("it has a name");
+    // The process is named after the test binary.
+    let comm = std::fs::read_to_string("/proc/self/comm").expect("cannot read the name of this process");
     let set = format!("process=\"{}\",destination=\"127.0.0.1\",port=\"{}\"", comm.trim_end(), peer.port());
     let value = |name: &str, label: &str| samples.0.get(&format!("{name}{{{set}{label}}}")).copied();
     for (name, label, expected) in [
@@ -142,7 +143,8 @@ fn every_metric_has_its_name_type_and_labels() {
     assert_eq!(samples.sum("tcp_reuse_connections_failed_total", &[&failed]), 1, "{samples:#?}");
     let waiting = format!("tcp_reuse_time_wait_sockets{{destination=\"127.0.0.1\",port=\"{}\"}}", peer.port());
     assert_eq!(samples.0.get(&waiting), Some(&2.0), "{samples:#?}");
-    let info = samples.0.keys().find(|series| series.starts_with("tcp_reuse_watch_info")).expect("it is there");
+    let info =
+        samples.0.keys().find(|series| series.starts_with("tcp_reuse_watch_info")).expect("the info metric exists");
     for label in [concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), "hooks=\"sockops,tracepoint\"", "kernel=\""] {
         assert!(info.contains(label), "{info}");
     }
@@ -151,7 +153,7 @@ fn every_metric_has_its_name_type_and_labels() {
     }
     assert!(samples.0.contains_key("tcp_reuse_watch_hook_skips_total{program=\"receive\"}"), "{samples:#?}");
 
-    let _statistics = enable_stats(Stats::RunTime).expect("the kernel can measure programs");
+    let _statistics = enable_stats(Stats::RunTime).expect("cannot enable the kernel's BPF statistics");
     ask(&mut open);
     let runs = |samples: &Samples| samples.sum("tcp_reuse_watch_program_runs_total", &[]) > 0;
     metered.scrape_until("programs are measured", runs);
@@ -160,16 +162,16 @@ fn every_metric_has_its_name_type_and_labels() {
 }
 
 #[test]
-fn names_cannot_break_out_of_their_label() {
+fn process_names_are_escaped_in_labels() {
     let machine = Machine::shared();
-    let folder = tempdir().expect("a folder can be made");
+    let folder = tempdir().expect("cannot create a directory");
     let peer = Peer::echo();
-    let metered = Metered::start(&machine, &format!("-p {}", peer.port()));
+    let metered = MeteredWatch::start(&machine, &format!("-p {}", peer.port()));
     let names: [&[u8]; 4] = [b"a\"} 1\n", b"\x1b[2J\n\x07", b"\xff\xfe\xc3", b"b\\"];
     for name in names {
         let link = folder.path().join(OsStr::from_bytes(name));
-        symlink("/bin/bash", &link).expect("a name can be given");
-        output_of(Command::new(&link).args(["-c", &ask_by_bash(peer.port())]));
+        symlink("/bin/bash", &link).expect("cannot create the link");
+        output_of(Command::new(&link).args(["-c", &bash_request(peer.port())]));
     }
     peer.wait_for(4);
     let is_there =
@@ -184,11 +186,11 @@ fn names_cannot_break_out_of_their_label() {
 }
 
 #[test]
-fn labels_are_as_chosen() {
+fn labels_follow_the_option() {
     let machine = Machine::shared();
     let (one, other) = (Peer::echo(), Peer::echo());
     let options = format!("-p {},{} --metrics-labels destination", one.port(), other.port());
-    let metered = Metered::start(&machine, &options);
+    let metered = MeteredWatch::start(&machine, &options);
     for peer in [&one, &other] {
         ask(&mut peer.connect());
         peer.wait_for(1);
@@ -200,15 +202,15 @@ fn labels_are_as_chosen() {
 }
 
 #[test]
-fn the_cgroup_is_a_label_if_it_is_chosen() {
+fn cgroup_label_is_added_on_request() {
     let machine = Machine::shared();
     let hierarchy = Hierarchy::open();
     let unit = format!("{}.service", parent("metrics"));
     let cgroup = hierarchy.cgroup(&unit);
     let peer = Peer::echo();
-    let metered = Metered::start(&machine, &format!("-p {} --metrics-labels cgroup,port", peer.port()));
+    let metered = MeteredWatch::start(&machine, &format!("-p {} --metrics-labels cgroup,port", peer.port()));
     let mut client = Process::start(&mut cgroup.client(peer.port(), "read"));
-    let samples = metered.scrape_until("it has been counted", |samples| samples.exchanges() == (1, 0));
+    let samples = metered.scrape_until("the exchange is counted", |samples| samples.exchanges() == (1, 0));
     let only = format!("tcp_reuse_connections_open{{port=\"{}\",cgroup=\"{unit}\"}}", peer.port());
     assert_eq!(samples.0.get(&only), Some(&1.0), "{samples:#?}");
     drop(client.child.stdin.take());
@@ -217,30 +219,30 @@ fn the_cgroup_is_a_label_if_it_is_chosen() {
     drop(metered.end());
 }
 
-/// As Prometheus asks for it.
+/// Uses the encoding that Prometheus requests.
 #[test]
-fn compressed_it_says_the_same() {
+fn compressed_answer_has_the_same_content() {
     let machine = Machine::shared();
-    let metered = Metered::start(&machine, "-p 1");
+    let metered = MeteredWatch::start(&machine, "-p 1");
     let curl = |options: &[&str]| {
         let mut curl = program("curl", "curl");
         curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*"]).args(options);
-        let said = output_of(curl.arg(format!("http://{}/metrics", metered.address)));
-        // The traffic of others may make the kernel skip a program.
-        said.lines().filter(|line| !line.contains("hook_skips")).map(str::to_owned).collect::<Vec<_>>()
+        let text = output_of(curl.arg(format!("http://{}/metrics", metered.address)));
+        // Other traffic on the machine may make the kernel skip a program.
+        text.lines().filter(|line| !line.contains("hook_skips")).map(str::to_owned).collect::<Vec<_>>()
     };
     let headers = curl(&["--compressed", "--head"]);
     assert!(headers.iter().any(|line| line.eq_ignore_ascii_case("content-encoding: gzip")), "{headers:?}");
-    // Nothing counts here.
+    // No counter changes during this test.
     assert_eq!(curl(&["--compressed"]), curl(&[]));
     drop(metered.end());
 }
 
 #[test]
-fn other_pages() {
+fn health_index_head_and_unknown_paths() {
     let machine = Machine::shared();
-    let metered = Metered::start(&machine, "-p 1");
-    // One connection is enough.
+    let metered = MeteredWatch::start(&machine, "-p 1");
+    // Several requests fit on one connection.
     let mut stream = connect(metered.address);
     for path in ["/metrics", "/healthz", "/metrics"] {
         send(&mut stream, format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"));

@@ -1,4 +1,4 @@
-//! Whatever is sent to the exporter, the watch goes on and counts on, and Prometheus gets its answer.
+//! Hostile clients of the exporter: whatever they send, the watch continues to count, and Prometheus gets its answers.
 
 use std::{
     fs,
@@ -13,18 +13,18 @@ use serde_json::json;
 use crate::support::{
     eventually, http,
     machine::{Machine, allow_open_files},
-    metrics::{Metered, ask as ask_http, get},
+    metrics::{MeteredWatch, ask as ask_http, get},
     peer::{Peer, ask, connect},
     programs::program,
     sockets::reset_on_close,
 };
 
-/// How long the silent are waited for, and those who take no answer.
-const TO_ASK: Duration = Duration::from_secs(10);
+/// The time limit for a request and for reading an answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request in a watch that is asked for metrics all the time; all of it counts.
+/// A watch with an exporter and one watched connection, to verify that counting and scraping continue.
 struct Victim<'a> {
-    metered: Metered<'a>,
+    metered: MeteredWatch<'a>,
     peer: Peer,
     stream: TcpStream,
     asked: u64,
@@ -33,7 +33,7 @@ struct Victim<'a> {
 impl<'a> Victim<'a> {
     fn new(machine: &'a Machine) -> Self {
         let peer = Peer::echo();
-        let metered = Metered::start(machine, &format!("-p {}", peer.port()));
+        let metered = MeteredWatch::start(machine, &format!("-p {}", peer.port()));
         let stream = peer.connect();
         Self { metered, peer, stream, asked: 0 }
     }
@@ -42,17 +42,17 @@ impl<'a> Victim<'a> {
         self.metered.address
     }
 
-    /// It is well, and goes on counting.
-    fn assert_well(&mut self) {
+    /// Asserts that the watch still counts and the exporter still answers.
+    fn assert_counting(&mut self) {
         ask(&mut self.stream);
         self.asked += 1;
         assert_eq!(get(self.address(), "/healthz", "").text(), "ok\n");
         let asked = self.asked;
-        self.metered.scrape_until("it counts on", |samples| samples.exchanges() == (1, asked - 1));
+        self.metered.scrape_until("the watch counts the exchange", |samples| samples.exchanges() == (1, asked - 1));
     }
 
     fn end(mut self) {
-        self.assert_well();
+        self.assert_counting();
         drop(self.stream);
         self.peer.wait_for(1);
         let report = self.metered.end();
@@ -61,12 +61,13 @@ impl<'a> Victim<'a> {
     }
 }
 
-/// Sends this, ends sending, and reads to the end of the connection, whatever comes; when it was over.
+/// Sends these bytes and reads to the end of the connection, ignoring errors. Returns the answer and the time that it
+/// took.
 fn send(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let started = Instant::now();
     let mut stream = connect(address);
-    stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
-    // It may have heard enough before it has all.
+    stream.set_write_timeout(Some(Duration::from_secs(5))).expect("cannot set the timeout");
+    // The server may close before it has read everything.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -77,7 +78,7 @@ fn send(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
 }
 
 #[test]
-fn what_is_no_request() {
+fn malformed_requests_are_refused() {
     let machine = Machine::shared();
     let victim = Victim::new(&machine);
     let address = victim.address();
@@ -97,7 +98,7 @@ fn what_is_no_request() {
         let (answer, _) = send(address, request.as_bytes());
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
-        // A client that still sends when it is refused may lose the answer.
+        // A client that is still sending when it is refused may lose the answer.
         let is_refused = status.map_or(request.len() > 100_000, |status| statuses.contains(&status));
         assert!(is_refused, "{:?} was answered: {answer}", &request[..request.len().min(60)]);
         assert_eq!(get(address, "/healthz", "").text(), "ok\n");
@@ -107,40 +108,38 @@ fn what_is_no_request() {
         assert_eq!((answer.status(), answer.header("allow")), (405, Some("get, head")), "{method}");
     }
     let (answer, _) = send(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert!(answer.is_empty(), "HTTP/2 is not spoken here: {}", String::from_utf8_lossy(&answer));
+    assert!(answer.is_empty(), "HTTP/2 should be refused: {}", String::from_utf8_lossy(&answer));
     let mut curl = program("curl", "curl");
     let output = curl.args(["--silent", "--insecure", "--max-time", "5"]).arg(format!("https://{address}/metrics"));
     // CURLE_SSL_CONNECT_ERROR.
-    assert_eq!(output.status().expect("it can be run").code(), Some(35), "no TLS is spoken here");
+    assert_eq!(output.status().expect("cannot run curl").code(), Some(35), "TLS should be refused");
     victim.end();
 }
 
 #[test]
-fn ten_thousand_connections_one_after_the_other() {
+fn ten_thousand_consecutive_connections_are_survived() {
     let machine = Machine::alone();
     let mut victim = Victim::new(&machine);
     for n in 0..10_000 {
         let mut stream = connect(victim.address());
-        // Leaves no TIME_WAIT behind.
+        // Avoids TIME_WAIT.
         reset_on_close(&stream);
-        // Without a request, with half of one, and without waiting for the answer.
-        stream
-            .write_all([b"".as_slice(), b"GET /metr", b"GET /metrics HTTP/1.1\r\n\r\n"][n % 3])
-            .expect("it can be sent");
-        // As many as the kernel keeps waiting: a connect beyond them is tried again after a second.
+        // Without a request, with half a request, and with a request whose answer is not read.
+        stream.write_all([b"".as_slice(), b"GET /metr", b"GET /metrics HTTP/1.1\r\n\r\n"][n % 3]).expect("cannot send");
+        // The kernel's queue holds this many: a connect beyond that is retried after one second.
         if n % 100 == 0 {
             assert_eq!(get(victim.address(), "/healthz", "").text(), "ok\n");
         }
         if n % 2_500 == 0 {
-            victim.assert_well();
+            victim.assert_counting();
         }
     }
     victim.end();
 }
 
-/// Who holds connections and has asked on each is no less silent for that: a newcomer is kept before them.
+/// An idle connection does not gain priority from an earlier request: a new connection replaces it.
 #[test]
-fn holders_that_have_asked_once() {
+fn idle_connections_make_room_for_new_ones() {
     const REQUEST: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let machine = Machine::shared();
     let mut victim = Victim::new(&machine);
@@ -151,17 +150,17 @@ fn holders_that_have_asked_once() {
     let mut holders: Vec<TcpStream> = (0..16).map(|_| connect(victim.address())).collect();
     holders.iter_mut().for_each(asks);
     let [mut first, mut second] = [(); 2].map(|()| connect(victim.address()));
-    // When this one is answered, the other one would have made room for it.
+    // By the time this request is answered, `first` would have lost its place if it was going to.
     asks(&mut second);
     asks(&mut first);
-    victim.assert_well();
+    victim.assert_counting();
     victim.end();
 }
 
-/// How many connections are open at this port, on the listener's side.
+/// The number of established connections at this listener's port.
 fn open_at(port: u16) -> usize {
     const ESTABLISHED: &str = "01";
-    let table = fs::read_to_string("/proc/self/net/tcp").expect("sockets are listed");
+    let table = fs::read_to_string("/proc/self/net/tcp").expect("the kernel lists sockets");
     let is_open = |line: &&str| {
         let [_, local, _, state, ..] = line.split_whitespace().collect::<Vec<_>>()[..] else { return false };
         local.ends_with(&format!(":{port:04X}")) && state == ESTABLISHED
@@ -169,33 +168,33 @@ fn open_at(port: u16) -> usize {
     table.lines().filter(is_open).count()
 }
 
-/// Who only holds connections, with and without part of a request, keeps nobody out, and is cut off.
+/// Connections that stay open, with and without part of a request, neither block others nor stay forever.
 #[test]
-fn the_silent_and_the_slow() {
+fn silent_and_slow_clients_are_cut_off() {
     let machine = Machine::shared();
     allow_open_files(2_000);
     let mut victim = Victim::new(&machine);
     let address = victim.address();
     let started = Instant::now();
     let mut silent: Vec<TcpStream> = (0..100).map(|_| connect(address)).collect();
-    eventually("sixteen are served", || open_at(address.port()) == 16);
+    eventually("sixteen connections are served", || open_at(address.port()) == 16);
     for (n, stream) in silent.iter_mut().enumerate() {
         let begun = [b"".as_slice(), b"GET /metrics HTTP/1.1\r\nhost:", b"\x16\x03\x01\x02\x00\x01"][n % 3];
-        // Most are cut off already.
+        // Most connections are closed already.
         let _ = stream.write_all(begun);
     }
-    victim.assert_well();
-    // One asks on and takes no answer, until nobody takes its questions.
+    victim.assert_counting();
+    // This client sends requests without reading answers, until its sends block.
     let mut deaf = connect(address);
-    deaf.set_write_timeout(Some(Duration::from_millis(200))).expect("a timeout can be set");
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).expect("cannot set the timeout");
     while deaf.write_all(&b"GET /metrics HTTP/1.1\r\n\r\n".repeat(100)).is_ok() {}
-    // One drips.
+    // This client sends one byte at a time.
     let mut slow = connect(address);
-    while started.elapsed() < TO_ASK + Duration::from_secs(1) {
+    while started.elapsed() < REQUEST_TIMEOUT + Duration::from_secs(1) {
         sleep(Duration::from_millis(500));
         let _ = slow.write_all(b"G");
-        victim.assert_well();
+        victim.assert_counting();
     }
-    eventually("all are cut off", || open_at(address.port()) == 0);
+    eventually("all connections are closed", || open_at(address.port()) == 0);
     victim.end();
 }

@@ -1,4 +1,4 @@
-//! Five thousand processes that come and go, of many names: series and memory are bounded, totals exact.
+//! 5,000 short-lived processes with many names: series and memory stay bounded, and totals exact.
 
 use std::{
     fs,
@@ -14,29 +14,30 @@ use serde_json::json;
 
 use crate::support::{
     machine::Machine,
-    metrics::{Metered, Samples, daemon, scrape, scrape_until},
+    metrics::{MeteredWatch, Samples, scrape, scrape_until, start_daemon},
     peer::{Peer, ask, echo},
     programs::output_of,
     python::python,
-    sockets::Closed,
+    sockets::ReservedPort,
     tool,
 };
 
 const PROCESSES: u64 = 5_000;
-/// Each comes twice, so that the second half of the processes asks for nothing that the first half has not.
+/// Each name occurs twice, so the second half of the processes needs nothing new.
 const NAMES: u64 = PROCESSES / 2;
-const MOST_SETS: usize = 50;
-/// Of a label set at most, by what it can count.
-const MOST_SERIES_OF_A_SET: usize = 46;
-/// Of the watch itself.
-const MOST_OTHER_SERIES: usize = 40;
-/// By how much memory may grow with the second half. It grows by some 750; if each process left a group behind, by 3,500.
-const MOST_GROWTH_KIB: u64 = 2_000;
+const MAX_SETS: usize = 50;
+/// Upper bound of the series in a label set.
+const MAX_SERIES_PER_SET: usize = 46;
+/// Upper bound of the series about the watch itself.
+const MAX_OTHER_SERIES: usize = 40;
+/// Limit of the memory growth during the second half. It grows by about 750 KiB; a group left behind by each process
+/// would add 3,500 KiB.
+const MAX_GROWTH_KIB: u64 = 2_000;
 
-/// What the tool has in memory now, in KiB.
+/// The tool's resident memory in KiB.
 fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the tool is running");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the status has VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
@@ -45,7 +46,7 @@ fn label_sets(samples: &Samples) -> usize {
 }
 
 #[test]
-fn five_thousand_processes_that_come_and_go() {
+fn five_thousand_short_lived_processes_keep_series_and_memory_bounded() {
     let _machine = Machine::alone();
     let answered = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&answered);
@@ -53,8 +54,8 @@ fn five_thousand_processes_that_come_and_go() {
         echo(stream);
         counted.fetch_add(1, SeqCst);
     });
-    let metrics = Closed::new().address;
-    let tool = daemon(&mut tool::command(&format!("-p {} --metrics-series {MOST_SETS}", peer.port())), metrics);
+    let metrics = ReservedPort::new().address;
+    let tool = start_daemon(&mut tool::command(&format!("-p {} --metrics-series {MAX_SETS}", peer.port())), metrics);
     let port = peer.port();
     let run = |from: u64, to: u64| {
         output_of(python("many_processes.py").args([port.into(), from, to].map(|n| n.to_string())));
@@ -66,8 +67,8 @@ fn five_thousand_processes_that_come_and_go() {
             let quarters = quarters.map(|(from, to)| threads.spawn(move || run(from, to)));
             while !quarters.iter().all(std::thread::ScopedJoinHandle::is_finished) {
                 let now = scrape(metrics);
-                now.assert_grown_from(&before);
-                assert!(label_sets(&now) <= MOST_SETS + 1, "{} label sets", label_sets(&now));
+                now.assert_not_decreased_since(&before);
+                assert!(label_sets(&now) <= MAX_SETS + 1, "{} label sets", label_sets(&now));
                 before = now;
                 sleep(Duration::from_millis(200));
             }
@@ -75,39 +76,39 @@ fn five_thousand_processes_that_come_and_go() {
         scrape_until(metrics, "all have been counted", |samples| samples.host_exchanges() == (half * NAMES, 0));
         resident_kib(tool.id())
     });
-    assert_eq!((peer.accepted(), answered.load(SeqCst)), (PROCESSES, PROCESSES), "what the peer counted");
+    assert_eq!((peer.accepted(), answered.load(SeqCst)), (PROCESSES, PROCESSES), "counts of the peer");
     let all = scrape_until(metrics, "all are closed", |samples| samples.sum("tcp_reuse_connections_open", &[]) == 0);
-    all.assert_grown_from(&before);
-    assert_eq!(all.exchanges(), (PROCESSES, 0), "the sets, with what had no room");
+    all.assert_not_decreased_since(&before);
+    assert_eq!(all.exchanges(), (PROCESSES, 0), "exchanges of all label sets, including the overflow");
     assert_eq!(all.sum("tcp_reuse_host_connections_opened_total", &[]), PROCESSES);
-    assert_eq!(label_sets(&all), MOST_SETS + 1);
-    let with_room = MOST_SETS as u64;
+    assert_eq!(label_sets(&all), MAX_SETS + 1);
+    let with_room = MAX_SETS as u64;
     let overflow = all.sum("tcp_reuse_exchanges_total", &["overflow=\"true\"", "new"]);
-    assert_eq!(overflow, PROCESSES - 2 * with_room, "each name came twice");
+    assert_eq!(overflow, PROCESSES - 2 * with_room, "exchanges in the overflow set");
     assert_eq!(all.sum("tcp_reuse_watch_series_overflowed", &[]), NAMES - with_room);
-    let most = (MOST_SETS + 1) * MOST_SERIES_OF_A_SET + MOST_OTHER_SERIES;
+    let most = (MAX_SETS + 1) * MAX_SERIES_PER_SET + MAX_OTHER_SERIES;
     assert!(all.0.len() <= most, "{} series", all.0.len());
     let [first, second] = resident_kib;
     println!("{} series; resident {first} KiB, then {second} KiB", all.0.len());
-    assert!(second <= first + MOST_GROWTH_KIB, "resident {first} KiB after one half, {second} KiB after the other");
+    assert!(second <= first + MAX_GROWTH_KIB, "resident {first} KiB after one half, {second} KiB after the other");
 }
 
-/// Of a process that goes on, and is silent for a while.
+/// The process keeps running and pauses for longer than the expiry.
 #[test]
-fn what_is_over_leaves_and_begins_anew() {
+fn expired_label_set_starts_again_from_zero() {
     let machine = Machine::shared();
     let peer = Peer::echo();
-    let metered = Metered::start(&machine, &format!("-p {} --metrics-expiry 2s", peer.port()));
+    let metered = MeteredWatch::start(&machine, &format!("-p {} --metrics-expiry 2s", peer.port()));
     ask(&mut peer.connect());
-    metered.scrape_until("it is counted", |samples| samples.exchanges() == (1, 0));
-    let gone = metered.scrape_until("it is over", |samples| label_sets(samples) == 0);
+    metered.scrape_until("the exchange is counted", |samples| samples.exchanges() == (1, 0));
+    let gone = metered.scrape_until("the label set has expired", |samples| label_sets(samples) == 0);
     assert_eq!((gone.exchanges(), gone.host_exchanges()), ((0, 0), (1, 0)), "{gone:#?}");
     let mut stream = peer.connect();
     (0..3).for_each(|_| ask(&mut stream));
-    let back = metered.scrape_until("it is back", |samples| samples.exchanges() == (1, 2));
+    let back = metered.scrape_until("the label set is back", |samples| samples.exchanges() == (1, 2));
     assert_eq!(back.host_exchanges(), (2, 2), "{back:#?}");
     sleep(Duration::from_secs(3));
-    assert_eq!(metered.scrape().exchanges(), (1, 2), "it is open");
+    assert_eq!(metered.scrape().exchanges(), (1, 2), "a label set with an open connection should not expire");
     drop(stream);
     peer.wait_for(2);
     metered.end().assert_totals(&json!({ "opened": 2, "new": 2, "reused": 2 }));

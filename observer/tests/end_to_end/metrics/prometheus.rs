@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes a watch under real traffic, in both formats, and answers with what the server counted.
+//! A real Prometheus scrapes a watch in both formats under real traffic, and its answers match the server's counts.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -12,15 +12,15 @@ use crate::support::{
     go::{self, Server},
     http::read_head,
     machine::Machine,
-    metrics::{FLEET, Metered, Samples, block, get},
+    metrics::{FLEET_MANUAL, MeteredWatch, Samples, code_block, get},
     peer::{Peer, connect},
     programs::output_of,
     prometheus::Prometheus,
-    sockets::Closed,
+    sockets::ReservedPort,
     tool::Process,
 };
 
-/// What must never go down.
+/// Series that must never decrease.
 const GROW: [&str; 16] = [
     "tcp_reuse_exchanges_total",
     "tcp_reuse_inexact_exchanges_total",
@@ -40,14 +40,14 @@ const GROW: [&str; 16] = [
     "tcp_reuse_watch_hook_skips_total",
 ];
 
-/// Passes on what is asked without saying which format is liked, so that the answer is in the older one.
+/// Forwards scrapes without an Accept header, which gets the older format.
 fn in_the_older_format(address: SocketAddr) -> Peer {
     Peer::new(move |mut stream| {
         while read_head(&mut stream).is_some() {
             let text = get(address, "/metrics", "").text();
             let head =
                 format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}", text.len());
-            // It may have had enough.
+            // Prometheus may have closed the connection.
             if std::io::Write::write_all(&mut stream, format!("{head}\r\n\r\n{text}").as_bytes()).is_err() {
                 return;
             }
@@ -55,32 +55,32 @@ fn in_the_older_format(address: SocketAddr) -> Peer {
     })
 }
 
-/// Each has a connect that is refused, and a connection that asks nothing.
+/// Each round has one refused connect and one connection without a request.
 const ROUNDS: u64 = 4;
 
-/// Processes that ask on new connections and on reused ones, come and go, and stay. What is scraped meanwhile only grows.
-fn traffic(server: &Server, refused: SocketAddr, metered: &Metered, url: &str) {
+/// Runs short-lived and long-lived processes that use new and reused connections. Scrapes in between must only grow.
+fn traffic(server: &Server, refused: SocketAddr, metered: &MeteredWatch, url: &str) {
     let mut stays = Process::start(&mut go::client(&format!("-url {url} -read -times 5 -kept 1 -stay 4s")));
     let mut before = Samples::default();
     for round in 0..ROUNDS {
-        TcpStream::connect(refused).expect_err("nobody listens");
+        TcpStream::connect(refused).expect_err("the connect should be refused");
         drop(connect(server.address()));
         output_of(&mut go::client(&format!("-url {url} {}", if round % 2 == 0 { "-read" } else { "" })));
         output_of(&mut go::client(&format!("-url {url} -times 50 -read")));
         std::thread::sleep(Duration::from_millis(700));
         let now = metered.scrape();
-        now.assert_grown_from(&before);
+        now.assert_not_decreased_since(&before);
         before = now;
     }
-    assert!(stays.wait(Duration::from_secs(10)).success(), "a client of port {} has failed", server.port);
+    assert!(stays.wait(Duration::from_secs(10)).success(), "the client of port {} has failed", server.port);
 }
 
 #[test]
-fn prometheus_knows_what_the_server_counted() {
+fn prometheus_reports_the_servers_counts() {
     let machine = Machine::shared();
     let server = Server::start("-body 100000");
-    let closed = Closed::new();
-    let metered = Metered::start(&machine, &format!("-p {},{}", server.port, closed.address.port()));
+    let closed = ReservedPort::new();
+    let metered = MeteredWatch::start(&machine, &format!("-p {},{}", server.port, closed.address.port()));
     let older = in_the_older_format(metered.address);
     let prometheus = Prometheus::start(&[("openmetrics", metered.address), ("older", older.address)], &[]);
     let url = format!("http://{}", server.address());
@@ -128,7 +128,7 @@ fn prometheus_knows_what_the_server_counted() {
         is(&format!("sum by (job) ({name})"), value);
     }
 
-    // By its own account: nothing went down, nothing was missed, and both formats are the same series.
+    // By Prometheus's own account, nothing decreased, no scrape was missed, and both formats have the same series.
     for name in GROW {
         is(&format!("sum by (job) (resets({name}[5m]))"), 0);
         let same = format!("count({name}{{job=\"older\"}} == ignoring(job, instance) {name}{{job=\"openmetrics\"}})");
@@ -140,9 +140,9 @@ fn prometheus_knows_what_the_server_counted() {
     assert!(prometheus.has_family("tcp_reuse_exchanges") && prometheus.has_family("tcp_reuse_exchanges_total"));
     assert!(!prometheus.has_family("tcp_reuse"));
 
-    // What the manual asks.
-    for query in block(FLEET, "promql").lines() {
-        assert!(!prometheus.query(query, "").is_empty(), "{query} gives nothing");
+    // Queries of the manual.
+    for query in code_block(FLEET_MANUAL, "promql").lines() {
+        assert!(!prometheus.query(query, "").is_empty(), "{query} returns nothing");
     }
 
     let report = metered.end();

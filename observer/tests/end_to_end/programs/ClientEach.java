@@ -1,4 +1,4 @@
-// Gets a URL as often as told, with a client for each time. All of them live until the end, and their connections too.
+// Sends GET requests for a URL, each with a new client. All clients and their connections stay open until the end.
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -15,9 +15,9 @@ class ClientEach {
             client.send(request, BodyHandlers.ofString());
             clients.add(client);
         }
-        // Long enough to be known as Java.
+        // Long enough for the runtime to be recognised as Java.
         Thread.sleep(1500);
-        // The clients' own threads would go on.
+        // The clients' own threads would keep the process running.
         System.exit(clients.size() == Integer.parseInt(arguments[1]) ? 0 : 1);
     }
 }

@@ -1,4 +1,4 @@
-// Connects to a port of this machine, and waits for what never comes.
+// Connects to a local port, and waits for data that never arrives.
 import java.net.Socket;
 
 class Waiting {

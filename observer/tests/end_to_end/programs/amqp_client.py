@@ -1,6 +1,6 @@
-"""Publishes to RabbitMQ by the library pika, and waits until each message is confirmed.
+"""Publishes messages to RabbitMQ with pika, and waits until each is confirmed.
 
-Its arguments are the port, how many connections, and how many messages on each.
+usage: amqp_client.py PORT CONNECTIONS MESSAGES_PER_CONNECTION
 """
 
 import sys

@@ -1,6 +1,6 @@
-// The client of the story: the default client, and bodies that are closed unread, or read to their end first. Other stories
-// ask it to upload, to show a certificate, to resume sessions, to go through a proxy, to ask several times at once, to use
-// a client for each request, to take its time, or to stay for a while.
+// The default Go client, which closes bodies unread or reads them to their end first. Options make it upload, present a
+// certificate, resume sessions, use a proxy, send concurrent requests, use a client for each request, pause, or stay
+// after its last answer.
 package main
 
 import (
@@ -18,22 +18,22 @@ import (
 var versions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
 func main() {
-	url := flag.String("url", "", "what to get")
-	times := flag.Int("times", 10, "how often")
+	url := flag.String("url", "", "URL to get")
+	times := flag.Int("times", 10, "number of requests")
 	read := flag.Bool("read", false, "read each body to its end before closing it")
 	version := flag.String("tls", "", "1.2 or 1.3")
 	http2 := flag.Bool("h2", false, "with TLS: offer HTTP/2")
 	upload := flag.Int("upload", 0, "bytes to post with each request")
 	expect := flag.Bool("expect", false, "wait for 100 Continue before an upload")
-	certificate := flag.String("cert", "", "a file with a certificate and its key, to show to the server")
+	certificate := flag.String("cert", "", "file with a client certificate and its key")
 	alpn := flag.Bool("alpn", false, "offer http/1.1")
-	proxy := flag.String("proxy", "", "the address of a proxy")
-	sessions := flag.Bool("sessions", false, "ask for tickets, and resume sessions with them")
-	atOnce := flag.Int("at-once", 1, "how many requests at the same time; the next ones when all of these are done")
-	kept := flag.Int("kept", 0, "idle connections to keep, instead of as many as Go keeps by itself")
-	each := flag.Bool("each", false, "a client for each request")
-	pause := flag.Duration("pause", 0, "how long to wait after each answer")
-	stay := flag.Duration("stay", 0, "how long to live on after the last answer")
+	proxy := flag.String("proxy", "", "URL of a proxy")
+	sessions := flag.Bool("sessions", false, "request session tickets, and resume sessions with them")
+	atOnce := flag.Int("at-once", 1, "number of concurrent requests; the next ones start when all of these are done")
+	kept := flag.Int("kept", 0, "number of idle connections to keep, instead of Go's default")
+	each := flag.Bool("each", false, "use a new client for each request")
+	pause := flag.Duration("pause", 0, "pause after each answer")
+	stay := flag.Duration("stay", 0, "time to stay after the last answer")
 	flag.Parse()
 
 	transport := http.DefaultTransport.(*http.Transport)

@@ -1,6 +1,8 @@
-"""Loads rows into PostgreSQL by COPY and the library psycopg2, counts them, and takes them out again.
+"""Loads rows into PostgreSQL through COPY with psycopg2, counts them, and copies them out again.
 
-Its arguments are the port, how often it loads, and how often it takes out: so many statements, and two more.
+This takes LOADS + COPIES_OUT + 2 statements.
+
+usage: copy_client.py PORT LOADS COPIES_OUT
 """
 
 import io

@@ -1,7 +1,9 @@
-"""Calls /echo/say by gRPC. Its arguments are the port, how many channels, how many calls on each, and how the channels
-come: `in_turn`, each closed before the next one is opened, or `at_once`.
+"""Calls /echo/say over gRPC.
 
-Channels share no connections: each has its own pool of subchannels.
+Channels share no connections, because each has its own pool of subchannels. With `in_turn`, each channel is closed
+before the next one is opened; with `at_once`, all are open together.
+
+usage: grpc_client.py PORT CHANNELS CALLS_PER_CHANNEL in_turn|at_once
 """
 
 import sys

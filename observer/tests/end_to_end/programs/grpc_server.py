@@ -1,5 +1,6 @@
-"""A gRPC server that answers each call of /echo/say with what it was asked, and says on its standard output which port it
-has, and at the end of its input how many calls it answered.
+"""A gRPC server that echoes each call of /echo/say.
+
+It prints its port, serves until its standard input is closed, and prints how many calls it answered.
 """
 
 import sys

@@ -1,6 +1,8 @@
-"""One connection over HTTP/1.1 from a chosen port of loopback to another one, with a request for each line that it gets.
+"""One HTTP/1.1 connection on loopback, with a request for each line of standard input.
 
-It answers each with its process id.
+It prints its pid after each request.
+
+usage: http_client.py REMOTE_PORT LOCAL_PORT
 """
 
 import http.client

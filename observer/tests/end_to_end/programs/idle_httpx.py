@@ -1,5 +1,7 @@
-"""Gets a URL by the library httpx, which looks for connections that have been idle for too long at each request. Its arguments
-are the URL, how often, the pause after each time and for how long connections are kept, in seconds."""
+"""Gets a URL with httpx, which checks for idle connections to close at each request. Times are in seconds.
+
+usage: idle_httpx.py URL TIMES PAUSE KEEPALIVE_EXPIRY
+"""
 
 import sys
 import time

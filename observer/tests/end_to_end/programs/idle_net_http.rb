@@ -1,5 +1,6 @@
-# Gets a URL by Net::HTTP, which looks at the age of its connection at each request. Its arguments are the URL, how often, the
-# pause after each time and for how long the connection is kept, in seconds.
+# Gets a URL with Net::HTTP, which checks the age of its connection at each request. Times are in seconds.
+#
+# usage: idle_net_http.rb URL TIMES PAUSE KEEP_ALIVE_TIMEOUT
 
 require "net/http"
 

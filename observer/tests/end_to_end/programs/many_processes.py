@@ -1,4 +1,7 @@
-"""Processes that come and go: each has a name of its own, asks once on one connection, and exits."""
+"""Short-lived processes, one after the other: each has its own name, sends one request on one connection, and exits.
+
+usage: many_processes.py PORT FIRST_NUMBER END_NUMBER
+"""
 
 import os
 import socket

@@ -1,4 +1,7 @@
-"""Asks memcached by the library pymemcache. Its arguments are the port, how many connections, and how often each asks."""
+"""Sends commands to memcached with pymemcache, four in each round.
+
+usage: memcached_client.py PORT CONNECTIONS ROUNDS_PER_CONNECTION
+"""
 
 import sys
 
@@ -11,7 +14,7 @@ for connection in range(connections):
     for n in range(times):
         key = f"page-{connection}-{n}"
         assert client.get(key) is None
-        # Without an answer it would be no exchange.
+        # A command without an answer would be no exchange.
         assert client.set(key, b"x" * 5000, noreply=False)
         assert client.get(key) == b"x" * 5000
         assert client.delete(key, noreply=False)

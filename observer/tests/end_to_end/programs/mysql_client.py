@@ -1,5 +1,7 @@
-"""Queries MariaDB by the library PyMySQL. Its arguments are the port, how many connections, how many queries on each, and
-"tls" if they are to be within TLS."""
+"""Queries MariaDB with PyMySQL.
+
+usage: mysql_client.py PORT CONNECTIONS QUERIES_PER_CONNECTION [tls]
+"""
 
 import ssl
 import sys

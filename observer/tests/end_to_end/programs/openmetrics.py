@@ -1,4 +1,4 @@
-"""Reads OpenMetrics as strictly as its reference parser does, and says each family's name and type."""
+"""Parses OpenMetrics from standard input with the reference parser, and prints each family's name and type as JSON."""
 
 import json
 import sys

@@ -1,6 +1,8 @@
-"""A connection to an echo that changes hands, in the way that the first argument names; the second is the port.
+"""A connection to an echo peer that changes hands in the given way, with two requests.
 
-It says who connects, and asks twice.
+It prints the name and pid of the process that connects.
+
+usage: owners.py forked|orphaned|threaded|passed|replaced PORT
 """
 
 import ctypes
@@ -16,7 +18,7 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 def connect():
-    """Connects, and says who did, before anything changes."""
+    """Prints the name and pid of this process, and connects."""
     with open("/proc/self/comm") as comm:
         print(json.dumps({"pid": os.getpid(), "process": comm.read().rstrip("\n")}), flush=True)
     return socket.create_connection(("127.0.0.1", int(sys.argv[2])))

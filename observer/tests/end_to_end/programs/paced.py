@@ -1,4 +1,7 @@
-"""Gets a URL as often as told with a session of requests, and waits after each time."""
+"""Gets a URL repeatedly with a session of requests, with a pause in seconds after each request.
+
+usage: paced.py URL TIMES PAUSE
+"""
 
 import sys
 import time

@@ -1,5 +1,7 @@
-"""Sends requests through a proxy: those that are named, one after the other. Its arguments are the URL, the proxy's port, the
-methods, and the pause after each request, in seconds."""
+"""Sends requests with these methods through a proxy on loopback, with a pause in seconds after each request.
+
+usage: posts.py URL PROXY_PORT METHOD,... PAUSE
+"""
 
 import sys
 import time

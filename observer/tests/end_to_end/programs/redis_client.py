@@ -1,7 +1,8 @@
-"""Asks Redis by Debian's client library, with a connection for each question. It introduces itself on each: it says its name
-and chooses a database.
+"""Sends commands to Redis with redis-py, each on a connection of its own.
 
-Its arguments are the port and how many connections.
+On each connection redis-py first sets the client's name and selects a database.
+
+usage: redis_client.py PORT CONNECTIONS
 """
 
 import sys

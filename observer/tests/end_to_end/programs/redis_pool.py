@@ -1,7 +1,8 @@
-"""A pool of connections to Redis as client libraries keep it: opened ahead, asked for their health from time to time, and
-used by turns.
+"""A pool of Redis connections, as client libraries keep it: opened ahead of use, with health checks at intervals.
 
-Its arguments are the port, how many connections, how many checks, and the time between these.
+The interval is in seconds.
+
+usage: redis_pool.py PORT CONNECTIONS CHECKS INTERVAL
 """
 
 import socket

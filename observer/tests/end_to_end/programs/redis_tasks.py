@@ -1,7 +1,9 @@
-"""Asks Redis by Debian's client library, with a client of its own for each task.
+"""Sends commands to Redis with redis-py, with a client of its own for each task.
 
-Its arguments are the port, how many tasks, how many threads, how many commands for each task, and "keep" if the clients are
-kept until the end."""
+With "keep", all clients stay open until the end.
+
+usage: redis_tasks.py PORT TASKS THREADS COMMANDS_PER_TASK [keep]
+"""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,7 @@
-"""Gets a URL 300 times with a session of requests, and closes each thirtieth answer without reading it."""
+"""Gets a URL 300 times with a session of requests, and closes every thirtieth answer unread.
+
+usage: seldom_unread.py URL
+"""
 
 import sys
 

@@ -1,6 +1,6 @@
-// An HTTP server that counts the truth: connections as net/http sees them begin and end, and requests handled.
+// An HTTP server that counts independently: connections as net/http sees them begin and end, and requests handled.
 //
-// It says its port in a line of JSON, serves until its standard input ends, and says what it counted.
+// It prints its port as a line of JSON, serves until its standard input is closed, and prints its counts.
 package main
 
 import (
@@ -59,12 +59,12 @@ func say(what map[string]int64) {
 }
 
 func main() {
-	address := flag.String("address", "127.0.0.1:0", "where to listen")
-	size := flag.Int("body", 16, "bytes of each answer")
+	address := flag.String("address", "127.0.0.1:0", "address to listen on")
+	size := flag.Int("body", 16, "size of each answer in bytes")
 	version := flag.String("tls", "", "1.2 or 1.3; plain HTTP without it")
-	http2 := flag.Bool("h2", false, "with TLS: HTTP/2 for those that offer it")
-	authenticate := flag.Bool("client-cert", false, "require a certificate, whichever")
-	hold := flag.Duration("hold", 0, "how long each request takes")
+	http2 := flag.Bool("h2", false, "with TLS: HTTP/2 for clients that offer it")
+	authenticate := flag.Bool("client-cert", false, "require a client certificate, of any issuer")
+	hold := flag.Duration("hold", 0, "time that each request takes")
 	retry := flag.Bool("retry", false, "accept only a curve that no client tries first: a HelloRetryRequest in TLS 1.3")
 	flag.Parse()
 
@@ -82,7 +82,7 @@ func main() {
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
 	if !*http2 {
-		// Not nil and empty: no HTTP/2.
+		// A map that is empty but not nil turns HTTP/2 off.
 		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
 	listener, err := net.Listen("tcp", *address)
@@ -106,7 +106,7 @@ func main() {
 	}
 
 	io.Copy(io.Discard, os.Stdin)
-	// What the clients left has to be accepted and seen to end first.
+	// Waits until all connections of the clients have been accepted and have ended.
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		before := atomic.LoadInt64(&connections)
 		time.Sleep(50 * time.Millisecond)

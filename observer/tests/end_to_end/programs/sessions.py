@@ -1,5 +1,7 @@
-"""Gets a URL with sessions of requests. Its arguments are the URL, "in turn", "threads" or "processes", how many sessions, how
-often each gets it, and the pause after each time, in seconds."""
+"""Gets a URL with sessions of requests: one after the other, in threads, or in processes. The pause is in seconds.
+
+usage: sessions.py URL in-turn|threads|processes SESSIONS TIMES_PER_SESSION PAUSE_AFTER_EACH
+"""
 
 import os
 import sys

@@ -1,4 +1,7 @@
-"""Sends mails by the standard library, with a connection for each. Its arguments are the port and how many."""
+"""Sends mails with smtplib, each on a connection of its own.
+
+usage: smtp_client.py PORT MAILS
+"""
 
 import smtplib
 import sys

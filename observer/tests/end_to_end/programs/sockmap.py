@@ -1,7 +1,9 @@
-"""A client and a server whose sockets pass messages to each other by a sockmap, past TCP. Says its port, waits for a line,
-connects and asks so often, says how often it was answered, waits for a line, and ends.
+"""A client and a server whose sockets exchange messages through a sockmap, bypassing TCP.
 
-usage: sockmap.py ASKS
+It prints its port, waits for a line, connects, sends its requests, prints the number of answers, waits for a line, and
+exits.
+
+usage: sockmap.py REQUESTS
 """
 import ctypes, json, os, socket, struct, sys
 
@@ -25,7 +27,7 @@ def instruction(code, registers=0, offset=0, immediate=0):
 
 
 sockets = bpf(MAP_CREATE, struct.pack("<IIII", SOCKMAP, 4, 4, 2))
-# The message goes to the other one: r3 = (local port is the server's) ? 0 : 1.
+# The message goes to the other socket: r3 = (local port is the server's) ? 0 : 1.
 server = socket.create_server(("127.0.0.1", 0))
 port = server.getsockname()[1]
 program = b"".join([
@@ -34,7 +36,7 @@ program = b"".join([
     instruction(0xB7, 0x03, 0, 0),
     instruction(0x15, 0x04, 1, port),
     instruction(0xB7, 0x03, 0, 1),
-    # r2 = the map, r4 = to what it receives; redirect
+    # r2 = the map, r4 = to its receive queue; redirect
     instruction(0x18, 0x12, 0, sockets), instruction(0),
     instruction(0xB7, 0x04, 0, INGRESS),
     instruction(0x85, 0, 0, REDIRECT_MAP),

@@ -1,4 +1,4 @@
-"""A client of OpenSSL's, whose steps can be chosen one by one: HTTP/1.1 over TLS, on one connection."""
+"""HTTP/1.1 over TLS on one connection, with OpenSSL. Options select the steps of the client."""
 
 import argparse
 import http.client
@@ -8,15 +8,15 @@ import sys
 
 parser = argparse.ArgumentParser()
 parser.add_argument("port", type=int)
-parser.add_argument("--times", type=int, default=3, help="requests")
+parser.add_argument("--times", type=int, default=3, help="number of requests")
 parser.add_argument("--upload", type=int, default=0, help="bytes to post with each request")
-parser.add_argument("--cert", help="a file with a certificate and its key, to show to the server")
+parser.add_argument("--cert", help="file with a client certificate and its key")
 parser.add_argument("--alpn", action="store_true", help="offer http/1.1")
 parser.add_argument("--no-middlebox", action="store_true", help="send no change cipher spec in TLS 1.3")
-parser.add_argument("--tickets-first", action="store_true", help="read what comes before anything is asked")
-parser.add_argument("--tickets-between", action="store_true", help="read what comes between a head and its body")
-parser.add_argument("--unwrap", action="store_true", help="say close_notify at the end, and wait for the server's")
-parser.add_argument("--held", action="store_true", help="say so after the first request, and wait for a line")
+parser.add_argument("--tickets-first", action="store_true", help="read session tickets before the first request")
+parser.add_argument("--tickets-between", action="store_true", help="read session tickets between a head and its body")
+parser.add_argument("--unwrap", action="store_true", help="send close_notify at the end, and wait for the server's")
+parser.add_argument("--held", action="store_true", help="print \"held\" after the first request, and wait for a line")
 options = parser.parse_args()
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -33,10 +33,10 @@ stream = context.wrap_socket(socket.create_connection(("127.0.0.1", options.port
 
 
 def read_tickets():
-    """They are for the library; the program itself gets nothing."""
+    """The library consumes the tickets; the program itself reads no data."""
     stream.settimeout(0.2)
     try:
-        raise SystemExit(f"nothing should come, but {stream.recv(1)} did")
+        raise SystemExit(f"unexpected data: {stream.recv(1)}")
     except TimeoutError:
         stream.settimeout(10)
 
@@ -62,7 +62,7 @@ for n in range(options.times):
     answer = connection.getresponse()
     assert answer.status == 200, answer.status
     answer.read()
-assert connection.sock is stream, "one connection"
+assert connection.sock is stream, "the connection was replaced"
 if options.unwrap:
     stream.unwrap().close()
 else:

@@ -1,7 +1,7 @@
-"""A web socket from this process to itself, by the library websockets: in the clear, or within TLS if given a certificate.
+"""A web socket from this process to itself, with the library websockets: in the clear, or within TLS.
 
-It says its port, waits for a line, sends and receives messages on one connection, and says what the server counted. With
---held the connection is there, upgraded, before it says its port.
+It prints its port, waits for a line, sends and receives messages on one connection, and prints the server's counts.
+With --held it connects and upgrades before it prints its port.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import websockets
 MESSAGES = 20
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--certificate", help="a file with a certificate and its key")
+parser.add_argument("--certificate", help="file with a certificate and its key")
 parser.add_argument("--held", action="store_true", help="connect first")
 options = parser.parse_args()
 

@@ -1,5 +1,5 @@
-//! A recording of a busier machine than a test may make: 10,000 groups, and 100,000 opens and closes a second. What is in
-//! it is known, for it is made here, line by line as `--record` writes them.
+//! Generates a recording that is busier than a test could produce: 10,000 groups, and 100,000 opens and closes a
+//! second. The contents are known exactly, because they are written here, line by line, as `--record` writes them.
 
 use std::{
     fmt::Write as _,
@@ -9,15 +9,15 @@ use std::{
 };
 
 pub(crate) const GROUPS: u64 = 10_000;
-pub(crate) const EVENTS_A_SECOND: u64 = 100_000;
+pub(crate) const EVENTS_PER_SECOND: u64 = 100_000;
 
-/// A process has connections to this many destinations.
+/// Destinations per process.
 const DESTINATIONS: u64 = 100;
-/// How many connections are open at a time: each lives for 20 ms.
-const OPEN: u64 = EVENTS_A_SECOND / 2 / 50;
+/// Connections open at a time: each lives for 20 ms.
+const OPEN: u64 = EVENTS_PER_SECOND / 2 / 50;
 const STARTED_UNIX_NS: u64 = 1_790_000_000_000_000_000;
 
-/// What the recording holds.
+/// The totals of the recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Truth {
     pub(crate) opened: u64,
@@ -32,17 +32,17 @@ struct Counters {
     has_changed: bool,
 }
 
-/// Writes it, `seconds` long.
+/// Writes a recording that is `seconds` long.
 pub(crate) fn write(path: &Path, seconds: u64) -> Truth {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path).expect("a file can be created"));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path).expect("cannot create the file"));
     let mut line = String::new();
     let mut groups = vec![Counters::default(); GROUPS as usize];
     let header = r#""version":"0.1.0","kernel":"6.18.0","hooks":["sockops","tracepoint"],"max_connections":131072"#;
     writeln!(line, r#"{{"recording":1,{header},"started_unix_ns":{STARTED_UNIX_NS}}}"#).unwrap();
     for second in 0..seconds {
-        for nth in 0..EVENTS_A_SECOND / 2 {
-            let id = second * EVENTS_A_SECOND / 2 + nth + 1;
-            let unix_ns = unix_ns(second) + nth * (2_000_000_000 / EVENTS_A_SECOND);
+        for nth in 0..EVENTS_PER_SECOND / 2 {
+            let id = second * EVENTS_PER_SECOND / 2 + nth + 1;
+            let unix_ns = unix_ns(second) + nth * (2_000_000_000 / EVENTS_PER_SECOND);
             let group = &mut groups[group_of(id) as usize];
             (group.truth.opened, group.last_id, group.has_changed) = (group.truth.opened + 1, id, true);
             push_open(&mut line, id, unix_ns);
@@ -54,15 +54,15 @@ pub(crate) fn write(path: &Path, seconds: u64) -> Truth {
                 push_close(&mut line, id, unix_ns + 1_000);
             }
             if line.len() > 1 << 16 {
-                file.write_all(line.as_bytes()).expect("there is room on the disk");
+                file.write_all(line.as_bytes()).expect("cannot write the recording");
                 line.clear();
             }
         }
         push_sample(&mut line, &mut groups, unix_ns(second + 1));
     }
     writeln!(line, r#"{{"end":{{"unix_ns":{}}}}}"#, unix_ns(seconds)).unwrap();
-    file.write_all(line.as_bytes()).expect("there is room on the disk");
-    file.flush().expect("there is room on the disk");
+    file.write_all(line.as_bytes()).expect("cannot write the recording");
+    file.flush().expect("cannot write the recording");
     groups.iter().fold(Truth::default(), |sum, group| Truth {
         opened: sum.opened + group.truth.opened,
         closed: sum.closed + group.truth.closed,
@@ -74,7 +74,7 @@ fn unix_ns(second: u64) -> u64 {
     STARTED_UNIX_NS + second * 1_000_000_000
 }
 
-/// Spread over all groups, and always the same.
+/// Spreads connections over all groups, deterministically.
 fn group_of(id: u64) -> u64 {
     id.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(32) % GROUPS
 }
@@ -87,7 +87,7 @@ fn process(group: u64) -> u64 {
     group / DESTINATIONS + 1
 }
 
-/// Two processes of each name.
+/// Two processes share each name.
 fn name(group: u64) -> String {
     format!("worker-{}", process(group) / 2)
 }
@@ -129,7 +129,7 @@ fn push_close(line: &mut String, id: u64, unix_ns: u64) {
     push_event(line, "close", id, unix_ns, &rest);
 }
 
-/// Of the groups that have changed since the last one.
+/// Writes a sample of the groups that changed since the previous sample.
 fn push_sample(line: &mut String, groups: &mut [Counters], unix_ns: u64) {
     write!(line, r#"{{"sample":{{"unix_ns":{unix_ns},"groups":["#).unwrap();
     let mut separator = "";

@@ -1,4 +1,4 @@
-//! A certificate that signs itself, which nobody trusts, for servers and clients that want one in a file.
+//! A self-signed certificate in a file, for servers and clients that need one.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::programs::{output_of, program};
 
-/// Makes `certificate.pem` and `key.pem` in this folder.
+/// Creates `certificate.pem` and `key.pem` in this directory.
 pub(crate) fn make(folder: &Path) {
     let mut openssl = program("openssl", "openssl");
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
@@ -17,21 +17,21 @@ pub(crate) fn make(folder: &Path) {
     output_of(openssl.current_dir(folder));
 }
 
-/// One with a folder of its own, for as long as it is there.
+/// A certificate in a temporary directory, which is removed on drop.
 pub(crate) struct Certificate {
     folder: TempDir,
 }
 
 impl Certificate {
     pub(crate) fn new() -> Self {
-        let certificate = Self { folder: tempfile::tempdir().expect("a folder can be made") };
+        let certificate = Self { folder: tempfile::tempdir().expect("cannot create a directory") };
         make(certificate.folder());
-        let read = |name: &str| fs::read_to_string(certificate.folder().join(name)).expect("openssl has made it");
-        fs::write(certificate.path(), read("certificate.pem") + &read("key.pem")).expect("the file can be written");
+        let read = |name: &str| fs::read_to_string(certificate.folder().join(name)).expect("openssl creates the file");
+        fs::write(certificate.path(), read("certificate.pem") + &read("key.pem")).expect("cannot write the file");
         certificate
     }
 
-    /// The certificate and the key, in one file.
+    /// The file that holds both the certificate and the key.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder().join("both.pem")
     }

@@ -1,5 +1,5 @@
-//! HTTP/1.1 clients that people use, each with a server for itself, which counts the truth: OpenSSL as Python and curl
-//! use it, and Go. Many of them share a watch, and all that are counted wrongly are told at once.
+//! Popular HTTP/1.1 clients: OpenSSL through Python and curl, and Go. Each has a server of its own, which counts its
+//! connections and requests. Many cases share one watch, and all miscounted cases are reported together.
 
 use std::{
     process::{Command, Stdio},
@@ -17,7 +17,7 @@ use super::{
     tool::Process,
 };
 
-/// A client that asks three times, and the server that it has for itself.
+/// A client that sends three requests, and its own server.
 pub(crate) struct Case {
     name: String,
     server: Server,
@@ -26,7 +26,7 @@ pub(crate) struct Case {
     protocol: &'static str,
 }
 
-/// OpenSSL, by Python, on one connection.
+/// OpenSSL through Python, on one connection.
 pub(crate) fn by_python(server: &str, options: &str) -> Case {
     let name = format!("python {options} → {server}");
     let server = Server::start(server);
@@ -35,7 +35,7 @@ pub(crate) fn by_python(server: &str, options: &str) -> Case {
     Case::new(name, server, client)
 }
 
-/// Go's own TLS, or none.
+/// Go, with its own TLS or in the clear.
 pub(crate) fn by_go(server: &str, options: &str) -> Case {
     let name = format!("go {options} → {server}");
     let (scheme, version) = scheme(server);
@@ -45,7 +45,7 @@ pub(crate) fn by_go(server: &str, options: &str) -> Case {
     Case::new(name, server, client)
 }
 
-/// curl, with options for all, and for each of its requests.
+/// curl, with options for the whole run and for each of its requests.
 pub(crate) fn by_curl(server: &str, options: &str, each: &str) -> Case {
     let name = format!("curl {options} {each} → {server}");
     let (scheme, _) = scheme(server);
@@ -59,7 +59,7 @@ pub(crate) fn by_curl(server: &str, options: &str, each: &str) -> Case {
     Case::new(name, server, client)
 }
 
-/// How to speak to a server with these options; the version of TLS, for Go.
+/// The URL scheme for a server with these options, and the TLS version option for the Go client.
 fn scheme(server: &str) -> (&'static str, String) {
     match server.strip_prefix("-tls ") {
         Some(rest) => ("https", format!("-tls {}", rest.split(' ').next().expect("a version"))),
@@ -73,47 +73,47 @@ impl Case {
         Self { name, server, client, requests: 3, protocol }
     }
 
-    /// Asks nothing.
-    pub(crate) fn silent(mut self) -> Self {
+    /// Makes the client send no request.
+    pub(crate) fn without_requests(mut self) -> Self {
         self.client.args(["--times", "0"]);
         self.name.insert_str(0, "without a request, ");
         Self { requests: 0, ..self }
     }
 
-    /// Lets the client do its part.
-    fn act(mut self) -> Acted {
+    /// Runs the client, and collects the counts of its server.
+    fn run(mut self) -> FinishedCase {
         let status = Process::start(&mut self.client).wait(Duration::from_secs(10));
         assert!(status.success(), "{} ended with {status}", self.name);
         let port = self.server.port;
         let truth = self.server.truth();
-        assert_eq!(truth.requests, self.requests, "what the server counted: {}", self.name);
-        Acted { name: self.name, protocol: self.protocol, port, truth }
+        assert_eq!(truth.requests, self.requests, "counts of the server: {}", self.name);
+        FinishedCase { name: self.name, protocol: self.protocol, port, truth }
     }
 }
 
-struct Acted {
+struct FinishedCase {
     name: String,
     protocol: &'static str,
     port: u16,
-    /// What the server counted.
+    /// The server's counts.
     truth: Truth,
 }
 
-impl Acted {
-    /// What the tool says otherwise.
+impl FinishedCase {
+    /// Describes how the tool's counts differ from the server's.
     fn difference(&self, report: &Report) -> Option<String> {
         let Self { name, protocol, truth, .. } = self;
         let closes = self.closes(report);
         let exchanges: u64 = closes.iter().map(|close| close["exchanges"].as_u64().expect("a number")).sum();
-        let doubtful = closes.iter().filter(|close| close["exact"] != true || close["protocol"] != *protocol).count();
-        let is_right = (closes.len() as u64, exchanges, doubtful) == (truth.connections, truth.requests, 0);
-        (!is_right).then(|| {
-            let counted = format!("{} connections ({doubtful} not exact or not {protocol})", closes.len());
+        let wrong = closes.iter().filter(|close| close["exact"] != true || close["protocol"] != *protocol).count();
+        let is_equal = (closes.len() as u64, exchanges, wrong) == (truth.connections, truth.requests, 0);
+        (!is_equal).then(|| {
+            let counted = format!("{} connections ({wrong} not exact or not {protocol})", closes.len());
             format!("{name}: {counted}, {exchanges} exchanges, not {truth:?}")
         })
     }
 
-    /// Whether the tool says of all its connections that their counts are not exact.
+    /// Whether the tool marks the counts of all these connections as inexact.
     fn is_marked(&self, report: &Report) -> bool {
         self.closes(report).iter().all(|close| close["exact"] == false)
     }
@@ -123,32 +123,32 @@ impl Acted {
     }
 }
 
-/// Every client's exchanges are those that its server counted, and no doubt about it.
+/// Asserts that every client's exchanges equal its server's count, and are exact.
 #[track_caller]
 pub(crate) fn assert_exact(cases: impl IntoIterator<Item = Case>) {
-    let (report, acted) = watched(cases);
-    let wrong: Vec<String> = acted.iter().filter_map(|acted| acted.difference(&report)).collect();
-    assert!(wrong.is_empty(), "other than the server says:\n{}", wrong.join("\n"));
+    let (report, finished) = run_all(cases);
+    let wrong: Vec<String> = finished.iter().filter_map(|finished| finished.difference(&report)).collect();
+    assert!(wrong.is_empty(), "differs from the server's count:\n{}", wrong.join("\n"));
     report.assert_complete();
-    let connections: u64 = acted.iter().map(|acted| acted.truth.connections).sum();
-    let requests: u64 = acted.iter().map(|acted| acted.truth.requests).sum();
+    let connections: u64 = finished.iter().map(|finished| finished.truth.connections).sum();
+    let requests: u64 = finished.iter().map(|finished| finished.truth.requests).sum();
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "exchanges": requests, "failed": 0 }));
 }
 
-/// Where it is not so, it is said.
+/// Asserts that every count that differs from the server's is marked as inexact.
 #[track_caller]
-pub(crate) fn assert_not_silently_wrong(cases: impl IntoIterator<Item = Case>) {
-    let (report, acted) = watched(cases);
-    let unmarked = acted.iter().filter(|acted| !acted.is_marked(&report));
-    let wrong: Vec<String> = unmarked.filter_map(|acted| acted.difference(&report)).collect();
-    assert!(wrong.is_empty(), "other than the server says, and not marked:\n{}", wrong.join("\n"));
+pub(crate) fn assert_exact_or_marked(cases: impl IntoIterator<Item = Case>) {
+    let (report, finished) = run_all(cases);
+    let unmarked = finished.iter().filter(|finished| !finished.is_marked(&report));
+    let wrong: Vec<String> = unmarked.filter_map(|finished| finished.difference(&report)).collect();
+    assert!(wrong.is_empty(), "differs from the server's count without being marked:\n{}", wrong.join("\n"));
 }
 
-fn watched(cases: impl IntoIterator<Item = Case>) -> (Report, Vec<Acted>) {
+fn run_all(cases: impl IntoIterator<Item = Case>) -> (Report, Vec<FinishedCase>) {
     let machine = Machine::shared();
     let cases: Vec<Case> = cases.into_iter().collect();
     let ports: Vec<String> = cases.iter().map(|case| case.server.port.to_string()).collect();
     let watch = machine.watch(format!("-p {} --exchanges", ports.join(",")));
-    let acted = cases.into_iter().map(Case::act).collect();
-    (watch.end(), acted)
+    let finished = cases.into_iter().map(Case::run).collect();
+    (watch.end(), finished)
 }

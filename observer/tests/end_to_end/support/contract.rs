@@ -1,5 +1,5 @@
-//! The JSON contract (schema 1), checked on everything that any test makes the tool say: no field is absent, and the
-//! numbers agree with each other.
+//! The JSON contract (schema 1), checked on the output of every test: no field is absent, and the numbers agree with
+//! each other.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,12 +24,12 @@ const CLOSING: [&str; 13] = [
     "application",
     "exact",
 ];
-/// Of these each turn is a request with its answer.
+/// In these protocols each turn is a request with its answer.
 const WITH_EXACT_TURNS: [&str; 6] = ["http1", "postgresql", "mysql", "redis", "memcached", "websocket"];
 const START: [&str; 7] = ["schema", "version", "time", "hooks", "kernel", "ports", "pre_existing"];
 const SUMMARY: [&str; 9] =
     ["schema", "version", "duration_us", "hooks", "kernel", "complete", "exact", "totals", "groups"];
-/// In the totals, and in each group.
+/// Fields of the totals and of each group.
 const COUNTERS: [&str; 12] = [
     "opened",
     "failed",
@@ -44,7 +44,7 @@ const COUNTERS: [&str; 12] = [
     "pre_existing",
     "inexact",
 ];
-/// Those that are known in this version, and so add up.
+/// Counters that this version always knows, so the groups add up to the totals.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
 const TOTALS: [&str; 4] = ["time_wait", "events_lost", "untracked", "hook_skips"];
 const GROUP: [&str; 13] = [
@@ -77,7 +77,7 @@ pub(super) fn check(report: &Report) {
     }
 }
 
-/// A summary by itself, as `--summary` writes it.
+/// Checks a summary on its own, as `--summary` writes it.
 pub(crate) fn check_summary(summary: &Value) {
     assert_eq!(summary["type"], "summary", "the last line: {summary}");
     has(summary, &SUMMARY);
@@ -88,12 +88,15 @@ pub(crate) fn check_summary(summary: &Value) {
     groups.iter().for_each(check_group);
     for name in KNOWN {
         let sum: u64 = groups.iter().map(|group| number(group, name)).sum();
-        assert_eq!(sum, number(totals, name), "the groups add up to the total of {name}: {summary:#}");
+        assert_eq!(sum, number(totals, name), "the groups do not add up to the total of {name}: {summary:#}");
     }
     let complete = number(totals, "events_lost") == 0 && number(totals, "untracked") == 0;
-    assert!(complete || summary["complete"] == false, "complete although something was lost: {summary:#}");
+    assert!(complete || summary["complete"] == false, "marked complete although events were lost: {summary:#}");
     let exact = number(totals, "untracked") == 0 && number(totals, "inexact") == 0;
-    assert!(exact || summary["exact"] == false, "exact although something was not counted: {summary:#}");
+    assert!(
+        exact || summary["exact"] == false,
+        "marked exact although connections or exchanges were not counted exactly: {summary:#}"
+    );
 }
 
 fn check_row(row: &Value) {
@@ -104,7 +107,7 @@ fn check_row(row: &Value) {
             has(row, &OPENING);
             has(row, &CLOSING);
             let new = number(row, "exchanges") - number(row, "reused");
-            // The first exchange of one that was there before the watch may have followed others.
+            // The first exchange seen on a pre-existing connection may have followed others.
             let expected = if row["pre_existing"] == true { 0..=1 } else { 1..=1 };
             assert!(row["exchanges"] == 0 && new == 0 || expected.contains(&new), "{row:#}");
             check_exactness(row);
@@ -114,27 +117,27 @@ fn check_row(row: &Value) {
             has(row, &["error"]);
         }
         Some("notice") => return has(row, &["time", "kind", "message"]),
-        _ => panic!("no type that is known, or in the wrong place: {row:#}"),
+        _ => panic!("unknown row type, or row in the wrong place: {row:#}"),
     }
     let remote = row["remote"].as_str().expect("remote is an address");
     assert!(remote.ends_with(&format!(":{}", number(row, "port"))), "{row:#}");
     assert!(number(row, "id") < 1 << 53, "{row:#}");
 }
 
-/// Exactness is earned by recognition, or within TLS by what speaks for HTTP.
+/// Only a recognised protocol counts as exact, or within TLS the patterns that indicate HTTP.
 fn check_exactness(close: &Value) {
     let application = close["application"].as_str();
     let is_recognised = application.is_some_and(|application| WITH_EXACT_TURNS.contains(&application));
     let is_tls = close["protocol"] == "tls";
     assert!(!is_tls || application.is_none(), "an application within TLS cannot be seen: {close:#}");
     let is_earned = close["exchanges"] == 0 || is_recognised || is_tls;
-    assert!(close["exact"] == false || is_earned, "exact although it was not recognised: {close:#}");
+    assert!(close["exact"] == false || is_earned, "exact although the protocol was not recognised: {close:#}");
 }
 
 fn check_group(group: &Value) {
     has(group, &GROUP);
     check_counters(group);
-    let failures = group["failures"].as_object().expect("failures by error");
+    let failures = group["failures"].as_object().expect("failures is an object");
     let failed: u64 = failures.values().map(|n| n.as_u64().expect("a number of failures")).sum();
     assert_eq!(failed, number(group, "failed"), "{group:#}");
     let histogram = &group["exchanges_per_connection"];
@@ -142,13 +145,13 @@ fn check_group(group: &Value) {
     let used: u64 = HISTOGRAM.iter().map(|bucket| number(histogram, bucket)).sum();
     let new = number(group, "new");
     let most = new + pre_existing(group);
-    assert!((new..=most).contains(&used), "a connection with an exchange is in one bucket: {group:#}");
+    assert!((new..=most).contains(&used), "a connection with an exchange belongs in one bucket: {group:#}");
     let lifetimes = &group["lifetimes"];
     has(lifetimes, &LIFETIMES);
     let ended: u64 = LIFETIMES.iter().map(|bucket| number(lifetimes, bucket)).sum();
     let closed = number(group, "closed");
     let least = closed.saturating_sub(pre_existing(group));
-    assert!((least..=closed).contains(&ended), "a closed connection is in one bucket: {group:#}");
+    assert!((least..=closed).contains(&ended), "a closed connection belongs in one bucket: {group:#}");
 }
 
 fn check_counters(counters: &Value) {
@@ -159,7 +162,11 @@ fn check_counters(counters: &Value) {
     assert_eq!(connections, n("closed") + n("open"), "{counters:#}");
     assert!(n("new") + n("unused") <= connections, "{counters:#}");
     if n("open") == 0 && pre_existing(counters) == 0 {
-        assert_eq!(n("new") + n("unused"), n("opened"), "a connection that ended was used or not: {counters:#}");
+        assert_eq!(
+            n("new") + n("unused"),
+            n("opened"),
+            "each closed connection is either used or unused: {counters:#}"
+        );
     }
     match counters["reuse_ratio"].as_f64() {
         None => assert!(n("exchanges") == 0 && counters["reuse_ratio"].is_null(), "{counters:#}"),
@@ -170,7 +177,7 @@ fn check_counters(counters: &Value) {
     }
 }
 
-/// An id names one connection: it opens at most once, ends at most once, and says nothing after that.
+/// Checks that an id names one connection: it opens at most once, ends at most once, and has no row after its end.
 fn check_ids(report: &Report) {
     let mut opened = HashSet::new();
     let mut ended = HashSet::new();
@@ -182,7 +189,7 @@ fn check_ids(report: &Report) {
             Some("open") => assert!(opened.insert(id), "{id} is open already: {row:#}"),
             Some("exchange") => {
                 let n = exchanges.entry(id).or_default();
-                assert!(number(row, "n") > *n, "exchanges are numbered upwards: {row:#}");
+                assert!(number(row, "n") > *n, "exchange numbers increase: {row:#}");
                 *n = number(row, "n");
                 assert!(row["reused"] == true || *n == 1, "{row:#}");
             }
@@ -205,17 +212,17 @@ fn check_rows_against_totals(report: &Report) {
     assert!(rows == 0 || rows == report.total("exchanges"), "exchange rows: {rows}, {:#}", report.summary);
 }
 
-/// Connections that were there before the watch; null where nobody has looked.
+/// Pre-existing connections; null if the watch did not look for them.
 fn pre_existing(counters: &Value) -> u64 {
     counters["pre_existing"].as_u64().unwrap_or(0)
 }
 
 fn has(object: &Value, fields: &[&str]) {
     for field in fields {
-        assert!(object.get(field).is_some(), "{field} is absent (null it may be): {object:#}");
+        assert!(object.get(field).is_some(), "{field} is absent (it may be null, but not absent): {object:#}");
     }
 }
 
 fn number(object: &Value, field: &str) -> u64 {
-    object[field].as_u64().unwrap_or_else(|| panic!("{field} is a number: {object:#}"))
+    object[field].as_u64().unwrap_or_else(|| panic!("{field} is not a number: {object:#}"))
 }

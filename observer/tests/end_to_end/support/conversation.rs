@@ -1,5 +1,5 @@
-//! Connections between a client and a peer within the test. The peer counts what it was asked, in its own terms: that
-//! is what the tool has to have counted.
+//! Connections between a client and a peer, both inside the test. The peer counts the exchanges in its own terms, and
+//! the tool's count has to match.
 
 use std::{
     net::TcpStream,
@@ -19,21 +19,21 @@ use super::{
 
 pub(crate) struct Conversation {
     pub(crate) report: Report,
-    /// What the peer says that it was asked.
+    /// Exchanges that the peer counted.
     pub(crate) asked: u64,
 }
 
-/// One connection of `client` to a peer that does `talk`, which gives how often it was asked. Watched until both have
-/// closed it.
-pub(crate) fn one(
+/// Watches one connection of `client` to a peer that runs `talk`, until both sides have closed it. `talk` returns the
+/// number of exchanges.
+pub(crate) fn converse_once(
     talk: impl Fn(TcpStream) -> u64 + Send + Sync + 'static,
     client: impl FnOnce(TcpStream),
 ) -> Conversation {
-    some(&Machine::shared(), 1, talk, |peer| client(peer.connect()))
+    converse(&Machine::shared(), 1, talk, |peer| client(peer.connect()))
 }
 
-/// So many connections, which the client makes in its own way.
-pub(crate) fn some(
+/// Watches this many connections, which the client opens as it likes.
+pub(crate) fn converse(
     machine: &Machine,
     connections: u64,
     talk: impl Fn(TcpStream) -> u64 + Send + Sync + 'static,
@@ -54,11 +54,11 @@ pub(crate) fn some(
 }
 
 impl Conversation {
-    /// As many exchanges as the peer was asked, which are so many, and no doubt about it.
+    /// Asserts that the tool and the peer both counted `asked` exchanges, and that the count is exact.
     #[track_caller]
     pub(crate) fn assert_exact(&self, asked: u64, protocol: &str) {
-        assert_eq!(self.asked, asked, "what the peer was asked");
-        assert_eq!(self.exchanges(), asked, "exchanges that were counted");
+        assert_eq!(self.asked, asked, "exchanges that the peer counted");
+        assert_eq!(self.exchanges(), asked, "exchanges that the tool counted");
         let closes = self.report.of_type("close");
         for close in &closes {
             assert_fields(close, &json!({ "exact": true, "protocol": protocol }));
@@ -68,7 +68,7 @@ impl Conversation {
         self.report.assert_complete();
     }
 
-    /// Where it cannot be known how often the peer was asked, this is said: in the rows, and in what adds them up.
+    /// Asserts that the count is marked as inexact, both in the rows and in the totals.
     #[track_caller]
     pub(crate) fn assert_marked(&self) {
         for close in self.report.of_type("close") {
@@ -79,10 +79,11 @@ impl Conversation {
         assert!(exchanges == 0 || self.report.summary["exact"] == false, "{:#}", self.report.summary);
     }
 
-    /// Nobody knows what is spoken: so many turns, as the peer counts them too, and the doubt is said.
+    /// Asserts that the protocol is unrecognised, that the tool and the peer counted this many turns, and that the
+    /// count is marked.
     #[track_caller]
     pub(crate) fn assert_turns(&self, turns: u64) {
-        assert_eq!((self.asked, self.exchanges()), (turns, turns), "turns of the peer, and counted");
+        assert_eq!((self.asked, self.exchanges()), (turns, turns), "turns counted by the peer and by the tool");
         self.assert_marked();
         for row in self.report.rows.iter().filter(|row| row["type"] == "close" || row["type"] == "exchange") {
             assert_fields(row, &json!({ "application": null }));
@@ -95,7 +96,7 @@ impl Conversation {
         }
     }
 
-    /// What the rows add up to.
+    /// The sum of the close rows.
     #[track_caller]
     pub(crate) fn exchanges(&self) -> u64 {
         let closes = self.report.of_type("close");

@@ -1,13 +1,14 @@
-//! What the kernel itself counts of a network namespace: a truth that is neither the tool's nor a server's.
+//! The kernel's own counters of a network namespace, independent of the tool and of the servers.
 
 use std::{fs::File, io};
 
-/// A counter in a file of /proc/net (`snmp`, `netstat`), where each kind of them has a line of names and one of values.
+/// Reads a counter from a file of /proc/net (`snmp`, `netstat`), which holds a line of names and a line of values per
+/// kind.
 pub(crate) fn counter(file: File, kind: &str, name: &str) -> u64 {
-    let text = io::read_to_string(file).expect("it can be read");
+    let text = io::read_to_string(file).expect("cannot read the counters");
     let [names, values] = text.lines().filter(|line| line.starts_with(kind)).collect::<Vec<_>>()[..] else {
-        panic!("two lines of {kind} were expected: {text}")
+        panic!("expected two lines of {kind}: {text}")
     };
     let mut pairs = names.split(' ').zip(values.split(' '));
-    pairs.find(|(counted, _)| *counted == name).expect("it is counted").1.parse().expect("a number")
+    pairs.find(|(counted, _)| *counted == name).expect("the counter exists").1.parse().expect("a number")
 }

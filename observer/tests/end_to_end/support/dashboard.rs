@@ -1,4 +1,4 @@
-//! The tool on a terminal of its own, as a person has it before him.
+//! The tool on a pseudo-terminal, as a user sees it.
 
 use std::{
     process::{Command, ExitStatus},
@@ -10,24 +10,24 @@ use terminal::{Modes, Size, Terminal, vt100::Screen};
 
 use super::tool::{self, Process};
 
-/// Starting takes about a second in a debug build, and longer beside compilers.
-const TO_START: Duration = Duration::from_secs(20);
-/// Counters are read once a second, and what netstat shows every other second.
-const TO_SHOW: Duration = Duration::from_secs(10);
-const TO_END: Duration = Duration::from_secs(10);
+/// Starting takes about one second in a debug build, and longer while compilers run.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// Counters are read once a second, and the netstat panel every other second.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Too low for large digits: the numbers are text.
+/// Too low for large digits, so the numbers are shown as text.
 pub(crate) const SIZE: Size = Size { columns: 100, rows: 30 };
 
 pub(crate) struct Dashboard {
     pub(crate) terminal: Terminal,
     pub(crate) tool: Process,
-    /// The terminal's, when the tool was started.
+    /// The terminal's modes before the tool was started.
     before: Modes,
 }
 
 impl Dashboard {
-    /// On the screen when this comes back.
+    /// Starts the tool, and returns once the dashboard is on the screen.
     pub(crate) fn start(arguments: &str) -> Self {
         Self::start_at(SIZE, arguments, &[])
     }
@@ -38,17 +38,17 @@ impl Dashboard {
 
     pub(crate) fn start_command(size: Size, command: Command, variables: &[(&str, &str)]) -> Self {
         let dashboard = Self::run(size, command, variables);
-        dashboard.wait("the dashboard", TO_START, |screen| screen.alternate_screen() && has_text(screen, "quit"));
-        assert!(dashboard.terminal.modes().expect("a terminal has modes").are_raw());
+        dashboard.wait("the dashboard", START_TIMEOUT, |screen| screen.alternate_screen() && has_text(screen, "quit"));
+        assert!(dashboard.terminal.modes().expect("cannot access the terminal modes").are_raw());
         dashboard
     }
 
-    /// Only started: it may not come to a screen.
+    /// Only starts the tool, because it may fail before it shows anything.
     pub(crate) fn run(size: Size, mut command: Command, variables: &[(&str, &str)]) -> Self {
-        let terminal = Terminal::open(size).expect("a terminal can be made");
-        terminal.attach(&mut command).expect("a command can be given a terminal");
+        let terminal = Terminal::open(size).expect("cannot open a terminal");
+        terminal.attach(&mut command).expect("cannot attach the terminal");
         command.envs(variables.iter().copied());
-        let before = terminal.modes().expect("a terminal has modes");
+        let before = terminal.modes().expect("cannot access the terminal modes");
         let tool = Process::start(&mut command);
         Self { terminal, tool, before }
     }
@@ -58,55 +58,56 @@ impl Dashboard {
         self.terminal.wait(limit, is_there).unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
-    /// Waits for all of these texts.
+    /// Waits until all of these texts are on the screen.
     #[track_caller]
-    pub(crate) fn shows(&self, texts: &[&str]) {
-        self.wait(&format!("{texts:?}"), TO_SHOW, |screen| {
+    pub(crate) fn assert_shows(&self, texts: &[&str]) {
+        self.wait(&format!("{texts:?}"), SHOW_TIMEOUT, |screen| {
             let contents = screen.contents();
             texts.iter().all(|text| contents.contains(text))
         });
     }
 
     #[track_caller]
-    pub(crate) fn shows_no_more(&self, text: &str) {
-        self.wait(&format!("no {text:?}"), TO_SHOW, |screen| !screen.contents().contains(text));
+    pub(crate) fn assert_no_longer_shows(&self, text: &str) {
+        self.wait(&format!("no {text:?}"), SHOW_TIMEOUT, |screen| !screen.contents().contains(text));
     }
 
     pub(crate) fn press(&self, keys: &str) {
-        self.terminal.send(keys).expect("keys can be sent");
+        self.terminal.send(keys).expect("cannot send keys");
     }
 
     #[track_caller]
-    pub(crate) fn ended(&mut self) -> ExitStatus {
-        self.tool.wait(TO_END)
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        self.tool.wait(EXIT_TIMEOUT)
     }
 
-    /// It has ended well, the terminal is as it was, and the summary is on it; gives all that is.
+    /// Asserts that the tool has exited with success and restored the terminal. Returns the text on the terminal,
+    /// including the summary.
     #[track_caller]
     pub(crate) fn assert_restored(&mut self) -> String {
-        assert_eq!(self.ended().code(), Some(0));
-        // What was written last may still be on its way.
-        self.wait("the normal screen", TO_SHOW, |screen| !screen.alternate_screen() && !screen.hide_cursor());
-        assert_eq!(self.terminal.modes().expect("a terminal has modes"), self.before);
+        assert_eq!(self.wait_for_exit().code(), Some(0));
+        // The last output may still be in transit.
+        self.wait("the normal screen", SHOW_TIMEOUT, |screen| !screen.alternate_screen() && !screen.hide_cursor());
+        assert_eq!(self.terminal.modes().expect("cannot access the terminal modes"), self.before);
         self.terminal.whole_text()
     }
 
     #[track_caller]
     pub(crate) fn assert_modes_as_before(&self) {
-        assert_eq!(self.terminal.modes().expect("a terminal has modes"), self.before);
+        assert_eq!(self.terminal.modes().expect("cannot access the terminal modes"), self.before);
     }
 
-    /// Sets the terminal's modes as they were before, as a shell does when a job of it has stopped.
+    /// Restores the terminal's modes, as a shell does when a job stops.
     pub(crate) fn restore_modes(&self) {
-        self.terminal.set_modes(&self.before).expect("a terminal has modes");
+        self.terminal.set_modes(&self.before).expect("cannot access the terminal modes");
     }
 
-    /// Another program writes to the terminal.
-    pub(crate) fn disturb(&self, text: &str) {
-        self.terminal.write(text).expect("a terminal can be written to");
+    /// Writes to the terminal as another program would.
+    pub(crate) fn write_as_other_program(&self, text: &str) {
+        self.terminal.write(text).expect("cannot write to the terminal");
     }
 
-    /// Ends the watch as a person does.
+    /// Ends the watch as a user does.
     #[track_caller]
     pub(crate) fn quit(&mut self) -> String {
         self.press("q");
@@ -122,7 +123,7 @@ pub(crate) fn has_text(screen: &Screen, text: &str) -> bool {
     screen.contents().contains(text)
 }
 
-/// The numbers of the header.
+/// The numbers as the header shows them.
 pub(crate) fn header(new: u64, reused: u64, ratio: &str) -> String {
     format!("NEW {new}  REUSED {reused}  RATIO {ratio}")
 }

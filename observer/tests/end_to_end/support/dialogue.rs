@@ -1,4 +1,4 @@
-//! A program that is spoken to line by line, by its standard input and output.
+//! A program that the test talks to line by line, through standard input and output.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -10,7 +10,7 @@ use std::{
 
 use super::tool::Process;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Dialogue {
     pub(crate) process: Process,
@@ -22,12 +22,12 @@ impl Dialogue {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut process = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let stdin = process.child.stdin.take();
-        let mut stdout = BufReader::new(process.child.stdout.take().expect("the pipe was asked for"));
+        let mut stdout = BufReader::new(process.child.stdout.take().expect("the stream is piped"));
         let (sender, lines) = channel();
         thread::spawn(move || {
             let mut line = Vec::new();
             while let Ok(1..) = stdout.read_until(b'\n', &mut line) {
-                // A test that has failed takes no more lines.
+                // The receiver is gone if the test has failed.
                 let _ = sender.send(String::from_utf8_lossy(&line).trim_end().to_owned());
                 line.clear();
             }
@@ -35,25 +35,25 @@ impl Dialogue {
         Self { process, stdin, lines }
     }
 
-    pub(crate) fn say(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().expect("it has not ended");
-        writeln!(stdin, "{line}").expect("the program listens");
+    pub(crate) fn send_line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("standard input is still open");
+        writeln!(stdin, "{line}").expect("cannot write to the program");
     }
 
-    /// The next line.
+    /// Returns the next line.
     #[track_caller]
-    pub(crate) fn hear(&mut self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the program says something")
+    pub(crate) fn next_line(&mut self) -> String {
+        self.lines.recv_timeout(TIMEOUT).expect("the program wrote no line")
     }
 
-    /// Waits until a line has this in it, and gives the line.
+    /// Waits for a line that contains this text, and returns it.
     #[track_caller]
-    pub(crate) fn hear_of(&mut self, text: &str) -> String {
-        let end = Instant::now() + PATIENCE;
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
+        let end = Instant::now() + TIMEOUT;
         let mut heard = Vec::new();
         loop {
             let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) else {
-                panic!("{text:?} was expected, and this was said: {heard:#?}");
+                panic!("expected {text:?}, but the program wrote {heard:#?}");
             };
             if line.contains(text) {
                 return line;
@@ -62,11 +62,11 @@ impl Dialogue {
         }
     }
 
-    /// Ends its input, which ends the program.
+    /// Closes the program's standard input, which makes it exit.
     #[track_caller]
     pub(crate) fn end(&mut self) {
         drop(self.stdin.take());
-        let status = self.process.wait(PATIENCE);
-        assert!(status.success(), "it ended with {status}");
+        let status = self.process.wait(TIMEOUT);
+        assert!(status.success(), "the program ended with {status}");
     }
 }

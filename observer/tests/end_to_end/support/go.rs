@@ -1,5 +1,5 @@
-//! The Go programs of the story. The server counts the truth: the connections that net/http saw, and the requests that
-//! its handler answered.
+//! The Go client and server. The server counts independently: connections as net/http sees them, and requests that its
+//! handler answered.
 
 use std::{
     io::{BufRead as _, BufReader, Lines, Write as _},
@@ -14,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{hosts::Host, programs::go_program, tool::Process};
 
-/// The names are what the kernel keeps of a process's name: at most 15 bytes.
+/// Process names, which the kernel limits to 15 bytes.
 pub(crate) const CLIENT: &str = "story-client";
 const SERVER: &str = "story-server";
 
@@ -23,7 +23,7 @@ struct Built {
     server: PathBuf,
 }
 
-/// Compiles both, once a run.
+/// Compiles both programs, once a test run.
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| Built {
@@ -32,14 +32,14 @@ fn built() -> &'static Built {
     })
 }
 
-/// The client of the story, which exits when it has made its requests.
+/// The Go client, which exits after its requests.
 pub(crate) fn client(arguments: &str) -> Command {
     let mut command = Command::new(&built().client);
     command.args(arguments.split_whitespace());
     command
 }
 
-/// What the server counted.
+/// The server's counts.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub(crate) struct Truth {
     pub(crate) connections: u64,
@@ -59,7 +59,7 @@ struct Listening {
 }
 
 impl Server {
-    /// Listens when this comes back.
+    /// Starts the server, and returns once it listens.
     pub(crate) fn start(arguments: &str) -> Self {
         Self::run(Command::new(&built().server).args(arguments.split_whitespace()))
     }
@@ -71,8 +71,8 @@ impl Server {
     fn run(command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command);
-        let mut output = BufReader::new(process.child.stdout.take().expect("the pipe was asked for")).lines();
-        let Listening { port } = said(&mut output);
+        let mut output = BufReader::new(process.child.stdout.take().expect("the stream is piped")).lines();
+        let Listening { port } = read_json_line(&mut output);
         Self { process, output, port }
     }
 
@@ -80,19 +80,19 @@ impl Server {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    /// Waits until its clients are gone, and ends it.
+    /// Waits until the server's clients are gone, stops it, and returns its counts.
     pub(crate) fn truth(mut self) -> Truth {
-        let mut stdin = self.process.child.stdin.take().expect("the pipe was asked for");
-        stdin.flush().expect("the server lives");
+        let mut stdin = self.process.child.stdin.take().expect("the stream is piped");
+        stdin.flush().expect("the server is running");
         drop(stdin);
-        let truth = said(&mut self.output);
+        let truth = read_json_line(&mut self.output);
         let status = self.process.wait(Duration::from_secs(5));
         assert!(status.success(), "the server ended with {status}");
         truth
     }
 }
 
-fn said<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> T {
-    let line = output.next().expect("the Go server says something").expect("its output is UTF-8");
-    serde_json::from_str(&line).unwrap_or_else(|error| panic!("the Go server says {line}: {error}"))
+fn read_json_line<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> T {
+    let line = output.next().expect("the Go server wrote no line").expect("the output is UTF-8");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("the Go server wrote {line}: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Two hosts on this machine: network namespaces with a cable between them.
+//! Two hosts on this machine: network namespaces connected by a veth pair.
 
 use std::{
     process::Command,
@@ -7,7 +7,7 @@ use std::{
 
 use super::programs::{output_of, program};
 
-/// Named after this process, and gone when dropped.
+/// Network namespaces named after this process, and deleted on drop.
 pub(crate) struct Hosts {
     pub(crate) near: Host,
     pub(crate) far: Host,
@@ -15,7 +15,7 @@ pub(crate) struct Hosts {
 
 pub(crate) struct Host {
     name: String,
-    /// Of the networks that are for documentation (RFC 5737, RFC 3849).
+    /// Addresses of the documentation networks (RFC 5737, RFC 3849).
     pub(crate) ipv4: &'static str,
     pub(crate) ipv6: &'static str,
 }
@@ -28,8 +28,8 @@ impl Hosts {
         };
         let (near, far) = (&hosts.near, &hosts.far);
         ip(&format!("link add name cable netns {} type veth peer name cable netns {}", near.name, far.name));
-        near.plug_in();
-        far.plug_in();
+        near.configure();
+        far.configure();
         hosts
     }
 }
@@ -42,16 +42,16 @@ impl Host {
         Self { name, ipv4, ipv6 }
     }
 
-    fn plug_in(&self) {
+    fn configure(&self) {
         let Self { name, ipv4, ipv6 } = self;
         ip(&format!("-n {name} address add {ipv4}/24 dev cable"));
-        // Without a check for duplicates it can be used at once.
+        // Without duplicate address detection the address is usable at once.
         ip(&format!("-n {name} address add {ipv6}/64 dev cable nodad"));
         ip(&format!("-n {name} link set lo up"));
         ip(&format!("-n {name} link set cable up"));
     }
 
-    /// Lets a command run on this host.
+    /// Wraps a command to run on this host.
     pub(crate) fn run(&self, command: &Command) -> Command {
         let mut there = program("ip", "iproute2");
         there.args(["netns", "exec", &self.name]).arg(command.get_program()).args(command.get_args());
@@ -61,7 +61,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // What runs there is gone, or keeps it, without a name, until it is.
+        // A process that still runs there keeps the namespace alive, without a name, until it exits.
         let deleted = Command::new("ip").args(["netns", "delete", &self.name]).status();
         if !deleted.is_ok_and(|status| status.success()) {
             eprintln!("the network namespace {} cannot be deleted", self.name);

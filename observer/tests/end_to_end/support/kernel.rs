@@ -1,15 +1,15 @@
-//! What a process holds in the kernel: its BPF programs and maps, as /proc and the kernel's own lists show them.
+//! BPF objects that a process holds: its programs and maps, as /proc and the kernel's own lists show them.
 
 use std::fs;
 
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) programs: Vec<Program>,
-    /// Their ids.
+    /// Map ids.
     pub(crate) maps: Vec<u32>,
 }
 
-/// Times and counts are 0 while the kernel keeps no statistics.
+/// `run_ns` and `runs` are 0 while the kernel collects no statistics.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
     pub(crate) id: u32,
@@ -17,14 +17,15 @@ pub(crate) struct Program {
     pub(crate) runs: u64,
 }
 
-/// What this process holds (`bpf_prog_show_fdinfo()` and `bpf_map_show_fdinfo()`, kernel/bpf/syscall.c).
+/// Lists the programs and maps of a process (`bpf_prog_show_fdinfo()` and `bpf_map_show_fdinfo()`,
+/// kernel/bpf/syscall.c).
 pub(crate) fn loaded_by(pid: u32) -> Loaded {
     let mut loaded = Loaded::default();
-    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("the process runs") {
-        // It may be closed again.
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("the process is running") {
+        // The descriptor may be closed already.
         let Ok(info) = entry.and_then(|entry| fs::read_to_string(entry.path())) else { continue };
         let number = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        // A link shows the id of its program too, but no type of program.
+        // A link also shows the id of its program, but no program type.
         if let (Some(_), Some(id)) = (number("prog_type:"), number("prog_id:")) {
             loaded.programs.push(Program {
                 id: id.try_into().expect("an id has 32 bits"),
@@ -39,7 +40,7 @@ pub(crate) fn loaded_by(pid: u32) -> Loaded {
 }
 
 impl Loaded {
-    /// Programs and maps of these that the kernel still has.
+    /// Those of these programs and maps that still exist in the kernel.
     pub(crate) fn left(&self) -> Self {
         let programs: Vec<u32> =
             aya::programs::loaded_programs().filter_map(|program| Some(program.ok()?.id())).collect();

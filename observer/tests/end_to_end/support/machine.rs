@@ -1,5 +1,5 @@
-//! The machine is shared: by the tests of this run, which are threads, and by other runs. Who loads it, or changes a
-//! setting, has it alone.
+//! The machine is shared: by the tests of this run, which are threads, and by other test runs. A test that loads the
+//! machine or changes a setting takes it exclusively.
 
 use std::{
     fs::{self, File},
@@ -13,54 +13,54 @@ use rustix::{
 
 use super::watch::Watch;
 
-/// The right to use the machine until it is dropped. Every watch needs one.
+/// A lock on the machine, held until drop. Every watch needs one.
 pub(crate) struct Machine {
-    /// Dropped last: what was changed is changed back before anybody else comes.
+    /// Dropped before the lock, so settings are restored before another test starts.
     settings: Vec<Setting>,
     _lock: File,
 }
 
 impl Machine {
-    /// Beside others that are as quiet.
+    /// Shares the machine with other quiet tests.
     pub(crate) fn shared() -> Self {
         Self::locked(FlockOperation::LockShared)
     }
 
-    /// For floods, measurements and fixed ports.
+    /// Takes the machine exclusively, for floods, measurements and fixed ports.
     pub(crate) fn alone() -> Self {
         Self::locked(FlockOperation::LockExclusive)
     }
 
     fn locked(operation: FlockOperation) -> Self {
-        assert!(geteuid().is_root(), "programs are loaded into the kernel here: run the tests as root");
+        assert!(geteuid().is_root(), "the tests load BPF programs: run them as root");
         let path = std::env::temp_dir().join("tcp-reuse-watch-tests.lock");
-        let lock = File::create(&path).expect("a lock file can be created");
-        flock(&lock, operation).expect("the machine can be locked");
+        let lock = File::create(&path).expect("cannot create the lock file");
+        flock(&lock, operation).expect("cannot lock the machine");
         Self { settings: Vec::new(), _lock: lock }
     }
 
-    /// Starts the tool with these arguments, separated by spaces, and `-o json`. It is attached when this comes back.
+    /// Starts the tool with `-o json` and these arguments, separated by spaces, and returns once it is attached.
     pub(crate) fn watch(&self, arguments: impl AsRef<str>) -> Watch<'_> {
         Watch::start(self, arguments.as_ref())
     }
 
-    /// Lets both processors work on loopback's packets, by interrupting each other. Then the kernel skips programs.
+    /// Lets both CPUs process loopback packets, interrupting each other. The kernel then skips nested BPF programs.
     pub(crate) fn steer_packets(&mut self) {
         self.settings.push(Setting::change("/sys/class/net/lo/queues/rx-0/rps_cpus", "3"));
     }
 
-    /// Lets the kernel measure how often and for how long each BPF program runs.
+    /// Makes the kernel measure the run count and run time of each BPF program.
     pub(crate) fn measure_programs(&mut self) {
         self.settings.push(Setting::change("/proc/sys/kernel/bpf_stats_enabled", "1"));
     }
 
-    /// Lets clients send data with their SYN, and every listener take it (0x403, see ip-sysctl).
+    /// Lets clients send data with their SYN, and every listener accept it (0x403, see ip-sysctl).
     pub(crate) fn allow_fast_open(&mut self) {
         self.settings.push(Setting::change("/proc/sys/net/ipv4/tcp_fastopen", "1027"));
     }
 }
 
-/// A setting of the kernel, restored when dropped, also when a test fails.
+/// A kernel setting, restored on drop, even when the test fails.
 struct Setting {
     path: &'static Path,
     before: String,
@@ -78,7 +78,7 @@ impl Setting {
 impl Drop for Setting {
     fn drop(&mut self) {
         if let Err(error) = fs::write(self.path, self.before.trim()) {
-            eprintln!("{} was {} and cannot be set back: {error}", self.path.display(), self.before.trim());
+            eprintln!("cannot restore {} to {}: {error}", self.path.display(), self.before.trim());
         }
     }
 }
@@ -88,6 +88,6 @@ pub(crate) fn allow_open_files(needed: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
         setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })
-            .expect("the limit of open files (ulimit -n) can be raised");
+            .expect("cannot raise the limit of open files (ulimit -n)");
     }
 }

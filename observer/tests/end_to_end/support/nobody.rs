@@ -1,4 +1,4 @@
-//! What is run by somebody without any privileges.
+//! Commands that run as an unprivileged user.
 
 use std::{
     fs::{self, Permissions},
@@ -11,20 +11,20 @@ use tempfile::{TempDir, tempdir};
 
 use super::{programs::program, tool::PROGRAM};
 
-/// `nobody`, for servers that refuse to be root.
-pub(crate) const USER: u32 = 65534;
+/// The uid of `nobody`, for servers that refuse to run as root.
+pub(crate) const NOBODY: u32 = 65534;
 
-pub(crate) fn give_away(path: &Path) {
-    chown(path, Some(USER), Some(USER)).expect("it can be given away");
+pub(crate) fn chown_to_nobody(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).expect("cannot change the owner");
 }
 
-/// A folder with the tool that everybody may run. Where cargo builds, they perhaps may not.
-pub(crate) fn for_everybody() -> (TempDir, String) {
-    let folder = tempdir().expect("a folder can be made");
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("a folder can be opened to all");
+/// A world-readable directory with a copy of the tool: other users may not have access to cargo's target directory.
+pub(crate) fn world_executable_tool() -> (TempDir, String) {
+    let folder = tempdir().expect("cannot create a directory");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("cannot set the permissions");
     let copy = folder.path().join("tcp-reuse-watch");
-    fs::copy(PROGRAM, &copy).expect("the program can be copied");
-    let path = copy.to_str().expect("the path is plain").to_owned();
+    fs::copy(PROGRAM, &copy).expect("cannot copy the program");
+    let path = copy.to_str().expect("the path is UTF-8").to_owned();
     (folder, path)
 }
 

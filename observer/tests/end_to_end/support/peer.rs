@@ -1,5 +1,5 @@
-//! Peers on loopback, within the test: each accepts, talks as the test wants, and counts what it accepted and what has
-//! ended. The clients are plain `std::net`.
+//! Peers on loopback, inside the test: each accepts connections, runs the test's function on them, and counts accepted
+//! and finished connections. The clients are plain `std::net`.
 
 use std::{
     io::{Read, Write},
@@ -14,11 +14,11 @@ use std::{
 
 use super::eventually;
 
-/// The shortest request of HTTP/1.1. An echo answers it with itself.
+/// The shortest HTTP/1.1 request. An echo peer sends it back as its answer.
 pub(crate) const REQUEST: &[u8; 18] = b"GET / HTTP/1.1\r\n\r\n";
 
-/// Nothing here waits forever: a test that waits has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Bounds every wait: a test that waits this long has failed.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
@@ -32,7 +32,7 @@ struct Counts {
 }
 
 impl Peer {
-    /// On a port of its own. `talk` has each connection in a thread of its own, and closes it by coming back.
+    /// Listens on a free port. `talk` runs in a thread for each connection, and closes it by returning.
     pub(crate) fn new(talk: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         Self::at("127.0.0.1:0", talk)
     }
@@ -48,8 +48,8 @@ impl Peer {
         thread::spawn(move || {
             let talk = Arc::new(talk);
             for stream in listener.incoming() {
-                let stream = stream.expect("a connection can be accepted");
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+                let stream = stream.expect("cannot accept a connection");
+                stream.set_read_timeout(Some(TIMEOUT)).expect("cannot set the timeout");
                 shared.accepted.fetch_add(1, SeqCst);
                 let (talk, shared) = (Arc::clone(&talk), Arc::clone(&shared));
                 thread::spawn(move || {
@@ -61,7 +61,7 @@ impl Peer {
         Self { address, counts }
     }
 
-    /// Answers each request with itself, until the client closes.
+    /// Echoes each request until the client closes.
     pub(crate) fn echo() -> Self {
         Self::new(echo)
     }
@@ -78,12 +78,12 @@ impl Peer {
         self.counts.accepted.load(SeqCst)
     }
 
-    /// Waits until it has closed this many.
+    /// Waits until the peer has closed this many connections.
     pub(crate) fn wait_for_done(&self, connections: u64) {
-        eventually("the peer has closed them", || self.counts.done.load(SeqCst) == connections);
+        eventually("the peer has closed its connections", || self.counts.done.load(SeqCst) == connections);
     }
 
-    /// Waits until it has accepted and closed this many.
+    /// Waits until the peer has accepted and closed exactly this many connections.
     pub(crate) fn wait_for(&self, connections: u64) {
         self.wait_for_done(connections);
         assert_eq!(self.accepted(), connections, "connections that the peer accepted");
@@ -92,13 +92,13 @@ impl Peer {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("cannot set the timeout");
     stream
 }
 
 pub(crate) fn echo(mut stream: TcpStream) {
     let mut buffer = [0; 4096];
-    // A reset by the client is an end as good as any.
+    // A reset by the client ends the connection just as well.
     while let Ok(n @ 1..) = stream.read(&mut buffer) {
         if stream.write_all(&buffer[..n]).is_err() {
             return;
@@ -106,41 +106,41 @@ pub(crate) fn echo(mut stream: TcpStream) {
     }
 }
 
-/// As many connections, each with an exchange.
+/// Opens this many connections, with one exchange on each.
 pub(crate) fn visit(peer: &Peer, times: u64) {
     (0..times).for_each(|_| ask(&mut peer.connect()));
 }
 
-/// One request to an echo, and its answer.
+/// Sends one request to an echo peer, and reads the answer.
 pub(crate) fn ask(stream: &mut (impl Read + Write)) {
     send_request(stream);
     read_answer(stream);
 }
 
 pub(crate) fn send_request(stream: &mut impl Write) {
-    stream.write_all(REQUEST).expect("a request can be sent");
+    stream.write_all(REQUEST).expect("cannot send the request");
 }
 
 pub(crate) fn read_answer(stream: &mut impl Read) {
     let mut answer = [0; REQUEST.len()];
-    stream.read_exact(&mut answer).expect("an answer comes");
+    stream.read_exact(&mut answer).expect("cannot read the answer");
     assert_eq!(&answer, REQUEST);
 }
 
 /// The peer's side of [`send_request`].
 pub(crate) fn read_request(stream: &mut impl Read) {
     let mut request = [0; REQUEST.len()];
-    stream.read_exact(&mut request).expect("a request comes");
+    stream.read_exact(&mut request).expect("cannot read the request");
     assert_eq!(&request, REQUEST);
 }
 
 /// The peer's side of [`read_answer`].
 pub(crate) fn send_answer(stream: &mut impl Write) {
-    stream.write_all(REQUEST).expect("the client takes the answer");
+    stream.write_all(REQUEST).expect("cannot send the answer");
 }
 
-/// What bash does to ask an echo at this port. It writes line by line, in two sends.
-pub(crate) fn ask_by_bash(port: u16) -> String {
+/// The bash commands that ask an echo peer at this port once. bash writes line by line, in two sends.
+pub(crate) fn bash_request(port: u16) -> String {
     format!(
         r"exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET / HTTP/1.1\r\n\r\n' >&3; read -r line <&3; read -r line <&3"
     )

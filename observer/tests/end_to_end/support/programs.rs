@@ -1,4 +1,4 @@
-//! Programs from the distribution. One that is missing fails the test: a test that is skipped looks like one that holds.
+//! Programs of the distribution. A missing program fails the test, because a skipped test looks like a passed one.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-/// The program, if it is there.
+/// The command, after a check that the program is installed.
 pub(crate) fn program(name: &str, package: &str) -> Command {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
@@ -16,7 +16,7 @@ pub(crate) fn program(name: &str, package: &str) -> Command {
     Command::new(name)
 }
 
-/// Runs it to its end, which has to be a good one, and gives what it wrote.
+/// Runs a command, which must succeed, and returns its output.
 #[track_caller]
 pub(crate) fn output_of(command: &mut Command) -> String {
     let Output { status, stdout, stderr } =
@@ -26,21 +26,21 @@ pub(crate) fn output_of(command: &mut Command) -> String {
     String::from_utf8(stdout).expect("the output is UTF-8")
 }
 
-/// Where compilers put what they make. No other run's compiler is at work there while the file is kept.
+/// The compilers' output directory, locked against compilers of other test runs while the file is held.
 pub(crate) fn compilers_folder() -> (&'static Path, File) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let lock = File::create(folder.join("compilers.lock")).expect("a lock file can be created");
-    flock(&lock, FlockOperation::LockExclusive).expect("another run's compiler can be waited for");
+    let lock = File::create(folder.join("compilers.lock")).expect("cannot create the lock file");
+    flock(&lock, FlockOperation::LockExclusive).expect("cannot lock the compilers' directory");
     (folder, lock)
 }
 
-/// Compiles a program; Go itself sees when nothing has changed.
+/// Compiles a program; Go itself skips the build when nothing has changed.
 pub(crate) fn go_program(name: &str, source: &str) -> PathBuf {
     let (folder, _lock) = compilers_folder();
     let (path, file) = (folder.join(name), folder.join(format!("{name}.go")));
-    fs::write(&file, source).expect("the source can be written");
+    fs::write(&file, source).expect("cannot write the source");
     let mut go = program("go", "golang-go");
-    // Go as it comes, whatever the surroundings say; libraries are the distribution's.
+    // Uses Go's defaults whatever the environment, and the distribution's libraries.
     go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env_remove("GOFLAGS");
     output_of(go.arg("build").arg("-o").args([&path, &file]));
     path

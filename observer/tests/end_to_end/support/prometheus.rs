@@ -1,4 +1,4 @@
-//! A real Prometheus, with a configuration and data of its own, which scrapes every second; and its promtool.
+//! A real Prometheus and its promtool. The server has its own configuration and data, and scrapes every second.
 
 use std::{
     fs,
@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use super::{
     programs::{output_of, program},
     service::{Service, folder},
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 const PACKAGE: &str = "prometheus";
 
-/// It takes five seconds to look at its targets (discovery/manager.go, `updatert`).
-const TO_SCRAPE: Duration = Duration::from_secs(20);
+/// Prometheus applies its targets every five seconds (discovery/manager.go, `updatert`).
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Prometheus {
     _service: Service,
@@ -29,7 +29,8 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes each of these, as a job of this name, and has begun to. Evaluates the rules in these files.
+    /// Starts Prometheus, and returns once it has scraped each of these targets, as a job of this name. It evaluates
+    /// the rules in these files.
     pub(crate) fn start(jobs: &[(&str, SocketAddr)], rules: &[PathBuf]) -> Self {
         let folder = folder();
         let job = |(name, address): &(&str, SocketAddr)| json!({ "job_name": name, "static_configs": [{ "targets": [address.to_string()] }] });
@@ -38,40 +39,40 @@ impl Prometheus {
             "rule_files": rules,
             "scrape_configs": jobs.iter().map(job).collect::<Vec<_>>(),
         });
-        // JSON is YAML too.
-        fs::write(folder.path().join("prometheus.yml"), config.to_string()).expect("the file can be written");
-        let port = Closed::new();
+        // JSON is valid YAML.
+        fs::write(folder.path().join("prometheus.yml"), config.to_string()).expect("cannot write the file");
+        let port = ReservedPort::new();
         let address = port.address;
         let mut prometheus = program("prometheus", PACKAGE);
         prometheus.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
         prometheus.arg(format!("--web.listen-address={address}"));
         let prometheus = Self { _service: Service::start(&mut prometheus, folder, [port]), address };
-        let end = Instant::now() + TO_SCRAPE;
+        let end = Instant::now() + SCRAPE_TIMEOUT;
         while prometheus.query("up == 1", "job").len() < jobs.len() {
-            assert!(Instant::now() < end, "Prometheus does not scrape");
+            assert!(Instant::now() < end, "Prometheus has not scraped all targets");
             sleep(Duration::from_millis(50));
         }
         prometheus
     }
 
-    /// What its API says at this path, to these arguments (`name=value`).
+    /// Queries the API at this path with these arguments (`name=value`).
     pub(crate) fn ask(&self, path: &str, arguments: &[&str]) -> Value {
         let mut curl = program("curl", "curl");
         curl.args(["-sG", "--noproxy", "*", &format!("http://{}/api/v1/{path}", self.address)]);
         for argument in arguments {
             curl.args(["--data-urlencode", argument]);
         }
-        let answer: Value = serde_json::from_str(&output_of(&mut curl)).expect("it answers with JSON");
+        let answer: Value = serde_json::from_str(&output_of(&mut curl)).expect("the answer is JSON");
         assert_eq!(answer["status"], "success", "{arguments:?}: {answer:#}");
         answer["data"].clone()
     }
 
-    /// Whether a target has a family of this name. OpenMetrics leaves `_total` out of it.
+    /// Whether a target has a metric family of this name. OpenMetrics omits `_total` from it.
     pub(crate) fn has_family(&self, name: &str) -> bool {
         self.ask("metadata", &[&format!("metric={name}")]) != json!({})
     }
 
-    /// The values that an instant query gives, each with the label `by`.
+    /// The values of an instant query, each with its label `by`.
     pub(crate) fn query(&self, query: &str, by: &str) -> Vec<(String, f64)> {
         let data = self.ask("query", &[&format!("query={query}")]);
         let value = |sample: &Value| sample["value"][1].as_str().and_then(|value| value.parse().ok()).expect("a value");
@@ -83,16 +84,16 @@ impl Prometheus {
     }
 }
 
-/// promtool finds nothing to say about this text.
+/// Asserts that promtool accepts this text without a complaint.
 #[track_caller]
 pub(crate) fn assert_checked_by_promtool(text: &str) {
     let mut promtool = program("promtool", PACKAGE);
     promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = promtool.spawn().expect("it can be run");
-    let mut stdin = process.stdin.take().expect("the pipe was asked for");
-    stdin.write_all(text.as_bytes()).expect("it reads all");
+    let mut process = promtool.spawn().expect("cannot run promtool");
+    let mut stdin = process.stdin.take().expect("the stream is piped");
+    stdin.write_all(text.as_bytes()).expect("cannot write to promtool");
     drop(stdin);
-    let Output { status, stdout, stderr } = process.wait_with_output().expect("it ends");
-    let said = [stdout, stderr].concat();
-    assert_eq!((status.code(), String::from_utf8_lossy(&said).as_ref()), (Some(0), ""), "{text}");
+    let Output { status, stdout, stderr } = process.wait_with_output().expect("cannot wait for promtool");
+    let output = [stdout, stderr].concat();
+    assert_eq!((status.code(), String::from_utf8_lossy(&output).as_ref()), (Some(0), ""), "{text}");
 }

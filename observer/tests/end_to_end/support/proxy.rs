@@ -1,4 +1,4 @@
-//! A proxy between ab and the Go server, watched at the server's port: there it is the client.
+//! A proxy between ab and the Go server. The watch is on the server's port, where the proxy is the client.
 
 use serde_json::json;
 
@@ -8,32 +8,32 @@ use super::{
     machine::Machine,
     report::{Report, assert_fields},
     service::Service,
-    sockets::Closed,
+    sockets::ReservedPort,
 };
 
 const REQUESTS: u64 = 200;
 
-/// How many connections the proxy should make.
+/// How many connections the proxy should open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// For each request one.
+    /// One for each request.
     OneEach,
-    /// For many requests one; how many it takes depends on its threads.
+    /// Far fewer than requests; the number depends on the proxy's threads.
     Fewer,
 }
 
-/// Starts a proxy at the port it is given, sends it requests, and ends it: the tool says what the server counted, and
-/// that it was the proxy.
-pub(crate) fn proxied(
+/// Starts a proxy at the given port, sends it requests, and stops it. Asserts that the tool's counts match the
+/// server's, and are attributed to the proxy.
+pub(crate) fn assert_proxied(
     process: &str,
     upstream: Server,
     protocol: &str,
     expected: Expected,
-    start: impl FnOnce(Closed) -> Service,
+    start: impl FnOnce(ReservedPort) -> Service,
 ) -> Report {
     let machine = Machine::shared();
     let watch = machine.watch(format!("-p {} --process {process}", upstream.port));
-    let front = Closed::new();
+    let front = ReservedPort::new();
     let url = format!("http://{}/", front.address);
     let proxy = start(front);
     let done = ab(&url, &format!("-n {REQUESTS} -c 4"));
@@ -47,10 +47,10 @@ pub(crate) fn proxied(
         Expected::OneEach => assert_eq!(connections, REQUESTS, "connections that the server counted"),
         Expected::Fewer => assert!((1..=REQUESTS / 10).contains(&connections), "{connections} connections"),
     }
-    assert_eq!((truth.requests, truth.closed), (REQUESTS, connections), "what the server counted");
+    assert_eq!((truth.requests, truth.closed), (REQUESTS, connections), "counts of the server");
     report.assert_totals(&json!({ "opened": connections, "closed": connections, "failed": 0, "unused": 0 }));
     report.assert_totals(&json!({ "exchanges": REQUESTS, "new": connections, "reused": reused }));
-    let [group] = report.groups() else { panic!("one group was expected: {:#}", report.summary) };
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": process, "processes": 1 }));
     for close in report.of_type("close") {
         assert_fields(close, &json!({ "protocol": protocol, "exact": true, "process": process }));

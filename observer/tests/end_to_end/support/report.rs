@@ -1,4 +1,4 @@
-//! What a watch said in JSON, line by line. Whatever is read here keeps to the contract, or the test fails.
+//! The JSON output of a watch, parsed line by line. Every report is checked against the contract.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::contract;
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) start: Value,
-    /// All between `start` and `summary`.
+    /// All rows between `start` and `summary`.
     pub(crate) rows: Vec<Value>,
     pub(crate) summary: Value,
 }
@@ -19,7 +19,7 @@ impl Report {
         };
         let mut rows: Vec<Value> = lines.into_iter().map(parse).collect();
         assert!(rows.len() >= 2, "a watch has at least a start and a summary: {rows:?}");
-        let summary = rows.pop().expect("there are two");
+        let summary = rows.pop().expect("there are two rows");
         let report = Self { start: rows.remove(0), rows, summary };
         contract::check(&report);
         report
@@ -33,7 +33,7 @@ impl Report {
     pub(crate) fn only(&self, kind: &str) -> &Value {
         match self.of_type(kind).as_slice() {
             [row] => row,
-            rows => panic!("one row of type {kind} was expected: {rows:#?}"),
+            rows => panic!("expected one row of type {kind}: {rows:#?}"),
         }
     }
 
@@ -42,16 +42,16 @@ impl Report {
     }
 
     pub(crate) fn total(&self, name: &str) -> u64 {
-        self.summary["totals"][name].as_u64().unwrap_or_else(|| panic!("{name} is a number: {}", self.summary))
+        self.summary["totals"][name].as_u64().unwrap_or_else(|| panic!("{name} is not a number: {}", self.summary))
     }
 
-    /// Compares some of the totals.
+    /// Compares the given totals, and ignores the others.
     #[track_caller]
     pub(crate) fn assert_totals(&self, expected: &Value) {
         assert_fields(&self.summary["totals"], expected);
     }
 
-    /// Nothing was lost, and nothing is approximate.
+    /// Asserts that nothing was lost and that all counts are exact.
     #[track_caller]
     pub(crate) fn assert_complete(&self) {
         let summary = &self.summary;
@@ -59,7 +59,7 @@ impl Report {
         self.assert_totals(&json!({ "events_lost": 0, "untracked": 0, "inexact": 0 }));
     }
 
-    /// Each connection speaks this, and its exchanges are known to be requests.
+    /// Asserts that each connection speaks this protocol, so its exchanges are exact.
     #[track_caller]
     pub(crate) fn assert_recognised(&self, application: &str) {
         self.assert_complete();
@@ -71,8 +71,8 @@ impl Report {
         }
     }
 
-    /// Each connection speaks this, or nobody knows what; that its exchanges are no more than turns is said of each, and of
-    /// all together.
+    /// Asserts that each connection speaks this protocol (`None`: unrecognised), and that every exchange is marked as
+    /// inexact, in the rows and in the totals.
     #[track_caller]
     pub(crate) fn assert_marked(&self, protocol: &str, application: Option<&str>) {
         for close in self.of_type("close") {
@@ -86,7 +86,7 @@ impl Report {
         self.assert_totals(&json!({ "events_lost": 0, "untracked": 0 }));
     }
 
-    /// No connection was seen at all.
+    /// Asserts that no connection was seen at all.
     #[track_caller]
     pub(crate) fn assert_nothing(&self) {
         assert!(self.rows.is_empty(), "{:#?}", self.rows);
@@ -96,10 +96,10 @@ impl Report {
     }
 }
 
-/// That an object has these values, among others.
+/// Asserts that an object has these values; other fields are ignored.
 #[track_caller]
 pub(crate) fn assert_fields(object: &Value, expected: &Value) {
-    let expected = expected.as_object().expect("an object of what is expected");
+    let expected = expected.as_object().expect("the expected fields are an object");
     let actual: Map<String, Value> =
         expected.keys().map(|name| (name.clone(), object.get(name).cloned().unwrap_or_default())).collect();
     assert_eq!(&actual, expected, "in {object:#}");

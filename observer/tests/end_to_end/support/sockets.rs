@@ -1,4 +1,4 @@
-//! What `std::net` cannot do with a socket: options, a chosen local address, a connect that is tried again.
+//! Socket operations that `std::net` lacks: options, a chosen local address, a non-blocking connect.
 
 use std::{
     fs, io,
@@ -12,13 +12,13 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt},
 };
 
-/// A TCP socket over IPv4 that does nothing yet.
+/// A new, unconnected TCP socket over IPv4.
 pub(crate) fn socket() -> OwnedFd {
     of_family(AddressFamily::INET)
 }
 
 pub(crate) fn of_family(family: AddressFamily) -> OwnedFd {
-    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket can be made")
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("cannot create a socket")
 }
 
 pub(crate) fn connect(socket: impl AsFd, address: SocketAddr) -> Result<()> {
@@ -26,80 +26,80 @@ pub(crate) fn connect(socket: impl AsFd, address: SocketAddr) -> Result<()> {
 }
 
 pub(crate) fn local_address(socket: impl AsFd) -> SocketAddr {
-    getsockname(socket).expect("it is bound").try_into().expect("it has an address of the internet")
+    getsockname(socket).expect("the socket is bound").try_into().expect("the address is IPv4 or IPv6")
 }
 
-/// A socket at this address, which others may share.
+/// A socket bound to this address with `SO_REUSEADDR`.
 pub(crate) fn bound(address: SocketAddr) -> OwnedFd {
     let socket = socket();
-    sockopt::set_socket_reuseaddr(&socket, true).expect("an address can be shared");
+    sockopt::set_socket_reuseaddr(&socket, true).expect("cannot set SO_REUSEADDR");
     bind(&socket, &address).unwrap_or_else(|error| panic!("cannot bind to {address}: {error}"));
     socket
 }
 
-/// A port of loopback at which nobody listens, until [`Closed::open`] does.
-pub(crate) struct Closed {
+/// A reserved port on loopback with no listener, until [`ReservedPort::listen`].
+pub(crate) struct ReservedPort {
     socket: OwnedFd,
     pub(crate) address: SocketAddr,
 }
 
-impl Closed {
+impl ReservedPort {
     pub(crate) fn new() -> Self {
         let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
         let address = local_address(&socket);
         Self { socket, address }
     }
 
-    pub(crate) fn open(self) -> TcpListener {
-        listen(&self.socket, 16).expect("it can listen");
+    pub(crate) fn listen(self) -> TcpListener {
+        listen(&self.socket, 16).expect("cannot listen");
         TcpListener::from(self.socket)
     }
 }
 
-/// A listener that accepts nothing, and whose queue is full: further connects stay without an answer.
-pub(crate) struct Silent {
+/// A listener that never accepts and whose queue is full: further connects get no answer.
+pub(crate) struct UnresponsiveListener {
     _listener: TcpListener,
     _queued: Vec<TcpStream>,
     pub(crate) address: SocketAddr,
 }
 
-impl Silent {
+impl UnresponsiveListener {
     pub(crate) fn new() -> Self {
         let socket = bound(SocketAddr::from(([127, 0, 0, 1], 0)));
-        // The queue takes one more than its length (`sk_acceptq_is_full()`, include/net/sock.h).
-        listen(&socket, 0).expect("it can listen");
+        // The queue holds one connection more than its length (`sk_acceptq_is_full()`, include/net/sock.h).
+        listen(&socket, 0).expect("cannot listen");
         let address = local_address(&socket);
-        let queued = TcpStream::connect(address).expect("the queue has room for one");
+        let queued = TcpStream::connect(address).expect("cannot connect");
         Self { _listener: TcpListener::from(socket), _queued: vec![queued], address }
     }
 
-    /// A socket whose connect to it has begun, and waits.
+    /// A non-blocking socket whose connect to this listener is in progress.
     pub(crate) fn begin_connect(&self) -> OwnedFd {
         let socket = socket();
-        ioctl_fionbio(&socket, true).expect("it can be asked not to wait");
+        ioctl_fionbio(&socket, true).expect("cannot make the socket non-blocking");
         assert_eq!(connect(&socket, self.address), Err(Errno::INPROGRESS));
         socket
     }
 }
 
-/// Sets an option that is an int to 1.
-pub(crate) fn turn_on(socket: impl AsFd, level: i32, option: i32) {
+/// Sets an integer option to 1.
+pub(crate) fn enable_option(socket: impl AsFd, level: i32, option: i32) {
     let (on, len) = (1_i32, size_of::<i32>() as libc::socklen_t);
     let socket = socket.as_fd().as_raw_fd();
-    // SAFETY: the option is an int, which lives through the call.
+    // SAFETY: the option is an int, and outlives the call.
     let result = unsafe { libc::setsockopt(socket, level, option, (&raw const on).cast(), len) };
     assert_eq!(result, 0, "option {option} of level {level}: {}", io::Error::last_os_error());
 }
 
-/// Makes close send a reset.
+/// Makes close send a RST.
 pub(crate) fn reset_on_close(socket: impl AsFd) {
-    sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("linger can be set");
+    sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("cannot set SO_LINGER");
 }
 
-/// As the kernel lists it.
+/// TIME_WAIT in the kernel's socket table.
 pub(crate) const TIME_WAIT: &str = "06";
 
-/// The states of all sockets over IPv4 whose remote port this is, by the kernel's own list.
+/// The states of all IPv4 sockets with this remote port, from the kernel's socket table.
 pub(crate) fn states(port: u16) -> Vec<String> {
     let table = fs::read_to_string("/proc/net/tcp").expect("the kernel lists sockets");
     let remote = format!(":{port:04X}");

@@ -1,4 +1,4 @@
-//! The program under test, as a process: started, signalled, waited for; never left behind.
+//! The program under test as a process, which never outlives its test.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -11,38 +11,38 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tcp-reuse-watch");
 
-/// The tool with these arguments, separated by spaces.
+/// The tool's command with these arguments, separated by spaces.
 pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments.split_whitespace()).stdin(Stdio::null());
     command
 }
 
-/// What a run that has ended left.
+/// The output of a run that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct RunOutput {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ended {
-    /// Runs a command that should end by itself, within ten seconds.
+impl RunOutput {
+    /// Runs a command that should exit within ten seconds.
     pub(crate) fn run(command: &mut Command) -> Self {
         Self::run_on("", Duration::from_secs(10), command)
     }
 
-    /// Runs a command on this input, which may go unread.
+    /// Runs a command with this input, which it need not read.
     pub(crate) fn run_on(input: &str, limit: Duration, command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::start(command);
-        let mut stdin = process.child.stdin.take().expect("the pipe was asked for");
+        let mut stdin = process.child.stdin.take().expect("the stream is piped");
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         let stdout = collect(process.child.stdout.take());
         let stderr = collect(process.child.stderr.take());
         let status = process.wait(limit);
-        let text = |thread: thread::JoinHandle<String>| thread.join().expect("a reader does not panic");
+        let text = |thread: thread::JoinHandle<String>| thread.join().expect("the reader thread panicked");
         Self { status, stdout: text(stdout), stderr: text(stderr) }
     }
 
@@ -52,7 +52,7 @@ impl Ended {
 }
 
 fn collect(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHandle<String> {
-    let mut pipe = pipe.expect("the pipe was asked for");
+    let mut pipe = pipe.expect("the stream is piped");
     thread::spawn(move || {
         let mut text = String::new();
         pipe.read_to_string(&mut text).expect("the output is UTF-8");
@@ -60,7 +60,7 @@ fn collect(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHan
     })
 }
 
-/// A process that does not outlive its test.
+/// A process that is killed on drop.
 pub(crate) struct Process {
     pub(crate) child: Child,
 }
@@ -80,16 +80,16 @@ impl Process {
         kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot send {signal:?}: {error}"));
     }
 
-    /// What is on its stderr, to the end.
+    /// Reads its stderr to the end.
     pub(crate) fn stderr(&mut self) -> String {
         let mut text = String::new();
-        let pipe = self.child.stderr.as_mut().expect("the pipe was asked for");
+        let pipe = self.child.stderr.as_mut().expect("the stream is piped");
         pipe.read_to_string(&mut text).expect("the output is UTF-8");
         text
     }
 
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("a child can be waited for")
+        self.child.try_wait().expect("cannot wait for the child")
     }
 
     pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
@@ -104,28 +104,28 @@ impl Process {
     }
 }
 
-/// A watch that has begun. Standard output is a pipe, of which nobody reads more than the first line.
-pub(crate) struct Begun {
+/// A running watch. Only the first line of its standard output, a pipe, is read until the test reads more.
+pub(crate) struct RunningWatch {
     pub(crate) tool: Process,
     pub(crate) stdout: BufReader<ChildStdout>,
     pub(crate) first: String,
 }
 
-impl Begun {
-    pub(crate) fn watch(arguments: &str) -> Self {
+impl RunningWatch {
+    pub(crate) fn start(arguments: &str) -> Self {
         let mut tool = Process::start(command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
-        let pipe = tool.child.stdout.take().expect("the pipe was asked for");
+        let pipe = tool.child.stdout.take().expect("the stream is piped");
         let mut stdout = BufReader::with_capacity(1, pipe);
         let mut first = String::new();
         stdout.read_line(&mut first).expect("the output is UTF-8");
-        assert!(!first.is_empty(), "the tool says that it is attached");
+        assert!(!first.is_empty(), "the tool exited before it was attached");
         Self { tool, stdout, first }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only when it has ended and has been waited for.
+        // Fails only if the process was already reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! An upload that takes its time: the client sends, and looks for an answer meanwhile.
+//! A slow upload: the client sends in pieces, and checks for an answer between them.
 
 use std::{
     io::Write as _,
@@ -9,13 +9,13 @@ use std::{
 
 use super::tool::Process;
 
-/// Runs curl, with an upload in five chunks of one byte.
+/// Runs curl with an upload of five one-byte chunks.
 pub(crate) fn upload_in_pieces(mut curl: Command) {
     curl.args(["--no-progress-meter", "--header", "Expect:", "--upload-file", "."]);
     let mut client = Process::start(curl.stdin(Stdio::piped()));
-    let mut stdin = client.child.stdin.take().expect("the pipe was asked for");
+    let mut stdin = client.child.stdin.take().expect("the stream is piped");
     for _ in 0..5 {
-        stdin.write_all(b"x").expect("curl reads");
+        stdin.write_all(b"x").expect("cannot write to curl");
         sleep(Duration::from_millis(20));
     }
     drop(stdin);

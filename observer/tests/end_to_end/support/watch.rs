@@ -1,4 +1,4 @@
-//! A watch with `-o json`: attached when it is there, ended by Ctrl-C.
+//! A watch with `-o json`: attached once it exists, ended with Ctrl-C.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -12,9 +12,9 @@ use rustix::process::Signal;
 
 use super::{machine::Machine, report::Report, tool, tool::Process};
 
-/// Starting takes about a second in a debug build, and longer beside compilers.
-const TO_START: Duration = Duration::from_secs(20);
-const TO_END: Duration = Duration::from_secs(20);
+/// Starting takes about one second in a debug build, and longer while compilers run.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Watch<'a> {
     pub(crate) tool: Process,
@@ -26,29 +26,29 @@ pub(crate) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn start(machine: &'a Machine, arguments: &str) -> Self {
         let mut tool = Process::start(tool::command(arguments).args(["-o", "json"]).stdout(Stdio::piped()));
-        let stdout = BufReader::new(tool.child.stdout.take().expect("the pipe was asked for"));
+        let stdout = BufReader::new(tool.child.stdout.take().expect("the stream is piped"));
         let (sender, lines) = channel();
-        // A pipe that nobody reads would fill.
+        // Drains the pipe, which would otherwise fill up.
         thread::spawn(move || {
             for line in stdout.lines() {
-                // A test that has failed takes no more lines.
+                // The receiver is gone if the test has failed.
                 let _ = sender.send(line.expect("the output is UTF-8"));
             }
         });
-        let start = lines.recv_timeout(TO_START).expect("the tool says that it is attached");
+        let start = lines.recv_timeout(START_TIMEOUT).expect("the tool was not attached in time");
         Self { tool, start, lines, _machine: machine }
     }
 
-    /// Ends the watch, and gives what it said, which keeps to the contract.
+    /// Ends the watch with SIGINT, and returns its report.
     pub(crate) fn end(mut self) -> Report {
         self.tool.signal(Signal::INT);
         self.ended()
     }
 
-    /// What was said by a watch that ends by itself.
+    /// The report of a watch that ends by itself.
     pub(crate) fn ended(&mut self) -> Report {
-        let status = self.tool.wait(TO_END);
-        assert_eq!(status.code(), Some(0), "how the watch ended");
+        let status = self.tool.wait(EXIT_TIMEOUT);
+        assert_eq!(status.code(), Some(0), "exit code of the watch");
         Report::read([std::mem::take(&mut self.start)].into_iter().chain(self.lines.iter()))
     }
 }

@@ -1,19 +1,19 @@
-# Run by the shell of the virtual machine: each watcher once a round, beside the same load, against what the server counts.
-# Its answers are lines that begin with `peer `. ROUNDS, REQUESTS, PORT and STATUS are set before it.
+# Runs in the virtual machine: each watcher once per round, with the same load; the counts of the server are the truth.
+# Answers are lines that start with `peer `. The caller sets ROUNDS, REQUESTS, PORT and STATUS.
 
 URL=http://127.0.0.1:$PORT/
 
-# Connections handled, and requests, by nginx's own account: asking is one of each.
+# Connections and requests that nginx counted. Reading the counters is one of each.
 status() {
     wget -q -O - http://127.0.0.1:$STATUS/ | sed -n 3p
 }
 
-# Runs of all programs of a process, and their nanoseconds, by the kernel's statistics.
+# Number of runs of all BPF programs of a process, and their nanoseconds, from the kernel's statistics.
 bpf() {
     cat /proc/"$1"/fdinfo/* 2>/dev/null | awk '/^run_cnt/ { runs += $2 } /^run_time_ns/ { ns += $2 } END { print runs + 0, ns + 0 }'
 }
 
-# Nanoseconds on a processor, of all threads.
+# CPU nanoseconds of all threads.
 used() {
     cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ ns += $1 } END { printf "%.0f", ns }'
 }
@@ -26,7 +26,7 @@ watches() {
     fi
 }
 
-# What it has seen: connections, and exchanges where it knows of them.
+# Connections and, if the watcher counts them, exchanges.
 seen() {
     case $1 in
     tcp-reuse-watch)
@@ -35,7 +35,7 @@ seen() {
         ;;
     tcpconnect) echo "$(grep -c " $PORT *\$" /tmp/out) -" ;;
     tcptracer) echo "$(grep -c "^C.* $PORT *\$" /tmp/out) -" ;;
-    # It shows who talks, each second: whose local end was there at least once.
+    # It lists active connections every second: count the local ends that were listed at least once.
     tcptop) echo "$(awk -v end=":$PORT\$" '$4 ~ end { print $3 }' /tmp/out | sort -u | wc -l) -" ;;
     *) echo "- -" ;;
     esac
@@ -58,7 +58,7 @@ watch() {
             sleep 0.1
         done
     fi
-    # Until what is loaded is attached; the others wait as long.
+    # Wait until the programs are attached; without a watcher, wait as long.
     sleep 2
     set -- $(status)
     connections=$1 requests=$3
@@ -82,7 +82,7 @@ watch() {
 echo 1 >/proc/sys/kernel/bpf_stats_enabled
 nginx -e errors -c nginx.conf -p /srv &
 until status >/dev/null 2>&1; do sleep 0.2; done
-# Once for what is slow the first time.
+# Warm up.
 ab -q -c 8 -n "$REQUESTS" "$URL" >/dev/null 2>&1
 round=0
 while [ "$round" -lt "$ROUNDS" ]; do

@@ -1,17 +1,17 @@
-//! Colours of a terminal, as a dark theme has them.
+//! The colours of a terminal with a dark theme.
 
 use terminal::vt100::Color;
 
 pub(super) const BACKGROUND: &str = "#14171c";
 pub(super) const FOREGROUND: &str = "#d0d4da";
 
-/// The first sixteen colours, as dark themes have them.
+/// The sixteen named colours.
 const COLORS: [&str; 16] = [
     "#2a2e35", "#e06c75", "#8fc57c", "#e0b96a", "#64a6ec", "#c684dd", "#56b6c2", "#c3c8d0", "#6b7280", "#f0868f",
     "#a8dc94", "#f2cf86", "#86bdf7", "#dba0ee", "#77d2dd", "#ffffff",
 ];
 
-/// None: the default.
+/// None for the default colour.
 pub(super) fn hex(color: Color) -> Option<String> {
     match color {
         Color::Default => None,
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cube_of_colours_is_xterms() {
+    fn colour_cube_matches_xterm() {
         assert_eq!(hex(Color::Idx(16)).as_deref(), Some("#000000"));
         assert_eq!(hex(Color::Idx(208)).as_deref(), Some("#ff8700"));
         assert_eq!(hex(Color::Idx(231)).as_deref(), Some("#ffffff"));

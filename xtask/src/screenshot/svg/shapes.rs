@@ -1,19 +1,19 @@
-//! Characters that are drawn and not written, so that they meet whatever the font: blocks and frames. They are gathered
-//! in a path for each look.
+//! Blocks and frames. They are drawn as paths rather than written as text, so that adjacent ones meet in any font. All
+//! shapes of one look share a path.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{HEIGHT, WIDTH};
 
-/// How far the corner of a frame is round.
+/// Radius of the corners of a frame, in pixels.
 const ROUND: u32 = 4;
 
-/// How a character is drawn.
+/// The shape of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Text,
-    /// A part of the cell: x, y, width, height; and how much of the colour it has.
+    /// A part of the cell (x, y, width, height) and its opacity
     Block((u32, u32, u32, u32), &'static str),
     Frame(char),
 }
@@ -38,7 +38,7 @@ impl Shape {
     }
 }
 
-/// Paths, by the attributes that make their look.
+/// Paths by their attributes.
 #[derive(Default)]
 pub(super) struct Paths(BTreeMap<String, String>);
 
@@ -51,7 +51,7 @@ impl Paths {
         let _ = write!(self.0.entry(look).or_default(), "M{x} {y}h{width}v{height}h-{width}z");
     }
 
-    /// As many times beside each other.
+    /// Draws a character `times` times in a row.
     pub(super) fn frame(&mut self, character: char, times: u32, (x, y): (u32, u32), color: &str, opacity: &str) {
         let (middle_x, middle_y, right, bottom) = (x + WIDTH / 2, y + HEIGHT / 2, x + WIDTH, y + HEIGHT);
         let path = self.0.entry(format!("stroke=\"{color}\" opacity=\"{opacity}\"")).or_default();
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_parts_of_a_cell() {
+    fn blocks_cover_parts_of_a_cell() {
         assert_eq!(Shape::of("█"), Shape::Block((0, 0, WIDTH, HEIGHT), "1"));
         assert_eq!(Shape::of("▄"), Shape::Block((0, HEIGHT / 2, WIDTH, HEIGHT / 2), "1"));
         assert_eq!(Shape::of("▌"), Shape::Block((0, 0, WIDTH / 2, HEIGHT), "1"));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_has_one_path() {
+    fn each_look_has_one_path() {
         let (mut paths, mut svg) = (Paths::default(), String::new());
         paths.frame('─', 3, (0, 0), "#fff", "1");
         paths.frame('│', 1, (24, 0), "#fff", "1");

@@ -1,0 +1,178 @@
+//! The group that rules examine: what is known of it, and which of its closes a rule can rely on.
+
+use super::{Confidence, Diagnosis, Evidence, FEW, Share};
+use crate::{
+    group::{ClosedConnection, Counts, History, Spoken, Spread},
+    model::{Application, Cause, Why},
+    runtime::Runtime,
+};
+
+/// With more exchanges than this for each connection that went wrong, a group is healthy.
+const GOOD_RATIO: u64 = 20;
+
+pub(super) type Predicate = fn(&ClosedConnection) -> bool;
+
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub counts: &'a Counts,
+    pub history: &'a History,
+    pub runtime: Option<Runtime>,
+    /// The number of processes, which share a name. None: unknown.
+    pub processes: Option<u64>,
+    pub spoken: Spoken,
+}
+
+/// The closes by one cause that a rule can rely on, and how sure it can be of what the connections carried.
+#[derive(Clone, Copy)]
+pub(super) struct Grounds {
+    pub(super) confidence: Confidence,
+    pub(super) closes: u64,
+    all_closes: u64,
+    cause: Cause,
+    matches: Predicate,
+}
+
+impl Grounds {
+    pub(super) fn share(&self) -> Share {
+        Share { closes: self.closes, is_estimate: self.closes < self.all_closes }
+    }
+
+    /// A number of the matching connections in the history.
+    pub(super) fn spread(&self, subject: Subject<'_>, number: fn(&ClosedConnection) -> Option<u64>) -> Spread {
+        subject.history.of(self.cause, |closed| number(closed).filter(|_| (self.matches)(closed)))
+    }
+}
+
+impl Subject<'_> {
+    pub(super) fn closes(self, cause: Cause) -> u64 {
+        self.counts.closes[cause as usize]
+    }
+
+    pub(super) fn why(self, why: Why) -> u64 {
+        self.counts.why[why as usize]
+    }
+
+    /// Whether so many connections that went wrong are worth a diagnosis.
+    pub(super) fn is_significant(self, connections: u64) -> bool {
+        connections * GOOD_RATIO > self.counts.exchanges()
+    }
+
+    /// Whether nearly all connections were needed, so that a pool would have saved next to nothing.
+    pub(super) fn needed_all(self) -> bool {
+        let pool = self.counts.pool;
+        pool.is_exact() && pool.asked() > Some(0) && pool.avoidable() < Some(FEW)
+    }
+
+    /// Connections that replaced closed ones, because as many had been open at once before. Connections opened beside idle
+    /// ones do not count.
+    pub(super) fn replaced(self) -> u64 {
+        let needed = self.why(Why::Replaced) + self.why(Why::Concurrency);
+        needed.saturating_sub(self.history.most_busy.saturating_sub(1))
+    }
+
+    /// Like [`Self::replaced`], regardless of whether others were idle: a connection that is about to be closed looks idle
+    /// after its last exchange. The first connection of each process replaces none.
+    pub(super) fn reopened(self) -> u64 {
+        (self.counts.opened - self.why(Why::First).min(self.counts.opened)).saturating_sub(self.history.most_beside)
+    }
+
+    /// Whether this process resets connections whatever was received: at least half as many as `connections`. HAProxy's
+    /// checks do, and by what cause the others end is a matter of chance.
+    pub(super) fn resets(self, connections: u64) -> bool {
+        self.closes(Cause::Aborted) * 2 >= connections
+    }
+
+    /// Whether clients of this protocol say goodbye, so that the server closes because it was asked to.
+    pub(super) fn says_goodbye(self) -> bool {
+        match self.spoken {
+            Spoken::One(application) => has_a_goodbye(application),
+            Spoken::Unknown => self.may_say_goodbye(),
+            Spoken::Several => false,
+        }
+    }
+
+    /// Whether an unknown protocol looks like it says goodbye: after several turns either side may close first, or the
+    /// connections use TLS, within which protocols with a login are not recognised.
+    fn may_say_goodbye(self) -> bool {
+        let by_server = |matches: Predicate| self.history.count(Cause::ServerClosedAfterResponse, matches);
+        let turns = self
+            .history
+            .of(Cause::ServerClosedAfterResponse, |closed| (!closed.is_exact()).then(|| closed.exchanges()));
+        let is_either = self.closes(Cause::ClosedAfterResponse) * 4 >= self.closes(Cause::ServerClosedAfterResponse);
+        let is_encrypted = by_server(ClosedConnection::carried_encrypted_turns) * 2 > by_server(|_| true);
+        turns.median().is_some_and(|turns| turns > 1) && (is_either || is_encrypted)
+    }
+
+    /// Whether each exchange of the connections is a request with its response.
+    pub(super) fn speaks_requests(self) -> bool {
+        let may_have_messages = matches!(self.spoken, Spoken::One(Application::Websocket) | Spoken::Several);
+        self.counts.is_exact() && !may_have_messages
+    }
+
+    /// Whether they are requests in the clear. What is spoken within TLS is not known.
+    fn speaks_requests_in_the_clear(self) -> bool {
+        self.speaks_requests() && matches!(self.spoken, Spoken::One(_))
+    }
+
+    /// At least `few` significant closes by this cause. Their meaning is certain if the closes that satisfy `is_known`
+    /// suffice by themselves, and possible with those that may have carried requests.
+    pub(super) fn grounds(self, cause: Cause, few: u64, is_known: Predicate) -> Option<Grounds> {
+        let all_closes = self.closes(cause);
+        if all_closes < few || !self.is_significant(all_closes) {
+            return None;
+        }
+        let kinds: [(Confidence, Predicate); 2] =
+            [(Confidence::Certain, is_known), (Confidence::Possible, ClosedConnection::may_have_carried_requests)];
+        let mut grounds = kinds.into_iter().map(|(confidence, matches)| {
+            let closes = self.closes_matching(cause, matches);
+            Grounds { confidence, closes, all_closes, cause, matches }
+        });
+        grounds.find(|grounds| grounds.closes >= few && self.is_significant(grounds.closes))
+    }
+
+    /// Estimates how many closes by this cause match, from the history. Without a history, because rows were lost or are
+    /// still to come, the counters tell whether all do.
+    pub(super) fn closes_matching(self, cause: Cause, matches: Predicate) -> u64 {
+        let closes = self.closes(cause);
+        match self.history.count(cause, |_| true) {
+            0 if self.speaks_requests_in_the_clear() => closes,
+            0 => 0,
+            remembered => closes * self.history.count(cause, matches) / remembered,
+        }
+    }
+
+    pub(super) fn idle_us(self, cause: Cause) -> Option<u64> {
+        self.history.of(cause, ClosedConnection::idle_us).median()
+    }
+
+    pub(super) fn diagnosis(self, confidence: Confidence, connections: u64, evidence: Evidence) -> Diagnosis {
+        let application = self.likely_application();
+        Diagnosis { confidence, connections, evidence, application, runtime: self.runtime }
+    }
+
+    /// What the connections most likely speak. Exact counts without a recognised application come from within TLS, which
+    /// is nearly always HTTP. Counts that are not exact may be anything.
+    pub(super) fn likely_application(self) -> Application {
+        match self.spoken {
+            Spoken::One(application) => application,
+            Spoken::Unknown if self.counts.is_exact() => Application::Http1,
+            Spoken::Unknown | Spoken::Several => Application::Unknown,
+        }
+    }
+}
+
+fn has_a_goodbye(application: Application) -> bool {
+    matches!(
+        application,
+        Application::Postgresql
+            | Application::Mysql
+            | Application::Redis
+            | Application::Memcached
+            | Application::Mqtt
+            | Application::Amqp
+            | Application::Ldap
+            | Application::Smtp
+            | Application::Ftp
+            | Application::Ssh
+    )
+}

@@ -1,0 +1,68 @@
+//! The application protocol of a group, as far as it was recognised.
+
+use tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
+
+use crate::model::Application;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spoken {
+    #[default]
+    Unknown,
+    One(Application),
+    Several,
+}
+
+impl Spoken {
+    /// From a group's counters.
+    pub(crate) fn of(number: u64) -> Self {
+        match Application::of(number) {
+            _ if number == SEVERAL_APPLICATIONS => Self::Several,
+            Application::Unknown => Self::Unknown,
+            application => Self::One(application),
+        }
+    }
+
+    /// Of two groups together. Unrecognised connections contradict nothing.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, known) | (known, Self::Unknown) => known,
+            (one, another) if one == another => one,
+            _ => Self::Several,
+        }
+    }
+
+    /// None if nothing was recognised, or several protocols.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::One(application) => application.name(),
+            Self::Unknown | Self::Several => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_number_is_one_application_or_several() {
+        assert_eq!(Spoken::of(Application::Redis as u64).name(), Some("redis"));
+        assert_eq!([0, 254, u64::MAX].map(Spoken::of), [Spoken::Unknown; 3]);
+        assert_eq!((Spoken::of(SEVERAL_APPLICATIONS), Spoken::Several.name()), (Spoken::Several, None));
+    }
+
+    #[test]
+    fn groups_that_agree_speak_one_application_and_others_speak_several() {
+        let [http, redis] = [Application::Http1, Application::Redis].map(Spoken::One);
+        for (one, other, together) in [
+            (Spoken::Unknown, Spoken::Unknown, Spoken::Unknown),
+            (Spoken::Unknown, http, http),
+            (http, http, http),
+            (http, redis, Spoken::Several),
+            (Spoken::Several, http, Spoken::Several),
+            (Spoken::Several, Spoken::Unknown, Spoken::Several),
+        ] {
+            assert_eq!((one.and(other), other.and(one)), (together, together), "{one:?} and {other:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A standard output that accepts no more data must not stop the counting, nor the ways to end a watch.
+
+use std::{fs, io::Read as _, process::Stdio, time::Duration};
+
+use rustix::{io::ioctl_fionread, process::Signal};
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::support::{
+    contract, eventually,
+    machine::Machine,
+    peer::{Peer, ask},
+    report::{Report, assert_fields},
+    tool::{self, Process, RunningWatch},
+};
+
+/// Makes far more traffic than a pipe holds, with ten exchanges on each connection.
+fn fill(watch: &RunningWatch, peer: &Peer, connections: u64) {
+    for n in 0..connections {
+        let mut stream = peer.connect();
+        (0..10).for_each(|_| ask(&mut stream));
+        if n == connections / 2 {
+            let pipe = watch.stdout.get_ref();
+            // The pipe can be full with fewer bytes than its size, because each write begins a new page.
+            eventually("the pipe is filled", || {
+                ioctl_fionread(pipe).expect("cannot read the pipe's fill level") > 32_000
+            });
+        }
+    }
+    peer.wait_for(connections);
+}
+
+#[test]
+fn counting_continues_while_standard_output_is_blocked() {
+    const CONNECTIONS: u64 = 4_000;
+    let _machine = Machine::alone();
+    let peer = Peer::echo();
+    let mut watch = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
+    fill(&watch, &peer, CONNECTIONS);
+    // Reads the pipe to its end.
+    watch.tool.signal(Signal::INT);
+    let mut text = watch.first;
+    watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(watch.tool.wait(Duration::from_secs(10)).code(), Some(0));
+    let report = Report::read(text.lines().map(str::to_owned));
+    let lost = report.total("events_lost");
+    println!("{lost} rows lost of {}", CONNECTIONS * 12);
+    report.assert_totals(&json!({ "opened": CONNECTIONS, "closed": CONNECTIONS, "exchanges": 10 * CONNECTIONS }));
+    report.assert_totals(&json!({ "new": CONNECTIONS, "reused": 9 * CONNECTIONS, "unused": 0, "untracked": 0 }));
+    assert_fields(&report.summary, &json!({ "complete": lost == 0, "exact": true }));
+    assert_eq!(report.rows.len() as u64 + lost, 12 * CONNECTIONS, "rows either written or counted as lost");
+}
+
+#[test]
+fn signal_ends_a_watch_with_blocked_standard_output() {
+    const CONNECTIONS: u64 = 1_000;
+    let _machine = Machine::alone();
+    let folder = tempdir().expect("cannot create a directory");
+    let file = folder.path().join("summary");
+    let peer = Peer::echo();
+    let arguments = format!("-p {} -o json --exchanges --summary {}", peer.port(), file.display());
+    let mut watch = RunningWatch::start(&arguments);
+    fill(&watch, &peer, CONNECTIONS);
+    watch.tool.signal(Signal::TERM);
+    let status = watch.tool.wait(Duration::from_secs(5));
+    assert_eq!(status.code(), Some(1), "exit code when standard output does not take the summary");
+    assert!(watch.tool.stderr().contains("standard output"), "stderr does not mention standard output");
+    let summary: Value =
+        serde_json::from_str(&fs::read_to_string(&file).expect("cannot read the file")).expect("the file is JSON");
+    contract::check_summary(&summary);
+    assert_fields(&summary["totals"], &json!({ "opened": CONNECTIONS, "exchanges": 10 * CONNECTIONS }));
+}
+
+#[test]
+fn second_signal_ends_a_blocked_watch_at_once() {
+    let _machine = Machine::alone();
+    let peer = Peer::echo();
+    let mut watch = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
+    fill(&watch, &peer, 500);
+    watch.tool.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(watch.tool.has_ended().is_none(), "the watch should wait for standard output");
+    watch.tool.signal(Signal::INT);
+    assert_eq!(watch.tool.wait(Duration::from_secs(5)).code(), Some(1));
+    // A watch that waits to the end reports that standard output did not take the summary.
+    assert_eq!(watch.tool.stderr(), "");
+}
+
+#[test]
+fn full_disk_is_reported_and_the_summary_file_is_written() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("cannot create a directory");
+    let file = folder.path().join("summary");
+    let peer = Peer::echo();
+    let arguments = format!("-p {} -o json --summary {}", peer.port(), file.display());
+    let full = fs::File::options().write(true).open("/dev/full").expect("cannot open /dev/full");
+    let mut tool = Process::start(tool::command(&arguments).stdout(full).stderr(Stdio::piped()));
+    assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(1));
+    let stderr = tool.stderr();
+    assert!(stderr.contains("standard output") && stderr.contains("No space left"), "{stderr}");
+    let summary = fs::read_to_string(&file).expect("cannot read the file");
+    contract::check_summary(&serde_json::from_str(&summary).expect("the file is JSON"));
+}

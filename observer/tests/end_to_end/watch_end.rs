@@ -1,0 +1,115 @@
+//! How a watch ends: by signals, by its duration, on a closed standard output, and by force.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{
+    eventually,
+    kernel::loaded_by,
+    machine::Machine,
+    peer::{Peer, ask},
+    programs::program,
+    tool::{PROGRAM, RunOutput, RunningWatch},
+};
+
+#[test]
+fn signals_end_the_watch_with_a_summary() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut watch = machine.watch(format!("-p {}", peer.port()));
+        ask(&mut peer.connect());
+        watch.tool.signal(signal);
+        let report = watch.ended();
+        report.assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
+    }
+}
+
+#[test]
+fn duration_counts_from_the_start_of_the_watch() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut watch = machine.watch(format!("-p {} --duration 700ms", peer.port()));
+    let started = Instant::now();
+    ask(&mut peer.connect());
+    let report = watch.ended();
+    let took = started.elapsed();
+    assert!((600..3_000).contains(&took.as_millis()), "{took:?}");
+    report.assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
+    let duration_us = report.summary["duration_us"].as_u64().expect("a time");
+    assert!((700_000..3_000_000).contains(&duration_us), "{duration_us}");
+}
+
+#[test]
+fn pipe_to_head_ends_the_watch_quietly() {
+    let _machine = Machine::shared();
+    let mut bash = program("bash", "bash");
+    bash.args(["-o", "pipefail", "-c", r#""$0" -o lines | head -1"#, PROGRAM]);
+    let ended = RunOutput::run(&mut bash);
+    ended.assert_code(0);
+    assert_eq!((ended.stdout.lines().count(), ended.stderr.as_str()), (1, ""));
+}
+
+/// Closes the pipe after the first line, and measures how long the watch continues, with and without traffic.
+#[test]
+fn closed_standard_output_ends_the_watch_within_a_second() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    for (output, with_traffic) in [("lines", false), ("lines", true), ("json", false), ("json", true)] {
+        let RunningWatch { mut tool, stdout, .. } = RunningWatch::start(&format!("-p {} -o {output}", peer.port()));
+        drop(stdout);
+        let closed = Instant::now();
+        if with_traffic {
+            (0..20).for_each(|_| ask(&mut peer.connect()));
+        }
+        let status = tool.wait(Duration::from_secs(5));
+        let took = closed.elapsed();
+        assert!(took < Duration::from_millis(1_300), "-o {output}, traffic {with_traffic}: {took:?}");
+        assert_eq!(status.code(), Some(0), "-o {output}, traffic {with_traffic}");
+        assert_eq!(tool.stderr(), "", "-o {output}, traffic {with_traffic}");
+    }
+}
+
+#[test]
+fn kernel_keeps_no_program_or_map() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    for signal in [Signal::KILL, Signal::INT] {
+        let mut watch = machine.watch(format!("-p {}", peer.port()));
+        let mut stream = peer.connect();
+        ask(&mut stream);
+        let loaded = loaded_by(watch.tool.id());
+        assert!(loaded.programs.len() >= 5 && loaded.maps.len() >= 5, "a watch holds more: {loaded:?}");
+        let there = loaded.left();
+        assert_eq!((there.programs.len(), there.maps.len()), (loaded.programs.len(), loaded.maps.len()), "{there:?}");
+        watch.tool.signal(signal);
+        watch.tool.wait(Duration::from_secs(5));
+        // The kernel frees them some time after the last holder has exited.
+        eventually(&format!("{loaded:?} is gone"), || {
+            let left = loaded.left();
+            left.programs.is_empty() && left.maps.is_empty()
+        });
+        // The connection outlives the watch.
+        ask(&mut stream);
+    }
+}
+
+#[test]
+fn concurrent_watch_continues_when_another_ends() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let first = machine.watch(format!("-p {}", peer.port()));
+    let second = machine.watch(format!("-p {}", peer.port()));
+    let mut stream = peer.connect();
+    ask(&mut stream);
+    first.end().assert_totals(&json!({ "opened": 1, "open": 1, "exchanges": 1 }));
+    ask(&mut stream);
+    drop(stream);
+    ask(&mut peer.connect());
+    peer.wait_for(2);
+    let report = second.end();
+    report.assert_complete();
+    report.assert_totals(&json!({ "opened": 2, "closed": 2, "exchanges": 3, "new": 2, "reused": 1 }));
+}

@@ -1,0 +1,9 @@
+//! What several commands share: the repository's paths, running programs, packages, and counting.
+
+pub(crate) mod cargo_test;
+pub(crate) mod packages;
+pub(crate) mod running;
+pub(crate) mod statistics;
+pub(crate) mod steps;
+pub(crate) mod tally;
+pub(crate) mod workspace;
