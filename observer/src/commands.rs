@@ -1,4 +1,4 @@
-//! One file a subcommand; without one, the program watches.
+//! One file for each subcommand. Without a subcommand, the program watches.
 
 pub(crate) mod demo;
 pub(crate) mod doctor;

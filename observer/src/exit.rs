@@ -1,14 +1,15 @@
-//! How the program ends when it fails. 2 (usage) is clap's; the others are a contract with scripts.
+//! Exit codes for failures, a contract with scripts. clap exits with 2 on a usage error.
 
 use std::{error::Error, fmt, process::ExitCode, sync::mpsc::channel, thread, time::Duration};
 
-/// How long stderr may take: it can be a terminal that nobody reads.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long to wait for stderr, which may be a blocked terminal.
+const STDERR_TIMEOUT: Duration = Duration::from_millis(500);
 
 const RUN_TIME: u8 = 1;
 const NOT_PERMITTED: u8 = 4;
 
-/// Not permitted, or not supported by this kernel: what is missing, and how to get it. Exit code 4.
+/// The watch is not permitted, or not supported by this kernel. The message says what is missing and how to get it.
+/// Exit code 4.
 #[derive(Debug)]
 pub(crate) struct NotPermitted(pub(crate) String);
 
@@ -20,24 +21,24 @@ impl fmt::Display for NotPermitted {
 
 impl Error for NotPermitted {}
 
-/// The exit code for it, where it has been said already.
+/// The exit code of [`NotPermitted`], for a command that has already reported it.
 pub(crate) fn not_permitted() -> ExitCode {
     ExitCode::from(NOT_PERMITTED)
 }
 
-/// Says what went wrong on stderr, and gives the exit code for it.
+/// Prints the error on stderr and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    say(format!("error: {error:#}"));
+    print(format!("error: {error:#}"));
     let not_permitted = error.downcast_ref::<NotPermitted>().is_some();
     ExitCode::from(if not_permitted { NOT_PERMITTED } else { RUN_TIME })
 }
 
-fn say(message: String) {
-    let (done, said) = channel();
+fn print(message: String) {
+    let (done, printed) = channel();
     thread::spawn(move || {
         eprintln!("{message}");
         let _ = done.send(());
     });
-    // Past it there is nobody to hear it.
-    let _ = said.recv_timeout(PATIENCE);
+    // After a timeout, the message is lost.
+    let _ = printed.recv_timeout(STDERR_TIMEOUT);
 }

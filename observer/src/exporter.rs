@@ -1,9 +1,9 @@
-//! `--metrics`: the series of a watch, for Prometheus to fetch. A scrape gets what the last sample said, usually not a second
-//! old (samples take at most a twentieth of the time); what it costs depends on how many series there are, and not on traffic.
+//! `--metrics`: serves the series of a watch to Prometheus. A scrape gets the last sample, which is usually less than a
+//! second old. The cost of a scrape depends on the number of series, not on traffic.
 
-mod accept;
-mod answer;
+mod negotiate;
 mod page;
+mod respond;
 mod server;
 
 use std::{
@@ -24,7 +24,7 @@ use observer_core::{
 };
 use page::Page;
 
-/// Where it will be served: taken before anything is attached, so that a port in use is told first.
+/// The bound port. It is bound before anything is attached, so a port in use is reported first.
 pub(crate) struct Endpoint {
     listener: TcpListener,
     address: SocketAddr,
@@ -36,7 +36,7 @@ impl Endpoint {
     pub(crate) fn bind(options: &cli::Metrics) -> anyhow::Result<Option<Self>> {
         let Some(address) = options.address else { return Ok(None) };
         let listener = listen(address)
-            .with_context(|| format!("cannot serve metrics at {address}; give another --metrics [HOST:]PORT"))?;
+            .with_context(|| format!("cannot serve metrics at {address}; use another --metrics [HOST:]PORT"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let config = SeriesConfig {
@@ -47,7 +47,7 @@ impl Endpoint {
         Ok(Some(Self { listener, address, config }))
     }
 
-    /// Answers from now on. Starts a thread, which must not have the privileges that attaching needed.
+    /// Starts serving in a thread. Must be called after the privileges are dropped, because the thread inherits them.
     pub(crate) fn serve(self, about: &About) -> anyhow::Result<Exporter> {
         let Self { listener, address, config } = self;
         let exporter = Exporter::new(about, config, address);
@@ -66,7 +66,7 @@ impl Endpoint {
     }
 }
 
-/// Every interface means both protocols, where the kernel has both.
+/// Binds the address. Every interface (`[::]`) means IPv4 only on a kernel without IPv6.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let without_ipv6 = |error: &io::Error| {
         let errno = Errno::from_io_error(error);
@@ -78,7 +78,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// Serves what it is told of.
+/// Turns samples into pages for the server.
 pub(crate) struct Exporter {
     about: Arc<About>,
     series: Series,
@@ -94,7 +94,6 @@ impl Exporter {
         Self { about, series, pages: watch::Sender::new(Arc::new(first)), address }
     }
 
-    /// For the one who watches to know.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/metrics", self.address)
     }

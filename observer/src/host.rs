@@ -1,4 +1,4 @@
-//! This machine without BPF: its processes and cgroups, the privileges of this process, the clock, signals and memory.
+//! The host apart from BPF: processes and cgroups, this process's privileges, the clock, signals and memory.
 
 pub(crate) mod cgroup;
 pub(crate) mod cgroups;

@@ -1,8 +1,8 @@
 //! tcp-reuse-watch: shows how many requests went out on a new TCP connection and how many on a reused one.
 //!
-//! Data flows one way: kernel → decode → tracker → snapshot → views. All but the first is `observer-core`; this program
-//! brings the kernel, the clock, the terminal and the network to it. docs/develop/ tells the whole story.
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on has failed"))]
+//! Data flows one way: kernel → decode → tracker → snapshot → views. Everything after the kernel is in `observer-core`;
+//! this crate adds the kernel, the clock, the terminal and the network. See docs/develop/.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap fails the test"))]
 
 mod cli;
 mod commands;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use commands::{demo, doctor, replay, watch};
 
 fn main() -> ExitCode {
-    host::memory::give_back_large_buffers();
-    let cli = cli::Cli::read();
+    host::memory::return_large_buffers();
+    let cli = cli::Cli::parse_or_exit();
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),

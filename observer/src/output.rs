@@ -1,4 +1,5 @@
-//! Where rows, notices and summaries go: standard output as text or as a dashboard, a recording, a summary file, the log.
+//! Everything that the program writes: text or the dashboard on standard output, the recording, the summary file, the
+//! log.
 
 mod dashboard;
 pub(crate) mod diagnostics;

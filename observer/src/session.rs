@@ -21,7 +21,7 @@ use crate::{
     exporter::{Endpoint, Exporter},
     helper::Runtimes,
     host::{clock::Clock, signals::Signals, throttle::Throttle},
-    kernel::{self, Kernel, KernelLog, Plan},
+    kernel::{self, Kernel, KernelLog, WatchConfig},
     output::{
         recorder::{Recorder, RecordingFile},
         screen::{Ending, Screen, screen_work},
@@ -58,20 +58,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Attaches and drops the privileges that this took. Everything counts from here on. Must run within a tokio runtime
-    /// and before other threads are started. `about` says what the plan cannot: the filters as people read them.
+    /// Attaches and drops the privileges that this took. Everything counts from here on. Must run within a tokio
+    /// runtime and before other threads are started. `about` says what `config` cannot: the filters as people read
+    /// them.
     pub(crate) fn start(
-        plan: &Plan,
+        config: &WatchConfig,
         about: About,
         recording: Option<RecordingFile>,
         metrics: Option<Endpoint>,
         runtimes: Runtimes,
     ) -> anyhow::Result<Self> {
         let clock = Clock::new();
-        let mut kernel = Kernel::attach(plan)?;
+        let mut kernel = Kernel::attach(config)?;
         let mut attribution = Attribution::new(runtimes);
         let started_unix_ns = clock.now_unix_ns();
-        let mut tracker = Tracker::new(started_unix_ns, plan.max_connections as usize);
+        let mut tracker = Tracker::new(started_unix_ns, config.max_connections as usize);
         let mut first = kernel.sample(false)?;
         attribution.fill_in(&mut first, false);
         let about = About {
@@ -82,7 +83,7 @@ impl Session {
             started_unix_ns,
             ..about
         };
-        let mut recorder = recording.map(|file| Recorder::start(file, &about, plan.max_connections));
+        let mut recorder = recording.map(|file| Recorder::start(file, &about, config.max_connections));
         if let Some(recorder) = &mut recorder {
             recorder.sample(started_unix_ns, &first);
         }
@@ -123,8 +124,8 @@ impl Session {
             samples.ran(Duration::ZERO);
         }
         let mut next_drain = Instant::now();
-        // A sample that is not shown yet. Sampling and showing thousands of groups both take a while, so keys are handled
-        // in between.
+        // A sample that is not shown yet. Sampling and showing thousands of groups both take a while, so keys are
+        // handled in between.
         let mut unshown = None;
         loop {
             tokio::select! {
@@ -168,8 +169,8 @@ impl Session {
         }
     }
 
-    /// Reads every counter for the tracker, the recording and the metrics, and returns the time of the sample. `last`: the
-    /// programs are detached, and the sample is as of that moment.
+    /// Reads every counter for the tracker, the recording and the metrics, and returns the time of the sample. `last`:
+    /// the programs are detached, and the sample is as of that moment.
     fn sample(&mut self, screen: Option<&mut Screen>, last: bool) -> anyhow::Result<i64> {
         let mut sample = self.kernel.sample(last)?;
         self.attribution.fill_in(&mut sample, last);

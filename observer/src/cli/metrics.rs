@@ -1,4 +1,4 @@
-//! `--metrics` and what belongs to it.
+//! `--metrics` and its options.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
@@ -7,22 +7,22 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::duration;
+use super::parse::duration;
 use observer_core::series;
 
-/// What is free for exporters there: see the Prometheus wiki, "Default port allocations".
+/// Unallocated in the Prometheus wiki, "Default port allocations".
 const PORT: &str = "9716";
 
-/// What series are told apart by.
+/// A label of the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Label {
-    /// The process's name
+    /// Process name
     Process,
-    /// The remote address
+    /// Remote address
     Destination,
-    /// The remote port
+    /// Remote port
     Port,
-    /// The process's container or systemd unit, else its cgroup
+    /// Container or systemd unit of the process, else its cgroup
     Cgroup,
 }
 
@@ -39,15 +39,15 @@ impl From<Label> for series::Label {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Metrics {
-    /// Serve metrics to Prometheus there [default without a value: 127.0.0.1:9716]
+    /// Serve Prometheus metrics at this address [default without a value: 127.0.0.1:9716]
     #[arg(id = "metrics", long, value_name = "[HOST:]PORT", num_args = 0..=1, default_missing_value = PORT, value_parser = address)]
     pub(crate) address: Option<SocketAddr>,
 
-    /// Let --metrics be an address that others can reach; put a proxy with TLS and authentication before it
+    /// Allow a --metrics address that other machines can reach; protect it by a proxy with TLS and authentication
     #[arg(id = "metrics-allow-remote", long, requires = "metrics")]
     allow_remote: bool,
 
-    /// What series are told apart by
+    /// Label the series with these, separated by commas
     #[arg(
         id = "metrics-labels",
         long,
@@ -59,11 +59,11 @@ pub(crate) struct Metrics {
     )]
     pub(crate) labels: Vec<Label>,
 
-    /// How many label sets there can be; what has no room is counted in one with overflow="true"
+    /// Keep up to N label sets, and count the rest in one with overflow="true"
     #[arg(id = "metrics-series", long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), requires = "metrics")]
     pub(crate) series: u32,
 
-    /// How long a label set stays that has no open connections and nothing to count
+    /// Drop a label set after this time without open connections or new counts
     #[arg(id = "metrics-expiry", long, value_name = "TIME", default_value = "1h", value_parser = duration, requires = "metrics")]
     pub(crate) expiry: Duration,
 }
@@ -72,34 +72,34 @@ impl Metrics {
     pub(super) fn check(&self) -> Result<(), String> {
         match self.address {
             Some(address) if !address.ip().to_canonical().is_loopback() && !self.allow_remote => Err(format!(
-                "--metrics {address} can be reached from other machines: add --metrics-allow-remote if it is meant to \
-                 be (docs/FLEET.md shows a proxy with TLS and authentication before it), or use 127.0.0.1"
+                "other machines can reach --metrics {address}: use 127.0.0.1, or add --metrics-allow-remote \
+                 (docs/FLEET.md shows how to protect it by a proxy with TLS and authentication)"
             )),
             _ => Ok(()),
         }
     }
 }
 
-/// A port on loopback, one on every interface (`:9716`), or an address and a port.
+/// Parses a port on loopback, a port on every interface (`:9716`), or a host and a port.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    const ACCEPTED: &str = "PORT, ADDRESS:PORT, [IPv6]:PORT or :PORT (every interface) is accepted, such as 9716";
+    const ACCEPTED: &str = "use PORT, ADDRESS:PORT, [IPv6]:PORT or :PORT (every interface), such as 9716";
     let (host, port) = text.rsplit_once(':').map_or((None, text), |(host, port)| (Some(host), port));
     let port: u16 = port.parse().map_err(|_| ACCEPTED)?;
     let ip: IpAddr = match host {
         None => Ipv4Addr::LOCALHOST.into(),
         Some("") => Ipv6Addr::UNSPECIFIED.into(),
-        Some(_) => return named(text, ACCEPTED),
+        Some(_) => return resolve(text, ACCEPTED),
     };
     Ok((ip, port).into())
 }
 
-/// An address, or a name such as `localhost`.
-fn named(text: &str, accepted: &str) -> Result<SocketAddr, String> {
+/// Resolves an address, or a name such as `localhost`.
+fn resolve(text: &str, accepted: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
     let first = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    first.ok_or_else(|| format!("the host is not known; {accepted}"))
+    first.ok_or_else(|| format!("unknown host; {accepted}"))
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_loopback_unless_told_otherwise() {
+    fn address_is_loopback_by_default() {
         for (arguments, address) in [
             ("", None),
             ("--metrics", Some("127.0.0.1:9716")),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn other_machines_are_let_in_only_when_asked_for() {
+    fn remote_address_needs_its_option() {
         for address in [":9716", "0.0.0.0:9716", "[::]:9716", "10.0.0.1:9716", "[fd00::1]:9716"] {
             let error = metrics(&format!("--metrics {address}")).unwrap_err();
             assert!(error.contains("--metrics-allow-remote") && error.contains(":9716"), "{error}");
@@ -141,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_value_and_the_accepted_ones() {
         for (arguments, value, accepted) in [
             ("--metrics x", "'x'", "[IPv6]:PORT"),
             ("--metrics 70000", "70000", "PORT"),
-            ("--metrics no-such-host.invalid:80", "no-such-host.invalid", "not known"),
+            ("--metrics no-such-host.invalid:80", "no-such-host.invalid", "unknown host"),
             ("--metrics --metrics-labels pid", "'pid'", "process"),
             ("--metrics --metrics-series 0", "'0'", "1"),
             ("--metrics --metrics-expiry soon", "soon", "90s"),

@@ -1,7 +1,7 @@
-//! `tcp-reuse-watch demo`: the story that this tool comes from, acted out on loopback and watched through the kernel.
+//! `tcp-reuse-watch demo`: watches a client and a server on loopback that reproduce the problem behind this tool.
 //!
-//! A client fetches a page ten times and closes each response with its body unread: ten connections. Then it does the
-//! same, but reads each body to its end: one connection. The server's own count is the truth that the watch is held to.
+//! The client fetches a page ten times and closes each response with its body unread, which takes ten connections. Then
+//! it reads each body to its end, which takes one connection. The watch must agree with the server's own counts.
 
 mod client;
 mod server;
@@ -11,18 +11,18 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::Plan, session::Session};
+use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::WatchConfig, session::Session};
 use client::Body;
 use observer_core::{group::Counts, model::About, tracker::Snapshot};
 use server::Server;
 
-/// How often the client fetches, each way.
+/// Fetches in each half.
 const FETCHES: u64 = 10;
 
-/// What one fetch may take: both halves of the story end within ten seconds, whatever happens.
+/// Timeout for one fetch. It keeps the whole demo below ten seconds.
 const FETCH_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// One way of fetching, with what was counted of it.
+/// Half of the demo: one way of fetching, with its own server.
 struct Half {
     title: &'static str,
     body: Body,
@@ -46,7 +46,7 @@ impl Half {
         counts
     }
 
-    /// Holds what was watched to what the server counted and to what the story says.
+    /// Compares the watched counts with those of the server, and with the expected ones.
     fn check(&self, watched: &Counts) -> anyhow::Result<()> {
         let served = self.server.counted();
         ensure!(
@@ -79,11 +79,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ];
     let runtime = event_loop()?;
     let _entered = runtime.enter();
-    let mut session = Session::start(&plan(&halves), About::default(), None, None, Runtimes::default())?;
+    let mut session = Session::start(&watch_config(&halves), About::default(), None, None, Runtimes::default())?;
     let watched_by = format!("Linux {} by {}", session.about.kernel, session.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)
-            .with_context(|| format!("the client that is watched failed ({})", half.title))?;
+            .with_context(|| format!("the demo's client failed ({})", half.title))?;
     }
     let snapshot = session.end(None)?;
     let counts = [halves[0].counts(&snapshot), halves[1].counts(&snapshot)];
@@ -100,12 +100,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Only this process, and only the two servers of the demo.
-fn plan(halves: &[Half]) -> Plan {
-    Plan {
+/// Watches this process and the two servers of the demo only.
+fn watch_config(halves: &[Half]) -> WatchConfig {
+    WatchConfig {
         ports: halves.iter().map(|half| (half.server.port(), half.server.port())).collect(),
         pids: vec![std::process::id()],
-        ..Plan::default()
+        ..WatchConfig::default()
     }
 }
 

@@ -1,7 +1,7 @@
-//! `tcp-reuse-watch doctor`: what this kernel and these privileges allow, line by line, and what to do.
+//! `tcp-reuse-watch doctor`: checks what this kernel and these privileges allow, and suggests remedies.
 //!
-//! It asks for nothing that it could try: the hooks are loaded and attached for an instant, and whether the watch would
-//! run is found out by starting one. Without privileges it still tells everything that can be told.
+//! It tries things instead of guessing: it loads and attaches each hook for a moment, and starts a watch to see whether
+//! one would run. Without privileges it still makes all the checks that need none.
 
 mod check;
 mod hooks;
@@ -19,24 +19,28 @@ use anyhow::Context as _;
 use crate::{
     cli::{self, DoctorOutput},
     exit,
-    host::event_loop::event_loop,
-    host::privileges,
+    host::{event_loop::event_loop, privileges},
     kernel::{
-        self, HookSet, Plan,
+        self, HookSet, WatchConfig,
         btf::Source,
-        load::{Loader, Trial},
+        hook_test::{HookTests, test_hooks},
+        load::Loader,
     },
 };
 use report::Report;
 
-/// Enough for an instant.
+/// Small maps are enough for a moment.
 const MAX_CONNECTIONS: u32 = 1024;
 const RING_BYTES: u32 = 64 << 10;
 
 pub(crate) fn run(options: &cli::Doctor) -> anyhow::Result<ExitCode> {
-    let plan =
-        Plan { btf: options.btf.clone(), max_connections: MAX_CONNECTIONS, ring_bytes: RING_BYTES, ..Plan::default() };
-    let report = examine(&plan)?;
+    let config = WatchConfig {
+        btf: options.btf.clone(),
+        max_connections: MAX_CONNECTIONS,
+        ring_bytes: RING_BYTES,
+        ..WatchConfig::default()
+    };
+    let report = examine(&config)?;
     let text = match options.output {
         DoctorOutput::Lines => report.lines(),
         DoctorOutput::Json => report.json()?,
@@ -50,10 +54,10 @@ pub(crate) fn run(options: &cli::Doctor) -> anyhow::Result<ExitCode> {
     Ok(if report.runs { ExitCode::SUCCESS } else { exit::not_permitted() })
 }
 
-/// Fails only for a `--btf` that is of no use.
-fn examine(plan: &Plan) -> anyhow::Result<Report> {
-    let source = match Source::read(plan.btf.as_deref()) {
-        Err(error) if plan.btf.is_some() => return Err(error),
+/// Fails only if `--btf` gives an unusable file.
+fn examine(config: &WatchConfig) -> anyhow::Result<Report> {
+    let source = match Source::read(config.btf.as_deref()) {
+        Err(error) if config.btf.is_some() => return Err(error),
         source => source,
     };
     let release = kernel::release();
@@ -63,18 +67,18 @@ fn examine(plan: &Plan) -> anyhow::Result<Report> {
     checks.push(machine::cgroup_v2());
     let runtime = event_loop()?;
     let _entered = runtime.enter();
-    let verdict = source.and_then(|source| attempt(plan, &source));
-    let (trial, taken) = match verdict {
-        Ok((trial, taken)) => (Some(trial), taken),
+    let attempt = source.and_then(|source| attempt(config, &source));
+    let (tests, attached) = match attempt {
+        Ok((tests, attached)) => (Some(tests), attached),
         Err(error) => (None, Err(error)),
     };
-    let set = taken.as_ref().ok().map(|(set, _)| *set);
-    checks.extend(hooks::checks(trial.as_ref()));
+    let set = attached.as_ref().ok().map(|(set, _)| *set);
+    checks.extend(hooks::checks(tests.as_ref()));
     for check in &mut checks {
-        hooks::put_into_perspective(check, set);
+        hooks::explain_if_not_needed(check, set);
     }
     let mut report = Report::new(release, checks);
-    match taken {
+    match attached {
         Ok((set, not_taken)) => {
             report.runs = true;
             report.hooks = Some(set.names());
@@ -85,14 +89,14 @@ fn examine(plan: &Plan) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// What `auto` takes, and why not the better sets.
-type Taken = anyhow::Result<(HookSet, Vec<String>)>;
+/// The set that `auto` attaches, and why not the better ones.
+type Attached = anyhow::Result<(HookSet, Vec<String>)>;
 
-/// Tries each hook, and then what a watch would do.
-fn attempt(plan: &Plan, source: &Source) -> anyhow::Result<(Trial, Taken)> {
+/// Tries each hook by itself, and then attaches as a watch would.
+fn attempt(config: &WatchConfig, source: &Source) -> anyhow::Result<(HookTests, Attached)> {
     privileges::check(false)?;
-    let loader = Loader::new(plan, source)?;
-    let trial = loader.try_each();
-    let taken = loader.load_best().map(|kernel| (kernel.hooks, kernel.remarks));
-    Ok((trial, taken))
+    let loader = Loader::new(config, source)?;
+    let tests = test_hooks(&loader);
+    let attached = loader.load_best().map(|kernel| (kernel.hooks, kernel.remarks));
+    Ok((tests, attached))
 }

@@ -1,5 +1,5 @@
-//! `tcp-reuse-watch replay`: a watch that was recorded, through the same tracker and the same views. It needs no
-//! privileges, and nothing of what it shows is from this machine.
+//! `tcp-reuse-watch replay`: shows a recorded watch through the same tracker and views. It needs no privileges, and
+//! shows nothing of this machine.
 
 mod ahead;
 
@@ -14,11 +14,12 @@ use tokio::{
 
 use crate::{
     cli::{self, Speed},
-    host::event_loop::event_loop,
-    host::signals::Signals,
-    output::diagnostics,
-    output::screen::{Ending, Screen, screen_work},
-    output::summary_file::SummaryFile,
+    host::{event_loop::event_loop, signals::Signals},
+    output::{
+        diagnostics,
+        screen::{Ending, Screen, screen_work},
+        summary_file::SummaryFile,
+    },
 };
 use ahead::ReadAhead;
 use observer_core::{
@@ -28,7 +29,7 @@ use observer_core::{
     views::diagnosis_notice,
 };
 
-/// Stands for times that the clock cannot reach.
+/// The latest that a record can be due. Later times would overflow the clock.
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
 pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
@@ -65,7 +66,7 @@ struct Replay {
     schedule: Schedule,
     about: About,
     tracker: Tracker,
-    /// How far it has come.
+    /// The time of the last record.
     unix_ns: i64,
 }
 
@@ -79,8 +80,8 @@ impl Replay {
         Self { records: ReadAhead::start(recording), schedule, about, tracker, unix_ns: begin_unix_ns }
     }
 
-    /// Until something ends it; an error if the recording goes on no further. Where it stays to be looked at, it is not
-    /// the end of the recording that ends it.
+    /// Runs the replay. A dashboard then stays open until the user quits. The error says why the recording could not be
+    /// read to its end.
     async fn run_and_stay(
         &mut self,
         signals: &mut Signals,
@@ -104,7 +105,7 @@ impl Replay {
         (Ending::Asked, broken)
     }
 
-    /// To the end of the recording, unless something stops it before.
+    /// Plays the recording to its end, unless something stops it.
     async fn run(&mut self, signals: &mut Signals, mut screen: Option<&mut Screen>) -> Result<(), Stop> {
         loop {
             let records = wait(self.records.next(), signals, screen.as_deref_mut()).await?;
@@ -118,9 +119,9 @@ impl Replay {
                     Record::Event(event) => self.event(event, screen.as_deref_mut()),
                     Record::Sample { unix_ns, sample } => {
                         let notices = self.tracker.sample(sample);
-                        // Of thousands of groups this takes a while, and so does what follows.
+                        // Keys are handled here, because applying and showing thousands of groups both take a while.
                         wait(yield_now(), signals, screen.as_deref_mut()).await?;
-                        self.look(unix_ns, notices, screen.as_deref_mut());
+                        self.show(unix_ns, notices, screen.as_deref_mut());
                     }
                     Record::End { unix_ns } => {
                         self.unix_ns = unix_ns;
@@ -139,8 +140,8 @@ impl Replay {
         }
     }
 
-    /// Shows what a sample has changed, and what it gave occasion to say.
-    fn look(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
+    /// Shows the state after a sample, and the notices that it triggered.
+    fn show(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
         let snapshot = self.snapshot();
         let new = self.tracker.new_certainties(&snapshot);
         notices.extend(new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)));
@@ -155,10 +156,10 @@ impl Replay {
     }
 }
 
-/// What keeps a replay from the end of its recording.
+/// Why a replay stops before the end of its recording.
 enum Stop {
     Ending(Ending),
-    /// The recording goes on no further.
+    /// The rest of the recording cannot be read.
     Broken(anyhow::Error),
 }
 
@@ -168,7 +169,7 @@ impl From<Ending> for Stop {
     }
 }
 
-/// Until it is ready, and until standard output keeps up; or until something ends the replay.
+/// Waits until `ready` completes and standard output keeps up, or until something ends the replay.
 async fn wait<T>(
     ready: impl Future<Output = T>,
     signals: &mut Signals,
@@ -196,7 +197,7 @@ async fn wait<T>(
     }
 }
 
-/// Gives others their turn, also when there is nothing to wait for.
+/// Sleeps until `until`. Yields to other tasks even if that has passed.
 async fn pause(until: Instant) {
     if until > Instant::now() {
         sleep_until(until).await;
@@ -205,7 +206,7 @@ async fn pause(until: Instant) {
     }
 }
 
-/// When a record is due.
+/// When records are due, at the speed of the replay.
 struct Schedule {
     begin: Instant,
     begin_unix_ns: i64,
@@ -225,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_due_when_they_came_as_fast_as_asked() {
+    fn records_are_due_at_their_time_divided_by_the_speed() {
         let schedule = |speed| Schedule { begin: Instant::now(), begin_unix_ns: 5_000_000_000, speed };
         let after = |speed, unix_ns| {
             let schedule = schedule(speed);

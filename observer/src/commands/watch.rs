@@ -9,14 +9,15 @@ use crate::{
     exporter::Endpoint,
     helper::Runtimes,
     host::{event_loop::event_loop, signals::Signals},
-    kernel::{HookSet, Plan},
+    kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
     session::Session,
 };
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
-    // The port comes first: a second watch with the same command line must fail before it truncates the first one's files.
+    // The port comes first: a second watch with the same command line must fail before it truncates the first one's
+    // files.
     let metrics = Endpoint::bind(&options.metrics)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
@@ -33,7 +34,7 @@ async fn watch(
     runtimes: Runtimes,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let mut session = Session::start(&plan(options), about(options), recording, metrics, runtimes)?;
+    let mut session = Session::start(&watch_config(options), about(options), recording, metrics, runtimes)?;
     // The screen starts threads. They must not inherit the privileges that attaching needed.
     let mut screen = Screen::start(options.output(), &session.about)?;
     if let Some(screen) = &mut screen {
@@ -67,14 +68,14 @@ fn about(options: &cli::Watch) -> About {
     }
 }
 
-fn plan(options: &cli::Watch) -> Plan {
+fn watch_config(options: &cli::Watch) -> WatchConfig {
     let hooks = (!options.hooks.contains(&cli::Hooks::Auto)).then(|| HookSet {
         sockops: options.hooks.contains(&cli::Hooks::Sockops),
         fentry: options.hooks.contains(&cli::Hooks::Fentry),
         kprobe: options.hooks.contains(&cli::Hooks::Kprobe),
         tracepoint: options.hooks.contains(&cli::Hooks::Tracepoint),
     });
-    Plan {
+    WatchConfig {
         ports: options.ports.iter().map(|ports| (ports.first, ports.last)).collect(),
         destinations: options.destinations.clone(),
         pids: options.pids.clone(),

@@ -1,4 +1,4 @@
-//! What is served between two samples: encoded when somebody asks, once for all who ask.
+//! The metrics of one sample. A page is encoded at the first request, and all clients share the result.
 
 use std::{
     io::Write as _,
@@ -15,8 +15,8 @@ use observer_core::{
     views::{Format, encode},
 };
 
-/// A watch samples every second, or rests twenty times as long as a sample has taken; one that has not sampled for so long
-/// does not count any more.
+/// A watch that has not sampled for this long is unhealthy. It normally samples every second, or idles for 20 times as
+/// long as a sample takes.
 const STALE: Duration = Duration::from_mins(1);
 
 pub(super) struct Page {
@@ -39,30 +39,30 @@ impl Page {
     }
 
     pub(super) fn plain(&self, format: Format) -> Bytes {
-        self.kept(format).plain.get_or_init(|| encode(&self.about, &self.scrape, format).into()).clone()
+        self.encoded(format).plain.get_or_init(|| encode(&self.about, &self.scrape, format).into()).clone()
     }
 
-    /// A twentieth of the bytes, for a fleet.
+    /// The same page in a twentieth of the bytes.
     pub(super) fn gzip(&self, format: Format) -> Bytes {
-        self.kept(format).gzip.get_or_init(|| compressed(&self.plain(format))).clone()
+        self.encoded(format).gzip.get_or_init(|| compress(&self.plain(format))).clone()
     }
 
-    fn kept(&self, format: Format) -> &Encoded {
+    fn encoded(&self, format: Format) -> &Encoded {
         match format {
             Format::Text => &self.text,
             Format::OpenMetrics => &self.openmetrics,
         }
     }
 
-    /// How old it is, if it is too old.
-    pub(super) fn stale(&self) -> Option<Duration> {
+    /// The age of the sample, if it is stale.
+    pub(super) fn stale_age(&self) -> Option<Duration> {
         Some(self.sampled.elapsed()).filter(|age| *age > STALE)
     }
 }
 
-fn compressed(text: &[u8]) -> Bytes {
+fn compress(text: &[u8]) -> Bytes {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    // Memory takes everything.
+    // Writing to memory cannot fail.
     let _ = gzip.write_all(text);
     gzip.finish().unwrap_or_default().into()
 }
@@ -74,6 +74,6 @@ impl Page {
     }
 
     pub(super) fn encodings(&self) -> usize {
-        [&self.text, &self.openmetrics].iter().filter(|kept| kept.plain.get().is_some()).count()
+        [&self.text, &self.openmetrics].iter().filter(|encoded| encoded.plain.get().is_some()).count()
     }
 }

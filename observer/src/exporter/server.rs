@@ -1,5 +1,5 @@
-//! Who may ask, how many at once, and for how long. All of it is in a thread of its own, which has no privileges and only
-//! reads: whatever clients do, the watch goes on.
+//! The HTTP server, with limits on connections, time and request size. It runs in its own thread without privileges, so
+//! clients cannot disturb the watch.
 
 use std::{cell::Cell, convert::Infallible, future::ready, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
@@ -14,33 +14,36 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{answer::answer, page::Page};
+use super::{page::Page, respond::respond};
 
-/// Connections at once. Another one takes the place of the one that has been silent longest, so that nobody who only holds
-/// connections keeps Prometheus out: whoever connects and asks is answered first.
-const MOST_CONNECTIONS: usize = 16;
+/// Simultaneous connections. A further one replaces the one that has been idle longest, so idle connections cannot keep
+/// Prometheus out.
+const MAX_CONNECTIONS: usize = 16;
 
-/// The first request has to come within this time, and answers have to be taken while it lasts.
-const TO_ASK: Duration = Duration::from_secs(10);
-const TO_TAKE_MS: u32 = 10_000;
+/// How long a new connection may wait before its first request.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The next one within this: Prometheus asks every two minutes at the least (it takes what is five minutes old for gone).
-const TO_ASK_AGAIN: Duration = Duration::from_secs(150);
+/// How long a client may take to acknowledge a response.
+const RESPONSE_TIMEOUT_MS: u32 = 10_000;
 
-/// A request's head may be so long. Prometheus' has less than 1 KiB.
-const MOST_HEAD_BYTES: usize = 8 << 10;
-const MOST_HEADERS: usize = 64;
+/// How long a connection may idle between requests. Prometheus scrapes at least every two minutes, because it treats
+/// samples older than five minutes as gone.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 
-/// When no connection can be accepted (no file descriptors are left), this is how soon it is tried again.
-const RETRY: Duration = Duration::from_millis(100);
+/// Limits on the head of a request. Prometheus sends less than 1 KiB.
+const MAX_HEAD_BYTES: usize = 8 << 10;
+const MAX_HEADERS: usize = 64;
+
+/// How soon to retry if accepting fails, for example without free file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 pub(super) type Pages = watch::Receiver<Arc<Page>>;
 
-/// A connection. Ends with the value.
+/// A connection. Dropping it closes the connection.
 struct Client {
     task: JoinHandle<()>,
-    /// When it connected, or last asked.
-    heard: Rc<Cell<Instant>>,
+    /// When the client connected or sent its last request.
+    active_at: Rc<Cell<Instant>>,
 }
 
 impl Drop for Client {
@@ -49,7 +52,7 @@ impl Drop for Client {
     }
 }
 
-/// Until there will be no more pages.
+/// Serves until the sender of pages is dropped.
 pub(super) async fn serve(listener: TcpListener, mut pages: Pages) {
     let mut clients: Vec<Client> = Vec::new();
     loop {
@@ -58,11 +61,11 @@ pub(super) async fn serve(listener: TcpListener, mut pages: Pages) {
                 Ok((stream, _)) => {
                     clients.retain(|client| !client.task.is_finished());
                     make_room(&mut clients);
-                    clients.push(attend(stream, pages.clone()));
+                    clients.push(accept(stream, pages.clone()));
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection for metrics: {error}");
-                    sleep(RETRY).await;
+                    sleep(ACCEPT_RETRY).await;
                 }
             },
             changed = pages.changed() => if changed.is_err() { return },
@@ -70,43 +73,43 @@ pub(super) async fn serve(listener: TcpListener, mut pages: Pages) {
     }
 }
 
-/// Ends the connection that has been silent longest, if there are as many as there may be.
+/// Closes the connection that has been idle longest, if the limit is reached.
 fn make_room(clients: &mut Vec<Client>) {
-    if clients.len() >= MOST_CONNECTIONS
-        && let Some((quietest, _)) = clients.iter().enumerate().min_by_key(|(_, client)| client.heard.get())
+    if clients.len() >= MAX_CONNECTIONS
+        && let Some((idlest, _)) = clients.iter().enumerate().min_by_key(|(_, client)| client.active_at.get())
     {
-        clients.swap_remove(quietest);
+        clients.swap_remove(idlest);
     }
 }
 
-fn attend(stream: TcpStream, pages: Pages) -> Client {
-    let heard = Rc::new(Cell::new(Instant::now()));
-    let task = spawn_local(converse(stream, pages, Rc::clone(&heard)));
-    Client { task, heard }
+fn accept(stream: TcpStream, pages: Pages) -> Client {
+    let active_at = Rc::new(Cell::new(Instant::now()));
+    let task = spawn_local(serve_client(stream, pages, Rc::clone(&active_at)));
+    Client { task, active_at }
 }
 
-/// Answers what is asked, until the client goes or is silent for too long.
-async fn converse(stream: TcpStream, pages: Pages, heard: Rc<Cell<Instant>>) {
-    // Ends it when an answer is not taken, also where the client keeps its window shut (tcp(7)).
-    if set_tcp_user_timeout(&stream, TO_TAKE_MS).is_err() {
+/// Responds to requests until the client disconnects or idles for too long.
+async fn serve_client(stream: TcpStream, pages: Pages, active_at: Rc<Cell<Instant>>) {
+    // Also covers clients that keep their receive window closed (tcp(7)).
+    if set_tcp_user_timeout(&stream, RESPONSE_TIMEOUT_MS).is_err() {
         return;
     }
-    let may_be_silent = Cell::new(TO_ASK);
+    let timeout = Cell::new(FIRST_REQUEST_TIMEOUT);
     let service = service_fn(|request| {
-        heard.set(Instant::now());
-        may_be_silent.set(TO_ASK_AGAIN);
-        // Not borrowed while it is encoded: the watch, which puts the next page there, would wait.
+        active_at.set(Instant::now());
+        timeout.set(IDLE_TIMEOUT);
+        // Cloned, because a borrow during the encoding would block the watch when it sends the next page.
         let page = Arc::clone(&pages.borrow());
-        ready(Ok::<_, Infallible>(answer(&request, &page)))
+        ready(Ok::<_, Infallible>(respond(&request, &page)))
     });
     let mut http = http1::Builder::new();
-    http.max_buf_size(MOST_HEAD_BYTES).max_headers(MOST_HEADERS).header_read_timeout(None);
+    http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).header_read_timeout(None);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    while heard.get().elapsed() < may_be_silent.get() {
+    while active_at.get().elapsed() < timeout.get() {
         select! {
-            // An error is the client's: a request that is none, or a connection that it has cut.
+            // Errors are the client's fault: a malformed request or a reset connection.
             _ = &mut connection => return,
-            () = sleep_until(heard.get() + may_be_silent.get()) => {}
+            () = sleep_until(active_at.get() + timeout.get()) => {}
         }
     }
 }

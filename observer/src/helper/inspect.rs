@@ -1,4 +1,4 @@
-//! What /proc shows of a process, read in bounded pieces: its executable, and what it has mapped.
+//! Detects the runtime of a process from its executable and its mapped libraries in /proc. All reads are bounded.
 
 use std::{
     fs::{self, File},
@@ -7,35 +7,36 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{host::processes::comm_of, host::processes::start_ticks_of};
+use crate::host::processes::{comm_of, start_ticks_of};
 use observer_core::runtime::{LoadedLibraries, Process, ReadAt, Runtime};
 
-/// How much of /proc/PID/maps is read: a JVM under load has some hundred kilobytes.
-const MOST_OF_MAPS: u64 = 8 << 20;
+/// Limit on /proc/PID/maps. That of a JVM under load has a few hundred kilobytes.
+const MAX_MAPS_BYTES: u64 = 8 << 20;
 
-/// Which runtime a process is; None if that cannot be told, or if it is gone, or has become another program meanwhile.
+/// The runtime of a process. None if it cannot be determined, or if the process has exited or executed another program
+/// in the meantime.
 pub(super) fn runtime_of(process: Process) -> Option<Runtime> {
     let executable = executable_of(process)?;
-    let runtime = told_by(process.pid, &executable)?;
+    let runtime = detect(process.pid, &executable)?;
     (executable_of(process)? == executable).then_some(runtime)
 }
 
-/// Whether it still runs, under its name.
-pub(super) fn is_there(process: Process) -> bool {
+/// Whether the process still runs under the same name.
+pub(super) fn is_running(process: Process) -> bool {
     start_ticks_of(process.pid) == Some(process.start_ticks) && comm_of(process.pid) == Some(process.comm)
 }
 
-/// The path of its executable, as it says itself.
+/// The path of the executable, if the process still runs.
 fn executable_of(process: Process) -> Option<PathBuf> {
-    if !is_there(process) {
+    if !is_running(process) {
         return None;
     }
     fs::read_link(format!("/proc/{}/exe", process.pid)).ok()
 }
 
-fn told_by(pid: u32, executable: &Path) -> Option<Runtime> {
-    // The right to look into processes is none to read files: of an executable that only its owner may read, nothing
-    // is told but what is mapped.
+fn detect(pid: u32, executable: &Path) -> Option<Runtime> {
+    // CAP_SYS_PTRACE does not allow reading files. If only the owner may read the executable, the mapped libraries have
+    // to do.
     let mut file = File::open(format!("/proc/{pid}/exe")).ok().map(Executable);
     let path = executable.as_os_str().as_bytes();
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
@@ -43,9 +44,9 @@ fn told_by(pid: u32, executable: &Path) -> Option<Runtime> {
     Runtime::detect(name, file.as_mut(), || libraries_of(pid))
 }
 
-/// None if not all of it was seen.
+/// None if the maps exceed the limit or cannot be read.
 fn libraries_of(pid: u32) -> Option<LoadedLibraries> {
-    let mut maps = BufReader::new(File::open(format!("/proc/{pid}/maps")).ok()?).take(MOST_OF_MAPS);
+    let mut maps = BufReader::new(File::open(format!("/proc/{pid}/maps")).ok()?).take(MAX_MAPS_BYTES);
     let (mut libraries, mut line) = (LoadedLibraries::default(), Vec::new());
     while maps.read_until(b'\n', &mut line).ok()? > 0 {
         libraries.add_mapping(line.strip_suffix(b"\n").unwrap_or(&line));
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_told_and_another_of_its_number_is_not_there() {
+    fn runtime_is_detected_only_for_the_named_process() {
         let pid = std::process::id();
         let start_ticks = start_ticks_of(pid).unwrap();
         let me = Process { pid, start_ticks, comm: comm_of(pid).unwrap() };

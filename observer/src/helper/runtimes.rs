@@ -1,4 +1,4 @@
-//! The one who asks: never waits, keeps what it was told, and has a bound for everything.
+//! The helper's client. It never blocks, caches responses, and bounds everything that it keeps.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -6,87 +6,89 @@ use std::{
 };
 
 use super::{
-    Helper,
-    wire::{self, ANSWER},
+    child::Child,
+    wire::{self, RESPONSE_BYTES},
 };
 use observer_core::runtime::{Process, Runtime};
 
-/// Questions without an answer at a time.
-const MOST_WAITING: usize = 64;
+/// Requests in flight.
+const MAX_IN_FLIGHT: usize = 64;
 
-/// Answers that are kept; the oldest go.
-const MOST_KNOWN: usize = 10_000;
+/// Cached responses. The oldest are evicted.
+const MAX_KNOWN: usize = 10_000;
 
-/// Which runtime which process is, as far as it has been asked and answered. By default there is nobody to ask.
+/// The runtimes of processes. The default has no helper, so every runtime stays unknown.
 ///
-/// An answer holds for the process under the name by which it was asked for: a program that takes it over is asked for
-/// by its own.
+/// A response holds for a process under one name. After it executes another program, it has another name and gets
+/// another request.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes {
-    helper: Option<Helper>,
-    waiting: HashSet<Process>,
+    helper: Option<Child>,
+    in_flight: HashSet<Process>,
     known: HashMap<Process, Option<Runtime>>,
-    /// Those of `known`, as they came.
+    /// The keys of `known`, oldest first.
     order: VecDeque<Process>,
-    /// What came of an answer that is not there as a whole.
+    /// The start of a response that has not arrived completely.
     partial: Vec<u8>,
 }
 
 impl Runtimes {
-    /// Starts the helper, if that is possible. Must be called before other threads are started and privileges given up.
+    /// Starts the helper if possible. Must be called before other threads are started and privileges are dropped.
     pub(crate) fn start() -> Self {
-        let helper = Helper::start().inspect_err(|error| log::info!("runtimes stay unknown: {error:#}"));
+        let helper = Child::start().inspect_err(|error| log::info!("runtimes stay unknown: {error:#}"));
         Self { helper: helper.ok(), ..Self::default() }
     }
 
-    /// Asks, if it has not been asked, and there is room; if there is none, the same may be asked again later.
-    pub(crate) fn ask(&mut self, process: Process) {
-        if self.known.contains_key(&process) || self.waiting.contains(&process) || self.waiting.len() >= MOST_WAITING {
+    /// Requests the runtime of a process, unless it is known or requested already. Does nothing if too many requests
+    /// are in flight, so the caller may try again later.
+    pub(crate) fn request(&mut self, process: Process) {
+        let is_requested = self.known.contains_key(&process) || self.in_flight.contains(&process);
+        if is_requested || self.in_flight.len() >= MAX_IN_FLIGHT {
             return;
         }
         let Some(helper) = &mut self.helper else { return };
-        match helper.socket.write(&wire::question(process)) {
-            Ok(wire::QUESTION) => drop(self.waiting.insert(process)),
+        match helper.socket.write(&wire::encode_request(process)) {
+            Ok(wire::REQUEST_BYTES) => drop(self.in_flight.insert(process)),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            _ => self.lose(),
+            _ => self.lose_helper(),
         }
     }
 
-    /// Takes in what has been answered since. None: it cannot be told, or the process is gone.
-    pub(crate) fn answers(&mut self) -> Vec<(Process, Option<Runtime>)> {
-        let mut answers = Vec::new();
+    /// Receives the responses since the last call. None: the runtime cannot be determined, or the process has exited.
+    pub(crate) fn responses(&mut self) -> Vec<(Process, Option<Runtime>)> {
+        let mut responses = Vec::new();
         self.receive();
-        let whole = self.partial.len() / ANSWER * ANSWER;
-        let bytes: Vec<u8> = self.partial.drain(..whole).collect();
-        for record in bytes.as_chunks::<ANSWER>().0 {
-            let (process, runtime) = wire::parse_answer(*record);
-            if self.waiting.remove(&process) {
-                self.learn(process, runtime);
-                answers.push((process, runtime));
+        let complete = self.partial.len() / RESPONSE_BYTES * RESPONSE_BYTES;
+        let bytes: Vec<u8> = self.partial.drain(..complete).collect();
+        for record in bytes.as_chunks::<RESPONSE_BYTES>().0 {
+            let (process, runtime) = wire::decode_response(*record);
+            if self.in_flight.remove(&process) {
+                self.insert(process, runtime);
+                responses.push((process, runtime));
             }
         }
-        answers
+        responses
     }
 
-    /// None: not known, or not yet.
-    pub(crate) fn of(&self, process: Process) -> Option<Runtime> {
+    /// None: unknown, or not known yet.
+    pub(crate) fn get(&self, process: Process) -> Option<Runtime> {
         self.known.get(&process).copied().flatten()
     }
 
     fn receive(&mut self) {
-        let mut bytes = [0; MOST_WAITING * ANSWER];
+        let mut bytes = [0; MAX_IN_FLIGHT * RESPONSE_BYTES];
         while let Some(helper) = &mut self.helper {
             match helper.socket.read(&mut bytes) {
                 Ok(len @ 1..) => self.partial.extend(&bytes[..len]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                _ => self.lose(),
+                _ => self.lose_helper(),
             }
         }
     }
 
-    fn learn(&mut self, process: Process, runtime: Option<Runtime>) {
-        if self.known.len() >= MOST_KNOWN
+    fn insert(&mut self, process: Process, runtime: Option<Runtime>) {
+        if self.known.len() >= MAX_KNOWN
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -95,9 +97,9 @@ impl Runtimes {
         self.order.push_back(process);
     }
 
-    /// The helper is gone: what is known stays known.
-    fn lose(&mut self) {
-        log::warn!("the helper that looks into processes is gone: further runtimes stay unknown");
+    /// Goes on without the helper. Cached runtimes stay known.
+    fn lose_helper(&mut self) {
+        log::warn!("the helper has died: the runtimes of further processes stay unknown");
         self.helper = None;
     }
 }
@@ -112,84 +114,84 @@ mod tests {
         Process { pid, start_ticks: 7, comm: [0; 16] }
     }
 
-    /// One who asks, and the other end.
+    /// A client, and the helper's end of its socket.
     fn pair() -> (Runtimes, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         theirs.set_nonblocking(true).unwrap();
-        (Runtimes { helper: Some(Helper { pid: None, socket: ours }), ..Runtimes::default() }, theirs)
+        (Runtimes { helper: Some(Child { pid: None, socket: ours }), ..Runtimes::default() }, theirs)
     }
 
-    fn asked(helper: &mut UnixStream) -> Vec<Process> {
+    fn requests(helper: &mut UnixStream) -> Vec<Process> {
         let mut bytes = Vec::new();
         let _ = helper.read_to_end(&mut bytes);
-        bytes.as_chunks().0.iter().copied().map(wire::parse_question).collect()
+        bytes.as_chunks().0.iter().copied().map(wire::decode_request).collect()
     }
 
     #[test]
-    fn each_process_is_asked_for_once() {
+    fn each_process_is_requested_once() {
         let (mut runtimes, mut helper) = pair();
-        runtimes.ask(process(1));
-        runtimes.ask(process(1));
-        assert_eq!(asked(&mut helper), [process(1)]);
-        assert_eq!((runtimes.of(process(1)), runtimes.answers().len()), (None, 0));
-        helper.write_all(&wire::answer(process(1), Some(Runtime::Node))).unwrap();
-        assert_eq!(runtimes.answers(), [(process(1), Some(Runtime::Node))]);
-        runtimes.ask(process(1));
-        assert_eq!(asked(&mut helper), []);
-        assert_eq!((runtimes.of(process(1)), runtimes.of(process(2))), (Some(Runtime::Node), None));
+        runtimes.request(process(1));
+        runtimes.request(process(1));
+        assert_eq!(requests(&mut helper), [process(1)]);
+        assert_eq!((runtimes.get(process(1)), runtimes.responses().len()), (None, 0));
+        helper.write_all(&wire::encode_response(process(1), Some(Runtime::Node))).unwrap();
+        assert_eq!(runtimes.responses(), [(process(1), Some(Runtime::Node))]);
+        runtimes.request(process(1));
+        assert_eq!(requests(&mut helper), []);
+        assert_eq!((runtimes.get(process(1)), runtimes.get(process(2))), (Some(Runtime::Node), None));
     }
 
     #[test]
-    fn an_answer_may_come_in_pieces_and_one_to_no_question_is_none() {
+    fn partial_and_unsolicited_responses_are_handled() {
         let (mut runtimes, mut helper) = pair();
-        runtimes.ask(process(1));
-        helper.write_all(&wire::answer(process(9), Some(Runtime::Java))).unwrap();
-        let answer = wire::answer(process(1), None);
-        helper.write_all(&answer[..7]).unwrap();
-        assert_eq!(runtimes.answers(), []);
-        helper.write_all(&answer[7..]).unwrap();
-        assert_eq!(runtimes.answers(), [(process(1), None)]);
-        assert_eq!(runtimes.of(process(9)), None);
+        runtimes.request(process(1));
+        helper.write_all(&wire::encode_response(process(9), Some(Runtime::Java))).unwrap();
+        let response = wire::encode_response(process(1), None);
+        helper.write_all(&response[..7]).unwrap();
+        assert_eq!(runtimes.responses(), []);
+        helper.write_all(&response[7..]).unwrap();
+        assert_eq!(runtimes.responses(), [(process(1), None)]);
+        assert_eq!(runtimes.get(process(9)), None);
     }
 
     #[test]
-    fn questions_and_answers_are_bounded() {
+    fn requests_and_cached_responses_are_bounded() {
         let (mut runtimes, mut helper) = pair();
-        let all = u32::try_from(MOST_KNOWN).unwrap() + 100;
+        let all = u32::try_from(MAX_KNOWN).unwrap() + 100;
         let mut next = 0;
         while next < all {
-            (next..next + 100).for_each(|pid| runtimes.ask(process(pid)));
-            let asked = asked(&mut helper);
-            assert_eq!(asked.len(), MOST_WAITING);
-            for process in asked {
-                helper.write_all(&wire::answer(process, Some(Runtime::Unknown))).unwrap();
+            (next..next + 100).for_each(|pid| runtimes.request(process(pid)));
+            let requests = requests(&mut helper);
+            assert_eq!(requests.len(), MAX_IN_FLIGHT);
+            for process in requests {
+                helper.write_all(&wire::encode_response(process, Some(Runtime::Unknown))).unwrap();
             }
-            assert_eq!(runtimes.answers().len(), MOST_WAITING);
-            next += u32::try_from(MOST_WAITING).unwrap();
+            assert_eq!(runtimes.responses().len(), MAX_IN_FLIGHT);
+            next += u32::try_from(MAX_IN_FLIGHT).unwrap();
         }
-        assert_eq!((runtimes.known.len(), runtimes.order.len()), (MOST_KNOWN, MOST_KNOWN));
-        assert_eq!(runtimes.of(process(0)), None, "the oldest went");
-        assert_eq!(runtimes.of(process(all - 1)), Some(Runtime::Unknown));
+        assert_eq!((runtimes.known.len(), runtimes.order.len()), (MAX_KNOWN, MAX_KNOWN));
+        assert_eq!(runtimes.get(process(0)), None, "the oldest is evicted");
+        assert_eq!(runtimes.get(process(all - 1)), Some(Runtime::Unknown));
     }
 
     #[test]
-    fn a_helper_that_is_gone_is_not_asked() {
+    fn dead_helper_gets_no_requests() {
         let (mut runtimes, mut helper) = pair();
-        runtimes.ask(process(1));
-        helper.write_all(&wire::answer(process(1), Some(Runtime::Python))).unwrap();
-        assert_eq!(asked(&mut helper), [process(1)]);
+        runtimes.request(process(1));
+        helper.write_all(&wire::encode_response(process(1), Some(Runtime::Python))).unwrap();
+        assert_eq!(requests(&mut helper), [process(1)]);
         drop(helper);
-        assert_eq!(runtimes.answers().len(), 1, "its last answer counts");
-        runtimes.ask(process(2));
-        assert_eq!(runtimes.answers(), []);
-        assert_eq!(runtimes.of(process(1)), Some(Runtime::Python));
+        assert_eq!(runtimes.responses().len(), 1, "its last response counts");
+        runtimes.request(process(2));
+        assert_eq!(runtimes.responses(), []);
+        assert_eq!(runtimes.get(process(1)), Some(Runtime::Python));
     }
 
     #[test]
-    fn without_a_helper_there_is_no_answer() {
+    fn without_a_helper_runtimes_stay_unknown() {
         let mut runtimes = Runtimes::default();
-        runtimes.ask(process(1));
-        assert_eq!((runtimes.answers(), runtimes.of(process(1))), (vec![], None));
+        runtimes.request(process(1));
+        assert_eq!((runtimes.responses(), runtimes.get(process(1))), (vec![], None));
     }
 }

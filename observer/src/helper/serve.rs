@@ -1,4 +1,4 @@
-//! The helper's own life: it gives up all but one right, and answers until nobody asks any more.
+//! The helper itself: drops all privileges but one, and serves requests until its parent is gone.
 
 use std::{
     fs::File,
@@ -20,28 +20,28 @@ use rustix::{
 };
 
 use super::{
-    fork, inspect,
-    wire::{self, QUESTION},
+    fork::fork,
+    inspect,
+    wire::{self, REQUEST_BYTES},
 };
 use observer_core::runtime::Process;
 
-/// Where the socket is moved to: behind standard input, output and error.
+/// The descriptor of the socket, after standard input, output and error.
 const SOCKET: RawFd = 3;
 
-/// What looking at one process may take. A file system in user space, which anybody may mount, can let a reader wait
-/// for ever.
-const LIMIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// How long inspecting one process may take. A FUSE file system, which any user may mount, can block a reader for ever.
+const INSPECT_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-/// All that the helper does, from the fork to its end.
+/// The helper's main function.
 pub(super) fn run(socket: RawFd, parent: Pid) -> ! {
     log::set_max_level(log::LevelFilter::Off);
-    // Nothing of the copied program may go on: neither its cleaning up, nor what is behind the caller.
+    // The child must not run any more of the parent's code: neither destructors nor what follows in the caller.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let Some(mut socket) = take_leave(socket, parent) else { return };
-        let mut bytes = [0; QUESTION];
-        while socket.read_exact(&mut bytes).is_ok() && answer(wire::parse_question(bytes), &mut socket) {}
+        let Some(mut socket) = isolate(socket, parent) else { return };
+        let mut bytes = [0; REQUEST_BYTES];
+        while socket.read_exact(&mut bytes).is_ok() && serve_request(wire::decode_request(bytes), &mut socket) {}
     }));
-    // Nobody asks any more; or this is the one who looks, and it has panicked.
+    // The parent is gone, or this is a child that has panicked while it inspected a process.
     exit(1);
 }
 
@@ -50,35 +50,35 @@ fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Leaves behind what is the watch's: its privileges, its files, its signals. None if it cannot be.
-fn take_leave(socket: RawFd, parent: Pid) -> Option<UnixStream> {
+/// Drops what the helper has inherited from the watch: privileges, files, signal handlers. None on failure.
+fn isolate(socket: RawFd, parent: Pid) -> Option<UnixStream> {
     set_name(c"reuse-helper").ok()?;
     set_no_new_privs(true).ok()?;
-    let right = CapabilitySet::SYS_PTRACE;
-    let sets = CapabilitySets { effective: right, permitted: right, inheritable: CapabilitySet::empty() };
+    let kept = CapabilitySet::SYS_PTRACE;
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     set_capabilities(None, sets).ok()?;
-    end_with(parent)?;
-    // Who presses Ctrl-C means the watch, which still asks while it ends.
+    die_with(parent)?;
+    // Ctrl-C reaches the helper too, but the watch still sends requests while it ends.
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        // SAFETY: SIG_IGN is no function of ours that could be called at a bad moment.
+        // SAFETY: SIG_IGN installs no handler, so no code runs in signal context.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    // SAFETY: as above. Who started the watch may have had it ignored, and then children cannot be waited for.
+    // SAFETY: as above. An ignored SIGCHLD, which the watch may have inherited, would make waitpid fail.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    keep_only(socket)
+    close_all_but(socket)
 }
 
-/// Dies with the parent, also when that is killed.
-fn end_with(parent: Pid) -> Option<()> {
+/// Makes this process die with its parent, even if that is killed.
+fn die_with(parent: Pid) -> Option<()> {
     set_parent_process_death_signal(Some(Signal::KILL)).ok()?;
     (getppid() == Some(parent)).then_some(())
 }
 
-/// Closes all that is open, but the socket. Whoever reads the watch's output must see it end with the watch.
-fn keep_only(socket: RawFd) -> Option<UnixStream> {
+/// Closes every file but the socket. Otherwise the reader of the watch's output would not see its end.
+fn close_all_but(socket: RawFd) -> Option<UnixStream> {
     let null = File::open("/dev/null").ok()?;
-    // SAFETY: these are numbers of open files, as far as they are at all. What is closed here belongs to values that
-    // nothing uses or drops any more: the helper returns to none of the code that made them.
+    // SAFETY: the values that own the closed descriptors are never used or dropped again, because the helper does not
+    // return to the code that holds them.
     unsafe {
         if socket != SOCKET && libc::dup2(socket, SOCKET) < 0 {
             return None;
@@ -97,34 +97,34 @@ fn keep_only(socket: RawFd) -> Option<UnixStream> {
     }
 }
 
-/// Answers one question. False when nobody listens any more.
+/// Serves one request. Returns false if the parent is gone.
 ///
-/// Another process looks, for each question: whatever a file that was made to harm does to it, or however long it lets
-/// it wait, only this answer is lost.
-fn answer(process: Process, socket: &mut UnixStream) -> bool {
-    if !inspect::is_there(process) {
-        return socket.write_all(&wire::answer(process, None)).is_ok();
+/// A child process does the inspection, so a malicious executable can crash or block that child, and only its response
+/// is lost.
+fn serve_request(process: Process, socket: &mut UnixStream) -> bool {
+    if !inspect::is_running(process) {
+        return socket.write_all(&wire::encode_response(process, None)).is_ok();
     }
     let helper = getpid();
-    let is_answered = match fork() {
+    let has_responded = match fork() {
         Err(_) => false,
-        Ok(Some(child)) => has_succeeded(child),
+        Ok(Some(child)) => wait_for(child),
         Ok(None) => {
-            let answered = end_with(helper).is_some() && {
+            let is_sent = die_with(helper).is_some() && {
                 let runtime = inspect::runtime_of(process);
-                socket.write_all(&wire::answer(process, runtime)).is_ok()
+                socket.write_all(&wire::encode_response(process, runtime)).is_ok()
             };
-            exit(i32::from(!answered))
+            exit(i32::from(!is_sent))
         }
     };
-    is_answered || socket.write_all(&wire::answer(process, None)).is_ok()
+    has_responded || socket.write_all(&wire::encode_response(process, None)).is_ok()
 }
 
-/// Waits for a child to end by itself, but not for long.
-fn has_succeeded(child: Pid) -> bool {
-    let is_over = pidfd_open(child, PidfdFlags::empty())
-        .and_then(|pidfd| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&LIMIT)));
-    if !matches!(is_over, Ok(1..)) {
+/// Waits for a child, and kills it after [`INSPECT_TIMEOUT`]. Returns whether it succeeded.
+fn wait_for(child: Pid) -> bool {
+    let exited = pidfd_open(child, PidfdFlags::empty())
+        .and_then(|pidfd| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&INSPECT_TIMEOUT)));
+    if !matches!(exited, Ok(1..)) {
         let _ = kill_process(child, Signal::KILL);
     }
     let ended = waitpid(Some(child), WaitOptions::empty());
@@ -137,16 +137,16 @@ mod tests {
 
     use super::*;
 
-    /// Runs it as what looks at a process; how long that took, in seconds.
-    #[allow(clippy::zombie_processes, reason = "has_succeeded waits for it")]
+    /// Runs a script as the inspecting child. Returns its success and its duration in seconds.
+    #[allow(clippy::zombie_processes, reason = "wait_for waits for it")]
     fn run(script: &str) -> (bool, u64) {
         let started = Instant::now();
         let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
-        (has_succeeded(Pid::from_child(&child)), started.elapsed().as_secs())
+        (wait_for(Pid::from_child(&child)), started.elapsed().as_secs())
     }
 
     #[test]
-    fn who_looks_may_die_or_hang_and_is_not_waited_for_long() {
+    fn crashed_or_blocked_child_does_not_block_the_helper() {
         assert_eq!(run("exit"), (true, 0));
         assert_eq!(run("exit 1"), (false, 0));
         assert_eq!(run("kill -ABRT $$"), (false, 0));

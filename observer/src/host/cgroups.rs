@@ -1,7 +1,9 @@
-//! What the cgroups of processes are called. The kernel side gives the id of a cgroup in v2, which is its folder's inode
-//! number: the process's own /proc/PID/cgroup leads there while it runs, and a walk over all folders when it is gone.
+//! Names of the cgroups of processes. The kernel side reports the id of a cgroup in v2, which is the inode of its
+//! directory. While the process runs, /proc/PID/cgroup names it. After that, a walk over all cgroup directories finds
+//! it by id.
 //!
-//! Both are open to everybody. Where containers and units are in cgroup v1, which has no ids, only the former tells.
+//! Neither needs privileges. Containers and units in cgroup v1, which has no ids, are only found while the process
+//! runs.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,47 +21,52 @@ use observer_core::{
     model::{GroupKey, GroupSample},
 };
 
-/// Folders that one walk looks at.
-const MOST_FOLDERS: usize = 50_000;
+/// Directories that one walk visits.
+const MAX_DIRECTORIES: usize = 50_000;
 
-/// Names that are kept by id; past it they are forgotten.
-const MOST_NAMES: usize = 10_000;
+/// Cached names. The cache is cleared when it is full.
+const MAX_NAMES: usize = 10_000;
 
 /// Idle time after a walk, as a multiple of its cost: walks take at most 1 % of a CPU.
 const IDLE_FACTOR: u32 = 100;
 
-/// A walk for each sample is the most that is useful.
+/// More than one walk for each sample is of no use.
 const MIN_INTERVAL: Duration = Duration::from_millis(500);
 
-/// None: the root, or not found.
+/// None: the root cgroup, or not found.
 type Name = Option<Arc<str>>;
 
 pub(crate) struct Cgroups {
-    /// Where v2 is mounted, if it is.
+    /// The mount point of v2.
     root: Option<PathBuf>,
-    /// Of the groups in the last sample, as far as it was looked for.
+    /// Names of the groups in the last sample, if they have been looked up.
     groups: HashMap<GroupKey, Name>,
-    /// What folders are called, by id: walks have found them, or processes that run there have led to them.
-    folders: HashMap<u64, Name>,
+    /// Names by id, from walks and from running processes.
+    directories: HashMap<u64, Name>,
     walks: Throttle,
 }
 
 impl Cgroups {
     pub(crate) fn new() -> Self {
         let root = cgroup::mounted().ok().flatten().map(PathBuf::from);
-        Self { root, groups: HashMap::new(), folders: HashMap::new(), walks: Throttle::new(IDLE_FACTOR, MIN_INTERVAL) }
+        Self {
+            root,
+            groups: HashMap::new(),
+            directories: HashMap::new(),
+            walks: Throttle::new(IDLE_FACTOR, MIN_INTERVAL),
+        }
     }
 
-    /// Puts the names into a sample; `last`: there will be no other occasion.
-    pub(crate) fn name(&mut self, groups: &mut [GroupSample], last: bool) {
-        if self.folders.len() >= MOST_NAMES {
-            self.folders.clear();
+    /// Fills in the names of a sample's groups. `last`: walks even if no walk is due, because this sample is the last.
+    pub(crate) fn fill_in(&mut self, groups: &mut [GroupSample], last: bool) {
+        if self.directories.len() >= MAX_NAMES {
+            self.directories.clear();
         }
-        let mut before = mem::take(&mut self.groups);
+        let mut previous = mem::take(&mut self.groups);
         let mut unknown = Vec::new();
         for group in groups.iter_mut().filter(|group| group.key.tgid > 0) {
             let (key, id) = (group.key, group.counters.cgroup);
-            let known = before.remove(&key).or_else(|| self.of_running(key, id)).or_else(|| self.of_folder(id));
+            let known = previous.remove(&key).or_else(|| self.of_running(key, id)).or_else(|| self.of_directory(id));
             match known {
                 Some(name) => self.put(group, name),
                 None => unknown.push(group),
@@ -68,9 +75,9 @@ impl Cgroups {
         if unknown.is_empty() || !last && !self.walks.is_due() {
             return;
         }
-        self.walk(unknown.iter().map(|group| group.counters.cgroup).collect(), MOST_FOLDERS);
+        self.walk(unknown.iter().map(|group| group.counters.cgroup).collect(), MAX_DIRECTORIES);
         for group in unknown {
-            if let Some(name) = self.of_folder(group.counters.cgroup) {
+            if let Some(name) = self.of_directory(group.counters.cgroup) {
                 self.put(group, name);
             }
         }
@@ -83,7 +90,7 @@ impl Cgroups {
         }
     }
 
-    /// The outer None: it does not run any more, or has gone to another cgroup since.
+    /// The outer None: the process has exited, or has moved to another cgroup since.
     fn of_running(&mut self, key: GroupKey, id: u64) -> Option<Name> {
         let cgroups = fs::read(format!("/proc/{}/cgroup", key.tgid)).ok()?;
         let cgroups = String::from_utf8_lossy(&cgroups);
@@ -91,56 +98,56 @@ impl Cgroups {
             return None;
         }
         let path = cgroup_name::v2_path(&cgroups);
-        let now = path.and_then(|path| self.id_of(path));
-        if id > 0 && now.is_some_and(|now| now != id) {
+        let current = path.and_then(|path| self.id_of(path));
+        if id > 0 && current.is_some_and(|current| current != id) {
             return None;
         }
-        // For those that will not live as long. Not by what cgroup v1 tells: its folders are not the one with this id.
-        if let (Some(path), Some(now)) = (path, now) {
-            self.folders.entry(now).or_insert_with(|| cgroup_name::from_path(path).map(Into::into));
+        // Cached for short-lived processes of the same cgroup. Only the v2 path belongs to the id.
+        if let (Some(path), Some(current)) = (path, current) {
+            self.directories.entry(current).or_insert_with(|| cgroup_name::from_path(path).map(Into::into));
         }
         Some(cgroup_name::from_proc_cgroup(&cgroups).map(Into::into))
     }
 
-    /// The id of the folder at this path, from the root of v2; None where that cannot be seen, as in a container, to which
-    /// what is not its own is above its root.
+    /// The id of the cgroup at this path from the root of v2. None if it is not visible, as in a container, where the
+    /// path leads above the container's root.
     fn id_of(&self, path: &str) -> Option<u64> {
         if path.starts_with("/..") {
             return None;
         }
-        let folder = self.root.as_ref()?.join(path.trim_start_matches('/'));
-        Some(fs::symlink_metadata(folder).ok()?.ino())
+        let directory = self.root.as_ref()?.join(path.trim_start_matches('/'));
+        Some(fs::symlink_metadata(directory).ok()?.ino())
     }
 
-    /// The outer None: nobody has looked yet.
-    fn of_folder(&self, id: u64) -> Option<Name> {
-        if id == 0 || self.root.is_none() { Some(None) } else { self.folders.get(&id).cloned() }
+    /// The outer None: no walk has looked for it yet.
+    fn of_directory(&self, id: u64) -> Option<Name> {
+        if id == 0 || self.root.is_none() { Some(None) } else { self.directories.get(&id).cloned() }
     }
 
-    /// Looks for the folders with these ids, in so many at most. What is in none of all is gone for good: ids do not come
-    /// again.
-    fn walk(&mut self, mut wanted: HashSet<u64>, most_folders: usize) {
+    /// Looks for the directories with these ids. After a complete walk, an id that was not found is gone for good,
+    /// because the kernel does not reuse ids.
+    fn walk(&mut self, mut wanted: HashSet<u64>, max_directories: usize) {
         let Some(root) = &self.root else { return };
         let started = Instant::now();
         let mut waiting = vec![root.clone()];
-        for _ in 0..most_folders {
-            let Some(folder) = waiting.pop().filter(|_| !wanted.is_empty()) else { break };
-            let id = fs::symlink_metadata(&folder).map_or(0, |folder| folder.ino());
+        for _ in 0..max_directories {
+            let Some(directory) = waiting.pop().filter(|_| !wanted.is_empty()) else { break };
+            let id = fs::symlink_metadata(&directory).map_or(0, |directory| directory.ino());
             if wanted.remove(&id) {
-                let path = folder.strip_prefix(root).unwrap_or(&folder);
-                self.folders.insert(id, cgroup_name::from_path(&format!("/{}", path.display())).map(Into::into));
+                let path = directory.strip_prefix(root).unwrap_or(&directory);
+                self.directories.insert(id, cgroup_name::from_path(&format!("/{}", path.display())).map(Into::into));
             }
-            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-            waiting.extend(entries.filter(is_folder).map(|entry| entry.path()));
+            let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+            waiting.extend(entries.filter(is_directory).map(|entry| entry.path()));
         }
         if waiting.is_empty() {
-            self.folders.extend(wanted.into_iter().map(|id| (id, None)));
+            self.directories.extend(wanted.into_iter().map(|id| (id, None)));
         }
         self.walks.ran(started.elapsed());
     }
 }
 
-fn is_folder(entry: &DirEntry) -> bool {
+fn is_directory(entry: &DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_dir())
 }
 
@@ -153,7 +160,7 @@ mod tests {
     use super::*;
     use observer_core::model::GroupCounters;
 
-    /// Folders of another file system have ids as well.
+    /// Directories of any file system have inodes, so a temporary one will do.
     fn cgroups(root: &Path) -> Cgroups {
         Cgroups { root: Some(root.into()), ..Cgroups::new() }
     }
@@ -169,55 +176,55 @@ mod tests {
         }
     }
 
-    fn id_of(folder: &Path) -> u64 {
-        fs::metadata(folder).unwrap().ino()
+    fn id_of(directory: &Path) -> u64 {
+        fs::metadata(directory).unwrap().ino()
     }
 
     #[test]
-    fn a_process_that_is_gone_is_found_by_its_folder() {
+    fn cgroup_of_an_ended_process_is_found_by_its_id() {
         let root = tempdir().unwrap();
         let (one, other) = (root.path().join("a.slice/b.service/c"), root.path().join("d.service"));
         fs::create_dir_all(&one).unwrap();
         fs::create_dir(&other).unwrap();
         let mut groups = [id_of(&one), id_of(&other), id_of(root.path()), u64::MAX, 0].map(|id| group(1, 0, id));
         let mut cgroups = cgroups(root.path());
-        cgroups.name(&mut groups, false);
+        cgroups.fill_in(&mut groups, false);
         let names = groups.each_ref().map(|group| group.cgroup.as_deref());
         assert_eq!(names, [Some("b.service"), Some("d.service"), None, None, None]);
     }
 
     #[test]
-    fn walks_are_not_made_one_after_the_other() {
+    fn walks_are_throttled_except_for_the_last_sample() {
         let root = tempdir().unwrap();
         let (one, other) = (root.path().join("a.service"), root.path().join("b.service"));
         let mut cgroups = cgroups(root.path());
         fs::create_dir(&one).unwrap();
-        cgroups.name(&mut [group(1, 0, u64::MAX)], false);
+        cgroups.fill_in(&mut [group(1, 0, u64::MAX)], false);
         fs::create_dir(&other).unwrap();
         let mut later = [group(2, 0, id_of(&other))];
-        cgroups.name(&mut later, false);
+        cgroups.fill_in(&mut later, false);
         assert_eq!(later[0].cgroup, None, "too early");
-        cgroups.name(&mut later, true);
+        cgroups.fill_in(&mut later, true);
         assert_eq!(later[0].cgroup.as_deref(), Some("b.service"));
     }
 
     #[test]
-    fn what_a_walk_had_no_time_for_is_not_gone() {
+    fn incomplete_walk_does_not_declare_ids_gone() {
         let root = tempdir().unwrap();
-        let folder = root.path().join("a.slice/b.service");
-        fs::create_dir_all(&folder).unwrap();
-        let (id, mut cgroups) = (id_of(&folder), cgroups(root.path()));
+        let directory = root.path().join("a.slice/b.service");
+        fs::create_dir_all(&directory).unwrap();
+        let (id, mut cgroups) = (id_of(&directory), cgroups(root.path()));
         cgroups.walk([id].into(), 2);
-        assert_eq!(cgroups.of_folder(id), None);
+        assert_eq!(cgroups.of_directory(id), None);
         cgroups.walk([id].into(), 3);
-        assert_eq!(cgroups.of_folder(id), Some(Some("b.service".into())));
+        assert_eq!(cgroups.of_directory(id), Some(Some("b.service".into())));
         cgroups.walk([u64::MAX].into(), 3);
-        assert_eq!(cgroups.of_folder(u64::MAX), Some(None), "all were looked at");
+        assert_eq!(cgroups.of_directory(u64::MAX), Some(None), "the walk was complete");
     }
 
-    /// In v2 alone, where the machine's cgroups can be seen.
+    /// Tests nothing where cgroup v2 is not mounted or not visible.
     #[test]
-    fn a_process_that_runs_tells_of_those_that_are_gone() {
+    fn running_process_names_the_cgroup_of_ended_ones() {
         let pid = std::process::id();
         let cgroups_of_this = fs::read_to_string("/proc/self/cgroup").unwrap();
         let mut cgroups = Cgroups::new();
@@ -226,16 +233,16 @@ mod tests {
         // No walk is due.
         cgroups.walks.ran(Duration::from_mins(1));
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), id), group(u32::MAX, 0, id)];
-        cgroups.name(&mut groups, false);
+        cgroups.fill_in(&mut groups, false);
         assert_eq!(groups[1].cgroup, cgroup_name::from_path(path).map(Into::into));
-        assert_eq!(cgroups.folders.len(), 1);
+        assert_eq!(cgroups.directories.len(), 1);
     }
 
     #[test]
-    fn this_process_is_where_proc_says() {
+    fn own_cgroup_is_named_as_in_proc() {
         let pid = std::process::id();
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), 0)];
-        Cgroups::new().name(&mut groups, false);
+        Cgroups::new().fill_in(&mut groups, false);
         let expected = cgroup_name::from_proc_cgroup(&fs::read_to_string("/proc/self/cgroup").unwrap());
         assert_eq!(groups[0].cgroup.as_deref(), expected.as_deref());
     }

@@ -1,4 +1,4 @@
-//! The clock. The kernel side tells time by `CLOCK_MONOTONIC`, people and JSON by UTC.
+//! The clock. The kernel side uses `CLOCK_MONOTONIC`, the outputs use UTC.
 
 use observer_core::TimeBase;
 use rustix::time::{ClockId, clock_gettime};

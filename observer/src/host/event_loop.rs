@@ -1,4 +1,4 @@
-//! The event loop that a command or a thread runs on: everything here waits on one thread.
+//! The single-threaded event loop of a command or a thread.
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};

@@ -1,13 +1,16 @@
-//! What the allocator keeps for itself. Rows wait in large buffers while many connections come at once; glibc takes the
-//! first that is freed for a sign that more will follow, and from then on keeps them (mallopt(3), `M_MMAP_THRESHOLD`):
-//! 3 MiB of 15 after a burst of 100,000 connections.
+//! Makes glibc return large buffers to the kernel. Bursts of connections queue rows in large buffers. When the first of
+//! them is freed, glibc raises its mmap threshold and keeps later ones (mallopt(3), `M_MMAP_THRESHOLD`): 3 MiB of 15
+//! MiB after a burst of 100,000 connections.
+//!
+//! An allocator crate would do this too, but needs a C compiler to build, and this is one call.
 
-/// Has large buffers given back when they are free. To be called before there are any.
-pub(crate) fn give_back_large_buffers() {
+/// Pins the threshold. Must be called before large buffers are allocated and other threads are started.
+pub(crate) fn return_large_buffers() {
     #[cfg(target_env = "gnu")]
     {
         const THRESHOLD_BYTES: libc::c_int = 128 << 10;
-        // SAFETY: mallopt(3) has no preconditions but that no other thread allocates, and there is none yet.
+        // SAFETY: mallopt(3) requires only that no other thread allocates at the same time, and no other thread exists
+        // yet.
         unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, THRESHOLD_BYTES) };
     }
 }

@@ -1,4 +1,4 @@
-//! What a watch needs to be allowed, asked before anything is opened.
+//! The privileges that a watch needs: checked before anything is attached, and dropped afterwards.
 
 use std::{env, fs, io, os::unix::fs::MetadataExt as _};
 
@@ -12,103 +12,105 @@ const NEEDED: [(CapabilitySet, &str); 3] = [
     (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN"),
 ];
 
-/// Whether this process has a capability.
+/// Whether this process has a capability, or one that includes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holding {
+pub(crate) enum CapabilityState {
     Held,
-    /// CAP_SYS_ADMIN stands in for CAP_BPF and CAP_PERFMON (include/linux/capability.h, `bpf_capable()` and
+    /// CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON (include/linux/capability.h, `bpf_capable()` and
     /// `perfmon_capable()`, since 5.8).
     BySysAdmin,
     Missing,
 }
 
-/// Each capability that programs and maps need, and whether it is there.
-pub(crate) fn holdings() -> anyhow::Result<[(&'static str, Holding); 3]> {
+/// The capabilities that programs and maps need.
+pub(crate) fn capability_states() -> anyhow::Result<[(&'static str, CapabilityState); 3]> {
     let effective = capabilities(None)?.effective;
     let is_admin = effective.contains(CapabilitySet::SYS_ADMIN);
     Ok(NEEDED.map(|(capability, name)| {
-        let holding = if effective.contains(capability) {
-            Holding::Held
+        let state = if effective.contains(capability) {
+            CapabilityState::Held
         } else if is_admin && capability != CapabilitySet::NET_ADMIN {
-            Holding::BySysAdmin
+            CapabilityState::BySysAdmin
         } else {
-            Holding::Missing
+            CapabilityState::Missing
         };
-        (name, holding)
+        (name, state)
     }))
 }
 
-/// What is missing of what programs and maps need; CAP_NET_ADMIN only counts `for_sockops`.
+/// The missing capabilities. CAP_NET_ADMIN is only needed `for_sockops`.
 fn missing(for_sockops: bool) -> anyhow::Result<Vec<&'static str>> {
     let is_needed = |name: &str| for_sockops || name != "CAP_NET_ADMIN";
-    let missing = holdings()?.into_iter().filter(|(name, holding)| *holding == Holding::Missing && is_needed(name));
+    let is_missing = |(name, state): &(&str, CapabilityState)| *state == CapabilityState::Missing && is_needed(name);
+    let missing = capability_states()?.into_iter().filter(is_missing);
     Ok(missing.map(|(name, _)| name).collect())
 }
 
-/// Inode of the initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`). The kernel asks for capabilities
-/// in that one (`bpf_capable()` and `perfmon_capable()` are `capable()`).
+/// Inode of the initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`). The kernel checks for
+/// capabilities in that namespace (`bpf_capable()` and `perfmon_capable()` call `capable()`).
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
-/// Whether capabilities count here.
+/// Whether the kernel honours the capabilities of this process.
 pub(crate) fn in_initial_user_namespace() -> io::Result<bool> {
     Ok(fs::metadata("/proc/self/ns/user")?.ino() == INITIAL_USER_NAMESPACE)
 }
 
-/// Refuses where programs cannot be loaded; `for_sockops` when they have to include sock_ops.
+/// Fails with [`NotPermitted`] if this process cannot load programs. `for_sockops`: they include sock_ops.
 pub(crate) fn check(for_sockops: bool) -> anyhow::Result<()> {
     if missing(for_sockops)?.is_empty() {
-        // An answer that cannot be had is no refusal.
+        // An unreadable namespace is no reason to refuse.
         if in_initial_user_namespace().unwrap_or(true) {
             return Ok(());
         }
         return Err(NotPermitted(
-            "not permitted: capabilities in a user namespace of one's own do not count for watching the kernel; run \
-             it outside (of the rootless container, of unshare)"
+            "not permitted: the kernel ignores capabilities that were granted in a user namespace; run it outside the \
+             rootless container or unshare"
                 .into(),
         )
         .into());
     }
     Err(NotPermitted(format!(
-        "not permitted: watching the kernel needs {}, which this process does not have; run: {}",
+        "not permitted: watching the kernel needs {}; run: {}",
         missing(true)?.join(", "),
         command_with_sudo()
     ))
     .into())
 }
 
-/// Whether sock_ops may be loaded.
+/// Whether this process may load sock_ops programs.
 pub(crate) fn has_net_admin() -> bool {
     missing(true).is_ok_and(|without| !without.contains(&"CAP_NET_ADMIN"))
 }
 
-/// Gives up every privilege for good: what is open stays usable. On old kernels every bpf() call needs CAP_BPF (until
-/// 5.19, kernel/bpf/syscall.c, `__sys_bpf`, where `unprivileged_bpf_disabled` is set): `works`, which makes one, tells,
-/// and then that one is kept.
+/// Drops every privilege for good. Open files, maps and programs stay usable.
 ///
-/// Capabilities are those of a thread, and new threads get them: this must come before any is started that stays.
-pub(crate) fn give_up(works: impl FnOnce() -> bool) -> anyhow::Result<()> {
+/// Keeps CAP_BPF if `can_read_maps` fails without it: until 5.19, every bpf() call needs it if
+/// `unprivileged_bpf_disabled` is set (kernel/bpf/syscall.c, `__sys_bpf`).
+///
+/// Capabilities belong to threads, and new threads inherit them. So this must precede any thread that outlives it.
+pub(crate) fn drop_all(can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<()> {
     set_no_new_privs(true)?;
     let none = CapabilitySet::empty();
     let permitted = capabilities(None)?.permitted & CapabilitySet::BPF;
     let set = |effective, permitted| set_capabilities(None, CapabilitySets { effective, permitted, inheritable: none });
     set(none, permitted)?;
-    if works() {
+    if can_read_maps() {
         set(none, none)?;
     } else {
-        log::info!("CAP_BPF is kept: this kernel asks for it at every access to a map");
+        log::info!("keeping CAP_BPF: this kernel requires it for every map access");
         set(permitted, permitted)?;
     }
     Ok(())
 }
 
-/// This command, with sudo before it.
+/// This command line, run by sudo.
 pub(crate) fn command_with_sudo() -> String {
     let mut words = vec!["sudo".to_string()];
     let mut arguments = env::args();
     let program = arguments.next().unwrap_or_else(|| env!("CARGO_PKG_NAME").into());
-    // sudo has a PATH of its own: a bare name that it would not find is no help.
+    // sudo uses its own PATH, so a program outside it needs its full path.
     words.push(if program.contains('/') { program } else { full_path().unwrap_or(program) });
-    words.extend(arguments.map(|argument| quoted(&argument)));
+    words.extend(arguments.map(|argument| quote(&argument)));
     words.join(" ")
 }
 
@@ -116,12 +118,12 @@ fn full_path() -> Option<String> {
     let path = fs::read_link("/proc/self/exe").ok()?.into_os_string().into_string().ok()?;
     let in_path_of_sudo = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         .iter()
-        .any(|folder| path.strip_prefix(folder).is_some_and(|name| name.rfind('/') == Some(0)));
+        .any(|directory| path.strip_prefix(directory).is_some_and(|name| name.rfind('/') == Some(0)));
     (!in_path_of_sudo).then_some(path)
 }
 
-/// An argument as a shell takes it.
-fn quoted(argument: &str) -> String {
+/// Quotes an argument for a shell.
+fn quote(argument: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     if !argument.is_empty() && argument.chars().all(is_plain) {
         argument.into()
@@ -136,9 +138,9 @@ mod tests {
 
     #[test]
     fn arguments_are_quoted_for_a_shell() {
-        assert_eq!(quoted("--port=8080,90-91"), "--port=8080,90-91");
-        assert_eq!(quoted("my server"), "'my server'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
+        assert_eq!(quote("--port=8080,90-91"), "--port=8080,90-91");
+        assert_eq!(quote("my server"), "'my server'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
     }
 }

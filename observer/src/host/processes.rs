@@ -1,28 +1,29 @@
-//! What /proc tells of processes: whether one still runs, and which one holds a socket.
+//! Processes in /proc: whether one still runs, and which one holds a socket.
 
 use std::{collections::HashMap, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
 use tcp_reuse_watch_ebpf::Owner;
 
-/// Which processes run, each asked once.
+/// Caches which processes run, for one sample.
 #[derive(Default)]
 pub(crate) struct Processes(HashMap<u32, Option<u64>>);
 
 impl Processes {
-    /// Whether the process with this id is the one that started then, and not a later one with the same number.
-    pub(crate) fn runs(&mut self, tgid: u32, start_ticks: u64) -> bool {
+    /// Whether the process runs. A later process that reuses its id has another start time.
+    pub(crate) fn is_running(&mut self, tgid: u32, start_ticks: u64) -> bool {
         let started = self.0.entry(tgid).or_insert_with(|| start_ticks_of(tgid));
         *started == Some(start_ticks)
     }
 }
 
-/// When a process started, in clock ticks since boot; None when it is gone (a zombie is).
+/// When a process started, in clock ticks since boot. None if it has exited, even if it is still a zombie.
 pub(crate) fn start_ticks_of(tgid: u32) -> Option<u64> {
-    // The name in it may be any bytes.
+    // The name in it may not be UTF-8.
     parse_start_ticks(&String::from_utf8_lossy(&fs::read(format!("/proc/{tgid}/stat")).ok()?))
 }
 
-/// Fields 3 (state) and 22 (start time) of /proc/PID/stat; the name before them may hold spaces and parentheses.
+/// Parses fields 3 (state) and 22 (start time) of /proc/PID/stat. The name before them may contain spaces and
+/// parentheses.
 fn parse_start_ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -33,8 +34,8 @@ fn parse_start_ticks(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Finds the process of each of these sockets (by inode), and stops when all are found. One that several processes hold
-/// is given to the first, the one with the lowest number.
+/// Finds the process of each of these sockets, given by inode. Stops when all are found. A socket that several
+/// processes hold belongs to the one with the lowest id.
 pub(crate) fn owners(mut wanted: Vec<u64>) -> HashMap<u64, Owner> {
     let mut found = HashMap::new();
     let Ok(entries) = fs::read_dir("/proc") else { return found };
@@ -64,7 +65,7 @@ pub(crate) fn comm_of(tgid: u32) -> Option<[u8; 16]> {
     Some(comm(name.strip_suffix(b"\n").unwrap_or(&name)))
 }
 
-/// A process's name as the kernel keeps it: 15 bytes and a NUL.
+/// A process name as the kernel stores it: 15 bytes and a NUL.
 pub(crate) fn comm(name: &[u8]) -> [u8; 16] {
     let mut comm = [0; 16];
     let len = name.len().min(15);
@@ -72,7 +73,7 @@ pub(crate) fn comm(name: &[u8]) -> [u8; 16] {
     comm
 }
 
-/// Inodes of the sockets that a process has open. None where it is not allowed to be seen.
+/// Inodes of the sockets that a process has open. Empty if this process may not see them.
 fn sockets_of(tgid: u32) -> impl Iterator<Item = u64> {
     let entries = fs::read_dir(format!("/proc/{tgid}/fd")).into_iter().flatten().flatten();
     entries.filter_map(|entry| socket_inode(&fs::read_link(entry.path()).ok()?))
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_time_is_found_behind_any_name() {
+    fn start_time_is_parsed_after_any_name() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 123456 1000 10";
         assert_eq!(parse_start_ticks(stat), Some(123_456));
         assert_eq!(parse_start_ticks(&stat.replace(" S ", " Z ")), None);
@@ -99,15 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn this_process_runs_and_another_of_its_number_does_not() {
+    fn reused_process_id_is_another_process() {
         let me = std::process::id();
         let start_ticks = start_ticks_of(me).unwrap();
-        assert!(Processes::default().runs(me, start_ticks));
-        assert!(!Processes::default().runs(me, start_ticks + 1));
+        assert!(Processes::default().is_running(me, start_ticks));
+        assert!(!Processes::default().is_running(me, start_ticks + 1));
     }
 
     #[test]
-    fn the_process_that_holds_a_socket_is_found() {
+    fn owner_of_a_socket_is_found() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
         let inode = socket_inode(&link).unwrap();
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_on_fifteen_bytes() {
+    fn names_are_cut_to_fifteen_bytes() {
         assert_eq!(&comm(b"a-process-with-a-long-name"), b"a-process-with-\0");
         assert_eq!(&comm(b"curl")[..5], b"curl\0");
     }

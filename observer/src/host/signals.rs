@@ -1,10 +1,10 @@
-//! The signals that end a watch. The first ends it with its summary; a second one quits at once.
+//! The signals that end a watch. The first one ends it with the summary, a second one quits at once.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Exit code of a watch that was quit before its summary was out.
-const QUIT: i32 = 1;
+/// Exit code of a watch that quits before it has written its summary.
+const QUIT_CODE: i32 = 1;
 
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -30,11 +30,11 @@ impl Signals {
         }
     }
 
-    /// From now on a signal ends the program, whatever it is doing.
+    /// From now on, a signal quits at once.
     pub(crate) fn quit_on_next(mut self) {
         tokio::spawn(async move {
             self.next().await;
-            std::process::exit(QUIT);
+            std::process::exit(QUIT_CODE);
         });
     }
 }

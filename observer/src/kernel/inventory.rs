@@ -1,5 +1,5 @@
-//! What the kernel lists rather than reports: sockets that were there before the watch began, and how many are in which
-//! state. Both see the network namespace of this process only.
+//! Socket iterators: they adopt pre-existing connections, and count sockets by destination and state. Both see only the
+//! network namespace of this process.
 
 use std::{
     fs,
@@ -15,24 +15,24 @@ use aya::{
 };
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
-use super::{Wire, hooks};
+use super::{attach, wire::Wire};
 use crate::host::{processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
-/// Sockets whose process is looked for; those beyond keep an unknown one.
+/// Pre-existing sockets whose process is looked up. The process of any further one stays unknown.
 pub(super) const MAX_OWNERS: u32 = 65_536;
 
-/// Destinations times states.
+/// Pairs of destination and state.
 pub(super) const MAX_STATES: u32 = 65_536;
 
 /// Idle time after a listing, as a multiple of its cost: listings take at most 1 % of a CPU.
 const IDLE_FACTOR: u32 = 100;
 
-/// Nothing reads listings more often.
+/// Nothing shows listings more often.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 const LIST: &str = "inventory_list";
-const TAKE: &str = "inventory_take";
+const ADOPT: &str = "inventory_take";
 const NETSTAT: &str = "netstat";
 
 pub(super) struct Inventory {
@@ -48,15 +48,15 @@ impl Inventory {
         owners: HashMap<MapData, u64, Wire<Owner>>,
         states: HashMap<MapData, Wire<StateKey>, u64>,
     ) -> anyhow::Result<Self> {
-        for name in [LIST, TAKE, NETSTAT] {
+        for name in [LIST, ADOPT, NETSTAT] {
             iterator(ebpf, name)?.load("tcp", btf).with_context(|| format!("iterator {name} refused"))?;
         }
         Ok(Self { owners, states, listings: Throttle::new(IDLE_FACTOR, MIN_INTERVAL) })
     }
 
-    /// Takes over the sockets that were there before: everything else must be attached by now. First they are listed,
-    /// then their processes are found, then those that have no entry yet get one.
-    pub(super) fn take_over(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
+    /// Adopts the pre-existing connections. All other programs must be attached. Lists the sockets, looks up their
+    /// processes, and then creates an entry for each connection that has none.
+    pub(super) fn adopt_pre_existing(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
         run(ebpf, LIST)?;
         let inodes: Vec<u64> = self.owners.keys().collect::<Result<_, _>>()?;
         if !inodes.is_empty() {
@@ -64,15 +64,15 @@ impl Inventory {
                 self.owners.insert(inode, Wire(owner), 0)?;
             }
         }
-        // Also with none: a connect that has begun holds no inode that could be listed.
-        run(ebpf, TAKE)?;
+        // Runs even if the list is empty: the socket of a connect in progress has no inode to be listed by.
+        run(ebpf, ADOPT)?;
         for inode in inodes {
             self.owners.remove(&inode)?;
         }
         Ok(())
     }
 
-    /// Counts sockets by destination and state; None when that was not long ago, compared with what it takes.
+    /// Counts sockets by destination and state. None if no listing is due, unless `now` demands one.
     pub(super) fn listing(&mut self, ebpf: &mut Ebpf, now: bool) -> anyhow::Result<Option<Listing>> {
         if !now && !self.listings.is_due() {
             return Ok(None);
@@ -94,10 +94,10 @@ impl Inventory {
 }
 
 fn iterator<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Iter> {
-    Ok(hooks::program(ebpf, name)?.try_into()?)
+    Ok(attach::program(ebpf, name)?.try_into()?)
 }
 
-/// Runs an iterator over every socket. It runs when its output, of which there is none, is read.
+/// Runs an iterator over every socket. Reading its output, which is empty, makes it run.
 fn run(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<()> {
     let program = iterator(ebpf, name)?;
     let link = program.attach().with_context(|| format!("cannot attach iterator {name}"))?;
@@ -106,7 +106,7 @@ fn run(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many ports `connect()` chooses from (ip_local_port_range of ip(7)); all of them where that cannot be read.
+/// How many ports `connect()` chooses from (ip_local_port_range in ip(7)). All of them if the range cannot be read.
 fn local_ports() -> u64 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut ends = range.split_whitespace().map_while(|port| port.parse::<u64>().ok());

@@ -1,11 +1,11 @@
-//! The rare diagnostics of the BPF side, by aya-log, into the log of `-v`.
+//! Forwards the rare diagnostics of the BPF programs (aya-log) to the log of `-v`.
 
 use anyhow::Context as _;
 use aya::Ebpf;
 use aya_log::EbpfLogger;
 use tokio::io::unix::AsyncFd;
 
-use super::readable;
+use super::readable::readable;
 
 pub(crate) struct KernelLog(AsyncFd<EbpfLogger<&'static dyn log::Log>>);
 
@@ -23,7 +23,7 @@ impl KernelLog {
                 ready.clear_ready();
             }
             Err(error) => {
-                log::warn!("the log of the BPF programs cannot be read: {error}");
+                log::warn!("cannot read the log of the BPF programs: {error}");
                 std::future::pending::<()>().await;
             }
         }

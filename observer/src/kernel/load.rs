@@ -1,6 +1,5 @@
-//! From a plan to attached programs: constants frozen in, maps sized, the best set of hooks that really loads.
-
-mod trial;
+//! Loads and attaches what a [`WatchConfig`] asks for: freezes the constants, sizes the maps, and picks the best set of
+//! hooks that loads.
 
 use std::{net::Ipv4Addr, time::Instant};
 
@@ -15,13 +14,17 @@ use ipnet::Ipv4Net;
 use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
 
 use super::{
-    Counters, HookSet, Kernel, KernelLog, Plan, Wire,
+    attach,
+    attached::Kernel,
     btf::Source,
-    hooks::{self, Places},
+    config::WatchConfig,
+    counter_maps::CounterMaps,
+    hooks::{self, HookSet, OptionalPoints},
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
-    mapped,
+    kernel_log::KernelLog,
     offsets::KernelTypes,
-    readable,
+    readable::readable,
+    wire::{Wire, mapped},
 };
 use crate::{
     exit::NotPermitted,
@@ -31,9 +34,9 @@ use crate::{
         processes::comm,
     },
 };
-pub(crate) use trial::{ITERATOR_KIND, MapsRefused, Trial, TriedHook};
 
-/// What can come beside sock_ops, the best first: typed arguments, then any function, then what no kernel refuses.
+/// What may accompany sock_ops, best first: fentry has typed arguments, kprobes attach to any function, and no kernel
+/// with the tracepoint refuses it.
 const PROBES: [HookSet; 3] = [
     HookSet { sockops: false, fentry: true, kprobe: false, tracepoint: false },
     HookSet { sockops: false, fentry: false, kprobe: true, tracepoint: false },
@@ -42,17 +45,17 @@ const PROBES: [HookSet; 3] = [
 
 const ALL_OF_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0);
 
-/// Groups in the kernel at a time, without the overflow group.
+/// Groups in the kernel at the same time, not counting the overflow group.
 const MAX_GROUPS: u32 = 10_000;
 
-/// What the running kernel is like, as far as the programs must know.
-struct KernelFacts {
+/// What the programs have to know about the running kernel.
+pub(super) struct KernelFacts {
     offsets: Offsets,
-    /// Values of `enum iter_type`, and how the calling task can be read.
+    /// With the values of `enum iter_type`, and the way to read the calling task.
     switches: Switches,
-    places: Places,
-    /// By what names it knows what programs hang on.
-    btf: Btf,
+    pub(super) points: OptionalPoints,
+    /// The type information of the attach points only.
+    pub(super) btf: Btf,
 }
 
 impl KernelFacts {
@@ -64,54 +67,55 @@ impl KernelFacts {
             ..Switches::default()
         };
         types.set_iter_types(&mut switches);
-        let btf = Btf::parse(&types.of_places(), Endianness::default())?;
-        Ok(Self { offsets: types.offsets()?, switches, places: types.places(), btf })
+        let btf = Btf::parse(&types.attach_point_btf(), Endianness::default())?;
+        Ok(Self { offsets: types.offsets()?, switches, points: types.optional_points(), btf })
     }
 }
 
-/// Whether the helper is for sock_ops, to which it came last (`bpf_base_func_proto()`, kernel/bpf/helpers.c).
+/// Whether sock_ops programs may call `bpf_get_current_task_btf`. They were the last to get it
+/// (`bpf_base_func_proto()`, kernel/bpf/helpers.c).
 fn has_typed_task() -> bool {
     is_helper_supported(ProgramType::SockOps, BpfHelper::BPF_FUNC_get_current_task_btf).unwrap_or(false)
 }
 
 impl Kernel {
-    /// Attaches what the plan asks for. Must be called within a tokio runtime.
+    /// Attaches what `config` asks for. Must be called within a tokio runtime.
     ///
-    /// Fails with [`NotPermitted`] where privileges or the kernel do not allow it.
-    pub(crate) fn attach(plan: &Plan) -> anyhow::Result<Self> {
+    /// Fails with [`NotPermitted`] if the privileges or the kernel do not allow it.
+    pub(crate) fn attach(config: &WatchConfig) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let source = Source::read(plan.btf.as_deref())?;
-        privileges::check(plan.hooks.is_some_and(|hooks| hooks.sockops))?;
-        let loader = Loader::new(plan, &source)?;
+        let source = Source::read(config.btf.as_deref())?;
+        privileges::check(config.hooks.is_some_and(|hooks| hooks.sockops))?;
+        let loader = Loader::new(config, &source)?;
         log::debug!("type information read after {:?}", started.elapsed());
-        let mut kernel = match plan.hooks {
+        let mut kernel = match config.hooks {
             Some(hooks) => loader.load_chosen(hooks)?,
             None => loader.load_best()?,
         };
         for remark in &kernel.remarks {
-            log::info!("not taken: {remark}");
+            log::info!("not attached: {remark}");
         }
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
-        privileges::give_up(|| kernel.is_readable())?;
+        privileges::drop_all(|| kernel.is_readable())?;
         Ok(kernel)
     }
 }
 
-/// Everything that a load needs, whichever hooks it takes.
+/// What loading needs for any set of hooks.
 pub(crate) struct Loader<'a> {
-    plan: &'a Plan,
-    facts: KernelFacts,
+    config: &'a WatchConfig,
+    pub(super) facts: KernelFacts,
 }
 
-/// Maps that are created, and programs that are not attached yet.
+/// Created maps, and programs that are not attached yet.
 struct Prepared {
     switches: Switches,
     ebpf: Ebpf,
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(plan: &'a Plan, source: &Source) -> anyhow::Result<Self> {
-        Ok(Self { plan, facts: KernelFacts::read(source)? })
+    pub(crate) fn new(config: &'a WatchConfig, source: &Source) -> anyhow::Result<Self> {
+        Ok(Self { config, facts: KernelFacts::read(source)? })
     }
 
     fn load_chosen(&self, set: HookSet) -> anyhow::Result<Kernel> {
@@ -120,7 +124,7 @@ impl<'a> Loader<'a> {
         self.load(set, root.as_ref(), &mut None)
     }
 
-    /// sock_ops if it can be had, and the best of the others that loads.
+    /// Attaches sock_ops if possible, and the best of the other hooks that loads.
     pub(crate) fn load_best(&self) -> anyhow::Result<Kernel> {
         let root =
             if privileges::has_net_admin() { cgroup::open_root() } else { Err("CAP_NET_ADMIN is missing".into()) };
@@ -147,40 +151,40 @@ impl<'a> Loader<'a> {
         Err(last.unwrap_or_else(|| anyhow!("no set of hooks to try")))
     }
 
-    /// `prepared`: what an attempt that failed before it had attached anything has left. Its maps need not be created
-    /// again, and its programs not be loaded, as far as they are the same.
+    /// `prepared` carries the maps and the loaded programs of an attempt that failed before it attached anything. The
+    /// next attempt reuses them if its switches are the same.
     fn load(&self, set: HookSet, root: Option<&CgroupRoot>, prepared: &mut Option<Prepared>) -> anyhow::Result<Kernel> {
-        let places = self.facts.places;
+        let points = self.facts.points;
         let switches = self.switches(set);
         let mut ebpf = match prepared.take() {
             Some(prepared) if prepared.switches == switches => prepared.ebpf,
-            _ => self.create(switches)?,
+            _ => self.create_maps(switches)?,
         };
-        if let Err(error) = hooks::load(&mut ebpf, &self.facts.btf, set, places) {
+        if let Err(error) = attach::load(&mut ebpf, &self.facts.btf, set, points) {
             *prepared = Some(Prepared { switches, ebpf });
-            return Err(refused(&error).into());
+            return Err(refusal(&error).into());
         }
-        let links = hooks::attach(&mut ebpf, set, places, root).map_err(|error| refused(&error))?;
-        let log = self.plan.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
-        let ring = readable(RingBuf::try_from(map(&mut ebpf, "EVENTS")?)?)?;
-        let counters = Counters::new(
-            HashMap::try_from(map(&mut ebpf, "GROUPS")?)?,
-            Array::try_from(map(&mut ebpf, "COUNTERS")?)?,
-            Queue::try_from(map(&mut ebpf, "FREE_SLOTS")?)?,
-            HashMap::try_from(map(&mut ebpf, "CONNECTIONS")?)?,
-            PerCpuArray::try_from(map(&mut ebpf, "LOSS")?)?,
+        let links = attach::attach(&mut ebpf, set, points, root).map_err(|error| refusal(&error))?;
+        let log = self.config.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
+        let ring = readable(RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?)?)?;
+        let counters = CounterMaps::new(
+            HashMap::try_from(take_map(&mut ebpf, "GROUPS")?)?,
+            Array::try_from(take_map(&mut ebpf, "COUNTERS")?)?,
+            Queue::try_from(take_map(&mut ebpf, "FREE_SLOTS")?)?,
+            HashMap::try_from(take_map(&mut ebpf, "CONNECTIONS")?)?,
+            PerCpuArray::try_from(take_map(&mut ebpf, "LOSS")?)?,
         );
-        let owners = HashMap::try_from(map(&mut ebpf, "OWNERS")?)?;
-        let states = HashMap::try_from(map(&mut ebpf, "STATES")?)?;
+        let owners = HashMap::try_from(take_map(&mut ebpf, "OWNERS")?)?;
+        let states = HashMap::try_from(take_map(&mut ebpf, "STATES")?)?;
         let mut inventory =
-            Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refused(&error))?;
-        inventory.take_over(&mut ebpf)?;
+            Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refusal(&error))?;
+        inventory.adopt_pre_existing(&mut ebpf)?;
         Ok(Kernel {
             ebpf,
             inventory,
             links: Some(links),
             hooks: set,
-            places,
+            points,
             programs: Vec::new(),
             remarks: Vec::new(),
             ring,
@@ -189,29 +193,29 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn switches(&self, set: HookSet) -> Switches {
+    pub(super) fn switches(&self, set: HookSet) -> Switches {
         Switches {
-            rows: u32::from(self.plan.rows),
-            exchange_rows: u32::from(self.plan.exchange_rows),
+            rows: u32::from(self.config.rows),
+            exchange_rows: u32::from(self.config.exchange_rows),
             last_connect: last_connect(set) as u32,
-            sees_sends: u32::from(hooks::sees_sends(set, self.facts.places)),
+            sees_sends: u32::from(hooks::sees_sends(set, self.facts.points)),
             ..self.facts.switches
         }
     }
 
-    /// Creates the maps, with everything frozen in that the programs take as given.
-    fn create(&self, switches: Switches) -> anyhow::Result<Ebpf> {
-        let Self { plan, facts } = self;
+    /// Creates the maps, and freezes the constants of the programs.
+    pub(super) fn create_maps(&self, switches: Switches) -> anyhow::Result<Ebpf> {
+        let Self { config, facts } = self;
         let filter = Wire(Filter {
-            by_port: u32::from(!plan.ports.is_empty()),
-            by_destination: u32::from(!plan.destinations.is_empty()),
-            by_pid: u32::from(!plan.pids.is_empty()),
-            by_process: u32::from(!plan.processes.is_empty()),
+            by_port: u32::from(!config.ports.is_empty()),
+            by_destination: u32::from(!config.destinations.is_empty()),
+            by_pid: u32::from(!config.pids.is_empty()),
+            by_process: u32::from(!config.processes.is_empty()),
         });
         let switches = Wire(switches);
         let offsets = Wire(facts.offsets);
-        let ports = port_bits(&plan.ports);
-        let log_level = if plan.diagnostics { u8::MAX } else { 0 };
+        let ports = port_bits(&config.ports);
+        let log_level = if config.diagnostics { u8::MAX } else { 0 };
         let size = |n: usize| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
         let mut loader = EbpfLoader::new();
         loader
@@ -221,26 +225,26 @@ impl<'a> Loader<'a> {
             .override_global("SWITCHES", &switches, true)
             .override_global("PORTS", ports.as_slice(), true)
             .override_global(aya_log::LEVEL, &log_level, true)
-            .map_max_entries("CONNECTIONS", plan.max_connections)
+            .map_max_entries("CONNECTIONS", config.max_connections)
             .map_max_entries("GROUPS", MAX_GROUPS)
             .map_max_entries("COUNTERS", MAX_GROUPS + 1)
             .map_max_entries("FREE_SLOTS", MAX_GROUPS)
-            .map_max_entries("EVENTS", plan.ring_bytes)
+            .map_max_entries("EVENTS", config.ring_bytes)
             .map_max_entries("OWNERS", MAX_OWNERS)
             .map_max_entries("STATES", MAX_STATES)
-            .map_max_entries("DESTINATIONS", size(plan.destinations.len() + 1))
-            .map_max_entries("PIDS", size(plan.pids.len()))
-            .map_max_entries("PROCESSES", size(plan.processes.len()));
+            .map_max_entries("DESTINATIONS", size(config.destinations.len() + 1))
+            .map_max_entries("PIDS", size(config.pids.len()))
+            .map_max_entries("PROCESSES", size(config.processes.len()));
         let mut ebpf = loader
             .load(aya::include_bytes_aligned!(env!("BPF_OBJECT")))
-            .context("cannot create the BPF maps (is the limit for locked memory, ulimit -l, too low?)")?;
-        fill(&mut ebpf, plan)?;
+            .context("cannot create the BPF maps (is the limit of locked memory, ulimit -l, too low?)")?;
+        fill(&mut ebpf, config)?;
         Ok(ebpf)
     }
 }
 
-/// The kernel said no to a program that it should have taken. What its verifier said is for the diagnostics.
-fn refused(error: &anyhow::Error) -> NotPermitted {
+/// The error for a program that the kernel has refused. Only the diagnostics get the log of the verifier.
+pub(super) fn refusal(error: &anyhow::Error) -> NotPermitted {
     log::debug!("refused: {error:#}");
     let reason = match error.downcast_ref::<ProgramError>() {
         Some(ProgramError::LoadError { io_error, .. }) => format!("{error}: {io_error}"),
@@ -249,7 +253,7 @@ fn refused(error: &anyhow::Error) -> NotPermitted {
     NotPermitted(reason)
 }
 
-/// The last moment of a connect that a hook of the set sees.
+/// The last stage of a connect that a hook of the set sees.
 fn last_connect(set: HookSet) -> Connect {
     if set.sockops {
         Connect::Callback
@@ -260,7 +264,7 @@ fn last_connect(set: HookSet) -> Connect {
     }
 }
 
-/// One bit a port.
+/// A bitmap with one bit for each port.
 fn port_bits(ranges: &[(u16, u16)]) -> Vec<u64> {
     let mut words = vec![0; PORT_WORDS];
     for (first, last) in ranges {
@@ -271,32 +275,33 @@ fn port_bits(ranges: &[(u16, u16)]) -> Vec<u64> {
     words
 }
 
-/// Puts in what must be there before the first connection.
-fn fill(ebpf: &mut Ebpf, plan: &Plan) -> anyhow::Result<()> {
+/// Fills the maps that must be complete before the first connection.
+fn fill(ebpf: &mut Ebpf, config: &WatchConfig) -> anyhow::Result<()> {
     let mut slots: Queue<_, u32> = Queue::try_from(map_mut(ebpf, "FREE_SLOTS")?)?;
     for slot in (0..=MAX_GROUPS).filter(|slot| *slot != OVERFLOW_SLOT) {
         slots.push(slot, 0)?;
     }
     let mut destinations: LpmTrie<_, [u8; 16], u8> = LpmTrie::try_from(map_mut(ebpf, "DESTINATIONS")?)?;
-    // All of IPv4 lies within IPv6 here: a wide IPv6 network must not match it. The longest prefix decides.
+    // The map holds IPv4 within IPv6, so a wide IPv6 network would match IPv4 too. The longer prefix of this entry
+    // wins.
     let (prefix, address) = mapped(&ALL_OF_IPV4.into());
     destinations.insert(&Key::new(prefix, address), 0, 0)?;
-    for network in &plan.destinations {
+    for network in &config.destinations {
         let (prefix, address) = mapped(network);
         destinations.insert(&Key::new(prefix, address), 1, 0)?;
     }
     let mut pids: HashMap<_, u32, u8> = HashMap::try_from(map_mut(ebpf, "PIDS")?)?;
-    for pid in &plan.pids {
+    for pid in &config.pids {
         pids.insert(pid, 1, 0)?;
     }
     let mut processes: HashMap<_, [u8; 16], u8> = HashMap::try_from(map_mut(ebpf, "PROCESSES")?)?;
-    for process in &plan.processes {
+    for process in &config.processes {
         processes.insert(comm(process.as_bytes()), 1, 0)?;
     }
     Ok(())
 }
 
-fn map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<aya::maps::Map> {
+pub(super) fn take_map(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<aya::maps::Map> {
     ebpf.take_map(name).ok_or_else(|| anyhow!("the BPF object has no map {name}"))
 }
 
@@ -309,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_bits() {
+    fn port_ranges_set_one_bit_for_each_port() {
         let words = port_bits(&[(80, 80), (65_535, 65_535), (64, 66)]);
         assert_eq!(words[1], 1 << 16 | 0b111);
         assert_eq!(words[1023], 1 << 63);

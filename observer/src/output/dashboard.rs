@@ -1,5 +1,5 @@
-//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed, at
-//! a bounded rate, and never before the terminal has taken the last one.
+//! The dashboard on a terminal: keys and signals go in, frames come out. A frame is drawn when something has changed,
+//! at a bounded rate, and never before the terminal has taken the last one.
 
 mod canvas;
 mod cpu_time;
@@ -76,7 +76,7 @@ impl Dashboard {
         let suspend = listen(SignalKind::from_raw(ProcessSignal::TSTP.as_raw()))?;
         let resume = listen(SignalKind::from_raw(ProcessSignal::CONT.as_raw()))?;
         let canvas = Canvas::new()?;
-        stdout.bytes(&terminal::take()?);
+        stdout.bytes(&terminal::enter()?);
         diagnostics::hold();
         Ok(Self {
             tui: Tui::new(terminal::theme(), about),
@@ -115,7 +115,7 @@ impl Dashboard {
             _ = self.suspend.recv() => Wake::Suspend,
             _ = self.resume.recv() => Wake::Resume,
             () = ready(()), if self.pending.is_some() => Wake::Snapshot,
-            () = sleep_until(due), if (self.has_changed && terminal::is_taken()) || is_busy => Wake::Frame,
+            () = sleep_until(due), if (self.has_changed && terminal::is_entered()) || is_busy => Wake::Frame,
         }
     }
 
@@ -153,7 +153,7 @@ impl Dashboard {
         };
         match outcome {
             Outcome::Draw => (self.has_changed, self.is_awaited) = (true, true),
-            Outcome::Redraw => self.redraw(&terminal::cleared(), stdout),
+            Outcome::Redraw => self.redraw(&terminal::clear(), stdout),
             Outcome::Nothing => {}
             Outcome::Suspend => self.suspend(stdout),
             Outcome::Quit => return true,
@@ -164,7 +164,7 @@ impl Dashboard {
     fn draw_unless_busy(&mut self, stdout: &mut Stdout) {
         stdout.flush();
         // After a stop the terminal is the shell's until SIGCONT was handled.
-        if self.has_changed && !stdout.is_busy() && terminal::is_taken() {
+        if self.has_changed && !stdout.is_busy() && terminal::is_entered() {
             self.draw(stdout);
         }
     }
@@ -191,8 +191,8 @@ impl Dashboard {
 
     /// Takes over the terminal again. The shell may have used it, even if this program was stopped without notice.
     fn resume(&mut self, stdout: &mut Stdout) {
-        terminal::modes_back();
-        match terminal::take() {
+        terminal::restore_modes();
+        match terminal::enter() {
             Ok(bytes) => {
                 diagnostics::hold();
                 self.redraw(&bytes, stdout);
@@ -274,7 +274,7 @@ impl Face for Dashboard {
     }
 
     fn shows_notices(&self) -> bool {
-        terminal::is_taken()
+        terminal::is_entered()
     }
 
     fn stay(&mut self) -> bool {
@@ -284,14 +284,14 @@ impl Face for Dashboard {
     }
 
     fn leave(&mut self, stdout: &mut Stdout) {
-        let Some(bytes) = terminal::give_back() else { return };
+        let Some(bytes) = terminal::leave() else { return };
         stdout.bytes(&bytes);
         let deadline = Instant::now() + LEAVE_TIMEOUT;
         while stdout.is_busy() && Instant::now() < deadline {
             stdout.flush();
             thread::sleep(Duration::from_millis(1));
         }
-        terminal::modes_back();
+        terminal::restore_modes();
         log::debug!("snapshots arranged: {}; frames drawn: {}", self.arranging, self.drawing);
         // A terminal that takes nothing would not take diagnostics either, and the watch has to end.
         if !stdout.is_busy() {
@@ -302,6 +302,6 @@ impl Face for Dashboard {
 
 impl Drop for Dashboard {
     fn drop(&mut self) {
-        terminal::give_back_now();
+        terminal::restore_now();
     }
 }

@@ -1,5 +1,5 @@
-//! `-v` and `--log-file`: where diagnostics go. They are for finding out why something is as it is; what a user has to
-//! know is a notice, in the output itself.
+//! The log of `-v` and `--log-file`. Diagnostics help to find out why the program does something. What users have to
+//! know is a notice in the output instead.
 
 use std::{
     fs::OpenOptions,
@@ -12,10 +12,10 @@ use anyhow::Context as _;
 use env_logger::{Builder, Target, TimestampPrecision};
 use log::LevelFilter;
 
-/// What is kept while the screen belongs to a dashboard; what comes then is counted.
+/// Diagnostics held while the dashboard has the screen. Lines beyond that are dropped and counted.
 const MAX_HELD_BYTES: usize = 1 << 20;
 
-/// Diagnostics that wait for the screen to be free, if it is not.
+/// Held diagnostics. None while the screen is free.
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
 #[derive(Default)]
@@ -28,17 +28,17 @@ fn held() -> MutexGuard<'static, Option<Held>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on nothing must be written to stderr.
+/// Holds diagnostics from now on, instead of writing them to stderr.
 pub(crate) fn hold() {
     held().get_or_insert_default();
 }
 
-/// The screen is free: writes what was held.
+/// Writes the held diagnostics, because the screen is free again.
 pub(crate) fn release() {
     write(held().take());
 }
 
-/// The same for a panic, which may have come while this very thread had what was held.
+/// The same for a panic hook. The panicking thread may hold the lock, so this does not wait for it.
 pub(crate) fn release_if_free() {
     if let Ok(mut held) = HELD.try_lock() {
         let taken = held.take();
@@ -49,14 +49,14 @@ pub(crate) fn release_if_free() {
 
 fn write(held: Option<Held>) {
     let Some(Held { bytes, dropped_lines }) = held else { return };
-    // Where stderr cannot be written to, nobody could be told.
+    // There is nowhere to report a failure of stderr.
     let _ = io::stderr().write_all(&bytes);
     if dropped_lines > 0 {
-        eprintln!("{dropped_lines} more lines of diagnostics (--log-file keeps all of them)");
+        eprintln!("{dropped_lines} lines of diagnostics dropped (--log-file keeps all of them)");
     }
 }
 
-/// Stderr, as soon as the screen is free.
+/// Stderr once the screen is free.
 struct Stderr;
 
 impl Write for Stderr {
@@ -74,13 +74,13 @@ impl Write for Stderr {
     }
 }
 
-/// Opens the log. A file without `-v` is taken as wanting diagnostics too.
+/// Opens the log. `--log-file` implies `-v`.
 pub(crate) fn open(verbose: bool, file: Option<&Path>) -> anyhow::Result<()> {
     if !verbose && file.is_none() {
         return Ok(());
     }
     let mut builder = Builder::new();
-    // aya tells of every relocation.
+    // aya logs every relocation.
     builder
         .filter_level(LevelFilter::Debug)
         .filter_module("aya", LevelFilter::Warn)
@@ -99,7 +99,7 @@ pub(crate) fn open(verbose: bool, file: Option<&Path>) -> anyhow::Result<()> {
     builder.try_init().context("the log is open already")
 }
 
-/// Whether anyone reads diagnostics.
+/// Whether diagnostics are on.
 pub(crate) fn enabled() -> bool {
     log::max_level() >= LevelFilter::Info
 }

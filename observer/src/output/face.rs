@@ -1,4 +1,4 @@
-//! What a screen shows: text that flows, or the dashboard.
+//! What every view of standard output implements: text or the dashboard.
 
 use std::{io, pin::Pin};
 
@@ -31,7 +31,7 @@ pub(super) trait Face {
 
     fn activity(&mut self, _: &ActivityQuery, _: Option<Activity>) {}
 
-    /// Whether it shows state and not only what happens, so that it wants samples often.
+    /// Whether it shows state, not only events. A live face needs frequent samples.
     fn is_live(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Writing a recording beside a watch. A thread writes; a disk that is slow or full costs the recording and never the
+//! Records a watch to a file. A thread writes the file, so a slow or full disk may cost the recording but never the
 //! watch.
 
 use std::{
@@ -17,19 +17,20 @@ use observer_core::{
 
 use super::writer::Writer;
 
-/// From so much on a chunk is worth handing over.
+/// The recording passes chunks of this size to the thread.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// What may wait for a slow disk. Events past it are lost, and counted.
+/// Queue limit for a slow disk. Events beyond it are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
-/// A sample is never left out, because the next one builds on it. So past this the recording ends.
+/// Samples are never dropped, because the next one builds on them. So the recording ends when the queue reaches this
+/// size.
 const GIVE_UP_BYTES: usize = 4 * MAX_QUEUED_BYTES;
 
-/// How long the end of a watch waits for a slow disk.
+/// How long a watch that ends waits for a slow disk.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where `--record` goes; opened before anything is attached.
+/// The file of `--record`. It is opened before anything is attached.
 pub(crate) struct RecordingFile {
     file: File,
     path: PathBuf,
@@ -44,16 +45,16 @@ impl RecordingFile {
 
 pub(crate) struct Recorder {
     path: PathBuf,
-    /// None: the recording has ended before the watch.
+    /// None: the recording has ended early.
     writer: Option<Writer>,
     encoder: Encoder,
     lost_events: u64,
-    /// What has not been said yet.
+    /// Notices that are not shown yet.
     notices: Vec<Notice>,
 }
 
 impl Recorder {
-    /// The kind of its notices.
+    /// The kind of the recorder's notices.
     pub(crate) const NOTICE: &str = "record";
 
     /// Starts a thread.
@@ -73,7 +74,7 @@ impl Recorder {
         let Some(writer) = &mut self.writer else { return };
         if writer.queued_bytes() > MAX_QUEUED_BYTES {
             if self.lost_events == 0 {
-                self.notice("takes too long to write: events are left out of the recording");
+                self.notice("is written too slowly: events are left out of the recording");
             }
             self.lost_events += 1;
             return;
@@ -81,12 +82,12 @@ impl Recorder {
         self.write(self.encoder.event(row));
     }
 
-    /// Events that the recording misses.
+    /// Events dropped from the recording.
     pub(crate) fn lost_events(&self) -> u64 {
         self.lost_events
     }
 
-    /// Writes what has changed, and hands everything over to the disk.
+    /// Records the changes since the last sample, and passes the queue to the thread.
     pub(crate) fn sample(&mut self, unix_ns: i64, sample: &Sample) {
         if self.writer.is_some() {
             let line = self.encoder.sample(unix_ns, sample);
@@ -95,7 +96,7 @@ impl Recorder {
         }
     }
 
-    /// What there is to say about the recording.
+    /// Takes the notices since the last call.
     pub(crate) fn notices(&mut self) -> Vec<Notice> {
         if let Some(error) = self.writer.as_mut().and_then(Writer::failure) {
             self.give_up(&error);
@@ -103,7 +104,7 @@ impl Recorder {
         std::mem::take(&mut self.notices)
     }
 
-    /// Ends the recording at this time, in order.
+    /// Writes the end record and waits for the thread.
     pub(crate) async fn finish(mut self, unix_ns: i64) -> Vec<Notice> {
         self.write(self.encoder.end(unix_ns));
         if let Some(writer) = self.writer.take()

@@ -70,7 +70,7 @@ impl Screen {
         self.face.stay()
     }
 
-    /// Whether the screen shows state, and not only what happens.
+    /// Whether the screen shows state, not only events.
     pub(crate) fn is_live(&self) -> bool {
         self.face.is_live()
     }

@@ -1,5 +1,5 @@
-//! Standard output. When it blocks (a paused pager) the watch goes on; when it is closed (`| head`) the watch ends, even
-//! if no connection is opened or closed.
+//! Standard output. When it blocks (a paused pager) the watch goes on; when it is closed (`| head`) the watch ends,
+//! even if no connection is opened or closed.
 
 use std::{io, thread, time::Duration};
 
@@ -96,7 +96,8 @@ impl Stdout {
     }
 }
 
-/// Waits until the reader of a pipe or socket on standard output is gone. Never returns for a file, which has no reader.
+/// Waits until the reader of a pipe or socket on standard output is gone. Never returns for a file, which has no
+/// reader.
 fn wait_for_reader_to_go() {
     let stdout = io::stdout();
     // Errors and hang-ups are reported without being asked for (poll(2)).

@@ -1,4 +1,4 @@
-//! Where `--summary` goes; opened before anything is attached.
+//! The file of `--summary`. It is opened before anything is attached.
 
 use std::{
     fs::File,

@@ -1,4 +1,5 @@
-//! A file with a thread that writes it, so that a file that blocks (a paused pager, a slow disk) does not block the watch.
+//! A file with its own writer thread. A file that blocks (a paused pager, a slow disk) blocks the thread, not the
+//! watch.
 
 use std::{
     io::{self, Write},
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 /// Chunks in flight to the thread.
 const CHUNKS: usize = 2;
 
-/// Larger chunks are freed instead of reused, so that a burst does not keep its memory.
+/// Larger chunks are freed instead of reused, or a burst would keep its memory.
 const KEPT_BYTES: usize = 512 << 10;
 
 pub(crate) struct Writer {

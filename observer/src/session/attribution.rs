@@ -16,21 +16,21 @@ impl Attribution {
 
     /// Fills in the groups of a sample. `last`: looks up cgroups even if the last walk was a moment ago.
     pub(super) fn fill_in(&mut self, sample: &mut Sample, last: bool) {
-        self.cgroups.name(&mut sample.groups, last);
+        self.cgroups.fill_in(&mut sample.groups, last);
         self.fill_in_runtimes(sample);
     }
 
-    /// Runtimes that are not known yet are asked for, and filled in by a later sample.
+    /// Requests unknown runtimes, which a later sample fills in.
     fn fill_in_runtimes(&mut self, sample: &mut Sample) {
-        let answers = self.runtimes.answers();
+        let responses = self.runtimes.responses();
         for group in sample.groups.iter_mut().filter(|group| group.key.tgid > 0) {
             let process = group.process();
             if !group.process_ended {
-                self.runtimes.ask(process);
+                self.runtimes.request(process);
             }
-            group.runtime = self.runtimes.of(process);
+            group.runtime = self.runtimes.get(process);
         }
-        for (process, runtime) in answers {
+        for (process, runtime) in responses {
             let name = process_name(process.comm).unwrap_or_default();
             let runtime = runtime.map_or_else(|| "cannot be told".to_string(), |runtime| runtime.to_string());
             log::debug!("runtime of process {} ({}): {runtime}", process.pid, name.escape_debug());

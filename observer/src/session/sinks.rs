@@ -33,11 +33,11 @@ impl Sinks<'_> {
     }
 
     pub(super) fn event(&mut self, event: Event) {
-        // Asked now, because a short-lived process would be gone at the next tick.
+        // Requested now, because a short-lived process would be gone at the next tick.
         if event.kind == RowKind::Open
             && let Some(process) = event.process()
         {
-            self.runtimes.ask(process);
+            self.runtimes.request(process);
         }
         let row = self.tracker.apply(event);
         if let Some(recorder) = &mut self.recorder {

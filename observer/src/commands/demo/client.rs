@@ -1,5 +1,5 @@
-//! An HTTP client that does what pools do: a connection whose response was read is kept for the next request, and one
-//! whose body is still under way is closed.
+//! An HTTP client that behaves like a connection pool: it reuses a connection after the response is read to its end,
+//! and closes one with a body left unread.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -13,7 +13,7 @@ pub(super) enum Body {
     ReadToItsEnd,
 }
 
-/// Fetches the same page `times` over.
+/// Fetches the same page `times` times.
 pub(super) fn fetch(address: SocketAddr, body: Body, times: u64, timeout: Duration) -> io::Result<()> {
     let mut idle = None;
     for _ in 0..times {
@@ -33,7 +33,7 @@ fn connect(address: SocketAddr, timeout: Duration) -> io::Result<BufReader<TcpSt
     Ok(BufReader::new(stream))
 }
 
-/// One request and its response; gives the connection back if it can be used again.
+/// Sends one request and handles the response. Returns the connection if it can be reused.
 fn exchange(mut connection: BufReader<TcpStream>, body: Body) -> io::Result<Option<BufReader<TcpStream>>> {
     connection.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let mut length = 0;

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 server that keeps connections alive, and counts what it serves: the demo's truth.
+//! A small HTTP/1.1 server with keep-alive. It counts connections and requests, for comparison with the watch.
 
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// More than the client's own buffer takes in: what it leaves is left in the socket.
+/// More than the client's buffer holds, so an unread body stays in the socket.
 const BODY_BYTES: usize = 256 << 10;
 
 pub(super) struct Server {
@@ -25,7 +25,6 @@ struct Counters {
     requests: AtomicU64,
 }
 
-/// What the server has served.
 pub(super) struct Counted {
     pub(super) connections: u64,
     pub(super) requests: u64,
@@ -42,7 +41,7 @@ impl Server {
             for stream in listener.incoming().flatten() {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let counters = Arc::clone(&shared);
-                // A client that closes early resets the connection: that is the story, not an error.
+                // An error is expected: a client that closes early resets the connection.
                 thread::spawn(move || serve(&stream, timeout, &counters));
             }
         });
@@ -63,7 +62,7 @@ impl Server {
     }
 }
 
-/// Answers one request after the other until the client ends.
+/// Responds to requests until the client closes the connection.
 fn serve(mut stream: &TcpStream, timeout: Duration, counters: &Counters) -> io::Result<()> {
     stream.set_write_timeout(Some(timeout))?;
     let body = vec![b'.'; BODY_BYTES];

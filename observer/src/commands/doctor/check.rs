@@ -1,4 +1,4 @@
-//! What is found out about one requirement.
+//! The result of checking one requirement.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 pub(super) enum Status {
     Ok,
     Missing,
-    /// It cannot be told, or could not be tried.
+    /// It could not be determined or tried.
     Unknown,
 }
 
@@ -21,14 +21,13 @@ impl Status {
     }
 }
 
-/// A requirement, and whether it is met.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) status: Status,
-    /// What was found, and what it means.
+    /// What the check found, and what that means.
     pub(super) detail: String,
-    /// What to do.
+    /// What to do about it.
     pub(super) remedy: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The findings as lines, or as one JSON object.
+//! All checks, rendered as lines or as one JSON object.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use observer_core::views::wrap::push_wrapped;
 const SCHEMA: u32 = 1;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Everything that was found out. As JSON it is part of the contract: fields are only ever added.
+/// The JSON of the report is a contract: fields are only ever added.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     r#type: &'static str,
@@ -18,12 +18,12 @@ pub(super) struct Report {
     version: &'static str,
     pub(super) kernel: String,
     pub(super) checks: Vec<Check>,
-    /// What `auto` would take; null if nothing.
+    /// The hooks that `auto` would attach. Null if none would do.
     pub(super) hooks: Option<Vec<&'static str>>,
-    /// Better sets, and why they are not taken.
+    /// Better sets, and why they would not be attached.
     pub(super) hooks_not_taken: Vec<String>,
     pub(super) runs: bool,
-    /// Why it does not run.
+    /// Why the watch would not run.
     pub(super) obstacle: Option<String>,
 }
 
@@ -46,28 +46,28 @@ impl Report {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// A line for each requirement, what to do below it, and one sentence.
+    /// A line for each check, its remedy below it, and the verdict.
     pub(super) fn lines(&self) -> String {
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
         let indent = width + "  missing  ".len();
         let mut text = String::new();
-        let mut said = None;
+        let mut last_remedy = None;
         for check in &self.checks {
             let _ = write!(text, "{:<width$}  {:<7}  ", check.name, check.status.name());
             push_wrapped(&mut text, &check.detail, indent);
             if let Some(remedy) = &check.remedy
-                && said != Some(remedy)
+                && last_remedy != Some(remedy)
             {
                 text.push_str(&" ".repeat(indent));
                 push_wrapped(&mut text, &format!("→ {remedy}"), indent + 2);
-                said = Some(remedy);
+                last_remedy = Some(remedy);
             }
         }
-        let _ = writeln!(text, "\n{}", self.sentence());
+        let _ = writeln!(text, "\n{}", self.verdict());
         text
     }
 
-    fn sentence(&self) -> String {
+    fn verdict(&self) -> String {
         match (&self.hooks, &self.obstacle) {
             (Some(hooks), _) => format!("the watch would run, by {}", hooks.join(" + ")),
             (None, Some(why)) => format!("the watch would not run: {why}"),
@@ -87,16 +87,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_aligned_and_fit() {
+    fn lines_are_aligned_and_wrapped() {
         let lines = report().lines();
         assert!(lines.starts_with("kernel       ok       Linux 6.1\nCAP_BPF      missing  not there,"), "{lines}");
         assert!(lines.lines().all(|line| line.chars().count() <= WIDTH), "{lines}");
-        assert_eq!(lines.matches("→ run: sudo it").count(), 1, "the same advice once: {lines}");
+        assert_eq!(lines.matches("→ run: sudo it").count(), 1, "a repeated remedy is printed once: {lines}");
         assert!(lines.ends_with("\nthe watch would not run\n"), "{lines}");
     }
 
     #[test]
-    fn the_last_line_is_the_verdict() {
+    fn last_line_is_the_verdict() {
         let runs = Report { hooks: Some(vec!["sockops", "kprobe"]), runs: true, ..report() };
         assert!(runs.lines().ends_with("\n\nthe watch would run, by sockops + kprobe\n"));
         let fails = Report { obstacle: Some("not permitted".into()), ..report() };

@@ -1,5 +1,5 @@
-//! Reading ahead: a thread reads and parses a recording while what it has read before is shown. To parse a busy second takes
-//! longer than to show it, and who shows it has keys and signals to heed meanwhile.
+//! A thread that reads and parses a recording ahead of the replay. Parsing a busy second takes longer than showing it,
+//! and must not delay keys and signals.
 
 use std::thread;
 
@@ -8,13 +8,12 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use observer_core::recording::{Record, Recording};
 
-/// Records that are handed over together at most.
+/// The most records in a batch.
 const BATCH: usize = 512;
 
-/// Batches that may wait. Few, for a sample of 10,000 groups has some 7 MB.
+/// Batches in flight. Few, because a sample of 10,000 groups takes some 7 MB.
 const BATCHES: usize = 2;
 
-/// The rest of a recording, as it is read.
 pub(super) struct ReadAhead {
     batches: Receiver<anyhow::Result<Vec<Record>>>,
 }
@@ -28,7 +27,7 @@ impl ReadAhead {
                 let mut records = Vec::new();
                 let broken = fill(&mut records, &mut recording).err();
                 let is_over = broken.is_some() || matches!(records.last(), Some(Record::End { .. }));
-                // Nobody takes them any more: the replay has ended before the recording.
+                // Fails only if the replay has ended before the recording.
                 if sender.blocking_send(Ok(records)).is_err() {
                     return;
                 }
@@ -44,9 +43,10 @@ impl ReadAhead {
         Self { batches }
     }
 
-    /// What comes next: records in their order, a sample or the end the last of them. An error: it goes on no further.
+    /// The next batch. A sample or the end is always the last record of its batch. After an error, no more records
+    /// follow.
     pub(super) async fn next(&mut self) -> anyhow::Result<Vec<Record>> {
-        self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the recording is not read any more")))
+        self.batches.recv().await.unwrap_or_else(|| Err(anyhow!("the thread that reads the recording has ended")))
     }
 }
 

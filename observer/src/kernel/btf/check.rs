@@ -1,16 +1,20 @@
-//! Whether bytes are BTF that can be parsed without harm (Documentation/bpf/btf.rst): every section within the file,
-//! every record whole, every name within the strings, and no type that contains itself.
+//! Validates BTF (Documentation/bpf/btf.rst): every section lies within the file, every record is complete, every name
+//! lies within the strings, and no type contains itself.
+//!
+//! Hand-written, because aya-obj checks the sections and records, but neither names nor references between types. A step
+//! budget in the field lookup would bound its walk too, but would report a damaged file as a kernel that lacks a field.
 
 use super::records::{Record, Records, u32_at};
 
 #[cfg(test)]
 mod tests;
 
-/// Bounds of what a type contains by value, all levels added up: far beyond any kernel's, and no danger to who follows.
+/// Bounds on the types that a type contains by value, counted over all levels. They are far beyond any kernel's, and
+/// low enough for a walk over all of them.
 const MAX_DEPTH: u16 = 100;
 const MAX_PARTS: u32 = 1 << 22;
 
-/// Says what is wrong.
+/// The error says what is wrong.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     let records = Records::find(bytes)?;
     check_names(&records)?;
@@ -22,7 +26,7 @@ fn check_names(records: &Records) -> Result<(), String> {
         for name in Record::read(records.bytes, *at)?.names(*at) {
             if u32_at(records.bytes, name)? >= records.strings.len() {
                 return Err(format!(
-                    "a name of type {id} is not among its strings (is it a module's? the kernel's own, vmlinux, is needed)"
+                    "a name of type {id} is outside its strings (if it is a module's, give the kernel's own: vmlinux)"
                 ));
             }
         }
@@ -30,23 +34,24 @@ fn check_names(records: &Records) -> Result<(), String> {
     Ok(())
 }
 
-/// What a type contains, itself included.
+/// How much a type contains, including itself.
 #[derive(Clone, Copy, Default)]
 struct Size {
     parts: u32,
     depth: u16,
 }
 
-/// A walk down what types contain by value. Pointers end it, so in C it cannot come back to where it was.
+/// A depth-first walk over the types that each type contains by value. It stops at pointers, so it meets no cycle in
+/// types that a C compiler has made.
 struct Containment<'a> {
     bytes: &'a [u8],
     records: &'a [usize],
-    /// By type id; type 0 is void. No parts: not known yet; no depth: being walked.
+    /// By type id; type 0 is void. Zero parts: not visited yet. Zero depth: in progress.
     sizes: Vec<Size>,
     path: Vec<(usize, usize)>,
 }
 
-const WALKED: Size = Size { parts: 1, depth: 0 };
+const IN_PROGRESS: Size = Size { parts: 1, depth: 0 };
 
 impl<'a> Containment<'a> {
     fn new(bytes: &'a [u8], records: &'a [usize]) -> Self {
@@ -68,11 +73,11 @@ impl<'a> Containment<'a> {
     }
 
     fn enter(&mut self, id: usize) {
-        self.sizes[id] = WALKED;
+        self.sizes[id] = IN_PROGRESS;
         self.path.push((id, 0));
     }
 
-    /// Looks at one part of a type; after the last, its size is known.
+    /// Visits one part of a type, or sums up its size after the last part.
     fn step(&mut self, id: usize, part: usize) -> Result<(), String> {
         let at = self.records[id - 1];
         let record = Record::read(self.bytes, at)?;
@@ -83,7 +88,7 @@ impl<'a> Containment<'a> {
         let contained = u32_at(self.bytes, reference)?;
         self.path.push((id, part + 1));
         match self.sizes.get(contained) {
-            None => Err(format!("type {id} refers to type {contained}, which is not there")),
+            None => Err(format!("type {id} refers to type {contained}, which does not exist")),
             Some(Size { parts: 0, .. }) => {
                 self.enter(contained);
                 Ok(())
@@ -101,7 +106,7 @@ impl<'a> Containment<'a> {
             size.depth = size.depth.max(part.depth + 1);
         }
         if size.parts > MAX_PARTS || size.depth > MAX_DEPTH {
-            return Err(format!("type {id} is nested beyond measure"));
+            return Err(format!("type {id} is nested too deeply"));
         }
         Ok(size)
     }

@@ -1,4 +1,4 @@
-//! A small BTF, for tests.
+//! A small BTF for tests.
 
 use super::records::{ARRAY, ENUM, FUNC, FUNC_PROTO, FWD, INT, PTR, STRUCT, TYPEDEF, UNION, write};
 
@@ -6,7 +6,7 @@ pub(super) fn kind(kind: u8, count: u32) -> u32 {
     u32::from(kind) << 24 | count
 }
 
-/// Types as words, names as offsets into the strings `\0a\0inner\0outer\0`.
+/// Types are written as words. Names are offsets into the strings `\0a\0inner\0outer\0`.
 pub(super) fn small() -> Vec<u8> {
     let types: &[&[u32]] = &[
         &[1, kind(INT, 0), 4, 32],

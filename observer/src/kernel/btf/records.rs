@@ -1,21 +1,21 @@
-//! The records of BTF (Documentation/bpf/btf.rst), as they lie in its bytes: a header, types one after the other, and the
-//! names of them all. Nothing here trusts what it reads.
+//! The layout of BTF (Documentation/bpf/btf.rst): a header, one record for each type, and a section of strings.
+//! Malformed input is rejected, never trusted.
 
 use std::ops::Range;
 
 const MAGIC: u16 = 0xEB9F;
 
-/// The header up to `str_len`; later versions append to it.
+/// The size of the header up to `str_len`. Later versions append fields.
 pub(super) const HEADER_BYTES: usize = 24;
 
-/// What every record of a type begins with: name, info, size or type.
+/// The size of the fields that start every record: name, info, and size or type.
 pub(super) const RECORD_BYTES: usize = 12;
 
-/// What such files are mistaken for, by how they begin.
-const OTHERS: [(&[u8], &str); 5] = [
+/// Other files that users pass by mistake, by their first bytes.
+const OTHER_FORMATS: [(&[u8], &str); 5] = [
     (
         b"\x7fELF",
-        "it is an ELF file; take its .BTF section out by: llvm-objcopy --dump-section .BTF=vmlinux.btf FILE /dev/null",
+        "it is an ELF file; extract its .BTF section: llvm-objcopy --dump-section .BTF=vmlinux.btf FILE /dev/null",
     ),
     (b"\x1f\x8b", "it is compressed (gzip): unpack it first"),
     (b"\xfd7zXZ", "it is compressed (xz): unpack it first"),
@@ -28,17 +28,17 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Result<usize, String> {
     Ok(u32::from_ne_bytes(*word) as usize)
 }
 
-/// All records, found but not looked into.
+/// The positions of all records.
 pub(super) struct Records<'a> {
     pub(super) bytes: &'a [u8],
-    /// Where each begins, that of type 1 first.
+    /// Where each record begins, starting with type 1.
     pub(super) begins: Vec<usize>,
-    /// The names: they begin and end with a NUL.
+    /// All names. The section begins and ends with a NUL.
     pub(super) strings: &'a [u8],
 }
 
 impl<'a> Records<'a> {
-    /// Says what is wrong with a header, or with the length of a record.
+    /// The error says what is wrong with the header, or with the length of a record.
     pub(super) fn find(bytes: &'a [u8]) -> Result<Self, String> {
         let [types, strings] = sections(bytes)?;
         let mut begins = Vec::new();
@@ -58,12 +58,12 @@ impl<'a> Records<'a> {
         Ok(Self { bytes, begins, strings: &bytes[strings] })
     }
 
-    /// Where the record of a type is; None for void, and for a type that is not there.
+    /// Where the record of a type begins. None for void and for an unknown id.
     pub(super) fn begin_of(&self, id: usize) -> Option<usize> {
         self.begins.get(id.checked_sub(1)?).copied()
     }
 
-    /// The name that is referred to at `at`; empty for what has none, and for a reference that leads nowhere.
+    /// The name that the word at `at` refers to. Empty for an anonymous type and for an invalid reference.
     pub(super) fn name_at(&self, at: usize) -> &'a [u8] {
         let name = u32_at(self.bytes, at).ok().and_then(|offset| self.strings.get(offset..)).unwrap_or_default();
         let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
@@ -71,33 +71,35 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Where types and strings are.
+/// The ranges of the types and the strings.
 fn sections(bytes: &[u8]) -> Result<[Range<usize>; 2], String> {
     if bytes.is_empty() {
         return Err("it is empty".into());
     }
-    if let Some((_, what)) = OTHERS.iter().find(|(start, _)| bytes.starts_with(start)) {
+    if let Some((_, what)) = OTHER_FORMATS.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Err((*what).into());
     }
     let magic = bytes.first_chunk().map_or(0, |magic| u16::from_ne_bytes(*magic));
     if magic == MAGIC.swap_bytes() {
-        return Err("it is in the byte order of another kind of processor".into());
+        return Err("it has the byte order of another architecture".into());
     }
     if magic != MAGIC {
-        return Err(format!("it is no BTF, which begins with {:02x?}", MAGIC.to_ne_bytes()));
+        return Err(format!("it is no BTF: it does not begin with {:02x?}", MAGIC.to_ne_bytes()));
     }
     if bytes.len() < HEADER_BYTES {
         return Err(format!("it is truncated: {} bytes, less than its header", bytes.len()));
     }
     if bytes[2] != 1 {
-        return Err(format!("it is BTF of version {}, and only 1 is known", bytes[2]));
+        return Err(format!("it is BTF of version {}, and only version 1 is supported", bytes[2]));
     }
     let header_bytes = u32_at(bytes, 4)?;
     if header_bytes < HEADER_BYTES {
-        return Err(format!("its header says that it has {header_bytes} bytes, and {HEADER_BYTES} are the least"));
+        return Err(format!(
+            "its header claims a length of {header_bytes} bytes, less than the minimum of {HEADER_BYTES}"
+        ));
     }
     let section = |at: usize, what: &str| {
-        // Cannot overflow: three numbers of 32 bits.
+        // Three 32-bit numbers cannot overflow a usize.
         let start = header_bytes + u32_at(bytes, at)?;
         let end = start + u32_at(bytes, at + 4)?;
         if end > bytes.len() {
@@ -116,7 +118,7 @@ fn sections(bytes: &[u8]) -> Result<[Range<usize>; 2], String> {
     Ok([types, strings])
 }
 
-/// BTF of these types and these strings.
+/// Assembles BTF from types and strings.
 pub(super) fn write(types: &[u8], strings: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + types.len() + strings.len());
     bytes.extend(MAGIC.to_ne_bytes());
@@ -129,13 +131,13 @@ pub(super) fn write(types: &[u8], strings: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The start of a record.
+/// The `info` word of a record.
 #[derive(Clone, Copy)]
 pub(super) struct Record {
     pub(super) kind: u8,
-    /// Members, enumerators, parameters or variables.
+    /// How many members, enumerators, parameters or variables follow.
     pub(super) count: usize,
-    /// Of a struct or union: offsets of members have the size of a bit field in their highest byte.
+    /// For a struct or union: the highest byte of each member's offset is the size of its bit field.
     pub(super) has_bit_fields: bool,
 }
 
@@ -164,7 +166,7 @@ impl Record {
         Ok(Self { kind: (info >> 24 & 0x1F) as u8, count: info & 0xFFFF, has_bit_fields: info >> 31 == 1 })
     }
 
-    /// Bytes of one of what `count` counts.
+    /// The size in bytes of each of the `count` elements.
     pub(super) fn stride(self) -> usize {
         match self.kind {
             STRUCT | UNION | DATASEC | ENUM64 => 12,
@@ -173,7 +175,7 @@ impl Record {
         }
     }
 
-    /// Bytes after what every record begins with; None for a kind that is not known.
+    /// Bytes after the first [`RECORD_BYTES`]. None for an unknown kind.
     pub(super) fn tail_bytes(self) -> Option<usize> {
         match self.kind {
             INT | VAR | DECL_TAG => Some(4),
@@ -184,13 +186,13 @@ impl Record {
         }
     }
 
-    /// Where the names of the record that is at `at` are referred to: its own, and those of its members.
+    /// The positions of the name references of the record at `at`: its own, and those of its members.
     pub(super) fn names(self, at: usize) -> impl Iterator<Item = usize> {
         let members = if self.kind == DATASEC || self.stride() == 0 { 0 } else { self.count };
         std::iter::once(at).chain((0..members).map(move |n| at + RECORD_BYTES + n * self.stride()))
     }
 
-    /// Where the `n`th of the types is referred to that it contains by value, or is another name of.
+    /// The position of the reference to the `n`th type that this one contains by value or is an alias of.
     pub(super) fn part(self, at: usize, n: usize) -> Option<usize> {
         match self.kind {
             FWD..=RESTRICT | TYPE_TAG if n == 0 => Some(at + 8),

@@ -1,24 +1,23 @@
-//! What the type information says: who bears a name, and where a field is. One walk over the records for all names, because
-//! there are a hundred thousand; nothing is unpacked, which takes parsers of all of it a tenth of a second.
+//! Lookups in the type information: types by name, and offsets of fields. One pass over the 100,000 records finds all
+//! names. Records are read in place, because unpacking all of them, as other parsers do, takes 0.1 s.
 
 use std::collections::{HashMap, HashSet};
 
 use super::records::{self, ENUM, FUNC, FWD, RECORD_BYTES, Record, Records, STRUCT, TYPEDEF, UNION, u32_at};
 
-/// Levels of anonymous structs and other names between a struct and its field: more than in any kernel.
+/// Levels of anonymous structs and aliases between a struct and its field. No kernel has that many.
 const MAX_DEPTH: u32 = 32;
 
-/// What is looked for by name: different things may bear the same.
+/// A kind of named type. Types of different kinds may share a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Struct,
     Enum,
     Function,
-    /// Known by a typedef of its prototype, `btf_trace_NAME`.
+    /// Represented by a typedef of its prototype, `btf_trace_NAME`.
     Tracepoint,
 }
 
-/// A kind and a name.
 pub(crate) type Named<'n> = (Kind, &'n str);
 
 pub(crate) struct Types<'a> {
@@ -51,7 +50,7 @@ impl<'a> Types<'a> {
         Some((kind, if kind == Kind::Tracepoint { name.strip_prefix("btf_trace_")? } else { name }))
     }
 
-    /// The ids of those of `wanted` that are there; the first of several.
+    /// The ids of the `wanted` types that exist. The first one wins if several share a name.
     pub(crate) fn ids(&self, wanted: &HashSet<Named<'a>>) -> HashMap<Named<'a>, u32> {
         let mut ids = HashMap::with_capacity(wanted.len());
         for (at, id) in self.records.begins.iter().zip(1..) {
@@ -62,15 +61,15 @@ impl<'a> Types<'a> {
         ids
     }
 
-    /// Bytes from the start of a struct to the field at `path` (members' names, with dots between them); None if it is not
-    /// there, or is a bit field.
+    /// Bytes from the start of a struct to the field at `path`, which joins the names of members with dots. None if the
+    /// field is missing or a bit field.
     pub(crate) fn offset_of(&self, structure: u32, path: &str) -> Option<u32> {
         let bits = self.bits_to(structure, path, MAX_DEPTH)?;
         (bits % 8 == 0).then_some(bits / 8)
     }
 
     fn bits_to(&self, structure: u32, path: &str, depth: u32) -> Option<u32> {
-        let (structure, depth) = (self.unnamed(structure), depth.checked_sub(1)?);
+        let (structure, depth) = (self.without_aliases(structure), depth.checked_sub(1)?);
         let (at, record) = self.record(structure)?;
         if !matches!(record.kind, STRUCT | UNION) {
             return None;
@@ -82,7 +81,7 @@ impl<'a> Types<'a> {
             let (id, place) = (self.word_at(member + 4)?, self.word_at(member + 8)?);
             let (bits, bit_field) = if record.has_bit_fields { (place & 0x00FF_FFFF, place >> 24) } else { (place, 0) };
             let within = if found.is_empty() {
-                // What is in an anonymous one belongs to the one around it.
+                // Members of an anonymous struct or union belong to the enclosing one.
                 self.bits_to(id, path, depth)?
             } else if found != name.as_bytes() || bit_field > 0 {
                 return None;
@@ -93,14 +92,14 @@ impl<'a> Types<'a> {
         })
     }
 
-    /// The type behind other names of it (`typedef`, `const` and the like).
-    fn unnamed(&self, id: u32) -> u32 {
-        let behind = |id: &u32| {
+    /// Resolves aliases of a type (`typedef`, `const` and the like).
+    fn without_aliases(&self, id: u32) -> u32 {
+        let aliased = |id: &u32| {
             let (at, record) = self.record(*id)?;
             (!matches!(record.kind, STRUCT | UNION | FWD)).then_some(())?;
             self.word_at(record.part(at, 0)?)
         };
-        std::iter::successors(Some(id), behind).take(MAX_DEPTH as usize).last().unwrap_or(id)
+        std::iter::successors(Some(id), aliased).take(MAX_DEPTH as usize).last().unwrap_or(id)
     }
 
     /// The value of an enumerator.
@@ -111,9 +110,9 @@ impl<'a> Types<'a> {
         self.word_at(value + 4)
     }
 
-    /// As BTF that has nothing but these ids, at their places: what lies between them is empty. For who looks up ids by
-    /// name and should not read all the rest.
-    pub(crate) fn only(&self, ids: &HashSet<u32>) -> Vec<u8> {
+    /// BTF in which only these types remain, under their own ids. The others become empty placeholders, so aya, which
+    /// looks up ids by name, has little to parse.
+    pub(crate) fn reduced_to(&self, ids: &HashSet<u32>) -> Vec<u8> {
         let mut types = Vec::with_capacity(self.records.begins.len() * RECORD_BYTES);
         let mut strings = vec![0];
         for (at, id) in self.records.begins.iter().zip(1..) {

@@ -33,7 +33,7 @@ impl Canvas {
         drawn.map(|is_new| if is_new { bytes } else { Vec::new() })
     }
 
-    /// Forgets the last frame, so that the next one is drawn as a whole.
+    /// Forgets the last frame. The next one is drawn in full.
     pub(super) fn forget(&mut self) {
         match terminal(&self.bytes) {
             Ok(terminal) => (self.terminal, self.last) = (terminal, Buffer::default()),

@@ -1,5 +1,5 @@
-//! When frames are drawn. At most ten a second and evenly spaced, so that a key held down scrolls steadily. Frames that no
-//! key asked for take at most five of the ten, and the first key is answered at once.
+//! When frames are drawn: at most ten a second and evenly spaced, which makes a held key scroll steadily. Frames that
+//! no key asked for take at most five of the ten, and the first key is answered at once.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl FrameRate {
 mod tests {
     use super::*;
 
-    /// When frames are drawn, in milliseconds, with keys pressed at these times, and something happening all the time.
+    /// When frames are drawn, in milliseconds, if keys are pressed at these times and the picture changes all the time.
     fn drawn(keys: &[u64], until: u64) -> Vec<u64> {
         let begin = Instant::now();
         let mut pacing = FrameRate::default();
@@ -57,21 +57,21 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_held_down_is_answered_steadily() {
-        // As a keyboard repeats it: thirty times a second.
+    fn held_key_is_answered_at_a_steady_rate() {
+        // Keyboards repeat a held key 30 times a second.
         let keys: Vec<u64> = (0..60).map(|n| n * 33).collect();
         let frames = drawn(&keys, 1_900);
         assert!(frames.windows(2).all(|two| (100..=133).contains(&(two[1] - two[0]))), "{frames:?}");
     }
 
     #[test]
-    fn a_key_is_answered_at_once_and_what_happens_has_five_frames_a_second() {
+    fn first_key_is_answered_at_once_and_other_changes_get_five_frames_a_second() {
         assert_eq!(drawn(&[], 1_000), [0, 200, 400, 600, 800]);
         assert_eq!(drawn(&[201, 202, 499], 1_000), [0, 200, 201, 301, 499, 699, 899]);
     }
 
     #[test]
-    fn there_are_no_more_than_ten_a_second_but_for_one_that_is_answered_at_once() {
+    fn frame_rate_is_at_most_ten_a_second_plus_an_immediate_answer() {
         for step in 1..300 {
             let keys: Vec<u64> = (0..4_000).step_by(step).collect();
             let frames = drawn(&keys, 4_000);

@@ -1,4 +1,4 @@
-//! A disk that is full or slow.
+//! Full and slow disks.
 
 use std::os::fd::AsRawFd as _;
 
@@ -37,7 +37,7 @@ fn sample(groups: Vec<GroupSample>) -> Sample {
 }
 
 #[test]
-fn a_disk_that_is_full_is_said_once_and_ends_the_recording() {
+fn full_disk_ends_the_recording_with_one_notice() {
     let full = RecordingFile::create("/dev/full".as_ref()).unwrap();
     let mut recorder = Recorder::start(full, &about(), 10);
     recorder.sample(START, &sample(vec![group(1, 1)]));
@@ -56,8 +56,8 @@ fn a_disk_that_is_full_is_said_once_and_ends_the_recording() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_costs_events_and_then_the_recording_but_no_memory() {
-    // A pipe that nobody reads. It is opened by its path, as a file is.
+fn blocked_disk_drops_events_and_then_ends_the_recording() {
+    // A pipe without a reader, opened by path like a file.
     let (reader, writer) = rustix::pipe::pipe().unwrap();
     let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
     let mut recorder = Recorder::start(RecordingFile::create(path.as_ref()).unwrap(), &about(), 10);

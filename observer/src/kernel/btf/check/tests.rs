@@ -1,4 +1,4 @@
-//! A small BTF, and everything that can be wrong with it. What passes the check, those who read it must survive.
+//! Valid and damaged BTF. Both parsers must survive every input that passes the check.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::kernel::btf::{
     records::{FLOAT, HEADER_BYTES, STRUCT, TYPEDEF},
 };
 
-/// Hands it to both who read it, and asks for a field of each type.
+/// Runs both parsers, and looks up a field of each type.
 fn parse(bytes: &[u8]) {
     let _ = Btf::parse(bytes, Endianness::default());
     if let Ok(types) = Types::read(bytes) {
@@ -26,13 +26,13 @@ fn fault(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_right_passes() {
+fn valid_btf_passes() {
     assert_eq!(check(&small()), Ok(()));
     parse(&small());
 }
 
 #[test]
-fn it_is_truncated_wherever_it_ends_early() {
+fn every_truncation_is_reported() {
     let whole = small();
     for length in 2..whole.len() {
         assert!(fault(&whole[..length]).contains("truncated"), "{length}");
@@ -42,7 +42,7 @@ fn it_is_truncated_wherever_it_ends_early() {
 }
 
 #[test]
-fn the_kernels_own_passes_whole_and_in_no_part() {
+fn kernels_own_btf_passes_unless_truncated() {
     let whole = std::fs::read(crate::kernel::btf::KERNEL_BTF).unwrap();
     assert_eq!(check(&whole), Ok(()));
     for length in (2..HEADER_BYTES + 9).chain((0x1_0000..whole.len()).step_by(0x1_0000)).chain([whole.len() - 1]) {
@@ -51,7 +51,7 @@ fn the_kernels_own_passes_whole_and_in_no_part() {
 }
 
 #[test]
-fn types_that_the_header_cuts_short_are_noticed_or_harmless() {
+fn types_section_cut_short_by_the_header_is_rejected_or_harmless() {
     let whole = small();
     for length in 0..u32_at(&whole, 12).unwrap() {
         let mut cut = whole.clone();
@@ -63,7 +63,7 @@ fn types_that_the_header_cuts_short_are_noticed_or_harmless() {
 }
 
 #[test]
-fn what_it_is_instead_is_said() {
+fn other_file_formats_are_named() {
     let mut swapped = small();
     swapped.swap(0, 1);
     assert!(fault(&swapped).contains("byte order"));
@@ -76,11 +76,11 @@ fn what_it_is_instead_is_said() {
 }
 
 #[test]
-fn types_that_lead_nowhere_are_refused() {
+fn invalid_references_and_records_are_rejected() {
     let of = |types: &[u32]| fault(&btf(types, b"\0a\0"));
     assert!(of(&[1, kind(TYPEDEF, 0), 1]).contains("contains itself"));
     assert!(of(&[0, kind(STRUCT, 1), 8, 0, 2, 0, 0, kind(10, 0), 1]).contains("contains itself"));
-    assert!(of(&[0, kind(10, 0), 9]).contains("not there"));
+    assert!(of(&[0, kind(10, 0), 9]).contains("does not exist"));
     assert!(of(&[3, kind(10, 0), 0]).contains("module"));
     assert!(of(&[0, kind(31, 0), 0]).contains("unknown kind"));
     assert!(of(&[0, kind(STRUCT, 2), 8, 0, 0, 0]).contains("does not end"));
@@ -89,8 +89,8 @@ fn types_that_lead_nowhere_are_refused() {
 }
 
 #[test]
-fn nesting_has_a_bound() {
-    // Each contains the one before it, twice: 2^n parts at depth n.
+fn nesting_is_bounded() {
+    // Each type contains the one before it twice: 2^n parts at depth n.
     let doubled = |n: u32| (1..=n).flat_map(|id| [0, u32::from(STRUCT) << 24 | 2, 8, 0, id - 1, 0, 0, id - 1, 0]);
     let chain = |n: u32| (1..=n).flat_map(|id| [0, 10 << 24, id - 1]);
     let of = |types: Vec<u32>| check(&btf(&types, b"\0"));
@@ -100,7 +100,7 @@ fn nesting_has_a_bound() {
 }
 
 #[test]
-fn a_changed_byte_is_noticed_or_harmless() {
+fn changed_byte_is_rejected_or_harmless() {
     let whole = small();
     let mut faults = BTreeSet::new();
     for at in 0..whole.len() {

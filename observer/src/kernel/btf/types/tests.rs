@@ -1,4 +1,4 @@
-//! Against written types, and against what another parser finds in this kernel's.
+//! Lookups in hand-written types, and in this kernel's, where they are compared with another parser.
 
 use std::fs;
 
@@ -18,21 +18,22 @@ fn id_of(types: &Types, named: Named) -> Option<u32> {
 }
 
 #[test]
-fn names_are_told_apart_by_what_bears_them() {
+fn same_name_is_found_for_each_kind() {
     let bytes = small();
     let types = Types::read(&bytes).unwrap();
     assert_eq!(id_of(&types, (Kind::Struct, "inner")), Some(2));
     assert_eq!(id_of(&types, (Kind::Enum, "a")), Some(9));
     assert_eq!(id_of(&types, (Kind::Function, "a")), Some(11));
     assert_eq!(id_of(&types, (Kind::Struct, "a")), None);
-    assert_eq!(id_of(&types, (Kind::Tracepoint, "outer")), None, "a typedef of something else");
+    assert_eq!(id_of(&types, (Kind::Tracepoint, "outer")), None, "a typedef of another type");
 }
 
 #[test]
-fn fields_are_found_behind_other_names_and_in_anonymous_unions() {
+fn fields_are_found_through_aliases_and_in_anonymous_unions() {
     let bytes = small();
     let types = Types::read(&bytes).unwrap();
-    // `inner` has `a`, and at 4 a union with `inner` in it; `outer` has `a` of that type, and at 8 a pointer, `inner`.
+    // `inner` has `a`, and at 4 a union with a member `inner`. `outer` has `a` of type `inner`, and at 8 a pointer
+    // `inner`.
     let offsets = ["a", "a.a", "a.inner", "inner", "inner.a", "b", ""].map(|path| types.offset_of(3, path));
     assert_eq!(offsets, [Some(0), Some(0), Some(4), Some(8), None, None, None]);
     assert_eq!(types.offset_of(8, "inner"), Some(8), "a typedef");
@@ -44,7 +45,7 @@ fn fields_are_found_behind_other_names_and_in_anonymous_unions() {
 }
 
 #[test]
-fn a_bit_field_has_no_offset() {
+fn bit_field_has_no_offset() {
     let has_bit_fields = 1 << 31;
     let members = [1, 1, 0, 3, 1, 32, 5, 1, 3 << 24 | 0x28, 7, 1, 64];
     let mut words = vec![0, kind(INT, 0), 4, 32, 0, kind(STRUCT, 4) | has_bit_fields, 16];
@@ -55,7 +56,7 @@ fn a_bit_field_has_no_offset() {
 }
 
 #[test]
-fn another_parser_finds_every_field_at_the_same_place() {
+fn another_parser_finds_every_field_at_the_same_offset() {
     struct Bytes(Vec<u8>);
     impl btfparse::Readable for Bytes {
         fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
@@ -86,12 +87,12 @@ fn another_parser_finds_every_field_at_the_same_place() {
 }
 
 #[test]
-fn what_is_left_has_the_ids_that_the_kernel_knows() {
+fn reduced_btf_keeps_the_ids_of_the_kernel() {
     let bytes = fs::read(KERNEL_BTF).unwrap();
     let types = Types::read(&bytes).unwrap();
-    let wanted: HashSet<Named> = crate::kernel::hooks::places().collect();
+    let wanted: HashSet<Named> = crate::kernel::hooks::btf_names().collect();
     let ids = types.ids(&wanted);
-    let (whole, left) = (bytes.clone(), types.only(&ids.values().copied().collect()));
+    let (whole, left) = (bytes.clone(), types.reduced_to(&ids.values().copied().collect()));
     assert!(left.len() * 2 < whole.len(), "{} of {}", left.len(), whole.len());
     let [whole, left] = [whole, left].map(|bytes| Btf::parse(&bytes, Endianness::default()).unwrap());
     for (kind, name) in &wanted {

@@ -1,5 +1,5 @@
-//! Reading the counters, and clearing away groups that are over: their process is gone and no connection counts in them
-//! any more, so ten thousand short-lived processes take bounded room.
+//! Reads the counter maps, and deletes ended groups: those whose process has exited and whose connections are all
+//! closed. So short-lived processes do not fill the map of 10,000 groups.
 
 use std::collections;
 
@@ -7,22 +7,22 @@ use anyhow::Context as _;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, Queue};
 use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, OVERFLOW, OVERFLOW_SLOT, Phase};
 
-use super::Wire;
+use super::wire::Wire;
 use crate::host::processes::Processes;
 use observer_core::model::{ConnectionKey, GroupCounters, GroupSample, LossSample, Sample};
 
-pub(crate) struct Counters {
+pub(crate) struct CounterMaps {
     groups: HashMap<MapData, Wire<GroupKey>, u32>,
-    /// By slot.
+    /// Indexed by slot.
     values: Array<MapData, Wire<GroupCounters>>,
     free_slots: Queue<MapData, u32>,
-    /// Slots of the groups in the last sample: they stay the same.
+    /// Slots of the groups in the last sample. A group keeps its slot.
     slots: collections::HashMap<GroupKey, u32>,
     connections: HashMap<MapData, u64, Wire<Connection>>,
     loss: PerCpuArray<MapData, u64>,
 }
 
-impl Counters {
+impl CounterMaps {
     pub(super) fn new(
         groups: HashMap<MapData, Wire<GroupKey>, u32>,
         values: Array<MapData, Wire<GroupCounters>>,
@@ -34,15 +34,15 @@ impl Counters {
         Self { groups, values, free_slots, slots, connections, loss }
     }
 
-    /// Reads every counter. Groups that are over are marked `ended`, and are deleted from the kernel: what is returned
-    /// is the last that is known of them. `skips`: how often hooks were skipped, all and those that nothing made good.
+    /// Reads every counter. Ended groups are marked `ended` and deleted from the kernel, so this is their last sample.
+    /// `skips`: how often the kernel skipped a program, and how often no other hook compensated.
     pub(crate) fn sample(&mut self, skips: (u64, u64)) -> anyhow::Result<Sample> {
         let keys: Vec<GroupKey> = self.groups.keys().map(|key| key.map(|Wire(key)| key)).collect::<Result<_, _>>()?;
         let mut processes = Processes::default();
         let mut groups = Vec::with_capacity(keys.len() + 1);
         for key in keys.into_iter().chain([OVERFLOW]) {
-            // First that the process is gone, then the counters: the other way round a last connect could slip between.
-            let process_ended = key.tgid != 0 && !processes.runs(key.tgid, key.start_ticks);
+            // Checked before the counters are read. In the other order, a last connect in between would be lost.
+            let process_ended = key.tgid != 0 && !processes.is_running(key.tgid, key.start_ticks);
             let slot = self.slot_of(key)?;
             let Wire(counters) = self.values.get(&slot, 0)?;
             let ended = process_ended && counters.tracked == 0 && self.delete(key, slot);
@@ -60,18 +60,18 @@ impl Counters {
         Ok(slot)
     }
 
-    /// False if it could not be deleted now (a softirq interrupted an update on the same processor).
+    /// Returns false if the map is busy, because a softirq has interrupted an update on the same CPU.
     fn delete(&mut self, key: GroupKey, slot: u32) -> bool {
         if let Err(error) = self.groups.remove(&Wire(key)) {
-            log::debug!("cannot delete a group: {error}");
+            log::debug!("cannot delete an ended group: {error}");
             return false;
         }
         self.slots.remove(&key);
-        // Nothing points at the slot any more. Without it there is room for one group less.
+        // Nothing refers to the slot any more. If freeing it fails, there is room for one group less.
         let freed =
             self.values.set(slot, Wire(GroupCounters::default()), 0).and_then(|()| self.free_slots.push(slot, 0));
         if let Err(error) = freed {
-            log::warn!("cannot free the slot of a group: {error}");
+            log::warn!("cannot free the slot of an ended group: {error}");
         }
         true
     }
@@ -91,14 +91,14 @@ impl Counters {
         })
     }
 
-    /// One connection; None if it is gone.
+    /// Looks up a connection. None: the kernel has forgotten it.
     pub(crate) fn connection(&self, key: ConnectionKey) -> Option<Connection> {
         let Wire(connection) = self.connections.get(&key.socket, 0).ok()?;
         (connection.connect_ns == key.connect_ns).then_some(connection)
     }
 
-    /// Connections that are closed but still in the map: the application holds their socket yet, or the hook at their
-    /// end was skipped. For the end of a watch, when nothing changes any more.
+    /// Closed connections that are still in the map, because the application holds the socket or the hook at its end
+    /// was skipped. For the end of a watch, when the programs are detached.
     pub(crate) fn closed_connections(&self) -> Vec<Connection> {
         self.connections
             .iter()

@@ -1,13 +1,13 @@
-//! Which format a client wants, by its Accept header, and whether it takes gzip, by Accept-Encoding (RFC 9110, 12.5).
+//! Content negotiation: the format by the Accept header, and gzip by Accept-Encoding (RFC 9110, 12.5).
 
 use observer_core::views::Format;
 
-/// OpenMetrics if it is asked for by name, in the version that is spoken here, and liked no less than plain text.
+/// Returns OpenMetrics if the client names it, in the supported version, with at least the quality of plain text.
 pub(super) fn format(accept: &str) -> Format {
     let mut openmetrics = 0.0_f32;
     let mut text = 0.0_f32;
-    for Wish { what, quality, version } in wishes(accept) {
-        match what.as_str() {
+    for Preference { name, quality, version } in preferences(accept) {
+        match name.as_str() {
             "application/openmetrics-text" if matches!(version, None | Some("1.0.0")) => {
                 openmetrics = openmetrics.max(quality);
             }
@@ -18,31 +18,31 @@ pub(super) fn format(accept: &str) -> Format {
     if openmetrics > 0.0 && openmetrics >= text { Format::OpenMetrics } else { Format::Text }
 }
 
-/// Only if it is asked for by name.
-pub(super) fn takes_gzip(accept_encoding: &str) -> bool {
-    wishes(accept_encoding).any(|wish| wish.what == "gzip" && wish.quality > 0.0)
+/// Whether the client names gzip. A wildcard does not count.
+pub(super) fn accepts_gzip(accept_encoding: &str) -> bool {
+    preferences(accept_encoding).any(|preference| preference.name == "gzip" && preference.quality > 0.0)
 }
 
-struct Wish<'a> {
-    what: String,
+struct Preference<'a> {
+    name: String,
     quality: f32,
     version: Option<&'a str>,
 }
 
-/// `what;version=1;q=0.5, what, ...`
-fn wishes(header: &str) -> impl Iterator<Item = Wish<'_>> {
-    header.split(',').map(|wish| {
-        let mut parts = wish.split(';').map(str::trim);
-        let what = parts.next().unwrap_or_default().to_ascii_lowercase();
+/// Parses `name;version=1;q=0.5, name, ...`.
+fn preferences(header: &str) -> impl Iterator<Item = Preference<'_>> {
+    header.split(',').map(|preference| {
+        let mut parts = preference.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
         let (mut quality, mut version) = (1.0, None);
-        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
-            match name.trim().to_ascii_lowercase().as_str() {
+        for (parameter, value) in parts.filter_map(|part| part.split_once('=')) {
+            match parameter.trim().to_ascii_lowercase().as_str() {
                 "q" => quality = value.trim().parse().unwrap_or(0.0),
                 "version" => version = Some(value.trim().trim_matches('"')),
                 _ => {}
             }
         }
-        Wish { what, quality, version }
+        Preference { name, quality, version }
     })
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openmetrics_is_for_those_who_ask_for_it() {
+    fn openmetrics_must_be_named() {
         // Prometheus 2.42 and 3.
         const SECOND: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                               text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -77,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_for_those_who_ask_for_it() {
-        for (accept_encoding, takes) in [
+    fn gzip_must_be_named() {
+        for (accept_encoding, accepts) in [
             ("gzip", true),
             ("deflate, GZIP;q=0.5", true),
             ("", false),
@@ -86,7 +86,7 @@ mod tests {
             ("gzip;q=0", false),
             ("x-gzip", false),
         ] {
-            assert_eq!(takes_gzip(accept_encoding), takes, "{accept_encoding}");
+            assert_eq!(accepts_gzip(accept_encoding), accepts, "{accept_encoding}");
         }
     }
 }

@@ -1,0 +1,87 @@
+//! Parsers of option values. Their errors say what is accepted; clap adds the option and the value.
+
+use std::{fs, net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+
+/// The speed of a replay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Speed {
+    Times(f64),
+    /// Without pauses.
+    Max,
+}
+
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "use an address or a network in CIDR notation, such as 10.1.2.3, 10.0.0.0/8 or fd00::/8".into())
+}
+
+pub(super) fn running_process(text: &str) -> Result<u32, String> {
+    let pid: u32 = text.parse().ok().filter(|pid| *pid > 0).ok_or("a process id is a number above zero")?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| "there is no such process")?;
+    // Threads have entries in /proc too, but connections belong to processes.
+    match status.lines().find_map(|line| line.strip_prefix("Tgid:")).map(str::trim) {
+        Some(tgid) if tgid != text => Err(format!("this is a thread of process {tgid}: use that id")),
+        _ => Ok(pid),
+    }
+}
+
+pub(super) fn process_name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a process name must not be empty".into()) } else { Ok(text.into()) }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),
+    };
+    parsed
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "use a time above zero, such as 90s, 5m, 1h 30m, or a number of seconds".into())
+}
+
+pub(super) fn speed(text: &str) -> Result<Speed, String> {
+    match text.parse::<f64>() {
+        Ok(times) if times > 0.0 && times.is_finite() => Ok(Speed::Times(times)),
+        Err(_) if text == "max" => Ok(Speed::Max),
+        _ => Err("use a number above zero, such as 10 or 0.5, or max".into()),
+    }
+}
+
+pub(super) fn ring_size(text: &str) -> Result<u32, String> {
+    text.parse::<u32>()
+        .ok()
+        .filter(|size| size.is_power_of_two() && (4096..=1 << 30).contains(size))
+        .ok_or_else(|| "use a power of two from 4096 to 1073741824".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_must_be_above_zero() {
+        assert_eq!((speed("max"), speed("0.5")), (Ok(Speed::Max), Ok(Speed::Times(0.5))));
+        for wrong in ["0", "-1", "inf", "nan", "fast", ""] {
+            assert!(speed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_are_seconds_or_have_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("0").is_err());
+        assert!(duration("-5s").is_err());
+    }
+
+    #[test]
+    fn single_address_is_a_network() {
+        assert_eq!(network("10.1.2.3").unwrap().to_string(), "10.1.2.3/32");
+        assert_eq!(network("fd00::/8").unwrap().to_string(), "fd00::/8");
+    }
+}

@@ -1,0 +1,55 @@
+//! The attached programs and their maps.
+
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
+use observer_core::model::{ProgramSample, Sample};
+use tokio::io::unix::AsyncFd;
+
+use super::{
+    attach::Links,
+    counter_maps::CounterMaps,
+    hooks::{HookSet, OptionalPoints},
+    inventory::Inventory,
+    kernel_log::KernelLog,
+    program_stats,
+};
+
+pub(crate) struct Kernel {
+    pub(super) ebpf: Ebpf,
+    pub(super) links: Option<Links>,
+    pub(crate) hooks: HookSet,
+    pub(super) points: OptionalPoints,
+    /// As of the last sample.
+    pub(crate) programs: Vec<ProgramSample>,
+    /// Why better sets of hooks are not attached, for the user.
+    pub(crate) remarks: Vec<String>,
+    pub(crate) ring: AsyncFd<RingBuf<MapData>>,
+    pub(crate) counters: CounterMaps,
+    pub(super) inventory: Inventory,
+    pub(crate) log: Option<KernelLog>,
+}
+
+impl Kernel {
+    /// Detaches all programs, which stops the counters.
+    pub(crate) fn detach(&mut self) {
+        self.links = None;
+    }
+
+    /// Reads every counter. `last`: lists the sockets too, however recent the last listing is.
+    pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
+        self.programs = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
+        let mut sample = self.counters.sample(program_stats::skips(&self.programs, self.hooks, self.points))?;
+        sample.listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
+            log::warn!("cannot list sockets: {error:#}");
+            None
+        });
+        Ok(sample)
+    }
+
+    /// Whether the counters and the sockets can be read. The rest of the watch depends on both.
+    pub(super) fn is_readable(&mut self) -> bool {
+        self.counters.loss((0, 0)).is_ok() && self.inventory.listing(&mut self.ebpf, true).is_ok()
+    }
+}
