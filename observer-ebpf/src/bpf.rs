@@ -15,10 +15,8 @@ mod hooks;
 mod maps;
 mod memory;
 mod message;
-mod pool;
 mod process;
 mod socket;
-mod steps;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -12,10 +12,9 @@ use aya_ebpf::{macros::map, maps::PerCpuArray};
 use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Kind, Message as _, Send, Steps, hear};
 
 use super::{
-    entry,
+    entry::{self, pool},
     memory::Probed,
     message::{self, Buffers, MessageHeader, scratch},
-    pool,
 };
 
 /// What is heard at the moment.

@@ -4,7 +4,8 @@
 //! turns, which say so.
 
 use super::{
-    Head, Message, Send, amqp, dns, ftp, http1, kafka, ldap, mongodb, mqtt, mysql, nats, postgresql, redis, smtp, ssh,
+    Head, Message, Send,
+    protocols::{amqp, dns, ftp, http1, kafka, ldap, mongodb, mqtt, mysql, nats, postgresql, redis, smtp, ssh},
 };
 
 macro_rules! applications {

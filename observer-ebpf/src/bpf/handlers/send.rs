@@ -4,11 +4,10 @@ use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Burst, Connection, Phase, Send, flag};
 
 use crate::bpf::{
-    entry,
+    entry::{self, pool},
     hearing::{hear_send, hear_syn},
     memory::Memory,
     message::{self, Buffers, MessageHeader},
-    pool,
     socket::Socket,
 };
 

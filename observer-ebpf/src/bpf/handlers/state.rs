@@ -5,9 +5,8 @@ use tcp_reuse_watch_ebpf::{Connect, Connection, Cut, Ender};
 
 use super::connecting;
 use crate::bpf::{
-    entry,
+    entry::{self, pool},
     memory::Memory,
-    pool,
     socket::{Socket, state},
 };
 

@@ -1,0 +1,39 @@
+//! Adoption.
+
+use tcp_reuse_watch_ebpf::{Connection, Conversation, Phase, flag};
+
+use super::{exactness::mark_inexact, idleness::idle, pool, progress::note_local};
+use crate::bpf::{
+    counters::{Counters, count},
+    frozen::frozen,
+    memory::Memory,
+    socket::{Socket, state},
+};
+
+/// The connection was open when the watch began.
+#[inline(always)]
+pub(in crate::bpf) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    entry.phase = Phase::Established as u8;
+    entry.flags |= flag::PRE_EXISTING;
+    let written = socket.written();
+    if written != 0 {
+        entry.flags |= flag::USED_BEFORE;
+        if socket.state() == state::CLOSE_WAIT {
+            // It has asked, and cannot serve: it is in neither count.
+            entry.flags |= flag::ASKED;
+        } else {
+            pool::ask(entry);
+        }
+    }
+    entry.conversation = Conversation::resumed(written, socket.consumed(), socket.is_answer_due());
+    note_local(entry, socket);
+    if frozen!(SWITCHES.sees_sends) == 0 {
+        mark_inexact(entry);
+    }
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, pre_existing);
+    }
+    if !entry.conversation.turn.asked(written) {
+        idle(entry);
+    }
+}

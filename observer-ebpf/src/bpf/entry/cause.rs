@@ -1,0 +1,73 @@
+//! Cause.
+
+use tcp_reuse_watch_ebpf::{Cause, Connection, Cut, Ender, IDLE_US, flag};
+
+use super::anew;
+use crate::bpf::counters::{Counters, add_at};
+
+/// What a server says at the end, if that is no answer, is not longer: an alert of TLS has up to 53 bytes, HTTP/2's GOAWAY
+/// and what comes with it some 40.
+const GOODBYE_BYTES: u32 = 128;
+
+#[inline(always)]
+pub(super) fn count_cause(entry: &Connection, counters: Counters) {
+    let cause = anew(&entry.cause);
+    // SAFETY: only an address inside the map value is computed.
+    add_at(unsafe { &raw mut (*counters.0).closes }, cause, 1);
+    // SAFETY: a pointer into a map value, checked for null. Of two that close at once, either is the last.
+    unsafe { (*counters.0).last_cause = cause.into() };
+}
+
+/// What is read after CLOSE, or never, may change what it ended by.
+#[inline(always)]
+pub(in crate::bpf) fn settle_cause(entry: &mut Connection) {
+    if entry.cause == Cause::Unknown as u8 {
+        // It is not counted yet, as at every exchange of an open one; or its end was not seen, which nothing changes.
+        return;
+    }
+    let before = entry.cause;
+    entry.cause = cause(entry) as u8;
+    if anew(&entry.cause) != before
+        && let Some(counters) = Counters::of(entry)
+    {
+        // SAFETY: only an address inside the map value is computed.
+        add_at(unsafe { &raw mut (*counters.0).closes }, before, u64::MAX);
+        count_cause(entry, counters);
+    }
+}
+
+/// What it ended by, when it is closed.
+#[inline(always)]
+pub(super) fn cause(entry: &Connection) -> Cause {
+    if entry.flags & flag::UNUSED != 0 {
+        return Cause::Unused;
+    }
+    if entry.flags & flag::EXITING != 0 {
+        return Cause::ProcessExit;
+    }
+    let is_local = entry.closed_by == Ender::Local as u8;
+    if entry.how == Cut::Reset as u8 && !is_local {
+        return Cause::ResetByPeer;
+    }
+    let goodbye_bytes = if entry.conversation.may_say_goodbye() { GOODBYE_BYTES } else { 0 };
+    if entry.unread_bytes > goodbye_bytes || entry.flags & flag::LATE_PAYLOAD != 0 {
+        return Cause::UnreadResponse;
+    }
+    // A goodbye that is left unread makes a reset of an orderly close.
+    if entry.how == Cut::Reset as u8 && entry.unread_bytes == 0 {
+        return Cause::Aborted;
+    }
+    if entry.how == Cut::Timeout as u8 {
+        return Cause::TimedOut;
+    }
+    // One that was there before and not used since was idle at least as long as it was watched.
+    let since_us = if entry.last_receive_us > 0 { entry.last_receive_us } else { entry.connect_ns / 1000 };
+    let was_idle = (entry.ended_ns / 1000).saturating_sub(since_us) >= IDLE_US;
+    match (entry.closed_by == Ender::Peer as u8, was_idle) {
+        _ if entry.closed_by == Ender::Unknown as u8 => Cause::Unknown,
+        (false, false) => Cause::ClosedAfterResponse,
+        (true, false) => Cause::ServerClosedAfterResponse,
+        (false, true) => Cause::ClientIdle,
+        (true, true) => Cause::ServerIdle,
+    }
+}

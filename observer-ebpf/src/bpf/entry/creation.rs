@@ -1,0 +1,103 @@
+//! Creation.
+
+use aya_ebpf::EbpfContext;
+use aya_log_ebpf::warn;
+use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, Why, flag};
+
+use super::{Entry, now_ns, of};
+use crate::bpf::{
+    counters::{Counters, EEXIST, Ensured, count},
+    filter,
+    maps::{CONNECTIONS, lost},
+    memory::Memory,
+    process::Process,
+    socket::Socket,
+};
+
+static EMPTY: Connection = Connection::EMPTY;
+
+/// Creates the entry of a socket, if the filter wants it. `process`: whose connection it is. `when`: flags of a map's
+/// update; `last_chance`: what finds no room is untracked.
+#[inline(always)]
+pub(in crate::bpf) fn create<M: Memory>(
+    ctx: &impl EbpfContext,
+    socket: &Socket<M>,
+    process: &Process,
+    when: u32,
+    last_chance: bool,
+) -> Option<Entry> {
+    let group = GroupKey {
+        start_ticks: process.start_ticks,
+        addr: socket.remote_addr(),
+        tgid: process.tgid,
+        port: socket.remote_port(),
+        reserved: 0,
+    };
+    if !filter::wants(process, &group) {
+        return None;
+    }
+    if socket.is_mptcp() {
+        if last_chance {
+            lost(Loss::Mptcp);
+        }
+        return None;
+    }
+    let ensured = Counters::ensure(&group, process);
+    // Empty, and filled in in its place: on the stack it would be too large.
+    match CONNECTIONS.insert(socket.address(), &EMPTY, u64::from(when)) {
+        Ok(()) => {}
+        Err(error) => {
+            Counters::cancel(ensured);
+            if error == EEXIST {
+                // Another hook was faster.
+                return None;
+            }
+            // Full, or a softirq interrupted another update on this processor.
+            if last_chance {
+                warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
+                lost(Loss::Untracked);
+            }
+            return None;
+        }
+    }
+    let entry = of(socket)?;
+    entry.socket = socket.address();
+    entry.connect_ns = now_ns();
+    entry.group = group;
+    entry.comm = process.comm;
+    entry.slot = ensured.slot();
+    entry.flags = if ensured == Ensured::NoRoom { flag::OVERFLOW } else { 0 };
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, tracked);
+        enter(entry, counters, ensured.is_created());
+    }
+    Some(entry)
+}
+
+/// Why it is opened, by what its group holds at this moment; and it is one of them from here on.
+#[inline(always)]
+fn enter(entry: &mut Connection, counters: Counters, is_first: bool) {
+    // SAFETY: a pointer into a map value, checked for null.
+    let group = unsafe { &*counters.0 };
+    let (live, idle) = (if is_first { 0 } else { group.live }, group.idle);
+    let why = if is_first || live == 0 && group.opened + group.pre_existing == 0 {
+        Why::First
+    } else if idle > 0 {
+        Why::MissedReuse
+    } else if live > 0 {
+        Why::Concurrency
+    } else {
+        // While the one before is closing, what it ended by is not known.
+        if group.opened + group.pre_existing == group.closed {
+            entry.replaced_cause = group.last_cause as u8;
+        }
+        Why::Replaced
+    };
+    entry.why = why as u8;
+    entry.idle_at_open = idle as u32;
+    entry.busy_at_open = live.saturating_sub(idle) as u32 + 1;
+    entry.flags |= flag::LIVE;
+    if !is_first {
+        count!(counters, live);
+    }
+}

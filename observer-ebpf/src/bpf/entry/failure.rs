@@ -1,0 +1,35 @@
+//! Failure.
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::{Connection, Failure, Phase, RowKind};
+
+use super::{anew, errno, idleness::leave, row::row};
+use crate::bpf::counters::{Counters, add_at};
+
+/// The connect did not come through.
+#[inline(always)]
+pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, shutdown: u8) {
+    if entry.phase != Phase::Connecting as u8 {
+        return;
+    }
+    entry.phase = Phase::Failed as u8;
+    leave(entry);
+    entry.error = error;
+    let failure = match error {
+        // From close() or shutdown(): both directions are shut. From a connect that found no local port: none is.
+        0 if shutdown != 0 => Failure::Abandoned,
+        0 => Failure::AddressNotAvailable,
+        errno::CONNREFUSED => Failure::Refused,
+        errno::TIMEDOUT => Failure::TimedOut,
+        errno::HOSTUNREACH => Failure::HostUnreachable,
+        errno::NETUNREACH => Failure::NetworkUnreachable,
+        errno::CONNRESET => Failure::Reset,
+        _ => Failure::Other,
+    };
+    entry.failure = failure as u8;
+    if let Some(counters) = Counters::of(entry) {
+        // SAFETY: only an address inside the map value is computed.
+        add_at(unsafe { &raw mut (*counters.0).failures }, anew(&entry.failure), 1);
+    }
+    row(ctx, entry, RowKind::Failed);
+}

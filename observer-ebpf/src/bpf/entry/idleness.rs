@@ -1,0 +1,46 @@
+//! Idleness.
+
+use tcp_reuse_watch_ebpf::{Connection, flag};
+
+use crate::bpf::counters::{Counters, count, uncount};
+
+/// It cannot be used any more.
+#[inline(always)]
+pub(super) fn leave(entry: &mut Connection) {
+    if entry.flags & flag::LIVE == 0 {
+        return;
+    }
+    if let Some(counters) = Counters::of(entry) {
+        uncount!(counters, live);
+        if entry.flags & flag::IDLE != 0 {
+            uncount!(counters, idle);
+        }
+        // SAFETY: a pointer into a map value, checked for null.
+        entry.idle_at_end = unsafe { (*counters.0).idle } as u32;
+    }
+    entry.flags &= !(flag::LIVE | flag::IDLE);
+}
+
+/// What was asked is answered: another request may take it.
+#[inline(always)]
+pub(super) fn idle(entry: &mut Connection) {
+    let is_live = entry.flags & (flag::LIVE | flag::IDLE) == flag::LIVE;
+    if is_live
+        && (entry.exchanges > 0 || entry.flags & flag::USED_BEFORE != 0)
+        && let Some(counters) = Counters::of(entry)
+    {
+        count!(counters, idle);
+        entry.flags |= flag::IDLE;
+    }
+}
+
+/// A send begins on it.
+#[inline(always)]
+pub(in crate::bpf) fn busy(entry: &mut Connection) {
+    if entry.flags & flag::IDLE != 0
+        && let Some(counters) = Counters::of(entry)
+    {
+        uncount!(counters, idle);
+        entry.flags &= !flag::IDLE;
+    }
+}

@@ -1,0 +1,128 @@
+//! Progress.
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::{Connection, Exactness, Phase, RowKind, flag};
+
+use super::{cause::settle_cause, exactness::mark_inexact, idleness::idle, pool, row::row, written::written};
+use crate::bpf::{
+    counters::{Counters, add_at, count, uncount},
+    frozen::frozen,
+    memory::Memory,
+    socket::Socket,
+};
+
+/// Takes the local address. At SYN_SENT there is none yet, or only what bind() gave.
+#[inline(always)]
+pub(in crate::bpf) fn note_local<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    entry.local_port = socket.local_port();
+    entry.local_addr = socket.local_addr();
+}
+
+/// The handshake is through (seen late, perhaps).
+#[inline(always)]
+pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+    if entry.phase != Phase::Connecting as u8 {
+        return;
+    }
+    entry.phase = Phase::Established as u8;
+    entry.established_ns = socket.last_packet_ns();
+    note_local(entry, socket);
+    if frozen!(SWITCHES.sees_sends) == 0 {
+        // Whether it is TLS cannot be told, so neither can what its handshake asked.
+        mark_inexact(entry);
+        pool::ask(entry);
+    }
+    // What went out with the SYN.
+    pool::look(entry, socket);
+    if let Some(counters) = Counters::of(entry) {
+        count!(counters, opened);
+        // SAFETY: only an address inside the map value is computed.
+        add_at(unsafe { &raw mut (*counters.0).why }, entry.why, 1);
+    }
+    row(ctx, entry, RowKind::Open);
+}
+
+/// Makes a skipped establishment good: a preempted program can keep the kernel from running it for a whole short life
+/// of a connection.
+#[inline(always)]
+pub(in crate::bpf) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+    if entry.phase == Phase::Connecting as u8 && socket.is_through() {
+        establish(ctx, entry, socket);
+    }
+}
+
+/// Looks at the socket: counts the exchange that is complete by now, if there is one. `is_heard`: the conversation knows how
+/// what was read begins.
+#[inline(always)]
+pub(in crate::bpf) fn observe<M: Memory>(
+    ctx: &impl EbpfContext,
+    entry: &mut Connection,
+    socket: &Socket<M>,
+    is_heard: bool,
+) {
+    catch_up(ctx, entry, socket);
+    if entry.phase == Phase::Connecting as u8 {
+        return;
+    }
+    pool::look(entry, socket);
+    let consumed = socket.consumed();
+    if !entry.conversation.turn.has_consumed(consumed) {
+        return;
+    }
+    entry.last_receive_us = socket.last_packet_us();
+    let written = written(entry, socket);
+    if !is_heard && entry.conversation.awaits_answer(written) && entry.conversation.miss_answer() == Exactness::Inexact
+    {
+        mark_inexact(entry);
+    }
+    entry.conversation.end_upload();
+    if entry.conversation.turn.look(written, consumed) {
+        if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
+            mark_inexact(entry);
+        }
+        count_exchange(ctx, entry);
+    }
+    if !entry.conversation.turn.asked(written) && socket.unread_bytes() == 0 {
+        idle(entry);
+    }
+}
+
+/// How much was read since the last look, and how much was written by then, if the conversation has to hear how that
+/// begins.
+#[inline(always)]
+pub(in crate::bpf) fn unheard_answer<M: Memory>(entry: &Connection, socket: &Socket<M>) -> Option<(u64, u32)> {
+    let consumed = socket.consumed();
+    let turn = &entry.conversation.turn;
+    if entry.phase == Phase::Connecting as u8 || !turn.has_consumed(consumed) {
+        return None;
+    }
+    let written = written(entry, socket);
+    let read = consumed.wrapping_sub(turn.consumed()) as u32;
+    entry.conversation.awaits_answer(written).then_some((written, read))
+}
+
+#[inline(always)]
+pub(super) fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
+    entry.exchanges += 1;
+    if let Some(counters) = Counters::of(entry) {
+        if entry.exchanges == 1 && entry.flags & flag::USED_BEFORE == 0 {
+            count!(counters, new);
+        } else {
+            count!(counters, reused);
+        }
+        counters.count_in_histogram(entry.exchanges);
+        counters.note_application(entry.conversation.application);
+        if entry.flags & flag::INEXACT != 0 {
+            count!(counters, inexact);
+        }
+        if entry.flags & flag::UNUSED != 0 {
+            // The answer was read after the socket had reached CLOSE.
+            entry.flags &= !flag::UNUSED;
+            uncount!(counters, unused);
+        }
+    }
+    settle_cause(entry);
+    if frozen!(SWITCHES.exchange_rows) != 0 {
+        row(ctx, entry, RowKind::Exchange);
+    }
+}

@@ -1,0 +1,78 @@
+//! Buffers.
+
+use tcp_reuse_watch_ebpf::ABSENT;
+
+use super::scratch::{Scratch, scratch};
+use crate::bpf::{
+    frozen::frozen,
+    memory::{Memory, Probed},
+};
+
+/// How many buffers further on what is looked for may be. Some clients (rustls) write each record from its own.
+const MAX_STEPS: u32 = 2;
+
+/// Address and length.
+const IOVEC_BYTES: u64 = 16;
+
+impl Scratch {
+    /// An address that the verifier knows no type of.
+    #[inline(always)]
+    pub(super) fn plain(&mut self, address: u64) -> u64 {
+        let cell = &raw mut self.address;
+        // SAFETY: the pointer is that of a reference.
+        unsafe {
+            cell.write_volatile(address);
+            cell.read_volatile()
+        }
+    }
+
+    /// Goes to the next buffer, of which `skip` bytes are sent already.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, skip: u64) {
+        // `struct iovec` and `struct kvec` have the same layout: address, length.
+        let buffer = self.next as *const u8;
+        self.begin = self.begin.wrapping_add(self.len);
+        self.address = Probed::read::<u64>(buffer, frozen!(OFFSETS.iovec_base)).wrapping_add(skip);
+        self.len = Probed::read::<u64>(buffer, frozen!(OFFSETS.iovec_len)).wrapping_sub(skip) as u32;
+        self.next += IOVEC_BYTES;
+    }
+
+    /// Goes to the buffer that holds an offset: mostly that at hand. How many bytes there are from there on in it.
+    #[inline(always)]
+    pub(super) fn find(&mut self, offset: u32) -> u32 {
+        if self.kind == ABSENT {
+            return 0;
+        }
+        // Beyond its end, or before its beginning, there are none.
+        let within = offset.wrapping_sub(self.begin);
+        if within < self.len { self.len - within } else { find_further(offset) }
+    }
+
+    /// The same, where it is another one.
+    #[inline(always)]
+    fn look_for(&mut self, offset: u32) -> u32 {
+        if offset < self.begin {
+            (self.address, self.next, self.len) = self.first;
+            self.begin = 0;
+        }
+        for _ in 0..MAX_STEPS {
+            if self.next == 0 || offset.wrapping_sub(self.begin) < self.len {
+                break;
+            }
+            self.advance(0);
+        }
+        self.begin.wrapping_add(self.len).saturating_sub(offset)
+    }
+
+    #[inline(always)]
+    pub(super) fn address_of(&self, offset: u32) -> *const core::ffi::c_void {
+        self.address.wrapping_add(u64::from(offset.wrapping_sub(self.begin))) as *const _
+    }
+}
+
+/// Goes to another buffer: [`Scratch::look_for`]. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn find_further(offset: u32) -> u32 {
+    scratch().map_or(0, |scratch| scratch.look_for(offset))
+}

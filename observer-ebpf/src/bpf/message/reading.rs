@@ -1,0 +1,124 @@
+//! Reading.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::generated::{
+    bpf_probe_read_kernel as probe_read_kernel, bpf_probe_read_user as probe_read_user,
+};
+use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, HEAD_BYTES, Message as _, WORD_BYTES};
+
+use super::scratch::{Scratch, scratch};
+use crate::bpf::frozen::frozen;
+
+/// Buffers that are read to have the beginning in one piece. Some clients (Erlang's) write each word of it from its own.
+const MAX_PIECES: u32 = 8;
+
+/// All bits set: what is larger is taken in two.
+const LARGEST_PIECE: u32 = BEGINNING_BYTES as u32 - 1;
+
+/// Reads the beginning, and the head from it: where more than the head will be needed, that is one reading less.
+#[inline(always)]
+pub(in crate::bpf) fn take_beginning() {
+    take(0);
+    head_of_beginning();
+}
+
+/// Reads up to HEAD_BYTES of what is `available` in the buffer at hand. How many could be read: all, or none.
+///
+/// A function of its own, with next to nothing on its stack, because of where it reads to: the kernel checks at some
+/// length (a third of the time of a send) whether it may copy from user memory to what is not its stack
+/// (`__check_object_size()`, mm/usercopy.c); and the stack of a BPF function with 64 bytes or more is elsewhere too
+/// (`BPF_PRIV_STACK_MIN_SIZE`, kernel/bpf/verifier.c, since 6.13).
+#[inline(never)]
+fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
+    let mut words = MaybeUninit::<[u64; HEAD_BYTES / WORD_BYTES]>::uninit();
+    for index in 0..HEAD_BYTES / WORD_BYTES {
+        // SAFETY: the word is one of them. Volatile, or the compiler would make a call of `memset()` of it, which sets each
+        // byte by itself.
+        unsafe { words.as_mut_ptr().cast::<u64>().add(index).write_volatile(0) };
+    }
+    let (to, from) = (words.as_mut_ptr().cast(), scratch.address_of(offset));
+    let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
+    let len = if available < HEAD_BYTES as u32 { available } else { HEAD_BYTES as u32 };
+    // SAFETY: `to` has room for HEAD_BYTES, and `len` is no more; a bad `from` makes the helper fail.
+    let result = unsafe { if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) } };
+    // SAFETY: all of them were set. What the helper cannot read it leaves zero.
+    scratch.head = unsafe { words.assume_init() };
+    if result == 0 { len } else { 0 }
+}
+
+/// Reads the head at an offset. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn take_head(offset: u32) -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    let offset = offset.wrapping_add(scratch.skipped);
+    let available = scratch.find(offset);
+    if available >= HEAD_BYTES as u32 || offset.wrapping_add(available) >= scratch.total {
+        scratch.head_len = read_head(scratch, offset, available);
+        return scratch.head_len;
+    }
+    // It goes on in the next buffer.
+    take(offset);
+    head_of_beginning()
+}
+
+/// The head of what was taken last.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn head_of_beginning() -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    let taken = scratch.taken;
+    scratch.head_len = if taken < HEAD_BYTES as u32 { taken } else { HEAD_BYTES as u32 };
+    for index in 0..HEAD_BYTES / WORD_BYTES {
+        // What is behind the end was left by another message.
+        let behind = taken.saturating_sub((index * WORD_BYTES) as u32);
+        let mask =
+            if behind >= WORD_BYTES as u32 { u64::MAX } else { !(u64::MAX >> 1 >> (8 * behind).saturating_sub(1)) };
+        let mask = if behind == 0 { 0 } else { mask };
+        scratch.head[index] = (scratch.word(index as u32) & mask).to_be();
+    }
+    scratch.head_len
+}
+
+/// Takes the beginning of the message from an offset on in one piece: how many bytes of it there are; 0 if they cannot be
+/// read. A step of its own, as in `hearing.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(super) extern "C" fn take(offset: u32) -> u32 {
+    let Some(scratch) = scratch() else { return 0 };
+    if scratch.taken > 0 && scratch.taken_at == offset {
+        return scratch.taken;
+    }
+    let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
+    let mut taken = 0;
+    for _ in 0..MAX_PIECES {
+        let from = offset.wrapping_add(taken);
+        if from >= scratch.total || taken >= BEGINNING_BYTES as u32 {
+            break;
+        }
+        let available = scratch.find(from);
+        let room = BEGINNING_BYTES as u32 - taken;
+        let room = if room > LARGEST_PIECE { LARGEST_PIECE } else { room };
+        // Masked, for the verifier: it is no more anyway.
+        let len = scratch.opaque(if available < room { available } else { room }) & LARGEST_PIECE;
+        if len == 0 {
+            break;
+        }
+        let at = scratch.opaque(taken) as usize & (BEGINNING_BYTES - 1);
+        let from = scratch.address_of(from);
+        // SAFETY: behind any byte of the beginning there is room for as much again, and `len` is no more; a bad address
+        // makes the helper fail.
+        let result = unsafe {
+            let to = (&raw mut scratch.beginning).cast::<u8>().add(at).cast();
+            if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) }
+        };
+        if result != 0 {
+            break;
+        }
+        taken = scratch.opaque(taken + len);
+    }
+    scratch.taken_at = offset;
+    scratch.taken = taken;
+    taken
+}

@@ -1,0 +1,167 @@
+//! View.
+
+use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, Framing, Head, Message, RequestLine, WORD_BYTES, Walk};
+
+use super::{
+    reading::{take, take_head},
+    scratch::Scratch,
+    steps,
+};
+
+impl Message for Scratch {
+    /// None for page vectors of sendfile and splice, for a page that is not in memory, and behind many small buffers.
+    #[inline(always)]
+    fn head(&mut self, offset: u32) -> Head {
+        let _ = take_head(offset);
+        self.last_head()
+    }
+
+    #[inline(always)]
+    fn last_head(&mut self) -> Head {
+        // SAFETY: the pointers are those of references. Volatile, because a function has written there.
+        let (len, words) =
+            unsafe { ((&raw const self.head_len).read_volatile(), (&raw const self.head).read_volatile()) };
+        Head { len, words: words.map(u64::from_be) }
+    }
+
+    #[inline(always)]
+    fn beginning(&mut self) -> Option<u32> {
+        let taken = take(self.skipped);
+        let taken = self.opaque(taken);
+        if taken == 0 { None } else { Some(taken) }
+    }
+
+    #[inline(always)]
+    fn begins(&mut self, offset: u32) -> u64 {
+        let shift = offset % 8 * 8;
+        let word = self.word(offset / 8) << shift;
+        // In two steps: a shift by 64 is none.
+        word | self.word(offset / 8 + 1) >> 1 >> (63 - shift)
+    }
+
+    #[inline(always)]
+    fn word(&mut self, number: u32) -> u64 {
+        let start = (self.opaque(number) as usize * WORD_BYTES) & (BEGINNING_BYTES - WORD_BYTES);
+        let words = (&raw const self.beginning).cast::<u64>();
+        // SAFETY: the beginning is aligned like the number before it, and this word is within it.
+        u64::from_be(unsafe { words.byte_add(start).read() })
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, bytes: u32) {
+        self.skipped = self.skipped.wrapping_add(bytes);
+    }
+
+    #[inline(always)]
+    fn framing(&mut self, from: u32, len: u32) -> Framing {
+        let end = steps::frame_head(from, len);
+        let Walk { number: body, found: says, .. } = self.walk();
+        Framing { body, end, says }
+    }
+
+    #[inline(always)]
+    fn next_line(&mut self, at: u32, len: u32) -> u32 {
+        steps::next_line(at, len)
+    }
+
+    #[inline(always)]
+    fn line_feed(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_line_feed(at, len)
+    }
+
+    #[inline(always)]
+    fn near_line_feed(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_near_line_feed(at, len)
+    }
+
+    #[inline(always)]
+    fn read_line(&mut self, at: u32) {
+        steps::read_line(at);
+    }
+
+    #[inline(always)]
+    fn request_line(&mut self) -> RequestLine {
+        match steps::read_request_line() {
+            line if line == RequestLine::Request as u32 => RequestLine::Request,
+            line if line == RequestLine::Unclear as u32 => RequestLine::Unclear,
+            _ => RequestLine::Other,
+        }
+    }
+
+    #[inline(always)]
+    fn recognise(&mut self, len: u32, known: u32) -> u8 {
+        steps::recognise(len, known) as u8
+    }
+
+    #[inline(always)]
+    fn is_setting(&mut self, from: u32, len: u32) -> bool {
+        steps::find_setting(from, len) != 0
+    }
+
+    #[inline(always)]
+    fn statement_end(&mut self, at: u32, len: u32) -> u32 {
+        steps::find_statement_end(at, len)
+    }
+
+    #[inline(always)]
+    fn tls_extension(&mut self, end: u32) -> bool {
+        steps::next_tls_extension(end) != 0
+    }
+
+    #[inline(always)]
+    fn tls_name(&mut self, end: u32) -> bool {
+        steps::next_tls_name(end) != 0
+    }
+
+    #[inline(always)]
+    fn redis_word(&mut self, taken: u32, len: u32) -> bool {
+        steps::next_redis_word(taken, len) != 0
+    }
+
+    #[inline(always)]
+    fn postgresql_message(&mut self, taken: u32, len: u32) -> bool {
+        steps::next_postgresql_message(taken, len) != 0
+    }
+
+    #[inline(always)]
+    fn walk(&mut self) -> Walk {
+        // SAFETY: the pointer is that of a reference. Volatile, because another function may have written there.
+        unsafe { (&raw const self.walk).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_walk(&mut self, walk: Walk) {
+        // SAFETY: the pointer is that of a reference. Volatile, because another function may read there.
+        unsafe { (&raw mut self.walk).write_volatile(walk) }
+    }
+
+    #[inline(always)]
+    fn target_word(&mut self, from: u32, len: u32) -> bool {
+        steps::next_target_word(from, len) != 0
+    }
+
+    #[inline(always)]
+    fn target_goes_on(&mut self) -> bool {
+        steps::find_target_end() != 0
+    }
+
+    #[inline(always)]
+    fn note_target(&mut self, target: u64) {
+        self.target = target;
+    }
+
+    #[inline(always)]
+    fn opaque(&mut self, number: u32) -> u32 {
+        self.opaque_long(number.into()) as u32
+    }
+
+    #[inline(always)]
+    fn opaque_long(&mut self, number: u64) -> u64 {
+        let cell = &raw mut self.number;
+        // SAFETY: the pointer is that of a reference.
+        unsafe {
+            cell.write_volatile(number);
+            cell.read_volatile()
+        }
+    }
+}

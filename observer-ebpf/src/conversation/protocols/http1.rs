@@ -1,0 +1,248 @@
+//! HTTP/1 in the clear. RFC 9110 section 9, RFC 9112.
+//!
+//! A request begins with a method, and its head says where it ends: by `Content-Length`, or with its head. So what is
+//! sent before that end asks nothing, whatever it looks like, and what is behind it in the same send was pipelined.
+//! Where the end is not known (a body in chunks, a head in pieces), what looks like the line of a request begins one.
+//!
+//! Of answers the status is read, and only if it may be a preliminary one: `100 Continue` is no answer yet, and after
+//! `101 Switching Protocols` no more requests come.
+
+mod chunks;
+mod connect;
+mod framing;
+mod request_line;
+mod status;
+
+use super::http2;
+use crate::conversation::{Application, Conversation, Exactness, HEAD_BYTES, Head, Message, Send, is};
+use Exactness::{Exact, Inexact};
+use chunks::{BEHIND_DATA, LAST_CHUNK, may_end_chunks};
+pub(in crate::conversation) use connect::is_connect;
+use framing::says;
+pub use framing::{Framing, framing, next_line, read_line};
+pub use request_line::{RequestLine, request_line};
+pub(in crate::conversation) use request_line::{is_request, may_be_request};
+pub(in crate::conversation) use status::is_answer;
+
+/// Bits of [`Conversation::more`].
+mod http {
+    /// A preliminary answer has come to the request.
+    pub(super) const INTERIM: u8 = 1;
+    /// Its body is sent in chunks, of which the last was not seen.
+    pub(super) const CHUNKS_OPEN: u8 = 1 << 1;
+    /// It has `Expect`, and neither `100 Continue` nor its body was seen.
+    pub(super) const EXPECTS: u8 = 1 << 2;
+}
+
+/// What begins with a send: a request, or nothing.
+#[derive(Clone, Copy)]
+enum Heard {
+    Request(Exactness),
+    Nothing(Exactness),
+}
+
+impl Heard {
+    #[inline(always)]
+    fn exactness(self) -> Exactness {
+        match self {
+            Self::Request(exactness) | Self::Nothing(exactness) => exactness,
+        }
+    }
+}
+
+impl Conversation {
+    #[inline(always)]
+    fn has(&self, bit: u8) -> bool {
+        self.more & bit != 0
+    }
+
+    /// Whether a send of HTTP has to be heard: not one within a body whose length is known, nor what comes after an upgrade.
+    #[inline(always)]
+    pub(in crate::conversation) fn listens_to_http1(&self, at: u64, len: u32) -> bool {
+        !self.is(is::UPGRADED) && (at + u64::from(len) > self.frame_end || self.has(http::EXPECTS))
+    }
+
+    #[inline(always)]
+    pub fn hear_http1(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+        let (mut head, mut send) = (message.last_head(), send);
+        if is_connect(head) && !self.turn.asked(send.at) {
+            return self.begin_tunnel(message, head, send);
+        }
+        if send.after_unseen {
+            // Where what was not seen ends, cannot be told.
+            self.traits |= is::OPEN_END;
+        }
+        let mut exactness = Exact;
+        if self.has(http::EXPECTS) && send.at < self.frame_end {
+            exactness = self.hear_awaited_body(message, head, send);
+        }
+        if send.at < self.frame_end {
+            // The rest of a body, and something behind it.
+            let rest = self.frame_end - send.at;
+            if rest >= u64::from(send.len) {
+                self.turn.excuse_body(send.at, send.len);
+                return exactness;
+            }
+            let rest = message.opaque(rest as u32);
+            self.turn.excuse_body(send.at, rest);
+            send.skip(rest);
+            message.skip(rest);
+            head = message.head(0);
+            if self.turn.asked(send.at) {
+                // A request behind the end of one that is not answered.
+                exactness = Inexact;
+            }
+        }
+        if head.len == 0 {
+            // Pages (sendfile): no client sends its request from a file.
+            self.turn.excuse(send.at, send.len);
+            let is_body = self.is(is::OPEN_END) && self.turn.asked(send.at);
+            return if is_body { exactness } else { Inexact };
+        }
+        let begins = if self.is(is::OPEN_END) {
+            self.hear_open_end(message, head, send)
+        } else {
+            self.hear_next(message, head, send)
+        };
+        let Heard::Request(begun) = begins else { return exactness.and(begins.exactness()) };
+        if http2::is_preface(head) {
+            return self.begin_http2();
+        }
+        if self.is(is::HIJACKED) {
+            exactness = Inexact;
+        }
+        exactness.and(begun).and(self.begin_request(message, send))
+    }
+
+    /// A body was announced, and its request waits for `100 Continue`: what comes may be that, or the next request.
+    #[inline(always)]
+    fn hear_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        self.more &= !http::EXPECTS;
+        let line = message.request_line();
+        // Capitals that go on are no method: they are a body.
+        let may_be_request =
+            line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
+        if !self.turn.asked(send.at) && may_be_request {
+            // Answered without its body: the next one, or a body that looks so.
+            self.frame_end = send.at;
+            return Inexact;
+        }
+        if send.after_unseen { Inexact } else { Exact }
+    }
+
+    /// A send where it is not known where the request before it ends: what looks like one begins one.
+    #[inline(always)]
+    fn hear_open_end(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
+        let is_asked = self.turn.asked(send.at);
+        let are_open = self.has(http::CHUNKS_OPEN);
+        let line = message.request_line();
+        if are_open
+            && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
+            && may_end_chunks(message, head, send.len)
+        {
+            self.more &= !http::CHUNKS_OPEN;
+        }
+        if is_asked && self.is(is::CONTINUED) {
+            return Heard::Nothing(Exact);
+        }
+        if line == RequestLine::Unclear && !is_asked {
+            // A method, written by itself, or capitals of a body.
+            return Heard::Nothing(Inexact);
+        }
+        if line != RequestLine::Request {
+            self.turn.excuse(send.at, send.len);
+            return Heard::Nothing(Exact);
+        }
+        // Pipelined, or within a body.
+        Heard::Request(if is_asked || are_open { Inexact } else { Exact })
+    }
+
+    /// A send where a request has to begin.
+    #[inline(always)]
+    fn hear_next(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
+        // A common method is enough.
+        let line = if is_request(head) { RequestLine::Request } else { message.request_line() };
+        if line == RequestLine::Other {
+            if http2::is_preface(head) {
+                return Heard::Nothing(self.begin_http2());
+            }
+            // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
+            self.turn.excuse(send.at, send.len);
+            self.traits |= is::OPEN_END | is::HIJACKED;
+            return Heard::Nothing(Exact);
+        }
+        // Pipelined; or perhaps not HTTP any more.
+        let is_pipelined = self.turn.asked(send.at) || line == RequestLine::Unclear;
+        Heard::Request(if is_pipelined { Inexact } else { Exact })
+    }
+
+    /// A request of HTTP/1 whose head is not looked at may go on.
+    #[inline(always)]
+    pub fn leave_open(&mut self) {
+        if self.application == Application::Http1 as u8 {
+            self.traits |= is::OPEN_END | is::AWAITS_STATUS;
+        }
+    }
+
+    /// A request begins a send: where it ends, and what may answer it.
+    #[inline(always)]
+    pub(in crate::conversation) fn begin_request(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+        self.traits &= !(is::OPEN_END
+            | is::CONTINUED
+            | is::AWAITS_STATUS
+            | is::STATUS_DECIDES
+            | is::WEB_SOCKET
+            | is::HTTP2_OFFERED);
+        self.more = 0;
+        let taken = message.beginning().unwrap_or(0);
+        let framing = message.framing(0, taken);
+        if framing.end == 0 {
+            self.traits |= is::OPEN_END | is::AWAITS_STATUS;
+            self.frame_end = send.at;
+            return Exact;
+        }
+        if framing.says & says::UPGRADE != 0 {
+            self.traits |= is::AWAITS_STATUS | is::STATUS_DECIDES;
+        }
+        if framing.says & says::WEB_SOCKET != 0 {
+            self.traits |= is::WEB_SOCKET;
+        }
+        if framing.says & says::HTTP2 != 0 {
+            self.traits |= is::HTTP2_OFFERED;
+        }
+        if framing.says & says::EXPECT != 0 {
+            let is_open = framing.says & says::CHUNKED != 0;
+            self.traits |= is::AWAITS_STATUS | if is_open { is::STATUS_DECIDES } else { 0 };
+            self.more |= http::EXPECTS;
+        }
+        let behind = message.opaque(send.len.wrapping_sub(framing.end));
+        if framing.says & says::CHUNKED != 0 {
+            self.frame_end = send.at;
+            self.traits |= is::OPEN_END;
+            if behind == 0 {
+                self.more |= http::CHUNKS_OPEN;
+                return Exact;
+            }
+            let tail = message.head(send.len.wrapping_sub(LAST_CHUNK.len() as u32));
+            if tail.len > 0 && !tail.starts_with(BEHIND_DATA) {
+                self.more |= http::CHUNKS_OPEN;
+            }
+            if tail.starts_with(LAST_CHUNK) {
+                self.more &= !http::CHUNKS_OPEN;
+                self.traits &= !is::OPEN_END;
+                self.frame_end = send.at + u64::from(send.len);
+            }
+            return Exact;
+        }
+        self.frame_end = send.at + u64::from(framing.end) + framing.body;
+        let body = if framing.body > u64::from(behind) { behind } else { framing.body as u32 };
+        let rest = message.opaque(behind - body);
+        // Some clients end a body with an empty line more.
+        if rest > 2 {
+            // Another request behind it, or several.
+            self.frame_end = send.at + u64::from(send.len);
+            return Inexact;
+        }
+        Exact
+    }
+}

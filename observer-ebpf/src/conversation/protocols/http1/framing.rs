@@ -1,0 +1,161 @@
+//! Heads.
+
+use crate::conversation::{
+    Message, Walk,
+    message::{GOES_ON, HIGH_BITS, bytes_equal, digits, first_set, near_line_feed, starts_with_any_case},
+};
+
+/// Lines of a head that are looked at. Browsers send some 20, and proxies add some.
+const MAX_LINES: u32 = 64;
+
+/// What a head says of what comes behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing {
+    /// `Content-Length`.
+    pub body: u64,
+    /// Offset of the first byte behind the head; 0 if its end was not found.
+    pub end: u32,
+    /// Bits of [`says`].
+    pub says: u32,
+}
+
+/// Bits of [`Framing::says`].
+pub(super) mod says {
+    pub(in super::super) const LENGTH: u32 = 1;
+    /// `Transfer-Encoding`: the body says itself where it ends.
+    pub(in super::super) const CHUNKED: u32 = 1 << 1;
+    pub(in super::super) const EXPECT: u32 = 1 << 2;
+    pub(in super::super) const UPGRADE: u32 = 1 << 3;
+    pub(in super::super) const WEB_SOCKET: u32 = 1 << 4;
+    pub(in super::super) const HTTP2: u32 = 1 << 5;
+}
+
+/// Goes through a head line by line, from an offset of what was taken of a message, which is `len` bytes.
+#[inline(always)]
+pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
+    message.set_walk(Walk::default());
+    let mut at = from;
+    for _ in 0..MAX_LINES {
+        at = message.next_line(at, len);
+        if at == 0 {
+            break;
+        }
+    }
+    let Walk { number: body, at: end, found: says, .. } = message.walk();
+    Framing { body, end, says }
+}
+
+/// Goes through the line of a head that begins at an offset of what was taken of a message, which is `len` bytes: where the
+/// next one begins; 0 if it is the last one, behind which the walk is then, or goes on.
+#[inline(always)]
+pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
+    let mut feed = near_line_feed(message, at, len);
+    if feed & GOES_ON != 0 {
+        feed = message.line_feed(feed & !GOES_ON, len);
+    }
+    if feed >= len {
+        return 0;
+    }
+    if feed <= at + 1 {
+        // An empty line, with or without a carriage return.
+        let walk = message.walk();
+        message.set_walk(Walk { at: feed + 1, ..walk });
+        return 0;
+    }
+    if may_say_something(message.begins(at)) {
+        message.read_line(at);
+    }
+    feed + 1
+}
+
+/// Whether a line that begins so has to be looked at: most do not.
+#[inline(always)]
+fn may_say_something(name: u64) -> bool {
+    starts_with_any_case(name, b"cont")
+        || starts_with_any_case(name, b"tran")
+        || starts_with_any_case(name, b"expe")
+        || starts_with_any_case(name, b"upgr")
+}
+
+/// Notes what the line says that begins at an offset of what was taken of a message.
+#[inline(always)]
+pub fn read_line(message: &mut impl Message, at: u32) {
+    let name = message.begins(at);
+    if starts_with_any_case(name, b"content-") && starts_with_any_case(message.begins(at + 8), b"length:") {
+        let number = number(message, at + 15);
+        let walk = message.walk();
+        message.set_walk(Walk { number, found: walk.found | says::LENGTH, ..walk });
+        return;
+    }
+    let says = if starts_with_any_case(name, b"transfer") && starts_with_any_case(message.begins(at + 8), b"-encod") {
+        says::CHUNKED
+    } else if starts_with_any_case(name, b"expect:") {
+        says::EXPECT
+    } else if starts_with_any_case(name, b"upgrade:") {
+        let to = message.begins(at + 8);
+        let is_web_socket = starts_with_any_case(to, b" websock") || starts_with_any_case(to, b"websocke");
+        let is_http2 = starts_with_any_case(to, b" h2c") || starts_with_any_case(to, b"h2c");
+        says::UPGRADE | if is_web_socket { says::WEB_SOCKET } else { 0 } | if is_http2 { says::HTTP2 } else { 0 }
+    } else {
+        0
+    };
+    let walk = message.walk();
+    message.set_walk(Walk { found: walk.found | says, ..walk });
+}
+
+/// The number that stands there, behind spaces: up to 16 digits, which are more than anybody sends.
+#[inline(always)]
+fn number(message: &mut impl Message, from: u32) -> u64 {
+    let spaces = first_set(!bytes_equal(message.begins(from), b' ') & HIGH_BITS);
+    let from = message.opaque(from + spaces);
+    let (high, more) = digits(message.begins(from));
+    if more < 8 {
+        return message.opaque_long(high);
+    }
+    let (low, more) = digits(message.begins(from + 8));
+    let mut number = message.opaque_long(high);
+    for step in [1, 2, 4, 8] {
+        if more & step != 0 {
+            number = message.opaque_long(number * 10_u64.pow(step));
+        }
+    }
+    number + low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::fixture::Sent;
+
+    fn framed(text: &str) -> (u32, u64, u32) {
+        let mut sent = Sent::new(text.as_bytes());
+        let taken = sent.beginning().unwrap_or(0);
+        let Framing { body, end, says } = framing(&mut sent, 0, taken);
+        (end, body, says)
+    }
+
+    #[test]
+    fn heads_say_where_requests_end() {
+        let get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        assert_eq!(framed(get), (get.len() as u32, 0, 0));
+        assert_eq!(framed(&format!("{get}{get}")), (get.len() as u32, 0, 0));
+        let post =
+            "POST / HTTP/1.1\r\ncontent-LENGTH:  12345678901\r\nContent-Type: a/b\r\nExpect: 100-continue\r\n\r\n";
+        assert_eq!(framed(&format!("{post}body")), (post.len() as u32, 12_345_678_901, says::LENGTH | says::EXPECT));
+        let bare = "PUT /x HTTP/1.1\nTransfer-Encoding: chunked\nUpgrade-Insecure-Requests: 1\n\n";
+        assert_eq!(framed(bare), (bare.len() as u32, 0, says::CHUNKED));
+        let upgrade = "GET /x HTTP/1.1\r\nUPGRADE: websocket\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(framed(upgrade), (upgrade.len() as u32, 0, says::LENGTH | says::UPGRADE | says::WEB_SOCKET));
+        for length in [0, 7, 10, 12_345_678, 123_456_789, 3 << 30, 9_999_999_999_999_999] {
+            assert_eq!(framed(&format!("PUT / HTTP/1.1\r\nContent-Length:{length}\r\n\r\n")).1, length);
+        }
+        assert_eq!(framed("GET / HTTP/1.1\r\nHost: loc").0, 0, "a head in pieces");
+        for cut in 0..upgrade.len() {
+            assert_eq!(framed(&upgrade[..cut]).0, 0, "{cut}");
+        }
+        let long = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(3000));
+        assert_eq!(framed(&long).0, 0);
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(60));
+        assert_eq!(framed(&many).0, many.len() as u32);
+    }
+}

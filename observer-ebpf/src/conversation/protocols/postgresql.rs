@@ -1,0 +1,272 @@
+//! PostgreSQL: what comes before the first query, and which messages ask. PostgreSQL's documentation, "Message Formats"
+//! and "Message Flow".
+//!
+//! An exchange is a query that is executed. To prepare one (Parse, Describe, Sync) is none, nor is what an application
+//! uploads in answer to COPY.
+
+use crate::conversation::{Conversation, Exactness, Head, Message, Send, Walk, is, message::byte};
+use Exactness::{Exact, Inexact};
+
+/// Protocol 3.0, and the codes that stand in its place.
+const VERSION_3: u32 = 3 << 16;
+const CANCEL_REQUEST: u32 = 80_877_102;
+const SSL_REQUEST: u32 = 80_877_103;
+const GSS_REQUEST: u32 = 80_877_104;
+
+/// Messages of one send that are looked at. The extended protocol has five for a query.
+const MAX_MESSAGES: u32 = 12;
+
+/// The type of a message, and its length, which counts itself.
+const TYPE_AND_LENGTH_BYTES: u32 = 5;
+
+/// Bit of [`Conversation::more`]: something was uploaded, and something was read since. That may have been a notice, in
+/// between.
+pub(in crate::conversation) const UPLOADED: u8 = 1;
+
+/// Another: what is asked was cut within the head of a message, so where messages begin in it is not known.
+const CUT: u8 = 1 << 1;
+
+/// A message without a type: its length, then what it wants.
+#[inline(always)]
+pub(in crate::conversation) fn is_start(head: Head, len: u32) -> bool {
+    let code = head.u32_at(4);
+    // From 3.2 on the minor version counts up.
+    let is_version = code & 0xffff_0000 == VERSION_3;
+    head.u32_at(0) == len && head.len >= 8 && (is_version || matches!(code, SSL_REQUEST | GSS_REQUEST | CANCEL_REQUEST))
+}
+
+/// Whether a connection that was there before goes on so: a query that fills its send.
+#[inline(always)]
+pub(in crate::conversation) fn is_query(head: Head, len: u32) -> bool {
+    head.byte(0) == b'Q' && head.word_at(1) >> 32 == u64::from(len - 1) && len < 1 << 24
+}
+
+/// What the messages of a send are, taken together.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each by itself")]
+struct Batch {
+    executes: bool,
+    /// More than one query, or statement that is parsed.
+    has_several: bool,
+    /// The last one wants the server to answer.
+    is_complete: bool,
+    /// Offset of what comes behind them: beyond the send, where the last one goes on in the next.
+    end: u32,
+    /// The send ends within the head of a message: so where that ends is not known.
+    is_cut: bool,
+}
+
+/// Bits of [`Walk::found`].
+mod found {
+    pub(in crate::conversation) const EXECUTES: u32 = 1;
+    pub(in crate::conversation) const CUT: u32 = 1 << 1;
+}
+
+/// Goes through the messages of a send by their lengths.
+#[inline(always)]
+fn batch(message: &mut impl Message, len: u32) -> Batch {
+    let taken = message.beginning().unwrap_or(0);
+    message.set_walk(Walk::default());
+    for _ in 0..MAX_MESSAGES {
+        if !message.postgresql_message(taken, len) {
+            break;
+        }
+    }
+    let Walk { mut at, found, count: statements, mut last, .. } = message.walk();
+    let mut is_cut = found & found::CUT != 0;
+    if at < len && !is_cut {
+        // More of them than are looked at: the last one is most likely Sync.
+        let tail = message.head(len - TYPE_AND_LENGTH_BYTES);
+        is_cut = !tail.starts_with(b"S\0\0\0\x04");
+        last = u32::from(b'S');
+        at = message.opaque(len);
+    }
+    let ends = last == u32::from(b'Q') || last == u32::from(b'S') || last == u32::from(b'H') || last == u32::from(b'F');
+    let executes = found & found::EXECUTES != 0;
+    Batch { executes, has_several: statements > 1, is_complete: ends && !is_cut, end: at, is_cut }
+}
+
+/// Goes through the next message of a send of `len` bytes, of which so many were taken: whether another may follow.
+#[inline(always)]
+pub fn next_message(message: &mut impl Message, taken: u32, len: u32) -> bool {
+    let walk = message.walk();
+    if walk.at >= len {
+        return false;
+    }
+    let end = walk.at + TYPE_AND_LENGTH_BYTES;
+    let word = if end > len {
+        0
+    } else if end > taken {
+        message.head(walk.at).words[0]
+    } else {
+        message.begins(walk.at)
+    };
+    if word == 0 {
+        // Cut within its head, or not to be seen.
+        message.set_walk(Walk { found: walk.found | found::CUT, ..walk });
+        return false;
+    }
+    let kind = byte(word, 0);
+    let executes = if matches!(kind, b'Q' | b'E' | b'B' | b'F') { found::EXECUTES } else { 0 };
+    let statements = walk.count + u32::from(matches!(kind, b'Q' | b'P'));
+    let at = walk.at.wrapping_add(1).wrapping_add((word >> 24) as u32);
+    message.set_walk(Walk { at, found: walk.found | executes, count: statements, last: kind.into(), ..walk });
+    true
+}
+
+impl Conversation {
+    #[inline(always)]
+    pub(in crate::conversation) fn hear_postgresql(
+        &mut self,
+        message: &mut impl Message,
+        head: Head,
+        send: Send,
+    ) -> Exactness {
+        if head.len == 0 {
+            return Inexact;
+        }
+        let (mut head, mut send) = (head, send);
+        if self.frame_end > send.at && !send.after_unseen {
+            // The rest of a message.
+            let rest = self.frame_end - send.at;
+            if rest >= u64::from(send.len) {
+                self.turn.excuse(send.at, send.len);
+                return Exact;
+            }
+            let rest = message.opaque(rest as u32);
+            self.turn.excuse(send.at, rest);
+            send.skip(rest);
+            message.skip(rest);
+            head = message.head(0);
+        }
+        let kind = head.byte(0);
+        let is_asked = self.turn.asked(send.at);
+        let is_start = !is_asked && is_start(head, send.len);
+        if !is_asked && self.is(is::DOUBTED) && !is_start {
+            // Encryption by GSS was not refused: what comes are packets of it.
+            return Inexact;
+        }
+        if !is_asked {
+            self.traits &= !is::DOUBTED;
+        }
+        if is_start && head.u32_at(4) == GSS_REQUEST {
+            self.traits |= is::DOUBTED;
+        }
+        if is_start || !is_asked && kind == b'p' || kind == b'X' {
+            // The start, a password or one of the messages of SASL and GSS, and the goodbye.
+            self.turn.excuse(send.at, send.len);
+            return Exact;
+        }
+        if !is_asked && matches!(kind, b'd' | b'c' | b'f') {
+            // COPY: all of it, wherever its messages begin, until the server says how it went.
+            self.begin_upload(send);
+            return Exact;
+        }
+        if is_asked && self.more & CUT != 0 {
+            // Whether this belongs to it, or is another one, cannot be told. That is marked already.
+            return Exact;
+        }
+        self.hear_batch(message, head, send)
+    }
+
+    /// Messages that ask something, or prepare for it.
+    #[inline(always)]
+    fn hear_batch(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        let kind = head.byte(0);
+        let is_asked = self.turn.asked(send.at);
+        self.more &= !CUT;
+        let batch = batch(message, send.len);
+        if batch.is_cut {
+            self.more |= CUT;
+        }
+        if !is_asked && self.more & UPLOADED != 0 {
+            if !batch.is_complete || batch.end != send.len {
+                // More of the upload, cut within a message; or a part of a query.
+                self.begin_upload(send);
+                return Inexact;
+            }
+            self.more &= !UPLOADED;
+        }
+        self.frame_end = if batch.is_cut { 0 } else { send.at + u64::from(batch.end) };
+        let mut exactness = if batch.is_cut { Inexact } else { Exact };
+        if is_asked {
+            // More of a batch, or another one before the answer to this one.
+            let is_message = matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'D' | b'C' | b'S' | b'F');
+            if self.is(is::COMPLETE) && is_message {
+                exactness = Inexact;
+            }
+        } else {
+            self.traits &= !is::COMPLETE;
+        }
+        if batch.is_complete {
+            self.traits |= is::COMPLETE;
+        }
+        if is_asked {
+            return exactness;
+        }
+        let is_setting = !self.is(is::COMMANDED) && !batch.has_several && sets(message, head, send.len);
+        if is_setting || !batch.executes {
+            self.turn.excuse(send.at, send.len);
+            return exactness;
+        }
+        self.traits |= is::COMMANDED;
+        exactness
+    }
+}
+
+/// Whether it is SET, as drivers begin: in a query, or in one that is parsed first, without a name.
+#[inline(always)]
+fn sets(message: &mut impl Message, head: Head, len: u32) -> bool {
+    let offset = match head.byte(0) {
+        b'Q' => TYPE_AND_LENGTH_BYTES,
+        b'P' if head.byte(5) == 0 => TYPE_AND_LENGTH_BYTES + 1,
+        _ => return false,
+    };
+    message.is_setting(offset, len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::fixture::{Sent, head_of};
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        [&[kind][..], &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
+    }
+
+    fn of(messages: &[Vec<u8>]) -> (bool, bool) {
+        let bytes = messages.concat();
+        let Batch { executes, is_complete, .. } = batch(&mut Sent::new(&bytes), bytes.len() as u32);
+        (executes, is_complete)
+    }
+
+    #[test]
+    fn batches_say_whether_they_execute() {
+        let [parse, describe, bind, execute, sync] = [
+            message(b'P', b"s\0select 1\0\0\0"),
+            message(b'D', b"Ss\0"),
+            message(b'B', b"\0s\0"),
+            message(b'E', &[0; 5]),
+            message(b'S', b""),
+        ];
+        assert_eq!(of(&[message(b'Q', b"select 1\0")]), (true, true));
+        assert_eq!(of(&[parse.clone(), describe.clone(), sync.clone()]), (false, true), "prepared");
+        assert_eq!(of(&[bind.clone(), execute.clone(), sync.clone()]), (true, true));
+        assert_eq!(of(&[parse.clone(), bind, describe, execute, sync.clone()]), (true, true));
+        assert_eq!(of(&[message(b'P', &[b'x'; 5000]), sync]), (false, true), "beyond what is taken in one piece");
+        assert_eq!(of(&[parse[..9].to_vec()]), (false, false), "in pieces");
+    }
+
+    #[test]
+    fn starts_and_settings_are_told() {
+        let start = [&[0, 0, 0, 23, 0, 3, 0, 0][..], b"user\0postgres\0\0"].concat();
+        assert!(is_start(head_of(&start), 23) && !is_start(head_of(&start), 24));
+        assert!(is_start(head_of(&[0, 0, 0, 8, 4, 210, 22, 47]), 8), "SSLRequest");
+        let sets = |message: &[u8]| sets(&mut Sent::new(message), head_of(message), message.len() as u32);
+        assert!(sets(&message(b'Q', b"SET application_name = 'x'\0")));
+        assert!(sets(&message(b'P', b"\0set extra_float_digits = 3\0\0\0")));
+        assert!(!sets(&message(b'Q', b"select 1\0")) && !sets(&message(b'Q', b"SET a TO b; SELECT 1\0")));
+        let query = message(b'Q', b"select 1\0");
+        assert!(is_query(head_of(&query), query.len() as u32) && !is_query(head_of(&query), 90));
+    }
+}

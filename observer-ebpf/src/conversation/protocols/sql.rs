@@ -1,0 +1,80 @@
+//! What drivers say of their own in SQL, before the application says anything: SET.
+
+use crate::conversation::{
+    Message,
+    message::{HIGH_BITS, byte, bytes_equal, first_set, starts_with_any_case},
+};
+
+/// Words of a statement that are looked at, and how many at a time. Drivers' own are shorter.
+const MAX_WORDS: u32 = 40;
+const NEAR_WORDS: u32 = 8;
+
+/// Bit of an offset: the statement does not end before it.
+const GOES_ON: u32 = 1 << 31;
+
+/// Whether a statement of SET, and nothing else, begins at an offset of what was taken of a message of `len` bytes. It ends
+/// with the message, or with a NUL.
+#[inline(always)]
+pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
+    // Behind the end of the message something else may lie.
+    if from + 4 > len || !starts_with_any_case(message.begins(from), b"set ") {
+        return false;
+    }
+    let mut end = from | GOES_ON;
+    for _ in 0..MAX_WORDS / NEAR_WORDS {
+        end = message.statement_end(end & !GOES_ON, len);
+        if end & GOES_ON == 0 {
+            break;
+        }
+    }
+    if end & GOES_ON != 0 {
+        return false;
+    }
+    let is_last = byte(message.begins(end), 0) == 0 || byte(message.begins(end), 1) == 0;
+    end + 1 >= len || is_last
+}
+
+/// Where a statement may end that goes on at an offset of what was taken of a message of `len` bytes: with a semicolon, a
+/// NUL, or the message. If it does not within a few words, where they end, with [`GOES_ON`].
+#[inline(always)]
+pub fn statement_end(message: &mut impl Message, from: u32, len: u32) -> u32 {
+    let (mut at, mut ends) = (from, 0);
+    for _ in 0..NEAR_WORDS {
+        if at >= len {
+            return len;
+        }
+        let begin = at & !7;
+        let word = message.word(at / 8);
+        ends = (bytes_equal(word, b';') | bytes_equal(word, 0)) & (u64::MAX >> (8 * (at - begin))) & HIGH_BITS;
+        at = begin;
+        if ends != 0 {
+            break;
+        }
+        at += 8;
+    }
+    if ends == 0 { at | GOES_ON } else { at + first_set(ends) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::fixture::Sent;
+
+    fn sets(text: &str) -> bool {
+        let bytes = [b"Q....".as_slice(), text.as_bytes()].concat();
+        is_setting(&mut Sent::new(&bytes), 5, bytes.len() as u32)
+    }
+
+    #[test]
+    fn a_setting_is_one_statement() {
+        for text in
+            ["SET NAMES utf8mb4", "set x = 1\0", "SET a TO b;", "SET a TO b;\0", "Set datestyle TO 'ISO, MDY'\0B\0;"]
+        {
+            assert!(sets(text), "{text:?}");
+        }
+        for text in ["SELECT 1", "SETTINGS", "SET a TO b; SELECT 1", "set a = 1;select 2\0", "set  "] {
+            assert_eq!(sets(text), text == "set  ", "{text:?}");
+        }
+        assert!(!sets(&format!("SET a = '{}'", "x".repeat(400))), "longer than any driver's");
+    }
+}

@@ -1,0 +1,132 @@
+//! A send.
+
+use super::{
+    Application, Conversation, Message, Protocol, application,
+    exactness::Exactness::{self, Exact, Inexact},
+    is,
+    protocols::{http2, memcached, mysql},
+};
+
+/// Where a send begins, and what came before it, in bytes of payload since the connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// Its first byte.
+    pub at: u64,
+    /// End of the payload that has come, and of what the application has consumed of it.
+    pub received: u64,
+    pub consumed: u64,
+    /// Its length. Never 0.
+    pub len: u32,
+    /// Bytes before it were written that no hook saw.
+    pub after_unseen: bool,
+    /// It is the first, and the server has greeted with a number (SMTP, FTP).
+    pub greeted: bool,
+}
+
+impl Send {
+    /// Nothing was sent before it.
+    #[inline(always)]
+    pub(super) fn is_first(&self) -> bool {
+        self.at == 0
+    }
+
+    #[inline(always)]
+    pub(super) fn has_read(&self) -> bool {
+        self.consumed != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn has_unread(&self) -> bool {
+        self.received != self.consumed
+    }
+
+    #[inline(always)]
+    pub(super) fn server_spoke(&self) -> bool {
+        self.received != 0
+    }
+
+    /// What is left of it behind its first bytes.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, bytes: u32) {
+        self.at += u64::from(bytes);
+        self.len -= bytes;
+    }
+}
+
+/// Turns of a connection that is not recognised whose sends are looked at: TLS may begin behind a few (StartTLS).
+const MAX_LOOKS: u8 = 8;
+
+impl Conversation {
+    /// Whether a send of `len` bytes has to be heard. One of which it is known already that it asks nothing is excused.
+    #[inline(always)]
+    #[must_use]
+    pub fn listens(&mut self, at: u64, len: u32) -> bool {
+        if self.protocol == Protocol::Http2 as u8 {
+            return self.more & http2::QUIET != 0;
+        }
+        if self.protocol != Protocol::Plain as u8 {
+            return true;
+        }
+        let application = self.application;
+        let is_asked = self.turn.asked(at);
+        let listens = if application == Application::Http1 as u8 || application == Application::Websocket as u8 {
+            let listens = self.listens_to_http1(at, len);
+            if !listens {
+                self.turn.excuse_body(at, len);
+            }
+            return listens;
+        } else if self.is(is::UPLOADING) {
+            false
+        } else if application == Application::Redis as u8 {
+            return is_asked || !self.is(is::COMMANDED);
+        } else if application::has_exact_turns(application) {
+            return true;
+        } else if application == Application::Unknown as u8 {
+            return self.looks < MAX_LOOKS && (!is_asked || self.is(is::UNTOLD));
+        } else {
+            return !is_asked && !self.is(is::COMMANDED);
+        };
+        if !listens {
+            self.turn.excuse(at, len);
+        }
+        listens
+    }
+
+    /// A send of a connection in the clear that is not HTTP/1.
+    #[inline(always)]
+    pub fn hear_other(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+        let (application, head) = (self.application, message.last_head());
+        if application == Application::Postgresql as u8 {
+            return self.hear_postgresql(message, head, send);
+        }
+        if application == Application::Mysql as u8 {
+            return self.hear_mysql(message, head, send);
+        }
+        if application == Application::Redis as u8 {
+            return self.hear_redis(message, head, send);
+        }
+        if application == Application::Memcached as u8 {
+            let is_overlapping = self.turn.asked(send.at) && (head.len == 0 || memcached::may_be_command(head));
+            return if is_overlapping { Inexact } else { Exact };
+        }
+        if application == Application::Unknown as u8 {
+            self.looks += 1;
+            if self.is(is::SERVER_FIRST) && self.looks == 1 {
+                self.turn.excuse(send.at, send.len);
+            }
+            // Another request before the answer that tells what is spoken.
+            let is_overlapping = self.is(is::UNTOLD)
+                && self.turn.asked(send.at)
+                && (head.len == 0 || memcached::may_be_command(head) || mysql::may_be_command(head, send.len));
+            return if is_overlapping { Inexact } else { Exact };
+        }
+        if !self.turn.asked(send.at) {
+            if application::sets_up(application, message, head, send.len) {
+                self.turn.excuse(send.at, send.len);
+            } else {
+                self.traits |= is::COMMANDED;
+            }
+        }
+        Exact
+    }
+}
