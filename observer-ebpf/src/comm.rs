@@ -3,7 +3,7 @@
 /// 16 characters as they lie in memory, with nothing but NULs behind the first of them.
 #[inline(always)]
 #[must_use]
-pub fn name_up_to_nul(name: [u64; 2]) -> [u8; 16] {
+pub fn comm_up_to_nul(name: [u64; 2]) -> [u8; 16] {
     let [first, second] = name.map(u64::from_le);
     let (first, has_nul) = word_up_to_nul(first);
     let second = if has_nul { 0 } else { word_up_to_nul(second).0 };
@@ -37,7 +37,7 @@ mod tests {
 
     fn cut(name: &[u8; 16]) -> [u8; 16] {
         let word = |from: usize| core::array::from_fn(|n| name[from + n]);
-        name_up_to_nul([u64::from_ne_bytes(word(0)), u64::from_ne_bytes(word(8))])
+        comm_up_to_nul([u64::from_ne_bytes(word(0)), u64::from_ne_bytes(word(8))])
     }
 
     #[test]

@@ -24,22 +24,22 @@ mod fixture;
 pub use application::{Application, SEVERAL_APPLICATIONS};
 pub use exactness::Exactness;
 use exactness::Exactness::{Exact, Inexact};
-pub use message::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, WORD_BYTES, Walk};
+pub use message::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Prefix, WORD_BYTES};
 pub use protocols::http1::{Framing, RequestLine};
 use protocols::postgresql;
 pub use send::Send;
-pub use stage::{Kind, Steps, hear};
+pub use stage::{Stage, Stages, run_stages};
 pub use target::{NO_TARGET, TARGET_UNCLEAR};
-use traits as is;
-pub use turn::{Burst, Turn, consumed_bytes, written_bytes};
+
+pub use turn::{Chunk, Turn, consumed_bytes, written_bytes};
 
 /// The steps through a message that the kernel side has verified by themselves: what [`Message`] has of them.
-pub mod step {
+pub mod subprogram {
     pub use super::{
         application::recognise,
         message::{line_feed, near_line_feed},
         protocols::{
-            http1::{framing, next_line, read_line, request_line},
+            http1::{framing, next_line, parse_header, request_line},
             postgresql::next_message as postgresql_message,
             redis::next_word as redis_word,
             sql::{is_setting, statement_end},
@@ -74,9 +74,9 @@ pub struct Conversation {
     /// An [`Application`].
     pub application: u8,
     /// Sends that were looked at and not recognised.
-    looks: u8,
+    inspected_sends: u8,
     /// Bits that each protocol has of its own.
-    more: u8,
+    protocol_traits: u8,
 }
 
 const _: () = assert!(size_of::<Conversation>() == 72);
@@ -88,8 +88,8 @@ impl Conversation {
         traits: 0,
         protocol: Protocol::Unknown as u8,
         application: Application::Unknown as u8,
-        looks: 0,
-        more: 0,
+        inspected_sends: 0,
+        protocol_traits: 0,
     };
 
     /// See [`Turn::resumed`].
@@ -104,9 +104,11 @@ impl Conversation {
     #[must_use]
     pub fn is_recognised(&self) -> bool {
         if self.protocol == Protocol::Tls as u8 {
-            return self.traits & (is::HELLO_SEEN | is::OTHER_OFFERED | is::DOUBTED) == is::HELLO_SEEN;
+            return self.traits & (traits::HELLO_SEEN | traits::OTHER_OFFERED | traits::DOUBTFUL) == traits::HELLO_SEEN;
         }
-        self.protocol == Protocol::Plain as u8 && application::has_exact_turns(self.application) && !self.is(is::UNTOLD)
+        self.protocol == Protocol::Plain as u8
+            && application::has_exact_turns(self.application)
+            && !self.has(traits::UNIDENTIFIED)
     }
 
     /// Whether the server may say something at the end that answers nothing: TLS's goodbye, HTTP/2's GOAWAY, or that of a
@@ -123,32 +125,32 @@ impl Conversation {
     #[must_use]
     pub fn is_doubtful(&self, written: u64) -> bool {
         let is_whole_body =
-            self.application == Application::Http1 as u8 && !self.is(is::OPEN_END) && self.frame_end >= written;
+            self.application == Application::Http1 as u8 && !self.has(traits::OPEN_ENDED) && self.frame_end >= written;
         if self.turn.is_late() || self.turn.is_partly_unseen() && !is_whole_body {
             return true;
         }
         let is_sure = self.application == Application::Http1 as u8
-            && !self.is(is::OPEN_END | is::UPGRADED)
-            && self.turn.heard_end() >= self.frame_end
+            && !self.has(traits::OPEN_ENDED | traits::UPGRADED)
+            && self.turn.seen_end() >= self.frame_end
             && written > self.frame_end
             || self.application == Application::Memcached as u8
-            || self.application == Application::Redis as u8 && self.is(is::COMMANDED);
+            || self.application == Application::Redis as u8 && self.has(traits::PAST_SETUP);
         self.turn.is_unseen() && !is_sure
     }
 
     /// What an application uploads asks nothing, nor does the rest of it, until an answer was read.
     #[inline(always)]
     fn begin_upload(&mut self, send: Send) {
-        self.turn.excuse(send.at, send.len);
-        self.traits |= is::UPLOADING;
+        self.turn.exclude(send.at, send.len);
+        self.traits |= traits::UPLOADING;
     }
 
     /// Something was read: what was uploaded before it is through.
     #[inline(always)]
     pub fn end_upload(&mut self) {
-        if self.is(is::UPLOADING) {
-            self.traits &= !is::UPLOADING;
-            self.more |= postgresql::UPLOADED;
+        if self.has(traits::UPLOADING) {
+            self.traits &= !traits::UPLOADING;
+            self.protocol_traits |= postgresql::UPLOADED;
         }
     }
 
@@ -158,12 +160,12 @@ impl Conversation {
         if self.protocol != Protocol::Tls as u8 {
             return Exact;
         }
-        let is_doubtful = self.is(is::ASKED) && (self.answer_is_too_short() || self.answer_may_be_tickets());
+        let is_doubtful = self.has(traits::ASKED) && (self.answer_is_too_short() || self.answer_may_be_tickets());
         if is_doubtful || self.may_have_asked() { Inexact } else { Exact }
     }
 
     #[inline(always)]
-    fn is(&self, traits: u32) -> bool {
+    fn has(&self, traits: u32) -> bool {
         self.traits & traits != 0
     }
 }

@@ -9,11 +9,11 @@ mod comm;
 mod conversation;
 mod wire;
 
-pub use comm::name_up_to_nul;
+pub use comm::comm_up_to_nul;
 pub use conversation::{
-    Application, BEGINNING_BYTES, Beginning, Burst, Conversation, Exactness, Framing, HEAD_BYTES, Head, Kind, Message,
-    NO_TARGET, Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, Steps, TARGET_UNCLEAR, Turn, WORD_BYTES, Walk,
-    consumed_bytes, hear, step, written_bytes,
+    Application, Chunk, Conversation, Cursor, Exactness, Framing, HEAD_BYTES, Head, Message, NO_TARGET, PREFIX_BYTES,
+    Prefix, Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, Stage, Stages, TARGET_UNCLEAR, Turn, WORD_BYTES,
+    consumed_bytes, run_stages, subprogram, written_bytes,
 };
 pub use wire::{
     ABSENT, BY_SOCKOPS, CAUSES, Cause, Connect, Connection, Cut, Ender, FAILURES, Failure, Filter, Group, GroupKey,

@@ -9,7 +9,7 @@ use tcp_reuse_watch_ebpf::{
 use super::{
     atomic,
     frozen::frozen,
-    maps::{COUNTERS, FREE_SLOTS, GROUPS, lost},
+    maps::{COUNTERS, FREE_SLOTS, GROUPS, count_loss},
     process::{self, Process},
 };
 
@@ -18,14 +18,14 @@ pub(super) const EEXIST: i32 = -17;
 
 /// What came of a group that had to exist, and where its counters are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ensured {
+pub(super) enum GroupSlot {
     Present(u32),
     Created(u32),
     /// The overflow group counts.
     NoRoom,
 }
 
-impl Ensured {
+impl GroupSlot {
     #[inline(always)]
     pub(super) fn slot(self) -> u32 {
         match self {
@@ -81,7 +81,7 @@ impl Counters {
     pub(super) fn at(slot: u32) -> Option<Self> {
         let group = COUNTERS.get_ptr_mut(slot);
         if group.is_none() {
-            lost(Loss::CountsLost);
+            count_loss(Loss::CountsLost);
         }
         group.map(Self)
     }
@@ -89,13 +89,13 @@ impl Counters {
     /// Makes sure that the group exists. A new one has a live connection, the one for which it was made: another connect
     /// must not take itself for the first.
     #[inline(always)]
-    pub(super) fn ensure(key: &GroupKey, process: &Process) -> Ensured {
+    pub(super) fn find_or_create(key: &GroupKey, process: &Process) -> GroupSlot {
         if let Some(slot) = slot_of(key) {
-            return Ensured::Present(slot);
+            return GroupSlot::Present(slot);
         }
         let Ok(Some(slot)) = FREE_SLOTS.pop() else {
-            lost(Loss::GroupsFull);
-            return Ensured::NoRoom;
+            count_loss(Loss::GroupsFull);
+            return GroupSlot::NoRoom;
         };
         if let Some(Self(group)) = Self::at(slot) {
             // SAFETY: a pointer into a map value, checked for null. Nobody else has this slot.
@@ -107,14 +107,14 @@ impl Counters {
             }
         }
         match GROUPS.insert(key, &slot, u64::from(BPF_NOEXIST)) {
-            Ok(()) => Ensured::Created(slot),
+            Ok(()) => GroupSlot::Created(slot),
             Err(error) => {
                 free(slot);
                 match slot_of(key).filter(|_| error == EEXIST) {
-                    Some(slot) => Ensured::Present(slot),
+                    Some(slot) => GroupSlot::Present(slot),
                     None => {
-                        lost(Loss::GroupsFull);
-                        Ensured::NoRoom
+                        count_loss(Loss::GroupsFull);
+                        GroupSlot::NoRoom
                     }
                 }
             }
@@ -123,8 +123,8 @@ impl Counters {
 
     /// Takes back that a new group has a live connection: it could not be tracked.
     #[inline(always)]
-    pub(super) fn cancel(ensured: Ensured) {
-        if let Ensured::Created(slot) = ensured
+    pub(super) fn cancel(group_slot: GroupSlot) {
+        if let GroupSlot::Created(slot) = group_slot
             && let Some(counters) = Self::at(slot)
         {
             uncount!(counters, live);
@@ -164,7 +164,7 @@ impl Counters {
 
     /// A connection is over, and will carry no more than these exchanges.
     #[inline(always)]
-    pub(super) fn count_over(self, exchanges: u64) {
+    pub(super) fn count_finished(self, exchanges: u64) {
         if let Some(bucket) = exchanges_bucket(exchanges) {
             count!(self, closed_exchanges[bucket]);
             // SAFETY: only an address inside the map value is computed.
@@ -193,6 +193,6 @@ fn free(slot: u32) {
         }
     }
     if FREE_SLOTS.push(&slot, 0).is_err() {
-        lost(Loss::NotRemoved);
+        count_loss(Loss::NotRemoved);
     }
 }

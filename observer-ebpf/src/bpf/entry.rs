@@ -21,14 +21,14 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use tcp_reuse_watch_ebpf::Connection;
 
 pub(super) use self::{
-    adoption::resume,
-    cause::settle_cause,
-    closing::{close, close_unseen, end, stop_reading},
+    adoption::adopt,
+    cause::update_cause,
+    closing::{close, close_unseen, note_end, stop_reading},
     creation::create,
-    exactness::{mark_if_taken_over, mark_inexact},
+    exactness::{mark_if_kernel_handled, mark_inexact},
     failure::fail,
-    idleness::busy,
-    progress::{catch_up, establish, note_local, observe, unheard_answer},
+    idleness::mark_busy,
+    progress::{catch_up, establish, note_local, observe, pending_answer},
     removal::finish,
     written::end_sending,
 };
@@ -59,7 +59,7 @@ pub(super) fn at(socket: u64) -> Option<Entry> {
 
 /// Reads a field anew, of which the verifier forgets what it was: it would walk through what follows once for each value.
 #[inline(always)]
-pub(super) fn anew<T: Copy>(field: &T) -> T {
+pub(super) fn reread<T: Copy>(field: &T) -> T {
     // SAFETY: the pointer is that of a reference. Volatile, or the compiler would take what it has in a register.
     unsafe { core::ptr::from_ref(field).read_volatile() }
 }

@@ -59,7 +59,7 @@ pub(super) static STATES: HashMap<StateKey, u64> = HashMap::with_max_entries(1, 
 
 /// Remembers that a local port has a listener.
 #[inline(always)]
-pub(super) fn listens(port: u16) {
+pub(super) fn note_listener(port: u16) {
     if let Some(word) = LISTENERS.get_ptr_mut(u32::from(port >> 6)) {
         // SAFETY: a pointer into a map value, checked for null. One iterator runs at a time: nobody else writes.
         unsafe { *word |= 1 << (port & 63) };
@@ -74,7 +74,7 @@ pub(super) fn has_listener(port: u16) -> bool {
 
 /// Counts what could not be done.
 #[inline(always)]
-pub(super) fn lost(what: Loss) {
+pub(super) fn count_loss(what: Loss) {
     if let Some(counter) = LOSS.get_ptr_mut(what as u32) {
         // Atomic even though the map is per CPU: a softirq may come in between.
         atomic::add(counter, 1);

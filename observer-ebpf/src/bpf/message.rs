@@ -4,7 +4,7 @@
 mod buffer;
 mod reading;
 mod scratch;
-mod steps;
+mod subprograms;
 mod view;
 
 use core::marker::PhantomData;
@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 use tcp_reuse_watch_ebpf::ABSENT;
 
 pub(super) use self::{
-    reading::take_beginning,
+    reading::load_prefix_and_head,
     scratch::{Buffers, Scratch, scratch},
 };
 use super::{frozen::frozen, memory::Memory, process, socket::load};
@@ -29,7 +29,7 @@ impl<M: Memory> MessageHeader<M> {
 
     /// Bytes still to be sent. A call sends at most `MAX_RW_COUNT`, below 2^31.
     #[inline(always)]
-    pub(super) fn left(self) -> u32 {
+    pub(super) fn remaining(self) -> u32 {
         load!(M, self.0, iter_count as u64) as u32
     }
 
@@ -45,11 +45,11 @@ impl<M: Memory> MessageHeader<M> {
         buffers.kind = kind;
         buffers.begin = 0;
         buffers.skipped = 0;
-        buffers.total = self.left();
-        buffers.taken = 0;
+        buffers.total = self.remaining();
+        buffers.prefix_len = 0;
         if kind == frozen!(SWITCHES.iter_ubuf) {
             buffers.address = base + skip;
-            buffers.len = self.left();
+            buffers.len = self.remaining();
             buffers.next = 0;
         } else if kind == frozen!(SWITCHES.iter_iovec) || kind == frozen!(SWITCHES.iter_kvec) {
             buffers.next = base;
@@ -65,7 +65,7 @@ impl<M: Memory> MessageHeader<M> {
 
 /// Pages, whose bytes cannot be read.
 #[inline(always)]
-pub(super) fn pages() -> Option<Buffers> {
+pub(super) fn unreadable() -> Option<Buffers> {
     let buffers = scratch()?;
     buffers.kind = ABSENT;
     Some(buffers)
@@ -74,7 +74,7 @@ pub(super) fn pages() -> Option<Buffers> {
 /// What the calling task has read just now, `len` bytes: they are at the beginning of the buffer that it gave to the system
 /// call. None where it called another one (io_uring, splice), or in another way (32 bits).
 #[inline(always)]
-pub(super) fn read_by_caller(len: u32) -> Option<Buffers> {
+pub(super) fn caller_buffer(len: u32) -> Option<Buffers> {
     let buffer = process::read_buffer()?;
     let buffers = scratch()?;
     buffers.kind = USER;
@@ -84,7 +84,7 @@ pub(super) fn read_by_caller(len: u32) -> Option<Buffers> {
     buffers.address = buffer.address;
     buffers.len = if u64::from(len) < buffer.len { len } else { buffer.len as u32 };
     buffers.total = buffers.len;
-    buffers.taken = 0;
+    buffers.prefix_len = 0;
     buffers.first = (buffers.address, 0, buffers.len);
     Some(buffers)
 }

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{
     generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
-use tcp_reuse_watch_ebpf::{ABSENT, name_up_to_nul};
+use tcp_reuse_watch_ebpf::{ABSENT, comm_up_to_nul};
 
 use super::{
     frozen::frozen,
@@ -70,7 +70,7 @@ fn process_of<M: Memory>(task: *const u8) -> Process {
         tgid: load!(M, leader, task_tgid as u32),
         start_ticks: load!(M, leader, task_start_boottime as u64) / NS_PER_TICK,
         // One that got shorter has left the old one's tail in `task->comm` (until 5.17).
-        comm: name_up_to_nul(load!(M, leader, task_comm as [u64; 2])),
+        comm: comm_up_to_nul(load!(M, leader, task_comm as [u64; 2])),
     }
 }
 
@@ -96,10 +96,10 @@ pub(super) fn cgroup_of(tgid: u32) -> u64 {
     if read::<u32>(task, frozen!(OFFSETS.task_tgid)) != Some(tgid) {
         return 0;
     }
-    read_present(task, frozen!(OFFSETS.task_cgroups))
-        .and_then(|set| read_present(set, frozen!(OFFSETS.css_set_default)))
-        .and_then(|cgroup| read_present(cgroup, frozen!(OFFSETS.cgroup_node)))
-        .and_then(|node| read_present(node, frozen!(OFFSETS.node_id)))
+    read_optional(task, frozen!(OFFSETS.task_cgroups))
+        .and_then(|set| read_optional(set, frozen!(OFFSETS.css_set_default)))
+        .and_then(|cgroup| read_optional(cgroup, frozen!(OFFSETS.cgroup_node)))
+        .and_then(|node| read_optional(node, frozen!(OFFSETS.node_id)))
         .unwrap_or(0)
 }
 
@@ -112,15 +112,15 @@ pub(super) struct UserBuffer {
 
 /// Numbers of system calls that read from a socket, by their table: `arch/x86/entry/syscalls/syscall_64.tbl`, and
 /// `include/uapi/asm-generic/unistd.h` for 64-bit ARM. In the tables for 32 bits these numbers read nothing.
-struct Reads {
+struct ReadCalls {
     read: u64,
     recvfrom: u64,
     readv: u64,
     recvmsg: u64,
 }
 
-const X86_64: Reads = Reads { read: 0, recvfrom: 45, readv: 19, recvmsg: 47 };
-const ARM64: Reads = Reads { read: 63, recvfrom: 207, readv: 65, recvmsg: 212 };
+const X86_64: ReadCalls = ReadCalls { read: 0, recvfrom: 45, readv: 19, recvmsg: 47 };
+const ARM64: ReadCalls = ReadCalls { read: 63, recvfrom: 207, readv: 65, recvmsg: 212 };
 
 /// Size of a kernel stack on x86-64 (`THREAD_SIZE`, without KASAN); the registers of the system call are at its end. Asked
 /// only before 5.15, from when on there is a helper.
@@ -182,7 +182,7 @@ fn read_user(address: u64) -> Option<u64> {
 
 /// What is read from a field that a kernel may not have.
 #[inline(always)]
-fn read_present(base: u64, offset: u32) -> Option<u64> {
+fn read_optional(base: u64, offset: u32) -> Option<u64> {
     if offset == ABSENT { None } else { read(base, offset) }
 }
 

@@ -170,7 +170,7 @@ impl<M: Memory> Socket<M> {
 
     /// Whether the connection came through: our SYN, which counts as a byte, was acknowledged.
     #[inline(always)]
-    pub(super) fn is_through(&self) -> bool {
+    pub(super) fn has_connected(&self) -> bool {
         load!(M, self.0, bytes_acked as u64) > 0
     }
 
@@ -242,7 +242,7 @@ impl<M: Memory> Socket<M> {
     /// Whether somebody else in the kernel handles its payload: a sockmap, which passes it on without moving a sequence
     /// number (`sk_psock_init()`, net/core/skmsg.c, since 4.20), or NFS and the like.
     #[inline(always)]
-    pub(super) fn is_taken_over(&self) -> bool {
+    pub(super) fn is_kernel_handled(&self) -> bool {
         load!(M, self.0, sk_user_data as u64) != 0
     }
 

@@ -3,8 +3,8 @@
 use super::{
     Application, Conversation, Message, Protocol,
     exactness::Exactness::{self, Exact},
-    is,
     protocols::{http1, memcached, mysql},
+    traits,
 };
 
 impl Conversation {
@@ -12,13 +12,13 @@ impl Conversation {
     #[inline(always)]
     #[must_use]
     pub fn awaits_answer(&self, written: u64) -> bool {
-        let is_asked = self.turn.asked(written);
+        let is_asked = self.turn.has_open_ask(written);
         let is_told_by_it = self.protocol == Protocol::Unknown as u8
-            || self.is(is::UNTOLD | is::AWAITS_STATUS)
+            || self.has(traits::UNIDENTIFIED | traits::AWAITS_STATUS)
             || self.application == Application::Http1 as u8
                 && written > self.frame_end
                 && self.turn.has_unseen(written)
-            || self.is(is::TICKETS_DUE) && self.is(is::ASKED);
+            || self.has(traits::TICKETS_DUE) && self.has(traits::ASKED);
         if self.protocol == Protocol::Tls as u8 && self.may_be_greeted() {
             return !is_asked;
         }
@@ -27,7 +27,7 @@ impl Conversation {
 
     /// `len` bytes are read that [`Self::awaits_answer`]: what they tell. Comes before they are counted.
     #[inline(always)]
-    pub fn hear_answer(&mut self, message: &mut impl Message, written: u64, len: u32) -> Exactness {
+    pub fn inspect_answer(&mut self, message: &mut impl Message, written: u64, len: u32) -> Exactness {
         // What had come before it was asked is no part of the answer.
         let before = self.turn.answer_due_from() - self.turn.consumed();
         if before >= u64::from(len) {
@@ -37,36 +37,36 @@ impl Conversation {
         message.skip(before);
         let len = len - before;
         if self.protocol == Protocol::Tls as u8 {
-            return self.hear_tls_answer(message, len);
+            return self.inspect_tls_answer(message, len);
         }
-        if self.application == Application::Http1 as u8 && !self.is(is::UNTOLD) {
+        if self.application == Application::Http1 as u8 && !self.has(traits::UNIDENTIFIED) {
             self.await_status();
-            return self.hear_status(message, len);
+            return self.inspect_status(message, len);
         }
         let head = message.head(0);
-        if !self.turn.asked(written) {
+        if !self.turn.has_open_ask(written) {
             if head.starts_with(b"220") {
-                self.traits |= is::GREETED;
+                self.traits |= traits::GREETED;
             }
             return Exact;
         }
-        self.traits &= !is::UNTOLD;
+        self.traits &= !traits::UNIDENTIFIED;
         if http1::is_answer(head) {
             if self.application != Application::Http1 as u8 {
                 self.protocol = Protocol::Plain as u8;
                 self.application = Application::Http1 as u8;
                 self.frame_end = written;
                 // What was sent may go on: its head was not looked at.
-                self.traits |= is::OPEN_END | is::AWAITS_STATUS;
+                self.traits |= traits::OPEN_ENDED | traits::AWAITS_STATUS;
             }
-            return if self.is(is::AWAITS_STATUS) { self.hear_status(message, len) } else { Exact };
+            return if self.has(traits::AWAITS_STATUS) { self.inspect_status(message, len) } else { Exact };
         }
         self.forget_http1();
-        if self.is(is::MAY_BE_MEMCACHED) && memcached::is_answer(head) {
+        if self.has(traits::MAY_BE_MEMCACHED) && memcached::is_answer(head) {
             self.application = Application::Memcached as u8;
-        } else if self.is(is::MAY_BE_MYSQL) && mysql::is_answer(head) {
+        } else if self.has(traits::MAY_BE_MYSQL) && mysql::is_answer(head) {
             self.application = Application::Mysql as u8;
-            self.traits |= is::COMMANDED | is::LOGGED_IN;
+            self.traits |= traits::PAST_SETUP | traits::LOGGED_IN;
         }
         Exact
     }
@@ -74,8 +74,8 @@ impl Conversation {
     /// The same, where what is read cannot be seen.
     #[inline(always)]
     pub fn miss_answer(&mut self) -> Exactness {
-        if self.is(is::UNTOLD) {
-            self.traits &= !is::UNTOLD;
+        if self.has(traits::UNIDENTIFIED) {
+            self.traits &= !traits::UNIDENTIFIED;
             self.forget_http1();
         }
         if self.application != Application::Http1 as u8 {
@@ -90,7 +90,7 @@ impl Conversation {
     fn forget_http1(&mut self) {
         if self.application == Application::Http1 as u8 {
             self.application = Application::Unknown as u8;
-            self.traits &= !(is::AWAITS_STATUS | is::OPEN_END);
+            self.traits &= !(traits::AWAITS_STATUS | traits::OPEN_ENDED);
         }
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn has_exact_turns(application: u8) -> bool {
 }
 
 /// Bits of what is known of the send that tells what is spoken.
-pub(super) mod known {
+pub(super) mod context {
     /// Nothing was sent before it.
     pub(in crate::conversation) const FIRST: u32 = 1;
     /// The server has said something before it, or has begun to speak, or has greeted with a number.
@@ -92,15 +92,15 @@ pub(super) mod known {
 /// What a connection speaks whose first send, of `len` bytes, begins with [`Message::last_head`]. That is taken again for each
 /// protocol, so that the kernel's verifier forgets what it was not.
 #[inline(always)]
-pub fn recognise(message: &mut impl Message, len: u32, known: u32) -> Application {
-    let is = |bit: u32| known & bit != 0;
+pub fn recognise(message: &mut impl Message, len: u32, context: u32) -> Application {
+    let is = |bit: u32| context & bit != 0;
     let send = Send {
-        at: u64::from(!is(known::FIRST)),
-        received: u64::from(is(known::SERVER_SPOKE)),
+        at: u64::from(!is(context::FIRST)),
+        received: u64::from(is(context::SERVER_SPOKE)),
         consumed: 0,
         len,
         after_unseen: false,
-        greeted: is(known::GREETED),
+        greeted: is(context::GREETED),
     };
     if http1::is_request(message.last_head()) {
         return Application::Http1;
@@ -113,7 +113,7 @@ pub fn recognise(message: &mut impl Message, len: u32, known: u32) -> Applicatio
     if redis::begins(message.last_head()) {
         return Application::Redis;
     }
-    if is(known::SERVER_FIRST) && mysql::is_login(message.last_head(), send) {
+    if is(context::SERVER_FIRST) && mysql::is_login(message.last_head(), send) {
         return Application::Mysql;
     }
     recognise_turns(message, send)

@@ -1,6 +1,6 @@
 //! What the tests of the protocols stand on: sends as bytes.
 
-use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
+use super::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Send, WORD_BYTES};
 
 /// A send in one buffer.
 pub(super) struct Sent<'a> {
@@ -8,12 +8,12 @@ pub(super) struct Sent<'a> {
     last: Head,
     /// As it was noted last.
     pub(super) target: u64,
-    walk: Walk,
+    cursor: Cursor,
 }
 
 impl<'a> Sent<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: Head::NONE, target: 0, walk: Walk::default() }
+        Self { bytes, last: Head::NONE, target: 0, cursor: Cursor::default() }
     }
 }
 
@@ -45,12 +45,12 @@ impl Message for Sent<'_> {
         self.last
     }
 
-    fn beginning(&mut self) -> Option<u32> {
-        Some(self.bytes.len().min(BEGINNING_BYTES) as u32)
+    fn prefix(&mut self) -> Option<u32> {
+        Some(self.bytes.len().min(PREFIX_BYTES) as u32)
     }
 
-    fn begins(&mut self, offset: u32) -> u64 {
-        let start = offset as usize & (BEGINNING_BYTES - 1);
+    fn word_at(&mut self, offset: u32) -> u64 {
+        let start = offset as usize & (PREFIX_BYTES - 1);
         head_of(self.bytes.get(start..).unwrap_or_default()).words[0]
     }
 
@@ -58,12 +58,12 @@ impl Message for Sent<'_> {
         self.target = target;
     }
 
-    fn walk(&mut self) -> Walk {
-        self.walk
+    fn cursor(&mut self) -> Cursor {
+        self.cursor
     }
 
-    fn set_walk(&mut self, walk: Walk) {
-        self.walk = walk;
+    fn set_cursor(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
     }
 
     fn skip(&mut self, bytes: u32) {

@@ -6,7 +6,7 @@ mod word;
 
 use super::{
     protocols::http1::{Framing, RequestLine},
-    step,
+    subprogram,
 };
 pub use head::Head;
 pub(super) use line::GOES_ON;
@@ -21,10 +21,10 @@ pub const HEAD_BYTES: usize = 32;
 
 /// How much of a message is looked at in one piece: with keys that withstand quantum computers, a `ClientHello` has up to
 /// 1,800 bytes; heads of requests are shorter. A power of two.
-pub const BEGINNING_BYTES: usize = 2048;
+pub const PREFIX_BYTES: usize = 2048;
 
 /// The first bytes of a message in one piece, and room behind them, so that [`WORD_BYTES`] can be read at any of them.
-pub type Beginning = [u8; BEGINNING_BYTES + WORD_BYTES];
+pub type Prefix = [u8; PREFIX_BYTES + WORD_BYTES];
 
 /// Bytes of a word.
 pub const WORD_BYTES: usize = 8;
@@ -32,150 +32,150 @@ pub const WORD_BYTES: usize = 8;
 /// A send or a read, as far as it can be seen. Offsets count from where it begins, or from what was skipped last.
 pub trait Message {
     /// The bytes from `offset` on. Fewer than [`HEAD_BYTES`] only where the message ends, or behind many small buffers; none
-    /// where they cannot be read. What [`Self::beginning`] has taken may be gone.
+    /// where they cannot be read. What [`Self::prefix`] has taken may be gone.
     fn head(&mut self, offset: u32) -> Head;
 
     /// What [`Self::head`] gave last.
     fn last_head(&mut self) -> Head;
 
-    /// Takes the beginning in one piece, up to [`BEGINNING_BYTES`]: how many bytes of it there are.
-    fn beginning(&mut self) -> Option<u32>;
+    /// Takes the beginning in one piece, up to [`PREFIX_BYTES`]: how many bytes of it there are.
+    fn prefix(&mut self) -> Option<u32>;
 
     /// The word at an offset of what was taken, its first byte the highest. Behind its end the bytes may be anything.
-    fn begins(&mut self, offset: u32) -> u64;
+    fn word_at(&mut self, offset: u32) -> u64;
 
     /// The word with this number of what was taken: those at offsets that are multiples of [`WORD_BYTES`] cost less.
-    fn word(&mut self, number: u32) -> u64 {
-        self.begins(number * WORD_BYTES as u32)
+    fn aligned_word(&mut self, number: u32) -> u64 {
+        self.word_at(number * WORD_BYTES as u32)
     }
 
     /// From here on offsets count from this one.
     fn skip(&mut self, bytes: u32);
 
     /// How far a loop has come over what was taken, and what it has found.
-    fn walk(&mut self) -> Walk;
+    fn cursor(&mut self) -> Cursor;
 
     /// Keeps that.
-    fn set_walk(&mut self, walk: Walk);
+    fn set_cursor(&mut self, cursor: Cursor);
 
-    /// See [`step::framing`]. This and what follows are steps, each of which the kernel side has verified by itself.
+    /// See [`subprogram::framing`]. This and what follows are steps, each of which the kernel side has verified by itself.
     fn framing(&mut self, from: u32, len: u32) -> Framing
     where
         Self: Sized,
     {
-        step::framing(self, from, len)
+        subprogram::framing(self, from, len)
     }
 
-    /// See [`step::next_line`].
+    /// See [`subprogram::next_line`].
     fn next_line(&mut self, at: u32, len: u32) -> u32
     where
         Self: Sized,
     {
-        step::next_line(self, at, len)
+        subprogram::next_line(self, at, len)
     }
 
-    /// See [`step::line_feed`].
+    /// See [`subprogram::line_feed`].
     fn line_feed(&mut self, at: u32, len: u32) -> u32
     where
         Self: Sized,
     {
-        step::line_feed(self, at, len)
+        subprogram::line_feed(self, at, len)
     }
 
-    /// See [`step::near_line_feed`].
+    /// See [`subprogram::near_line_feed`].
     fn near_line_feed(&mut self, at: u32, len: u32) -> u32
     where
         Self: Sized,
     {
-        step::near_line_feed(self, at, len)
+        subprogram::near_line_feed(self, at, len)
     }
 
-    /// See [`step::read_line`].
-    fn read_line(&mut self, at: u32)
+    /// See [`subprogram::parse_header`].
+    fn parse_header(&mut self, at: u32)
     where
         Self: Sized,
     {
-        step::read_line(self, at);
+        subprogram::parse_header(self, at);
     }
 
-    /// See [`step::request_line`].
+    /// See [`subprogram::request_line`].
     fn request_line(&mut self) -> RequestLine
     where
         Self: Sized,
     {
-        step::request_line(self)
+        subprogram::request_line(self)
     }
 
-    /// See [`step::recognise`].
-    fn recognise(&mut self, len: u32, known: u32) -> u8
+    /// See [`subprogram::recognise`].
+    fn recognise(&mut self, len: u32, context: u32) -> u8
     where
         Self: Sized,
     {
-        step::recognise(self, len, known) as u8
+        subprogram::recognise(self, len, context) as u8
     }
 
-    /// See [`step::is_setting`].
+    /// See [`subprogram::is_setting`].
     fn is_setting(&mut self, from: u32, len: u32) -> bool
     where
         Self: Sized,
     {
-        step::is_setting(self, from, len)
+        subprogram::is_setting(self, from, len)
     }
 
-    /// See [`step::statement_end`].
+    /// See [`subprogram::statement_end`].
     fn statement_end(&mut self, at: u32, len: u32) -> u32
     where
         Self: Sized,
     {
-        step::statement_end(self, at, len)
+        subprogram::statement_end(self, at, len)
     }
 
-    /// See [`step::tls_extension`].
+    /// See [`subprogram::tls_extension`].
     fn tls_extension(&mut self, end: u32) -> bool
     where
         Self: Sized,
     {
-        step::tls_extension(self, end)
+        subprogram::tls_extension(self, end)
     }
 
-    /// See [`step::tls_name`].
+    /// See [`subprogram::tls_name`].
     fn tls_name(&mut self, end: u32) -> bool
     where
         Self: Sized,
     {
-        step::tls_name(self, end)
+        subprogram::tls_name(self, end)
     }
 
-    /// See [`step::redis_word`].
-    fn redis_word(&mut self, taken: u32, len: u32) -> bool
+    /// See [`subprogram::redis_word`].
+    fn redis_word(&mut self, prefix_len: u32, len: u32) -> bool
     where
         Self: Sized,
     {
-        step::redis_word(self, taken, len)
+        subprogram::redis_word(self, prefix_len, len)
     }
 
-    /// See [`step::postgresql_message`].
-    fn postgresql_message(&mut self, taken: u32, len: u32) -> bool
+    /// See [`subprogram::postgresql_message`].
+    fn postgresql_message(&mut self, prefix_len: u32, len: u32) -> bool
     where
         Self: Sized,
     {
-        step::postgresql_message(self, taken, len)
+        subprogram::postgresql_message(self, prefix_len, len)
     }
 
-    /// See [`step::target_word`].
+    /// See [`subprogram::target_word`].
     fn target_word(&mut self, from: u32, len: u32) -> bool
     where
         Self: Sized,
     {
-        step::target_word(self, from, len)
+        subprogram::target_word(self, from, len)
     }
 
-    /// See [`step::target_goes_on`].
+    /// See [`subprogram::target_goes_on`].
     fn target_goes_on(&mut self) -> bool
     where
         Self: Sized,
     {
-        step::target_goes_on(self)
+        subprogram::target_goes_on(self)
     }
 
     /// The connection is for this target: a hash, or [`super::TARGET_UNCLEAR`].
@@ -196,7 +196,7 @@ pub trait Message {
 /// kernel's verifier follows those, and would go through each turn of the loop once for each way through the one before.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Walk {
+pub struct Cursor {
     /// Where it goes on: an offset of what was taken.
     pub at: u32,
     /// Bits that each protocol has of its own.

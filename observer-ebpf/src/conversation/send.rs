@@ -3,8 +3,8 @@
 use super::{
     Application, Conversation, Message, Protocol, application,
     exactness::Exactness::{self, Exact, Inexact},
-    is,
     protocols::{http2, memcached, mysql},
+    traits,
 };
 
 /// Where a send begins, and what came before it, in bytes of payload since the connection began.
@@ -54,77 +54,78 @@ impl Send {
 }
 
 /// Turns of a connection that is not recognised whose sends are looked at: TLS may begin behind a few (StartTLS).
-const MAX_LOOKS: u8 = 8;
+const MAX_INSPECTED_SENDS: u8 = 8;
 
 impl Conversation {
     /// Whether a send of `len` bytes has to be heard. One of which it is known already that it asks nothing is excused.
     #[inline(always)]
     #[must_use]
-    pub fn listens(&mut self, at: u64, len: u32) -> bool {
+    pub fn needs_inspection(&mut self, at: u64, len: u32) -> bool {
         if self.protocol == Protocol::Http2 as u8 {
-            return self.more & http2::QUIET != 0;
+            return self.protocol_traits & http2::QUIET != 0;
         }
         if self.protocol != Protocol::Plain as u8 {
             return true;
         }
         let application = self.application;
-        let is_asked = self.turn.asked(at);
-        let listens = if application == Application::Http1 as u8 || application == Application::Websocket as u8 {
-            let listens = self.listens_to_http1(at, len);
-            if !listens {
-                self.turn.excuse_body(at, len);
+        let is_asked = self.turn.has_open_ask(at);
+        let needs_inspection = if application == Application::Http1 as u8 || application == Application::Websocket as u8
+        {
+            let needs_inspection = self.http1_needs_inspection(at, len);
+            if !needs_inspection {
+                self.turn.exclude_body(at, len);
             }
-            return listens;
-        } else if self.is(is::UPLOADING) {
+            return needs_inspection;
+        } else if self.has(traits::UPLOADING) {
             false
         } else if application == Application::Redis as u8 {
-            return is_asked || !self.is(is::COMMANDED);
+            return is_asked || !self.has(traits::PAST_SETUP);
         } else if application::has_exact_turns(application) {
             return true;
         } else if application == Application::Unknown as u8 {
-            return self.looks < MAX_LOOKS && (!is_asked || self.is(is::UNTOLD));
+            return self.inspected_sends < MAX_INSPECTED_SENDS && (!is_asked || self.has(traits::UNIDENTIFIED));
         } else {
-            return !is_asked && !self.is(is::COMMANDED);
+            return !is_asked && !self.has(traits::PAST_SETUP);
         };
-        if !listens {
-            self.turn.excuse(at, len);
+        if !needs_inspection {
+            self.turn.exclude(at, len);
         }
-        listens
+        needs_inspection
     }
 
     /// A send of a connection in the clear that is not HTTP/1.
     #[inline(always)]
-    pub fn hear_other(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+    pub fn inspect_other(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         let (application, head) = (self.application, message.last_head());
         if application == Application::Postgresql as u8 {
-            return self.hear_postgresql(message, head, send);
+            return self.inspect_postgresql(message, head, send);
         }
         if application == Application::Mysql as u8 {
-            return self.hear_mysql(message, head, send);
+            return self.inspect_mysql(message, head, send);
         }
         if application == Application::Redis as u8 {
-            return self.hear_redis(message, head, send);
+            return self.inspect_redis(message, head, send);
         }
         if application == Application::Memcached as u8 {
-            let is_overlapping = self.turn.asked(send.at) && (head.len == 0 || memcached::may_be_command(head));
+            let is_overlapping = self.turn.has_open_ask(send.at) && (head.len == 0 || memcached::may_be_command(head));
             return if is_overlapping { Inexact } else { Exact };
         }
         if application == Application::Unknown as u8 {
-            self.looks += 1;
-            if self.is(is::SERVER_FIRST) && self.looks == 1 {
-                self.turn.excuse(send.at, send.len);
+            self.inspected_sends += 1;
+            if self.has(traits::SERVER_FIRST) && self.inspected_sends == 1 {
+                self.turn.exclude(send.at, send.len);
             }
             // Another request before the answer that tells what is spoken.
-            let is_overlapping = self.is(is::UNTOLD)
-                && self.turn.asked(send.at)
+            let is_overlapping = self.has(traits::UNIDENTIFIED)
+                && self.turn.has_open_ask(send.at)
                 && (head.len == 0 || memcached::may_be_command(head) || mysql::may_be_command(head, send.len));
             return if is_overlapping { Inexact } else { Exact };
         }
-        if !self.turn.asked(send.at) {
+        if !self.turn.has_open_ask(send.at) {
             if application::sets_up(application, message, head, send.len) {
-                self.turn.excuse(send.at, send.len);
+                self.turn.exclude(send.at, send.len);
             } else {
-                self.traits |= is::COMMANDED;
+                self.traits |= traits::PAST_SETUP;
             }
         }
         Exact

@@ -3,7 +3,7 @@
 //! compared by a hash: no name leaves the kernel.
 
 use super::{
-    Message, WORD_BYTES, Walk,
+    Cursor, Message, WORD_BYTES,
     message::{bytes_equal, first_set, lower},
 };
 
@@ -11,7 +11,7 @@ use super::{
 pub const TARGET_UNCLEAR: u64 = u64::MAX;
 
 /// A `ClientHello` without a server name; and a connection that says nothing of the kind. No hash is one of these.
-pub(super) const NAMELESS: u64 = 2;
+pub(super) const NO_SERVER_NAME: u64 = 2;
 pub const NO_TARGET: u64 = 4;
 
 /// The longest host name has 253 bytes; `CONNECT` puts a port behind it. Of what is longer, the beginning is compared.
@@ -29,14 +29,14 @@ const PRIME: u64 = 0x0000_0100_0000_01b3;
 #[inline(always)]
 pub(super) fn hash(message: &mut impl Message, from: u32, len: u32) -> u64 {
     let len = if len > MAX_BYTES { MAX_BYTES } else { len };
-    message.set_walk(Walk { number: OFFSET ^ u64::from(len), ..Walk::default() });
+    message.set_cursor(Cursor { number: OFFSET ^ u64::from(len), ..Cursor::default() });
     for _ in 0..MAX_WORDS {
         if !message.target_word(from, len) {
             break;
         }
     }
     // Odd: neither 0 nor NAMELESS.
-    let hash = message.walk().number | 1;
+    let hash = message.cursor().number | 1;
     if hash == TARGET_UNCLEAR { 1 } else { hash }
 }
 
@@ -44,43 +44,43 @@ pub(super) fn hash(message: &mut impl Message, from: u32, len: u32) -> u64 {
 /// the walk's number.
 #[inline(always)]
 pub fn next_word(message: &mut impl Message, from: u32, len: u32) -> bool {
-    let mut walk = message.walk();
-    if walk.at >= len {
+    let mut cursor = message.cursor();
+    if cursor.at >= len {
         return false;
     }
-    let left = len - walk.at;
+    let left = len - cursor.at;
     let behind = if left < WORD_BYTES as u32 { 64 - 8 * left } else { 0 };
-    let word = lower(message.begins(from.wrapping_add(walk.at))) >> behind;
+    let word = lower(message.word_at(from.wrapping_add(cursor.at))) >> behind;
     // The rotation brings what the multiplication has mixed into high bits back to the low ones.
-    walk.number = (walk.number ^ word).wrapping_mul(PRIME).rotate_left(23);
-    walk.at += WORD_BYTES as u32;
-    message.set_walk(walk);
+    cursor.number = (cursor.number ^ word).wrapping_mul(PRIME).rotate_left(23);
+    cursor.at += WORD_BYTES as u32;
+    message.set_cursor(cursor);
     true
 }
 
 /// The target of a `CONNECT`, whose request begins the message.
 #[inline(always)]
 pub(super) fn of_connect(message: &mut impl Message) -> u64 {
-    let taken = message.beginning().unwrap_or(0);
-    message.set_walk(Walk { at: METHOD_BYTES, ..Walk::default() });
+    let prefix_len = message.prefix().unwrap_or(0);
+    message.set_cursor(Cursor { at: METHOD_BYTES, ..Cursor::default() });
     for _ in 0..MAX_WORDS {
         if !message.target_goes_on() {
             break;
         }
     }
-    let Walk { at: end, found, .. } = message.walk();
+    let Cursor { at: end, found, .. } = message.cursor();
     let end = message.opaque(end);
-    if found == 0 || end >= taken { TARGET_UNCLEAR } else { hash(message, METHOD_BYTES, end - METHOD_BYTES) }
+    if found == 0 || end >= prefix_len { TARGET_UNCLEAR } else { hash(message, METHOD_BYTES, end - METHOD_BYTES) }
 }
 
 /// Whether a target goes on beyond the next word; where it ends, the walk goes to, and has found something.
 #[inline(always)]
 pub fn goes_on(message: &mut impl Message) -> bool {
-    let mut walk = message.walk();
-    let spaces = bytes_equal(message.begins(walk.at), b' ');
-    walk.found = u32::from(spaces != 0);
-    walk.at += first_set(spaces);
-    message.set_walk(walk);
+    let mut cursor = message.cursor();
+    let spaces = bytes_equal(message.word_at(cursor.at), b' ');
+    cursor.found = u32::from(spaces != 0);
+    cursor.at += first_set(spaces);
+    message.set_cursor(cursor);
     spaces == 0
 }
 
@@ -104,7 +104,7 @@ mod tests {
         for (index, name) in names.iter().enumerate() {
             assert!(names[..index].iter().all(|other| hash_of(other) != hash_of(name)), "{name}");
             assert_eq!(hash_of(name), hash_of(&name.to_uppercase()));
-            assert!(![0, NAMELESS, TARGET_UNCLEAR].contains(&hash_of(name)));
+            assert!(![0, NO_SERVER_NAME, TARGET_UNCLEAR].contains(&hash_of(name)));
         }
         let long = "a".repeat(300);
         assert_ne!(hash_of(&long), hash_of(&long[..200]));

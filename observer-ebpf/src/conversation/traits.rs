@@ -1,7 +1,7 @@
 //! Bits of [`super::Conversation::traits`].
 
 /// TLS: HTTP/1 was offered (ALPN).
-pub(super) const HTTP: u32 = 1;
+pub(super) const HTTP1_OFFERED: u32 = 1;
 /// TLS: something else than HTTP was offered.
 pub(super) const OTHER_OFFERED: u32 = 1 << 1;
 /// The server spoke first.
@@ -30,11 +30,11 @@ pub(super) const PADDED: u32 = 1 << 13;
 /// TLS: what came first after the first request may be tickets, read in one piece.
 pub(super) const MAY_BE_TICKETS: u32 = 1 << 14;
 /// The first answer has to tell what is spoken.
-pub(super) const UNTOLD: u32 = 1 << 15;
+pub(super) const UNIDENTIFIED: u32 = 1 << 15;
 /// The server has greeted with a number, as those of SMTP and FTP do.
 pub(super) const GREETED: u32 = 1 << 16;
 /// Something else than set-up was sent.
-pub(super) const COMMANDED: u32 = 1 << 17;
+pub(super) const PAST_SETUP: u32 = 1 << 17;
 /// An upload goes on until the server says how it went.
 pub(super) const UPLOADING: u32 = 1 << 18;
 /// What was sent last is all of what was asked.
@@ -42,7 +42,7 @@ pub(super) const COMPLETE: u32 = 1 << 19;
 /// MySQL: the client has answered the greeting.
 pub(super) const LOGGED_IN: u32 = 1 << 20;
 /// HTTP/1: it is not known where the request ends.
-pub(super) const OPEN_END: u32 = 1 << 21;
+pub(super) const OPEN_ENDED: u32 = 1 << 21;
 /// HTTP/1: the server has said `100 Continue`, and has not answered yet.
 pub(super) const CONTINUED: u32 = 1 << 22;
 /// HTTP/1: the status of what is read next is needed.
@@ -61,4 +61,4 @@ pub(super) const HIJACKED: u32 = 1 << 28;
 pub(super) const MAY_BE_MEMCACHED: u32 = 1 << 29;
 pub(super) const MAY_BE_MYSQL: u32 = 1 << 30;
 /// Something speaks against each turn being a request.
-pub(super) const DOUBTED: u32 = 1 << 31;
+pub(super) const DOUBTFUL: u32 = 1 << 31;

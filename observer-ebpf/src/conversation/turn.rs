@@ -25,17 +25,17 @@ pub use position::{consumed_bytes, written_bytes};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// What was written up to here is counted, or asked nothing.
-    settled: u64,
+    accounted: u64,
     /// What was consumed at the last look.
     consumed: u64,
     /// Where the last seen chunk of a send began.
-    burst_at: u64,
+    chunk_at: u64,
     /// What had come when it was asked: the answer is behind it.
     asked_at: u64,
     /// Where the answer began that was counted last.
     answer_from: u64,
     /// How many bytes the last seen send still held at that chunk.
-    burst_left: u32,
+    chunk_left: u32,
     /// How much of the answer was consumed between the last two looks, and in the read before that was no header of TLS.
     last_read: u32,
     read_before: u32,
@@ -65,7 +65,7 @@ pub(crate) const TLS_HEADER_BYTES: u32 = 5;
 
 /// What a chunk of a send is to the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Burst {
+pub enum Chunk {
     /// The same send goes on: its first bytes were seen already.
     Continues,
     /// A send begins here.
@@ -76,12 +76,12 @@ pub enum Burst {
 
 impl Turn {
     pub const EMPTY: Self = Self {
-        settled: 0,
+        accounted: 0,
         consumed: 0,
-        burst_at: 0,
+        chunk_at: 0,
         asked_at: 0,
         answer_from: 0,
-        burst_left: 0,
+        chunk_left: 0,
         last_read: 0,
         read_before: 0,
         reads: 0,
@@ -93,14 +93,14 @@ impl Turn {
     #[inline(always)]
     #[must_use]
     pub fn resumed(written: u64, consumed: u64, is_pending: bool) -> Self {
-        let settled = written.wrapping_sub(u64::from(is_pending));
-        Self { settled, consumed, burst_at: written, asked_at: consumed, answer_from: consumed, ..Self::EMPTY }
+        let accounted = written.wrapping_sub(u64::from(is_pending));
+        Self { accounted, consumed, chunk_at: written, asked_at: consumed, answer_from: consumed, ..Self::EMPTY }
     }
 
     /// Looks at the socket: `written` is how much the application has written, `consumed` how much it has read, both
     /// without a FIN. True when one more exchange is complete.
     #[inline(always)]
-    pub fn look(&mut self, written: u64, consumed: u64) -> bool {
+    pub fn update(&mut self, written: u64, consumed: u64) -> bool {
         if consumed == self.consumed {
             return false;
         }
@@ -111,10 +111,10 @@ impl Turn {
         }
         self.last_read = consumed.wrapping_sub(before) as u32;
         self.reads = self.reads.saturating_add(1);
-        if !self.asked(written) || consumed <= self.asked_at {
+        if !self.has_open_ask(written) || consumed <= self.asked_at {
             return false;
         }
-        self.settle(written);
+        self.account_for(written);
         // What had come before is no part of it.
         self.answer_from = if self.asked_at > before { self.asked_at } else { before };
         self.reads = 1;
@@ -124,7 +124,7 @@ impl Turn {
     /// A send begins at `at`. If it asks, its answer is behind `received`, the end of what has come by now.
     #[inline(always)]
     pub fn ask(&mut self, at: u64, received: u64) {
-        if !self.asked(at) {
+        if !self.has_open_ask(at) {
             self.asked_at = received;
             self.unseen = 0;
         }
@@ -133,7 +133,7 @@ impl Turn {
 
     /// What is read up to `consumed` only announces the answer (`100 Continue`).
     #[inline(always)]
-    pub(crate) fn postpone(&mut self, consumed: u64) {
+    pub(crate) fn defer_answer(&mut self, consumed: u64) {
         if self.asked_at < consumed {
             self.asked_at = consumed;
         }
@@ -141,7 +141,7 @@ impl Turn {
 
     /// What is read from here on is no part of a handshake.
     #[inline(always)]
-    pub(crate) fn await_answer(&mut self) {
+    pub(crate) fn restart_answer(&mut self) {
         self.answer_from = self.consumed;
     }
 
@@ -185,8 +185,8 @@ impl Turn {
     /// The end of the last send that a hook has seen.
     #[inline(always)]
     #[must_use]
-    pub(crate) fn heard_end(&self) -> u64 {
-        self.burst_at + u64::from(self.burst_left)
+    pub(crate) fn seen_end(&self) -> u64 {
+        self.chunk_at + u64::from(self.chunk_left)
     }
 
     /// Whether it was two of one length, read so.
@@ -200,8 +200,8 @@ impl Turn {
     /// Whether something was asked that has not been counted.
     #[inline(always)]
     #[must_use]
-    pub fn asked(&self, written: u64) -> bool {
-        written > self.settled
+    pub fn has_open_ask(&self, written: u64) -> bool {
+        written > self.accounted
     }
 
     /// Whether the application has consumed something since the last look.
@@ -213,29 +213,29 @@ impl Turn {
 
     /// Counts what was asked without an answer (the one exchange of a connection that only ever sends).
     #[inline(always)]
-    pub fn settle(&mut self, written: u64) {
+    pub fn account_for(&mut self, written: u64) {
         if self.unseen & (unseen::WHOLE | unseen::PART) == unseen::WHOLE {
             self.unseen |= unseen::LATE;
         }
         self.note_unseen(written);
         // The rest of a send that is still being taken belongs to what was asked.
-        let heard = self.heard_end();
-        self.settled = if self.is_in_flight != 0 && heard > written { heard } else { written };
+        let seen_end = self.seen_end();
+        self.accounted = if self.is_in_flight != 0 && seen_end > written { seen_end } else { written };
     }
 
     #[inline(always)]
     fn note_unseen(&mut self, written: u64) {
-        let heard = self.heard_end();
-        if written > heard {
-            self.unseen |= if heard > self.settled { unseen::PART } else { unseen::WHOLE };
+        let seen_end = self.seen_end();
+        if written > seen_end {
+            self.unseen |= if seen_end > self.accounted { unseen::PART } else { unseen::WHOLE };
         }
     }
 
     /// The `len` bytes that begin at `at` belong to what was asked before, and so does what was written before them unseen.
     #[inline(always)]
-    pub(crate) fn excuse_body(&mut self, at: u64, len: u32) {
-        if !self.asked(at) || self.unseen == unseen::WHOLE {
-            self.settled = at + u64::from(len);
+    pub(crate) fn exclude_body(&mut self, at: u64, len: u32) {
+        if !self.has_open_ask(at) || self.unseen == unseen::WHOLE {
+            self.accounted = at + u64::from(len);
             self.unseen = 0;
         }
     }
@@ -251,7 +251,7 @@ impl Turn {
     #[inline(always)]
     #[must_use]
     pub(crate) fn has_unseen(&self, written: u64) -> bool {
-        self.unseen != 0 || written > self.heard_end()
+        self.unseen != 0 || written > self.seen_end()
     }
 
     /// Whether it may have been written after what answered it was read.
@@ -274,26 +274,26 @@ impl Turn {
     /// application may retry the rest of a short one. It goes on if and only if what was written since is exactly what
     /// the send has shrunk by.
     #[inline(always)]
-    pub fn send(&mut self, at: u64, left: u32) -> Burst {
-        let written = at.wrapping_sub(self.burst_at);
-        let continues = self.burst_left >= left && u64::from(self.burst_left - left) == written && self.burst_left != 0;
-        let unseen = at > self.heard_end();
+    pub fn begin_chunk(&mut self, at: u64, left: u32) -> Chunk {
+        let written = at.wrapping_sub(self.chunk_at);
+        let continues = self.chunk_left >= left && u64::from(self.chunk_left - left) == written && self.chunk_left != 0;
+        let unseen = at > self.seen_end();
         self.note_unseen(at);
-        self.burst_at = at;
-        self.burst_left = left;
+        self.chunk_at = at;
+        self.chunk_left = left;
         self.is_in_flight = u8::from(continues);
         match (continues, unseen) {
-            (true, _) => Burst::Continues,
-            (false, true) => Burst::BeginsAfterUnseen,
-            (false, false) => Burst::Begins,
+            (true, _) => Chunk::Continues,
+            (false, true) => Chunk::BeginsAfterUnseen,
+            (false, false) => Chunk::Begins,
         }
     }
 
     /// The `len` bytes that begin at `at` ask nothing, unless something before them did.
     #[inline(always)]
-    pub fn excuse(&mut self, at: u64, len: u32) {
-        if !self.asked(at) {
-            self.settled = at + u64::from(len);
+    pub fn exclude(&mut self, at: u64, len: u32) {
+        if !self.has_open_ask(at) {
+            self.accounted = at + u64::from(len);
         }
     }
 }
@@ -317,11 +317,11 @@ mod tests {
         let mut exchanges = 0;
         for _ in 0..10 {
             sent += 80;
-            exchanges += u32::from(turn.look(sent, received));
+            exchanges += u32::from(turn.update(sent, received));
             for _ in 0..3 {
                 received += 500;
-                exchanges += u32::from(turn.look(sent, received));
-                exchanges += u32::from(turn.look(sent, received));
+                exchanges += u32::from(turn.update(sent, received));
+                exchanges += u32::from(turn.update(sent, received));
             }
         }
         assert_eq!(exchanges, 10);
@@ -330,62 +330,62 @@ mod tests {
     #[test]
     fn an_answer_nobody_asked_for_is_no_exchange() {
         let mut turn = begun();
-        assert!(!turn.look(SENT, RECEIVED + 30), "a greeting");
-        assert!(turn.look(SENT + 5, RECEIVED + 60));
+        assert!(!turn.update(SENT, RECEIVED + 30), "a greeting");
+        assert!(turn.update(SENT + 5, RECEIVED + 60));
     }
 
     #[test]
     fn a_question_without_an_answer_is_no_exchange() {
         let mut turn = begun();
-        assert!(!turn.look(SENT + 5, RECEIVED));
-        assert!(turn.asked(SENT + 5));
+        assert!(!turn.update(SENT + 5, RECEIVED));
+        assert!(turn.has_open_ask(SENT + 5));
     }
 
     #[test]
     fn a_skipped_receive_is_made_good_by_the_look_of_the_next_send() {
         let mut turn = begun();
         // The answer to the first request was read unseen; the second send looks before its bytes are added.
-        assert!(turn.look(SENT + 80, RECEIVED + 500));
-        assert!(turn.look(SENT + 160, RECEIVED + 1000));
+        assert!(turn.update(SENT + 80, RECEIVED + 500));
+        assert!(turn.update(SENT + 160, RECEIVED + 1000));
     }
 
     #[test]
     fn a_connection_taken_over_counts_what_is_answered_from_then_on() {
         let mut idle = Turn::resumed(SENT, RECEIVED, false);
-        assert!(!idle.look(SENT, RECEIVED + 5));
-        assert!(idle.look(SENT + 9, RECEIVED + 9));
+        assert!(!idle.update(SENT, RECEIVED + 5));
+        assert!(idle.update(SENT + 9, RECEIVED + 9));
         let mut pending = Turn::resumed(SENT, RECEIVED, true);
-        assert!(pending.look(SENT, RECEIVED + 5));
-        assert!(!pending.look(SENT, RECEIVED + 9));
+        assert!(pending.update(SENT, RECEIVED + 5));
+        assert!(!pending.update(SENT, RECEIVED + 9));
     }
 
     #[test]
     fn an_alert_behind_an_open_question_does_not_hide_it() {
         let mut turn = begun();
-        turn.excuse(SENT + 100, 31);
-        assert!(turn.look(SENT + 131, RECEIVED + 1));
+        turn.exclude(SENT + 100, 31);
+        assert!(turn.update(SENT + 131, RECEIVED + 1));
     }
 
     #[test]
     fn an_announcement_is_no_answer() {
         let mut turn = begun();
         turn.ask(SENT, RECEIVED);
-        turn.postpone(RECEIVED + 25);
-        assert!(!turn.look(SENT + 80, RECEIVED + 25), "100 Continue");
-        assert!(turn.look(SENT + 90_000, RECEIVED + 26));
+        turn.defer_answer(RECEIVED + 25);
+        assert!(!turn.update(SENT + 80, RECEIVED + 25), "100 Continue");
+        assert!(turn.update(SENT + 90_000, RECEIVED + 26));
     }
 
     #[test]
     fn an_answer_that_is_read_while_a_send_is_still_taken_is_one() {
         let mut turn = Turn::EMPTY;
-        assert_eq!(turn.send(0, 5_000_000), Burst::Begins);
+        assert_eq!(turn.begin_chunk(0, 5_000_000), Chunk::Begins);
         turn.ask(0, 0);
         let exchanges = (1..10).filter(|n| {
-            assert_eq!(turn.send(n * 500_000, 5_000_000 - *n as u32 * 500_000), Burst::Continues);
-            turn.look(n * 500_000, n * 100)
+            assert_eq!(turn.begin_chunk(n * 500_000, 5_000_000 - *n as u32 * 500_000), Chunk::Continues);
+            turn.update(n * 500_000, n * 100)
         });
         assert_eq!(exchanges.count(), 1);
-        assert!(!turn.asked(5_000_000), "the next send is another question");
+        assert!(!turn.has_open_ask(5_000_000), "the next send is another question");
     }
 
     #[test]
@@ -393,21 +393,21 @@ mod tests {
         for gib in [3_u64, 5, 9] {
             let mut turn = Turn::EMPTY;
             turn.ask(0, 0);
-            assert!(!turn.look(gib << 30, 0));
-            assert!(turn.asked(gib << 30));
-            assert!(turn.look(gib << 30, 40), "{gib} GiB");
-            assert!(!turn.look(gib << 30, 80));
+            assert!(!turn.update(gib << 30, 0));
+            assert!(turn.has_open_ask(gib << 30));
+            assert!(turn.update(gib << 30, 40), "{gib} GiB");
+            assert!(!turn.update(gib << 30, 80));
         }
     }
 
     #[test]
     fn chunks_and_retries_of_one_send_continue_it() {
         let mut turn = begun();
-        assert_eq!(turn.send(SENT, 517), Burst::Begins);
-        assert_eq!(turn.send(SENT + 300, 217), Burst::Continues, "the second chunk");
-        assert_eq!(turn.send(SENT + 300, 217), Burst::Continues, "the same chunk after a wait for memory");
-        assert_eq!(turn.send(SENT + 517, 217), Burst::Begins, "a new send of the same length");
-        assert_eq!(turn.send(SENT + 734, 10), Burst::Begins);
-        assert_eq!(turn.send(SENT + 800, 10), Burst::BeginsAfterUnseen);
+        assert_eq!(turn.begin_chunk(SENT, 517), Chunk::Begins);
+        assert_eq!(turn.begin_chunk(SENT + 300, 217), Chunk::Continues, "the second chunk");
+        assert_eq!(turn.begin_chunk(SENT + 300, 217), Chunk::Continues, "the same chunk after a wait for memory");
+        assert_eq!(turn.begin_chunk(SENT + 517, 217), Chunk::Begins, "a new send of the same length");
+        assert_eq!(turn.begin_chunk(SENT + 734, 10), Chunk::Begins);
+        assert_eq!(turn.begin_chunk(SENT + 800, 10), Chunk::BeginsAfterUnseen);
     }
 }

@@ -1,9 +1,9 @@
 //! A send or a read as the kernel side sees it: `bpf/message.rs`, for the host.
 
-use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, Beginning, HEAD_BYTES, Head, Message, WORD_BYTES, Walk};
+use tcp_reuse_watch_ebpf::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Prefix, WORD_BYTES};
 
 /// How many buffers further on the kernel side looks, each time, and how many it puts together.
-const MAX_STEPS: u32 = 2;
+const MAX_BUFFERS_AHEAD: u32 = 2;
 const MAX_PIECES: u32 = 12;
 
 /// Whether the bytes can be read.
@@ -26,13 +26,13 @@ pub(crate) struct Buffers<'a> {
     next: usize,
     skipped: u32,
     last: Head,
-    walk: Walk,
+    cursor: Cursor,
     /// The processor's own, in which something else was taken before.
-    taken: &'a mut Beginning,
+    taken: &'a mut Prefix,
 }
 
 impl<'a> Buffers<'a> {
-    pub(crate) fn new(pieces: &'a [&'a [u8]], sight: Sight, taken: &'a mut Beginning) -> Self {
+    pub(crate) fn new(pieces: &'a [&'a [u8]], sight: Sight, taken: &'a mut Prefix) -> Self {
         let at_hand = pieces.first().copied().unwrap_or_default();
         let total = pieces.iter().map(|piece| piece.len() as u32).sum();
         Self {
@@ -44,7 +44,7 @@ impl<'a> Buffers<'a> {
             next: 1,
             skipped: 0,
             last: Head::NONE,
-            walk: Walk::default(),
+            cursor: Cursor::default(),
             taken,
         }
     }
@@ -57,7 +57,7 @@ impl<'a> Buffers<'a> {
         if offset < self.begin {
             (self.at_hand, self.begin, self.next) = (self.pieces[0], 0, 1);
         }
-        for _ in 0..MAX_STEPS {
+        for _ in 0..MAX_BUFFERS_AHEAD {
             if self.next >= self.pieces.len() || ((offset - self.begin) as usize) < self.at_hand.len() {
                 break;
             }
@@ -73,11 +73,11 @@ impl<'a> Buffers<'a> {
         let mut taken = 0;
         for _ in 0..MAX_PIECES {
             let from = offset + taken as u32;
-            if from >= self.total || taken >= BEGINNING_BYTES {
+            if from >= self.total || taken >= PREFIX_BYTES {
                 break;
             }
             let piece = self.find(from);
-            let len = piece.len().min(BEGINNING_BYTES - taken);
+            let len = piece.len().min(PREFIX_BYTES - taken);
             if len == 0 || self.sight == Sight::Faulting {
                 break;
             }
@@ -123,21 +123,21 @@ impl Message for Buffers<'_> {
         self.last
     }
 
-    fn beginning(&mut self) -> Option<u32> {
+    fn prefix(&mut self) -> Option<u32> {
         let taken = self.take(self.skipped);
         (taken > 0).then_some(taken as u32)
     }
 
-    fn begins(&mut self, offset: u32) -> u64 {
-        word(&self.taken[offset as usize & (BEGINNING_BYTES - 1)..])
+    fn word_at(&mut self, offset: u32) -> u64 {
+        word(&self.taken[offset as usize & (PREFIX_BYTES - 1)..])
     }
 
-    fn walk(&mut self) -> Walk {
-        self.walk
+    fn cursor(&mut self) -> Cursor {
+        self.cursor
     }
 
-    fn set_walk(&mut self, walk: Walk) {
-        self.walk = walk;
+    fn set_cursor(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
     }
 
     fn skip(&mut self, bytes: u32) {

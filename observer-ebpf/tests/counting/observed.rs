@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tcp_reuse_watch_ebpf::{
-    Application, BEGINNING_BYTES, Beginning, Burst, Conversation, Exactness, Protocol, Send, WORD_BYTES,
+    Application, Chunk, Conversation, Exactness, PREFIX_BYTES, Prefix, Protocol, Send, WORD_BYTES,
 };
 
 use crate::buffers::{Buffers, Sight};
@@ -40,7 +40,7 @@ pub(crate) struct Observed {
     pub(crate) has_asked: bool,
     /// What its hooks saw.
     pub(crate) log: Vec<Note>,
-    taken: Box<Beginning>,
+    taken: Box<Prefix>,
 }
 
 impl Observed {
@@ -56,7 +56,7 @@ impl Observed {
 
     fn with(conversation: Conversation, written: u64, consumed: u64) -> Self {
         // What was taken of another message, which no one may rely on.
-        let taken = Box::new([b'\n'; BEGINNING_BYTES + WORD_BYTES]);
+        let taken = Box::new([b'\n'; PREFIX_BYTES + WORD_BYTES]);
         Self {
             conversation,
             written,
@@ -97,17 +97,17 @@ impl Observed {
         self.observe(false);
     }
 
-    fn observe(&mut self, is_heard: bool) {
-        self.has_asked |= self.conversation.turn.asked(self.written);
+    fn observe(&mut self, is_inspected: bool) {
+        self.has_asked |= self.conversation.turn.has_open_ask(self.written);
         if !self.conversation.turn.has_consumed(self.consumed) {
             return;
         }
-        if !is_heard && self.conversation.awaits_answer(self.written) {
+        if !is_inspected && self.conversation.awaits_answer(self.written) {
             let exactness = self.conversation.miss_answer();
             self.mark_unless(exactness);
         }
         self.conversation.end_upload();
-        if self.conversation.turn.look(self.written, self.consumed) {
+        if self.conversation.turn.update(self.written, self.consumed) {
             self.count();
         }
     }
@@ -120,29 +120,29 @@ impl Observed {
     /// bpf/handlers/send.rs: what is left of a send is about to be taken, or a chunk of it.
     pub(crate) fn sending(&mut self, left: &[&[u8]], sight: Sight) {
         let (at, len) = (self.written, left.iter().map(|buffer| buffer.len() as u32).sum());
-        let burst = self.conversation.turn.send(at, len);
-        if burst == Burst::Continues {
+        let chunk = self.conversation.turn.begin_chunk(at, len);
+        if chunk == Chunk::Continues {
             return;
         }
         self.observe(false);
         self.conversation.turn.ask(at, self.received);
-        if self.conversation.listens(at, len) {
-            self.hear(left, sight, burst);
+        if self.conversation.needs_inspection(at, len) {
+            self.hear(left, sight, chunk);
         }
-        self.has_asked |= self.conversation.turn.asked(at + u64::from(len));
+        self.has_asked |= self.conversation.turn.has_open_ask(at + u64::from(len));
     }
 
-    fn hear(&mut self, left: &[&[u8]], sight: Sight, burst: Burst) {
+    fn hear(&mut self, left: &[&[u8]], sight: Sight, chunk: Chunk) {
         let (at, len) = (self.written, left.iter().map(|buffer| buffer.len() as u32).sum());
         let send = Send {
             at,
             received: self.received,
             consumed: self.consumed,
             len,
-            after_unseen: burst == Burst::BeginsAfterUnseen,
+            after_unseen: chunk == Chunk::BeginsAfterUnseen,
             greeted: false,
         };
-        let exactness = self.conversation.hear(&mut Buffers::new(left, sight, &mut self.taken), send);
+        let exactness = self.conversation.inspect(&mut Buffers::new(left, sight, &mut self.taken), send);
         self.mark_unless(exactness);
     }
 
@@ -150,7 +150,7 @@ impl Observed {
     /// if that can be seen, with what was read by now at its beginning.
     pub(crate) fn received(&mut self, buffer: Option<&[u8]>) {
         let turn = &self.conversation.turn;
-        let mut is_heard = false;
+        let mut is_inspected = false;
         if turn.has_consumed(self.consumed)
             && self.conversation.awaits_answer(self.written)
             && let Some(buffer) = buffer
@@ -159,19 +159,19 @@ impl Observed {
             let len = read.min(buffer.len() as u64) as u32;
             let parts = [&buffer[..len as usize]];
             let answer = &mut Buffers::new(&parts, Sight::Seen, &mut self.taken);
-            let exactness = self.conversation.hear_answer(answer, self.written, len);
+            let exactness = self.conversation.inspect_answer(answer, self.written, len);
             self.mark_unless(exactness);
-            is_heard = true;
+            is_inspected = true;
         }
-        self.observe(is_heard);
+        self.observe(is_inspected);
     }
 
     /// `close` and `finish` of bpf/entry.rs: ended by a FIN, whoever's it was.
     pub(crate) fn close(&mut self) {
         self.observe(false);
-        if self.exchanges == 0 && self.received == 0 && self.conversation.turn.asked(self.written) {
+        if self.exchanges == 0 && self.received == 0 && self.conversation.turn.has_open_ask(self.written) {
             // It only ever sent.
-            self.conversation.turn.settle(self.written);
+            self.conversation.turn.account_for(self.written);
             self.count();
         }
         if self.received == self.consumed {

@@ -2,7 +2,7 @@
 
 use tcp_reuse_watch_ebpf::{Connection, Conversation, Phase, flag};
 
-use super::{exactness::mark_inexact, idleness::idle, pool, progress::note_local};
+use super::{exactness::mark_inexact, idleness::mark_idle, pool, progress::note_local};
 use crate::bpf::{
     counters::{Counters, count},
     frozen::frozen,
@@ -12,7 +12,7 @@ use crate::bpf::{
 
 /// The connection was open when the watch began.
 #[inline(always)]
-pub(in crate::bpf) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+pub(in crate::bpf) fn adopt<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.phase = Phase::Established as u8;
     entry.flags |= flag::PRE_EXISTING;
     let written = socket.written();
@@ -22,7 +22,7 @@ pub(in crate::bpf) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<
             // It has asked, and cannot serve: it is in neither count.
             entry.flags |= flag::ASKED;
         } else {
-            pool::ask(entry);
+            pool::record_ask(entry);
         }
     }
     entry.conversation = Conversation::resumed(written, socket.consumed(), socket.is_answer_due());
@@ -33,7 +33,7 @@ pub(in crate::bpf) fn resume<M: Memory>(entry: &mut Connection, socket: &Socket<
     if let Some(counters) = Counters::of(entry) {
         count!(counters, pre_existing);
     }
-    if !entry.conversation.turn.asked(written) {
-        idle(entry);
+    if !entry.conversation.turn.has_open_ask(written) {
+        mark_idle(entry);
     }
 }

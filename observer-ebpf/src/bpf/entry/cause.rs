@@ -2,7 +2,7 @@
 
 use tcp_reuse_watch_ebpf::{Cause, Connection, Cut, Ender, IDLE_US, flag};
 
-use super::anew;
+use super::reread;
 use crate::bpf::counters::{Counters, add_at};
 
 /// What a server says at the end, if that is no answer, is not longer: an alert of TLS has up to 53 bytes, HTTP/2's GOAWAY
@@ -11,7 +11,7 @@ const GOODBYE_BYTES: u32 = 128;
 
 #[inline(always)]
 pub(super) fn count_cause(entry: &Connection, counters: Counters) {
-    let cause = anew(&entry.cause);
+    let cause = reread(&entry.cause);
     // SAFETY: only an address inside the map value is computed.
     add_at(unsafe { &raw mut (*counters.0).closes }, cause, 1);
     // SAFETY: a pointer into a map value, checked for null. Of two that close at once, either is the last.
@@ -20,14 +20,14 @@ pub(super) fn count_cause(entry: &Connection, counters: Counters) {
 
 /// What is read after CLOSE, or never, may change what it ended by.
 #[inline(always)]
-pub(in crate::bpf) fn settle_cause(entry: &mut Connection) {
+pub(in crate::bpf) fn update_cause(entry: &mut Connection) {
     if entry.cause == Cause::Unknown as u8 {
         // It is not counted yet, as at every exchange of an open one; or its end was not seen, which nothing changes.
         return;
     }
     let before = entry.cause;
     entry.cause = cause(entry) as u8;
-    if anew(&entry.cause) != before
+    if reread(&entry.cause) != before
         && let Some(counters) = Counters::of(entry)
     {
         // SAFETY: only an address inside the map value is computed.

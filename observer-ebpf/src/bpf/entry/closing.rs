@@ -6,8 +6,8 @@ use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Phase, flag};
 use super::{
     cause::{cause, count_cause},
     errno,
-    exactness::{mark_if_taken_over, mark_inexact},
-    idleness::leave,
+    exactness::{mark_if_kernel_handled, mark_inexact},
+    idleness::leave_group,
     now_ns, pool,
     progress::count_exchange,
     written::written,
@@ -24,7 +24,7 @@ const SHUTDOWN_BOTH: u8 = 3;
 
 /// The first FIN or reset has been seen.
 #[inline(always)]
-pub(in crate::bpf) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
+pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
     if by != Ender::Local || how != Cut::Fin {
         // Whoever has only ended sending can still be answered.
         pool::stop_serving(entry);
@@ -34,8 +34,8 @@ pub(in crate::bpf) fn end<M: Memory>(entry: &mut Connection, socket: &Socket<M>,
         entry.ended_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
         entry.closed_by = by as u8;
         entry.how = how as u8;
-        mark_if_taken_over(entry, socket);
-        leave(entry);
+        mark_if_kernel_handled(entry, socket);
+        leave_group(entry);
         if by == Ender::Local && how != Cut::Timeout && process::is_exiting(entry.group.tgid) {
             entry.flags |= flag::EXITING;
         }
@@ -56,7 +56,7 @@ pub(in crate::bpf) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &S
 /// `sk_err` at this moment tells: `tcp_reset()` sets ECONNRESET or EPIPE before `tcp_done()`, the timers ETIMEDOUT or
 /// what ICMP said, `tcp_abort()` ECONNABORTED; our own reset on close leaves it 0 until later (all in net/ipv4/tcp*.c).
 #[inline(always)]
-fn cut(entry: &Connection, error: u32) -> (Ender, Cut) {
+fn abrupt_end(entry: &Connection, error: u32) -> (Ender, Cut) {
     match error {
         _ if entry.flags & flag::PEER_RESET != 0 => (Ender::Peer, Cut::Reset),
         errno::CONNRESET | errno::PIPE => (Ender::Peer, Cut::Reset),
@@ -73,8 +73,8 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
     }
     entry.phase = Phase::Closed as u8;
     entry.error = socket.error();
-    let (by, how) = cut(entry, entry.error);
-    end(entry, socket, by, how);
+    let (by, how) = abrupt_end(entry, entry.error);
+    note_end(entry, socket, by, how);
     pool::stop_serving(entry);
     let goodbyes = u32::from(entry.conversation.may_say_goodbye());
     if socket.payload_segments() > entry.segments_at_close.saturating_add(goodbyes) {
@@ -92,10 +92,10 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
     if entry.exchanges == 0
         && entry.how == Cut::Fin as u8
         && entry.received_bytes == 0
-        && entry.conversation.turn.asked(written)
+        && entry.conversation.turn.has_open_ask(written)
     {
         // It only ever sent (log shipping), and ended in order: one exchange, by definition.
-        entry.conversation.turn.settle(written);
+        entry.conversation.turn.account_for(written);
         if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
             mark_inexact(entry);
         }
@@ -111,7 +111,7 @@ pub(in crate::bpf) fn close_unseen<M: Memory>(entry: &mut Connection, socket: &S
         return;
     }
     entry.phase = Phase::Closed as u8;
-    end(entry, socket, Ender::Unknown, Cut::Unknown);
+    note_end(entry, socket, Ender::Unknown, Cut::Unknown);
     count_closed(entry);
 }
 

@@ -6,9 +6,9 @@ use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, Why, flag};
 
 use super::{Entry, now_ns, of};
 use crate::bpf::{
-    counters::{Counters, EEXIST, Ensured, count},
+    counters::{Counters, EEXIST, GroupSlot, count},
     filter,
-    maps::{CONNECTIONS, lost},
+    maps::{CONNECTIONS, count_loss},
     memory::Memory,
     process::Process,
     socket::Socket,
@@ -38,16 +38,16 @@ pub(in crate::bpf) fn create<M: Memory>(
     }
     if socket.is_mptcp() {
         if last_chance {
-            lost(Loss::Mptcp);
+            count_loss(Loss::Mptcp);
         }
         return None;
     }
-    let ensured = Counters::ensure(&group, process);
+    let group_slot = Counters::find_or_create(&group, process);
     // Empty, and filled in in its place: on the stack it would be too large.
     match CONNECTIONS.insert(socket.address(), &EMPTY, u64::from(when)) {
         Ok(()) => {}
         Err(error) => {
-            Counters::cancel(ensured);
+            Counters::cancel(group_slot);
             if error == EEXIST {
                 // Another hook was faster.
                 return None;
@@ -55,7 +55,7 @@ pub(in crate::bpf) fn create<M: Memory>(
             // Full, or a softirq interrupted another update on this processor.
             if last_chance {
                 warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
-                lost(Loss::Untracked);
+                count_loss(Loss::Untracked);
             }
             return None;
         }
@@ -65,18 +65,18 @@ pub(in crate::bpf) fn create<M: Memory>(
     entry.connect_ns = now_ns();
     entry.group = group;
     entry.comm = process.comm;
-    entry.slot = ensured.slot();
-    entry.flags = if ensured == Ensured::NoRoom { flag::OVERFLOW } else { 0 };
+    entry.slot = group_slot.slot();
+    entry.flags = if group_slot == GroupSlot::NoRoom { flag::OVERFLOW } else { 0 };
     if let Some(counters) = Counters::of(entry) {
         count!(counters, tracked);
-        enter(entry, counters, ensured.is_created());
+        join_group(entry, counters, group_slot.is_created());
     }
     Some(entry)
 }
 
 /// Why it is opened, by what its group holds at this moment; and it is one of them from here on.
 #[inline(always)]
-fn enter(entry: &mut Connection, counters: Counters, is_first: bool) {
+fn join_group(entry: &mut Connection, counters: Counters, is_first: bool) {
     // SAFETY: a pointer into a map value, checked for null.
     let group = unsafe { &*counters.0 };
     let (live, idle) = (if is_first { 0 } else { group.live }, group.idle);

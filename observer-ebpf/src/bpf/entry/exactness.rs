@@ -28,8 +28,8 @@ pub(in crate::bpf) fn mark_inexact(entry: &mut Connection) {
 
 /// Of what somebody else in the kernel passes on, nothing can be counted.
 #[inline(always)]
-pub(in crate::bpf) fn mark_if_taken_over<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
-    if socket.is_taken_over() {
+pub(in crate::bpf) fn mark_if_kernel_handled<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    if socket.is_kernel_handled() {
         mark_inexact(entry);
         pool::note_target(entry, TARGET_UNCLEAR);
     }

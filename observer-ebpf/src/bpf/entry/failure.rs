@@ -3,7 +3,7 @@
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Failure, Phase, RowKind};
 
-use super::{anew, errno, idleness::leave, row::row};
+use super::{errno, idleness::leave_group, reread, row::emit_row};
 use crate::bpf::counters::{Counters, add_at};
 
 /// The connect did not come through.
@@ -13,7 +13,7 @@ pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error
         return;
     }
     entry.phase = Phase::Failed as u8;
-    leave(entry);
+    leave_group(entry);
     entry.error = error;
     let failure = match error {
         // From close() or shutdown(): both directions are shut. From a connect that found no local port: none is.
@@ -29,7 +29,7 @@ pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error
     entry.failure = failure as u8;
     if let Some(counters) = Counters::of(entry) {
         // SAFETY: only an address inside the map value is computed.
-        add_at(unsafe { &raw mut (*counters.0).failures }, anew(&entry.failure), 1);
+        add_at(unsafe { &raw mut (*counters.0).failures }, reread(&entry.failure), 1);
     }
-    row(ctx, entry, RowKind::Failed);
+    emit_row(ctx, entry, RowKind::Failed);
 }

@@ -6,7 +6,7 @@ use crate::bpf::counters::{Counters, count, uncount};
 
 /// It cannot be used any more.
 #[inline(always)]
-pub(super) fn leave(entry: &mut Connection) {
+pub(super) fn leave_group(entry: &mut Connection) {
     if entry.flags & flag::LIVE == 0 {
         return;
     }
@@ -23,7 +23,7 @@ pub(super) fn leave(entry: &mut Connection) {
 
 /// What was asked is answered: another request may take it.
 #[inline(always)]
-pub(super) fn idle(entry: &mut Connection) {
+pub(super) fn mark_idle(entry: &mut Connection) {
     let is_live = entry.flags & (flag::LIVE | flag::IDLE) == flag::LIVE;
     if is_live
         && (entry.exchanges > 0 || entry.flags & flag::USED_BEFORE != 0)
@@ -36,7 +36,7 @@ pub(super) fn idle(entry: &mut Connection) {
 
 /// A send begins on it.
 #[inline(always)]
-pub(in crate::bpf) fn busy(entry: &mut Connection) {
+pub(in crate::bpf) fn mark_busy(entry: &mut Connection) {
     if entry.flags & flag::IDLE != 0
         && let Some(counters) = Counters::of(entry)
     {

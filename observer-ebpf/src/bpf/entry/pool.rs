@@ -15,27 +15,27 @@ use crate::bpf::{
 };
 
 /// How often a mark is compared with what serves by then: an interrupt may have come in between, and raised it further.
-const LOOKS: u32 = 2;
+const COMPARISONS: u32 = 2;
 
 /// Notes the first ask, if something was written that is one. Looking twice counts once.
 #[inline(always)]
-pub(in crate::bpf) fn look<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
-    if entry.flags & flag::ASKED == 0 && entry.conversation.turn.asked(written(entry, socket)) {
-        ask(entry);
+pub(in crate::bpf) fn check_written<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+    if entry.flags & flag::ASKED == 0 && entry.conversation.turn.has_open_ask(written(entry, socket)) {
+        record_ask(entry);
     }
 }
 
 /// A send ends at `end` (bytes of payload since the connection began) that begins here, and is about to be written.
 #[inline(always)]
 pub(in crate::bpf) fn note_send(entry: &mut Connection, end: u64) {
-    if entry.flags & flag::ASKED == 0 && entry.conversation.turn.asked(end) {
-        ask(entry);
+    if entry.flags & flag::ASKED == 0 && entry.conversation.turn.has_open_ask(end) {
+        record_ask(entry);
     }
 }
 
 /// The connection asks for the first time: from here on it serves.
 #[inline(always)]
-pub(in crate::bpf) fn ask(entry: &mut Connection) {
+pub(in crate::bpf) fn record_ask(entry: &mut Connection) {
     if entry.flags & flag::ASKED != 0 {
         return;
     }
@@ -59,7 +59,7 @@ pub(in crate::bpf) fn ask(entry: &mut Connection) {
 /// The connection is over. If it never seemed to ask, and what it spoke was not recognised, it may have: then how many were needed
 /// is not exact.
 #[inline(always)]
-pub(in crate::bpf) fn settle(entry: &mut Connection) {
+pub(in crate::bpf) fn flag_possible_ask(entry: &mut Connection) {
     let is_unknown = entry.conversation.application == Application::Unknown as u8;
     if entry.flags & (flag::ASKED | flag::INEXACT) == flag::INEXACT && is_unknown && entry.written > 0 {
         note_target(entry, TARGET_UNCLEAR);
@@ -67,16 +67,16 @@ pub(in crate::bpf) fn settle(entry: &mut Connection) {
 }
 
 /// A connection of the group with these counters asks. 1 if it was avoidable. A step that is verified by itself, as in
-/// `hearing.rs`.
+/// `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn count_ask(slot: u32) -> u32 {
     let Some(counters) = Counters::at(slot) else { return 0 };
     count!(counters, serving);
-    let is_most = raise(counters);
+    let is_peak = raise_peak(counters);
     // Last: whoever reads in between does not take it for avoidable.
     count!(counters, asked);
-    u32::from(!is_most)
+    u32::from(!is_peak)
 }
 
 /// It cannot serve any more: the peer has closed it, or we have, in both directions.
@@ -86,16 +86,16 @@ pub(in crate::bpf) fn stop_serving(entry: &mut Connection) {
         return;
     }
     entry.flags &= !flag::SERVING;
-    stop(entry.slot);
+    count_stop(entry.slot);
 }
 
 /// A connection of the group with these counters serves no more. A step, too. Before, the mark is compared once more: another
 /// processor's, at the peak, may have been lost.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn stop(slot: u32) -> u32 {
+extern "C" fn count_stop(slot: u32) -> u32 {
     let Some(counters) = Counters::at(slot) else { return 0 };
-    let _ = raise(counters);
+    let _ = raise_peak(counters);
     uncount!(counters, serving);
     0
 }
@@ -105,15 +105,15 @@ extern "C" fn stop(slot: u32) -> u32 {
 /// A mark a processor, because a counter that only grows could not be shared: until 5.12 no instruction adds and tells
 /// what came of it, or compares and exchanges (`BPF_FETCH`, `BPF_CMPXCHG`).
 #[inline(always)]
-fn raise(counters: Counters) -> bool {
-    let mut is_most = false;
-    for _ in 0..LOOKS {
+fn raise_peak(counters: Counters) -> bool {
+    let mut is_peak = false;
+    for _ in 0..COMPARISONS {
         // SAFETY: a pointer into a map value, checked for null. Volatile, because others count there.
         let (serving, needed) = unsafe { ((&raw const (*counters.0).serving).read_volatile(), (*counters.0).needed()) };
         if serving <= needed {
             break;
         }
-        is_most = true;
+        is_peak = true;
         // SAFETY: the helper has no preconditions.
         let mark = unsafe { bpf_get_smp_processor_id() } as usize & (SERVING_MARKS - 1);
         // SAFETY: a pointer into a map value, checked for null, and an index within its array.
@@ -124,7 +124,7 @@ fn raise(counters: Counters) -> bool {
             }
         }
     }
-    is_most
+    is_peak
 }
 
 /// The connection is for this target. Of two that say so first at once, either is noted, and the next one finds out that they

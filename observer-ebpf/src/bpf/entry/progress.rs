@@ -3,7 +3,7 @@
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Exactness, Phase, RowKind, flag};
 
-use super::{cause::settle_cause, exactness::mark_inexact, idleness::idle, pool, row::row, written::written};
+use super::{cause::update_cause, exactness::mark_inexact, idleness::mark_idle, pool, row::emit_row, written::written};
 use crate::bpf::{
     counters::{Counters, add_at, count, uncount},
     frozen::frozen,
@@ -30,67 +30,69 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
     if frozen!(SWITCHES.sees_sends) == 0 {
         // Whether it is TLS cannot be told, so neither can what its handshake asked.
         mark_inexact(entry);
-        pool::ask(entry);
+        pool::record_ask(entry);
     }
     // What went out with the SYN.
-    pool::look(entry, socket);
+    pool::check_written(entry, socket);
     if let Some(counters) = Counters::of(entry) {
         count!(counters, opened);
         // SAFETY: only an address inside the map value is computed.
         add_at(unsafe { &raw mut (*counters.0).why }, entry.why, 1);
     }
-    row(ctx, entry, RowKind::Open);
+    emit_row(ctx, entry, RowKind::Open);
 }
 
 /// Makes a skipped establishment good: a preempted program can keep the kernel from running it for a whole short life
 /// of a connection.
 #[inline(always)]
 pub(in crate::bpf) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
-    if entry.phase == Phase::Connecting as u8 && socket.is_through() {
+    if entry.phase == Phase::Connecting as u8 && socket.has_connected() {
         establish(ctx, entry, socket);
     }
 }
 
-/// Looks at the socket: counts the exchange that is complete by now, if there is one. `is_heard`: the conversation knows how
+/// Looks at the socket: counts the exchange that is complete by now, if there is one. `is_inspected`: the conversation knows how
 /// what was read begins.
 #[inline(always)]
 pub(in crate::bpf) fn observe<M: Memory>(
     ctx: &impl EbpfContext,
     entry: &mut Connection,
     socket: &Socket<M>,
-    is_heard: bool,
+    is_inspected: bool,
 ) {
     catch_up(ctx, entry, socket);
     if entry.phase == Phase::Connecting as u8 {
         return;
     }
-    pool::look(entry, socket);
+    pool::check_written(entry, socket);
     let consumed = socket.consumed();
     if !entry.conversation.turn.has_consumed(consumed) {
         return;
     }
     entry.last_receive_us = socket.last_packet_us();
     let written = written(entry, socket);
-    if !is_heard && entry.conversation.awaits_answer(written) && entry.conversation.miss_answer() == Exactness::Inexact
+    if !is_inspected
+        && entry.conversation.awaits_answer(written)
+        && entry.conversation.miss_answer() == Exactness::Inexact
     {
         mark_inexact(entry);
     }
     entry.conversation.end_upload();
-    if entry.conversation.turn.look(written, consumed) {
+    if entry.conversation.turn.update(written, consumed) {
         if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
             mark_inexact(entry);
         }
         count_exchange(ctx, entry);
     }
-    if !entry.conversation.turn.asked(written) && socket.unread_bytes() == 0 {
-        idle(entry);
+    if !entry.conversation.turn.has_open_ask(written) && socket.unread_bytes() == 0 {
+        mark_idle(entry);
     }
 }
 
 /// How much was read since the last look, and how much was written by then, if the conversation has to hear how that
 /// begins.
 #[inline(always)]
-pub(in crate::bpf) fn unheard_answer<M: Memory>(entry: &Connection, socket: &Socket<M>) -> Option<(u64, u32)> {
+pub(in crate::bpf) fn pending_answer<M: Memory>(entry: &Connection, socket: &Socket<M>) -> Option<(u64, u32)> {
     let consumed = socket.consumed();
     let turn = &entry.conversation.turn;
     if entry.phase == Phase::Connecting as u8 || !turn.has_consumed(consumed) {
@@ -121,8 +123,8 @@ pub(super) fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
             uncount!(counters, unused);
         }
     }
-    settle_cause(entry);
+    update_cause(entry);
     if frozen!(SWITCHES.exchange_rows) != 0 {
-        row(ctx, entry, RowKind::Exchange);
+        emit_row(ctx, entry, RowKind::Exchange);
     }
 }

@@ -3,10 +3,10 @@
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Exactness, Loss, Phase, RowKind};
 
-use super::{exactness::mark_inexact, pool, row::row};
+use super::{exactness::mark_inexact, pool, row::emit_row};
 use crate::bpf::{
     counters::{Counters, uncount},
-    maps::{CONNECTIONS, lost},
+    maps::{CONNECTIONS, count_loss},
 };
 
 /// Nothing more will come of this entry: its row is sent, and it is removed.
@@ -22,19 +22,19 @@ pub(in crate::bpf) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
             if entry.unread_bytes == 0 && entry.conversation.end() == Exactness::Inexact {
                 mark_inexact(entry);
             }
-            pool::settle(entry);
-            row(ctx, entry, RowKind::Close);
+            pool::flag_possible_ask(entry);
+            emit_row(ctx, entry, RowKind::Close);
         }
         entry.phase = Phase::Over as u8;
         if let Some(counters) = Counters::of(entry) {
             if phase == Phase::Closed as u8 {
-                counters.count_over(entry.exchanges);
+                counters.count_finished(entry.exchanges);
             }
             // Last: at 0 the group may be read for the last time.
             uncount!(counters, tracked);
         }
     }
     if CONNECTIONS.remove(entry.socket).is_err() {
-        lost(Loss::NotRemoved);
+        count_loss(Loss::NotRemoved);
     }
 }

@@ -6,11 +6,11 @@ use tcp_reuse_watch_ebpf::{Connection, Loss, RowKind};
 use super::now_ns;
 use crate::bpf::{
     frozen::frozen,
-    maps::{EVENTS, lost},
+    maps::{EVENTS, count_loss},
 };
 
 #[inline(always)]
-pub(super) fn row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: RowKind) {
+pub(super) fn emit_row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: RowKind) {
     if frozen!(SWITCHES.rows) == 0 {
         return;
     }
@@ -26,6 +26,6 @@ pub(super) fn row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: RowKind
         )
     };
     if sent != 0 {
-        lost(Loss::RowsLost);
+        count_loss(Loss::RowsLost);
     }
 }

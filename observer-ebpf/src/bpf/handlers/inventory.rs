@@ -23,7 +23,7 @@ pub(in crate::bpf) fn list<M: Memory>(socket: &Socket<M>) {
 
 /// Takes a socket over that has no entry.
 #[inline(always)]
-pub(in crate::bpf) fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
+pub(in crate::bpf) fn take_over<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     if !is_outbound(socket) || entry::of(socket).is_some() {
         return;
     }
@@ -34,20 +34,20 @@ pub(in crate::bpf) fn take<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
     let Some(entry) = entry::create(ctx, socket, &process, BPF_NOEXIST, true) else { return };
     // A connect that began before and is not through yet is opened during the watch.
     if socket.state() != state::SYN_SENT {
-        entry::resume(entry, socket);
+        entry::adopt(entry, socket);
     }
     if socket.state() == state::CLOSE_WAIT {
-        entry::end(entry, socket, Ender::Peer, Cut::Fin);
+        entry::note_end(entry, socket, Ender::Peer, Cut::Fin);
     }
 }
 
 /// Looks at an open socket for what hooks do not see.
 #[inline(always)]
-pub(in crate::bpf) fn check<M: Memory>(socket: &Socket<M>) {
-    if socket.is_taken_over()
+pub(in crate::bpf) fn check_kernel_handled<M: Memory>(socket: &Socket<M>) {
+    if socket.is_kernel_handled()
         && let Some(entry) = entry::of(socket)
     {
-        entry::mark_if_taken_over(entry, socket);
+        entry::mark_if_kernel_handled(entry, socket);
     }
 }
 

@@ -56,7 +56,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         _ => {}
     }
     if let Some(by) = ender(entry) {
-        entry::end(entry, socket, by, Cut::Fin);
+        entry::note_end(entry, socket, by, Cut::Fin);
     }
     if new_state(entry) == state::CLOSE {
         entry::close(ctx, entry, socket);
@@ -71,7 +71,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
 /// Whose FIN came first, as far as the change tells. Where it was seen late, the state before it does.
 #[inline(always)]
 fn ender(entry: &Connection) -> Option<Ender> {
-    let [old, new] = entry::anew(&entry.change);
+    let [old, new] = entry::reread(&entry.change);
     match new {
         state::FIN_WAIT1 => Some(Ender::Local),
         state::CLOSE_WAIT => Some(Ender::Peer),
@@ -86,7 +86,7 @@ fn ender(entry: &Connection) -> Option<Ender> {
 
 #[inline(always)]
 fn new_state(entry: &Connection) -> u8 {
-    entry::anew(&entry.change)[1]
+    entry::reread(&entry.change)[1]
 }
 
 /// Whether our FIN is sent, or about to be, in a state.

@@ -9,8 +9,8 @@ use tcp_reuse_watch_ebpf::StateKey;
 use crate::bpf::{
     atomic,
     frozen::{frozen, watches_port},
-    handlers::{check, list, take},
-    maps::{STATES, has_listener, listens},
+    handlers::{check_kernel_handled, list, take_over},
+    maps::{STATES, has_listener, note_listener},
     memory::{Direct, Memory as _},
     socket::{Socket, load, remote_addr, remote_port, state},
 };
@@ -42,7 +42,7 @@ fn watched(ctx: *mut Context) -> Option<*const u8> {
         return None;
     }
     if load!(Direct, sk, sk_state as u8) == state::LISTEN {
-        listens(load!(Direct, sk, sk_num as u16));
+        note_listener(load!(Direct, sk, sk_num as u16));
         return None;
     }
     if watches_port(remote_port::<Direct>(sk)) { Some(sk) } else { None }
@@ -67,7 +67,7 @@ extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
     if let Some(sk) = watched(ctx)
         && let Some(socket) = Socket::<Direct>::new(sk)
     {
-        take(&IteratorContext(ctx), &socket);
+        take_over(&IteratorContext(ctx), &socket);
     }
     0
 }
@@ -85,7 +85,7 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     if now == state::ESTABLISHED
         && let Some(socket) = Socket::<Direct>::new(sk)
     {
-        check(&socket);
+        check_kernel_handled(&socket);
     }
     let key = StateKey { addr: remote_addr::<Direct>(sk), port: remote_port::<Direct>(sk), state: now.into() };
     if let Some(count) = STATES.get_ptr_mut(&key) {

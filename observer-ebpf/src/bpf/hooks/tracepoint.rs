@@ -6,7 +6,7 @@ use tcp_reuse_watch_ebpf::BY_SOCKOPS;
 
 use crate::bpf::{
     frozen::frozen,
-    handlers::{gone, received, reset_received, sending, state_changed},
+    handlers::{destroyed, received, reset_received, sending, state_changed},
     memory::Direct,
     message::MessageHeader,
     socket::{Socket, remote_port, state},
@@ -67,7 +67,7 @@ fn destroy(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg(0);
     let socket = if remote_port::<Direct>(sk) == 0 { Socket::<Direct>::new(sk) } else { Socket::<Direct>::watched(sk) };
     if let Some(socket) = socket {
-        gone(&ctx, &socket);
+        destroyed(&ctx, &socket);
     }
     0
 }

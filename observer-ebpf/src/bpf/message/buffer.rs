@@ -9,7 +9,7 @@ use crate::bpf::{
 };
 
 /// How many buffers further on what is looked for may be. Some clients (rustls) write each record from its own.
-const MAX_STEPS: u32 = 2;
+const MAX_BUFFERS_AHEAD: u32 = 2;
 
 /// Address and length.
 const IOVEC_BYTES: u64 = 16;
@@ -39,23 +39,23 @@ impl Scratch {
 
     /// Goes to the buffer that holds an offset: mostly that at hand. How many bytes there are from there on in it.
     #[inline(always)]
-    pub(super) fn find(&mut self, offset: u32) -> u32 {
+    pub(super) fn seek(&mut self, offset: u32) -> u32 {
         if self.kind == ABSENT {
             return 0;
         }
         // Beyond its end, or before its beginning, there are none.
         let within = offset.wrapping_sub(self.begin);
-        if within < self.len { self.len - within } else { find_further(offset) }
+        if within < self.len { self.len - within } else { seek_buffer(offset) }
     }
 
     /// The same, where it is another one.
     #[inline(always)]
-    fn look_for(&mut self, offset: u32) -> u32 {
+    fn seek_further(&mut self, offset: u32) -> u32 {
         if offset < self.begin {
             (self.address, self.next, self.len) = self.first;
             self.begin = 0;
         }
-        for _ in 0..MAX_STEPS {
+        for _ in 0..MAX_BUFFERS_AHEAD {
             if self.next == 0 || offset.wrapping_sub(self.begin) < self.len {
                 break;
             }
@@ -70,9 +70,9 @@ impl Scratch {
     }
 }
 
-/// Goes to another buffer: [`Scratch::look_for`]. A step of its own, as in `hearing.rs`.
+/// Goes to another buffer: [`Scratch::seek_further`]. A step of its own, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn find_further(offset: u32) -> u32 {
-    scratch().map_or(0, |scratch| scratch.look_for(offset))
+extern "C" fn seek_buffer(offset: u32) -> u32 {
+    scratch().map_or(0, |scratch| scratch.seek_further(offset))
 }

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::generated::{
     bpf_probe_read_kernel as probe_read_kernel, bpf_probe_read_user as probe_read_user,
 };
-use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, HEAD_BYTES, Message as _, WORD_BYTES};
+use tcp_reuse_watch_ebpf::{HEAD_BYTES, Message as _, PREFIX_BYTES, WORD_BYTES};
 
 use super::scratch::{Scratch, scratch};
 use crate::bpf::frozen::frozen;
@@ -14,13 +14,13 @@ use crate::bpf::frozen::frozen;
 const MAX_PIECES: u32 = 8;
 
 /// All bits set: what is larger is taken in two.
-const LARGEST_PIECE: u32 = BEGINNING_BYTES as u32 - 1;
+const LARGEST_PIECE: u32 = PREFIX_BYTES as u32 - 1;
 
 /// Reads the beginning, and the head from it: where more than the head will be needed, that is one reading less.
 #[inline(always)]
-pub(in crate::bpf) fn take_beginning() {
-    take(0);
-    head_of_beginning();
+pub(in crate::bpf) fn load_prefix_and_head() {
+    load_prefix(0);
+    head_of_prefix();
 }
 
 /// Reads up to HEAD_BYTES of what is `available` in the buffer at hand. How many could be read: all, or none.
@@ -47,78 +47,78 @@ fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
     if result == 0 { len } else { 0 }
 }
 
-/// Reads the head at an offset. A step of its own, as in `hearing.rs`.
+/// Reads the head at an offset. A step of its own, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(super) extern "C" fn take_head(offset: u32) -> u32 {
+pub(super) extern "C" fn load_head(offset: u32) -> u32 {
     let Some(scratch) = scratch() else { return 0 };
     let offset = offset.wrapping_add(scratch.skipped);
-    let available = scratch.find(offset);
+    let available = scratch.seek(offset);
     if available >= HEAD_BYTES as u32 || offset.wrapping_add(available) >= scratch.total {
         scratch.head_len = read_head(scratch, offset, available);
         return scratch.head_len;
     }
     // It goes on in the next buffer.
-    take(offset);
-    head_of_beginning()
+    load_prefix(offset);
+    head_of_prefix()
 }
 
 /// The head of what was taken last.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn head_of_beginning() -> u32 {
+extern "C" fn head_of_prefix() -> u32 {
     let Some(scratch) = scratch() else { return 0 };
-    let taken = scratch.taken;
-    scratch.head_len = if taken < HEAD_BYTES as u32 { taken } else { HEAD_BYTES as u32 };
+    let prefix_len = scratch.prefix_len;
+    scratch.head_len = if prefix_len < HEAD_BYTES as u32 { prefix_len } else { HEAD_BYTES as u32 };
     for index in 0..HEAD_BYTES / WORD_BYTES {
         // What is behind the end was left by another message.
-        let behind = taken.saturating_sub((index * WORD_BYTES) as u32);
+        let behind = prefix_len.saturating_sub((index * WORD_BYTES) as u32);
         let mask =
             if behind >= WORD_BYTES as u32 { u64::MAX } else { !(u64::MAX >> 1 >> (8 * behind).saturating_sub(1)) };
         let mask = if behind == 0 { 0 } else { mask };
-        scratch.head[index] = (scratch.word(index as u32) & mask).to_be();
+        scratch.head[index] = (scratch.aligned_word(index as u32) & mask).to_be();
     }
     scratch.head_len
 }
 
 /// Takes the beginning of the message from an offset on in one piece: how many bytes of it there are; 0 if they cannot be
-/// read. A step of its own, as in `hearing.rs`.
+/// read. A step of its own, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(super) extern "C" fn take(offset: u32) -> u32 {
+pub(super) extern "C" fn load_prefix(offset: u32) -> u32 {
     let Some(scratch) = scratch() else { return 0 };
-    if scratch.taken > 0 && scratch.taken_at == offset {
-        return scratch.taken;
+    if scratch.prefix_len > 0 && scratch.prefix_at == offset {
+        return scratch.prefix_len;
     }
     let in_kernel = scratch.kind == frozen!(SWITCHES.iter_kvec);
-    let mut taken = 0;
+    let mut prefix_len = 0;
     for _ in 0..MAX_PIECES {
-        let from = offset.wrapping_add(taken);
-        if from >= scratch.total || taken >= BEGINNING_BYTES as u32 {
+        let from = offset.wrapping_add(prefix_len);
+        if from >= scratch.total || prefix_len >= PREFIX_BYTES as u32 {
             break;
         }
-        let available = scratch.find(from);
-        let room = BEGINNING_BYTES as u32 - taken;
+        let available = scratch.seek(from);
+        let room = PREFIX_BYTES as u32 - prefix_len;
         let room = if room > LARGEST_PIECE { LARGEST_PIECE } else { room };
         // Masked, for the verifier: it is no more anyway.
         let len = scratch.opaque(if available < room { available } else { room }) & LARGEST_PIECE;
         if len == 0 {
             break;
         }
-        let at = scratch.opaque(taken) as usize & (BEGINNING_BYTES - 1);
+        let at = scratch.opaque(prefix_len) as usize & (PREFIX_BYTES - 1);
         let from = scratch.address_of(from);
         // SAFETY: behind any byte of the beginning there is room for as much again, and `len` is no more; a bad address
         // makes the helper fail.
         let result = unsafe {
-            let to = (&raw mut scratch.beginning).cast::<u8>().add(at).cast();
+            let to = (&raw mut scratch.prefix).cast::<u8>().add(at).cast();
             if in_kernel { probe_read_kernel(to, len, from) } else { probe_read_user(to, len, from) }
         };
         if result != 0 {
             break;
         }
-        taken = scratch.opaque(taken + len);
+        prefix_len = scratch.opaque(prefix_len + len);
     }
-    scratch.taken_at = offset;
-    scratch.taken = taken;
-    taken
+    scratch.prefix_at = offset;
+    scratch.prefix_len = prefix_len;
+    prefix_len
 }

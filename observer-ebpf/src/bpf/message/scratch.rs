@@ -1,7 +1,7 @@
 //! Scratch.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{Beginning, HEAD_BYTES, WORD_BYTES, Walk};
+use tcp_reuse_watch_ebpf::{Cursor, HEAD_BYTES, Prefix, WORD_BYTES};
 
 /// What a message's `struct iov_iter` says of where its bytes are, and what was read of them.
 ///
@@ -24,23 +24,23 @@ pub(in crate::bpf) struct Scratch {
     /// What was skipped: offsets count from here.
     pub(super) skipped: u32,
     /// Where the beginning was taken that is there, and how much of it; 0 if there is none.
-    pub(super) taken_at: u32,
-    pub(super) taken: u32,
+    pub(super) prefix_at: u32,
+    pub(super) prefix_len: u32,
     pub(super) number: u64,
     /// Whom the connection is for, as far as this message says it.
     pub(super) target: u64,
-    pub(super) walk: Walk,
+    pub(super) cursor: Cursor,
     pub(super) head_len: u32,
     /// Address, next and length of the buffer that comes first.
     pub(super) first: (u64, u64, u32),
-    pub(super) beginning: Beginning,
+    pub(super) prefix: Prefix,
     /// Room for a piece that begins at the end of the beginning, as the verifier sees it.
-    pub(super) room: Beginning,
+    pub(super) room: Prefix,
 }
 
 pub(in crate::bpf) type Buffers = &'static mut Scratch;
 
-/// Each processor's own. What a program leaves here that comes in between is found out: see `hearing.rs`.
+/// Each processor's own. What a program leaves here that comes in between is found out: see `inspection.rs`.
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 

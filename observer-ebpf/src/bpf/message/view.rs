@@ -1,18 +1,18 @@
 //! View.
 
-use tcp_reuse_watch_ebpf::{BEGINNING_BYTES, Framing, Head, Message, RequestLine, WORD_BYTES, Walk};
+use tcp_reuse_watch_ebpf::{Cursor, Framing, Head, Message, PREFIX_BYTES, RequestLine, WORD_BYTES};
 
 use super::{
-    reading::{take, take_head},
+    reading::{load_head, load_prefix},
     scratch::Scratch,
-    steps,
+    subprograms,
 };
 
 impl Message for Scratch {
     /// None for page vectors of sendfile and splice, for a page that is not in memory, and behind many small buffers.
     #[inline(always)]
     fn head(&mut self, offset: u32) -> Head {
-        let _ = take_head(offset);
+        let _ = load_head(offset);
         self.last_head()
     }
 
@@ -25,24 +25,24 @@ impl Message for Scratch {
     }
 
     #[inline(always)]
-    fn beginning(&mut self) -> Option<u32> {
-        let taken = take(self.skipped);
-        let taken = self.opaque(taken);
-        if taken == 0 { None } else { Some(taken) }
+    fn prefix(&mut self) -> Option<u32> {
+        let prefix_len = load_prefix(self.skipped);
+        let prefix_len = self.opaque(prefix_len);
+        if prefix_len == 0 { None } else { Some(prefix_len) }
     }
 
     #[inline(always)]
-    fn begins(&mut self, offset: u32) -> u64 {
+    fn word_at(&mut self, offset: u32) -> u64 {
         let shift = offset % 8 * 8;
-        let word = self.word(offset / 8) << shift;
+        let word = self.aligned_word(offset / 8) << shift;
         // In two steps: a shift by 64 is none.
-        word | self.word(offset / 8 + 1) >> 1 >> (63 - shift)
+        word | self.aligned_word(offset / 8 + 1) >> 1 >> (63 - shift)
     }
 
     #[inline(always)]
-    fn word(&mut self, number: u32) -> u64 {
-        let start = (self.opaque(number) as usize * WORD_BYTES) & (BEGINNING_BYTES - WORD_BYTES);
-        let words = (&raw const self.beginning).cast::<u64>();
+    fn aligned_word(&mut self, number: u32) -> u64 {
+        let start = (self.opaque(number) as usize * WORD_BYTES) & (PREFIX_BYTES - WORD_BYTES);
+        let words = (&raw const self.prefix).cast::<u64>();
         // SAFETY: the beginning is aligned like the number before it, and this word is within it.
         u64::from_be(unsafe { words.byte_add(start).read() })
     }
@@ -54,34 +54,34 @@ impl Message for Scratch {
 
     #[inline(always)]
     fn framing(&mut self, from: u32, len: u32) -> Framing {
-        let end = steps::frame_head(from, len);
-        let Walk { number: body, found: says, .. } = self.walk();
-        Framing { body, end, says }
+        let end = subprograms::frame_head(from, len);
+        let Cursor { number: body, found: headers, .. } = self.cursor();
+        Framing { body, end, headers }
     }
 
     #[inline(always)]
     fn next_line(&mut self, at: u32, len: u32) -> u32 {
-        steps::next_line(at, len)
+        subprograms::next_line(at, len)
     }
 
     #[inline(always)]
     fn line_feed(&mut self, at: u32, len: u32) -> u32 {
-        steps::find_line_feed(at, len)
+        subprograms::find_line_feed(at, len)
     }
 
     #[inline(always)]
     fn near_line_feed(&mut self, at: u32, len: u32) -> u32 {
-        steps::find_near_line_feed(at, len)
+        subprograms::find_near_line_feed(at, len)
     }
 
     #[inline(always)]
-    fn read_line(&mut self, at: u32) {
-        steps::read_line(at);
+    fn parse_header(&mut self, at: u32) {
+        subprograms::parse_header(at);
     }
 
     #[inline(always)]
     fn request_line(&mut self) -> RequestLine {
-        match steps::read_request_line() {
+        match subprograms::read_request_line() {
             line if line == RequestLine::Request as u32 => RequestLine::Request,
             line if line == RequestLine::Unclear as u32 => RequestLine::Unclear,
             _ => RequestLine::Other,
@@ -89,60 +89,60 @@ impl Message for Scratch {
     }
 
     #[inline(always)]
-    fn recognise(&mut self, len: u32, known: u32) -> u8 {
-        steps::recognise(len, known) as u8
+    fn recognise(&mut self, len: u32, context: u32) -> u8 {
+        subprograms::recognise(len, context) as u8
     }
 
     #[inline(always)]
     fn is_setting(&mut self, from: u32, len: u32) -> bool {
-        steps::find_setting(from, len) != 0
+        subprograms::find_setting(from, len) != 0
     }
 
     #[inline(always)]
     fn statement_end(&mut self, at: u32, len: u32) -> u32 {
-        steps::find_statement_end(at, len)
+        subprograms::find_statement_end(at, len)
     }
 
     #[inline(always)]
     fn tls_extension(&mut self, end: u32) -> bool {
-        steps::next_tls_extension(end) != 0
+        subprograms::next_tls_extension(end) != 0
     }
 
     #[inline(always)]
     fn tls_name(&mut self, end: u32) -> bool {
-        steps::next_tls_name(end) != 0
+        subprograms::next_tls_name(end) != 0
     }
 
     #[inline(always)]
-    fn redis_word(&mut self, taken: u32, len: u32) -> bool {
-        steps::next_redis_word(taken, len) != 0
+    fn redis_word(&mut self, prefix_len: u32, len: u32) -> bool {
+        subprograms::next_redis_word(prefix_len, len) != 0
     }
 
     #[inline(always)]
-    fn postgresql_message(&mut self, taken: u32, len: u32) -> bool {
-        steps::next_postgresql_message(taken, len) != 0
+    fn postgresql_message(&mut self, prefix_len: u32, len: u32) -> bool {
+        subprograms::next_postgresql_message(prefix_len, len) != 0
     }
 
     #[inline(always)]
-    fn walk(&mut self) -> Walk {
+    fn cursor(&mut self) -> Cursor {
         // SAFETY: the pointer is that of a reference. Volatile, because another function may have written there.
-        unsafe { (&raw const self.walk).read_volatile() }
+        unsafe { (&raw const self.cursor).read_volatile() }
     }
 
     #[inline(always)]
-    fn set_walk(&mut self, walk: Walk) {
+    fn set_cursor(&mut self, cursor: Cursor) {
         // SAFETY: the pointer is that of a reference. Volatile, because another function may read there.
-        unsafe { (&raw mut self.walk).write_volatile(walk) }
+        unsafe { (&raw mut self.cursor).write_volatile(cursor) }
     }
 
     #[inline(always)]
     fn target_word(&mut self, from: u32, len: u32) -> bool {
-        steps::next_target_word(from, len) != 0
+        subprograms::next_target_word(from, len) != 0
     }
 
     #[inline(always)]
     fn target_goes_on(&mut self) -> bool {
-        steps::find_target_end() != 0
+        subprograms::find_target_end() != 0
     }
 
     #[inline(always)]

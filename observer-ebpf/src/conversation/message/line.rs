@@ -1,12 +1,12 @@
 //! Where lines end.
 
 use super::{
-    BEGINNING_BYTES, Message, WORD_BYTES,
+    Message, PREFIX_BYTES, WORD_BYTES,
     word::{bytes_equal, first_set},
 };
 
 /// Words of what is taken of a message, and those of them in which most lines end.
-const MAX_WORDS: u32 = (BEGINNING_BYTES / WORD_BYTES) as u32;
+const MAX_WORDS: u32 = (PREFIX_BYTES / WORD_BYTES) as u32;
 const NEAR_WORDS: u32 = 16;
 
 /// Bit of an offset: the line does not end before it.
@@ -36,7 +36,7 @@ pub fn near_line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
             return len;
         }
         let begin = at & !7;
-        feeds = bytes_equal(message.word(at / 8), b'\n') & (u64::MAX >> (8 * (at - begin)));
+        feeds = bytes_equal(message.aligned_word(at / 8), b'\n') & (u64::MAX >> (8 * (at - begin)));
         at = begin;
         if feeds != 0 {
             break;
@@ -49,6 +49,6 @@ pub fn near_line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
 /// Whether a send of `len` bytes is a single line, with its end.
 #[inline(always)]
 pub(in crate::conversation) fn is_one_line(message: &mut impl Message, len: u32) -> bool {
-    let taken = message.beginning().unwrap_or(0);
-    taken == len && message.line_feed(0, taken) + 1 == len
+    let prefix_len = message.prefix().unwrap_or(0);
+    prefix_len == len && message.line_feed(0, prefix_len) + 1 == len
 }

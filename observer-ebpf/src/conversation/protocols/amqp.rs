@@ -25,13 +25,13 @@ pub(in crate::conversation) fn begins(head: Head, _: Send) -> bool {
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(message: &mut impl Message, head: Head, len: u32) -> bool {
     let mut at = if head.starts_with(b"AMQP") { 8 } else { 0 };
-    let Some(taken) = message.beginning() else { return at == len };
+    let Some(prefix_len) = message.prefix() else { return at == len };
     for _ in 0..MAX_FRAMES {
-        if at >= len || at + FRAME_BYTES > taken {
+        if at >= len || at + FRAME_BYTES > prefix_len {
             break;
         }
         // Type 1, channel 2, size 4; then class 2 and method 2.
-        let (word, class) = (message.begins(at), message.begins(at + 7) >> 48);
+        let (word, class) = (message.word_at(at), message.word_at(at + 7) >> 48);
         let is_preparing = class as u32 == CONNECTION || class as u32 == CHANNEL || class as u32 == CONFIRM;
         if !(byte(word, 0) == METHOD && is_preparing || byte(word, 0) == HEARTBEAT) {
             return false;

@@ -14,17 +14,17 @@ mod request_line;
 mod status;
 
 use super::http2;
-use crate::conversation::{Application, Conversation, Exactness, HEAD_BYTES, Head, Message, Send, is};
+use crate::conversation::{Application, Conversation, Exactness, HEAD_BYTES, Head, Message, Send, traits};
 use Exactness::{Exact, Inexact};
 use chunks::{BEHIND_DATA, LAST_CHUNK, may_end_chunks};
 pub(in crate::conversation) use connect::is_connect;
-use framing::says;
-pub use framing::{Framing, framing, next_line, read_line};
+use framing::headers;
+pub use framing::{Framing, framing, next_line, parse_header};
 pub use request_line::{RequestLine, request_line};
 pub(in crate::conversation) use request_line::{is_request, may_be_request};
 pub(in crate::conversation) use status::is_answer;
 
-/// Bits of [`Conversation::more`].
+/// Bits of [`Conversation::protocol_traits`].
 mod http {
     /// A preliminary answer has come to the request.
     pub(super) const INTERIM: u8 = 1;
@@ -36,12 +36,12 @@ mod http {
 
 /// What begins with a send: a request, or nothing.
 #[derive(Clone, Copy)]
-enum Heard {
+enum Finding {
     Request(Exactness),
     Nothing(Exactness),
 }
 
-impl Heard {
+impl Finding {
     #[inline(always)]
     fn exactness(self) -> Exactness {
         match self {
@@ -52,63 +52,63 @@ impl Heard {
 
 impl Conversation {
     #[inline(always)]
-    fn has(&self, bit: u8) -> bool {
-        self.more & bit != 0
+    fn has_http(&self, bit: u8) -> bool {
+        self.protocol_traits & bit != 0
     }
 
     /// Whether a send of HTTP has to be heard: not one within a body whose length is known, nor what comes after an upgrade.
     #[inline(always)]
-    pub(in crate::conversation) fn listens_to_http1(&self, at: u64, len: u32) -> bool {
-        !self.is(is::UPGRADED) && (at + u64::from(len) > self.frame_end || self.has(http::EXPECTS))
+    pub(in crate::conversation) fn http1_needs_inspection(&self, at: u64, len: u32) -> bool {
+        !self.has(traits::UPGRADED) && (at + u64::from(len) > self.frame_end || self.has_http(http::EXPECTS))
     }
 
     #[inline(always)]
-    pub fn hear_http1(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+    pub fn inspect_http1(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         let (mut head, mut send) = (message.last_head(), send);
-        if is_connect(head) && !self.turn.asked(send.at) {
+        if is_connect(head) && !self.turn.has_open_ask(send.at) {
             return self.begin_tunnel(message, head, send);
         }
         if send.after_unseen {
             // Where what was not seen ends, cannot be told.
-            self.traits |= is::OPEN_END;
+            self.traits |= traits::OPEN_ENDED;
         }
         let mut exactness = Exact;
-        if self.has(http::EXPECTS) && send.at < self.frame_end {
-            exactness = self.hear_awaited_body(message, head, send);
+        if self.has_http(http::EXPECTS) && send.at < self.frame_end {
+            exactness = self.inspect_awaited_body(message, head, send);
         }
         if send.at < self.frame_end {
             // The rest of a body, and something behind it.
             let rest = self.frame_end - send.at;
             if rest >= u64::from(send.len) {
-                self.turn.excuse_body(send.at, send.len);
+                self.turn.exclude_body(send.at, send.len);
                 return exactness;
             }
             let rest = message.opaque(rest as u32);
-            self.turn.excuse_body(send.at, rest);
+            self.turn.exclude_body(send.at, rest);
             send.skip(rest);
             message.skip(rest);
             head = message.head(0);
-            if self.turn.asked(send.at) {
+            if self.turn.has_open_ask(send.at) {
                 // A request behind the end of one that is not answered.
                 exactness = Inexact;
             }
         }
         if head.len == 0 {
             // Pages (sendfile): no client sends its request from a file.
-            self.turn.excuse(send.at, send.len);
-            let is_body = self.is(is::OPEN_END) && self.turn.asked(send.at);
+            self.turn.exclude(send.at, send.len);
+            let is_body = self.has(traits::OPEN_ENDED) && self.turn.has_open_ask(send.at);
             return if is_body { exactness } else { Inexact };
         }
-        let begins = if self.is(is::OPEN_END) {
-            self.hear_open_end(message, head, send)
+        let begins = if self.has(traits::OPEN_ENDED) {
+            self.inspect_open_ended(message, head, send)
         } else {
-            self.hear_next(message, head, send)
+            self.inspect_next(message, head, send)
         };
-        let Heard::Request(begun) = begins else { return exactness.and(begins.exactness()) };
+        let Finding::Request(begun) = begins else { return exactness.and(begins.exactness()) };
         if http2::is_preface(head) {
             return self.begin_http2();
         }
-        if self.is(is::HIJACKED) {
+        if self.has(traits::HIJACKED) {
             exactness = Inexact;
         }
         exactness.and(begun).and(self.begin_request(message, send))
@@ -116,13 +116,13 @@ impl Conversation {
 
     /// A body was announced, and its request waits for `100 Continue`: what comes may be that, or the next request.
     #[inline(always)]
-    fn hear_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
-        self.more &= !http::EXPECTS;
+    fn inspect_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+        self.protocol_traits &= !http::EXPECTS;
         let line = message.request_line();
         // Capitals that go on are no method: they are a body.
         let may_be_request =
             line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
-        if !self.turn.asked(send.at) && may_be_request {
+        if !self.turn.has_open_ask(send.at) && may_be_request {
             // Answered without its body: the next one, or a body that looks so.
             self.frame_end = send.at;
             return Inexact;
@@ -132,104 +132,104 @@ impl Conversation {
 
     /// A send where it is not known where the request before it ends: what looks like one begins one.
     #[inline(always)]
-    fn hear_open_end(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
-        let is_asked = self.turn.asked(send.at);
-        let are_open = self.has(http::CHUNKS_OPEN);
+    fn inspect_open_ended(&mut self, message: &mut impl Message, head: Head, send: Send) -> Finding {
+        let is_asked = self.turn.has_open_ask(send.at);
+        let are_open = self.has_http(http::CHUNKS_OPEN);
         let line = message.request_line();
         if are_open
-            && (line != RequestLine::Request || is_asked && self.is(is::CONTINUED))
+            && (line != RequestLine::Request || is_asked && self.has(traits::CONTINUED))
             && may_end_chunks(message, head, send.len)
         {
-            self.more &= !http::CHUNKS_OPEN;
+            self.protocol_traits &= !http::CHUNKS_OPEN;
         }
-        if is_asked && self.is(is::CONTINUED) {
-            return Heard::Nothing(Exact);
+        if is_asked && self.has(traits::CONTINUED) {
+            return Finding::Nothing(Exact);
         }
         if line == RequestLine::Unclear && !is_asked {
             // A method, written by itself, or capitals of a body.
-            return Heard::Nothing(Inexact);
+            return Finding::Nothing(Inexact);
         }
         if line != RequestLine::Request {
-            self.turn.excuse(send.at, send.len);
-            return Heard::Nothing(Exact);
+            self.turn.exclude(send.at, send.len);
+            return Finding::Nothing(Exact);
         }
         // Pipelined, or within a body.
-        Heard::Request(if is_asked || are_open { Inexact } else { Exact })
+        Finding::Request(if is_asked || are_open { Inexact } else { Exact })
     }
 
     /// A send where a request has to begin.
     #[inline(always)]
-    fn hear_next(&mut self, message: &mut impl Message, head: Head, send: Send) -> Heard {
+    fn inspect_next(&mut self, message: &mut impl Message, head: Head, send: Send) -> Finding {
         // A common method is enough.
         let line = if is_request(head) { RequestLine::Request } else { message.request_line() };
         if line == RequestLine::Other {
             if http2::is_preface(head) {
-                return Heard::Nothing(self.begin_http2());
+                return Finding::Nothing(self.begin_http2());
             }
             // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
-            self.turn.excuse(send.at, send.len);
-            self.traits |= is::OPEN_END | is::HIJACKED;
-            return Heard::Nothing(Exact);
+            self.turn.exclude(send.at, send.len);
+            self.traits |= traits::OPEN_ENDED | traits::HIJACKED;
+            return Finding::Nothing(Exact);
         }
         // Pipelined; or perhaps not HTTP any more.
-        let is_pipelined = self.turn.asked(send.at) || line == RequestLine::Unclear;
-        Heard::Request(if is_pipelined { Inexact } else { Exact })
+        let is_pipelined = self.turn.has_open_ask(send.at) || line == RequestLine::Unclear;
+        Finding::Request(if is_pipelined { Inexact } else { Exact })
     }
 
     /// A request of HTTP/1 whose head is not looked at may go on.
     #[inline(always)]
     pub fn leave_open(&mut self) {
         if self.application == Application::Http1 as u8 {
-            self.traits |= is::OPEN_END | is::AWAITS_STATUS;
+            self.traits |= traits::OPEN_ENDED | traits::AWAITS_STATUS;
         }
     }
 
     /// A request begins a send: where it ends, and what may answer it.
     #[inline(always)]
     pub(in crate::conversation) fn begin_request(&mut self, message: &mut impl Message, send: Send) -> Exactness {
-        self.traits &= !(is::OPEN_END
-            | is::CONTINUED
-            | is::AWAITS_STATUS
-            | is::STATUS_DECIDES
-            | is::WEB_SOCKET
-            | is::HTTP2_OFFERED);
-        self.more = 0;
-        let taken = message.beginning().unwrap_or(0);
-        let framing = message.framing(0, taken);
+        self.traits &= !(traits::OPEN_ENDED
+            | traits::CONTINUED
+            | traits::AWAITS_STATUS
+            | traits::STATUS_DECIDES
+            | traits::WEB_SOCKET
+            | traits::HTTP2_OFFERED);
+        self.protocol_traits = 0;
+        let prefix_len = message.prefix().unwrap_or(0);
+        let framing = message.framing(0, prefix_len);
         if framing.end == 0 {
-            self.traits |= is::OPEN_END | is::AWAITS_STATUS;
+            self.traits |= traits::OPEN_ENDED | traits::AWAITS_STATUS;
             self.frame_end = send.at;
             return Exact;
         }
-        if framing.says & says::UPGRADE != 0 {
-            self.traits |= is::AWAITS_STATUS | is::STATUS_DECIDES;
+        if framing.headers & headers::UPGRADE != 0 {
+            self.traits |= traits::AWAITS_STATUS | traits::STATUS_DECIDES;
         }
-        if framing.says & says::WEB_SOCKET != 0 {
-            self.traits |= is::WEB_SOCKET;
+        if framing.headers & headers::WEB_SOCKET != 0 {
+            self.traits |= traits::WEB_SOCKET;
         }
-        if framing.says & says::HTTP2 != 0 {
-            self.traits |= is::HTTP2_OFFERED;
+        if framing.headers & headers::HTTP2 != 0 {
+            self.traits |= traits::HTTP2_OFFERED;
         }
-        if framing.says & says::EXPECT != 0 {
-            let is_open = framing.says & says::CHUNKED != 0;
-            self.traits |= is::AWAITS_STATUS | if is_open { is::STATUS_DECIDES } else { 0 };
-            self.more |= http::EXPECTS;
+        if framing.headers & headers::EXPECT != 0 {
+            let is_open = framing.headers & headers::CHUNKED != 0;
+            self.traits |= traits::AWAITS_STATUS | if is_open { traits::STATUS_DECIDES } else { 0 };
+            self.protocol_traits |= http::EXPECTS;
         }
         let behind = message.opaque(send.len.wrapping_sub(framing.end));
-        if framing.says & says::CHUNKED != 0 {
+        if framing.headers & headers::CHUNKED != 0 {
             self.frame_end = send.at;
-            self.traits |= is::OPEN_END;
+            self.traits |= traits::OPEN_ENDED;
             if behind == 0 {
-                self.more |= http::CHUNKS_OPEN;
+                self.protocol_traits |= http::CHUNKS_OPEN;
                 return Exact;
             }
             let tail = message.head(send.len.wrapping_sub(LAST_CHUNK.len() as u32));
             if tail.len > 0 && !tail.starts_with(BEHIND_DATA) {
-                self.more |= http::CHUNKS_OPEN;
+                self.protocol_traits |= http::CHUNKS_OPEN;
             }
             if tail.starts_with(LAST_CHUNK) {
-                self.more &= !http::CHUNKS_OPEN;
-                self.traits &= !is::OPEN_END;
+                self.protocol_traits &= !http::CHUNKS_OPEN;
+                self.traits &= !traits::OPEN_ENDED;
                 self.frame_end = send.at + u64::from(send.len);
             }
             return Exact;

@@ -3,7 +3,7 @@
 
 use crate::conversation::{Application, Conversation, Exactness, Head, Message, Protocol, Send};
 
-/// A bit of [`Conversation::more`]: it is in the clear, and has asked nothing yet.
+/// A bit of [`Conversation::protocol_traits`]: it is in the clear, and has asked nothing yet.
 pub(in crate::conversation) const QUIET: u8 = 1;
 
 const PREFACE_BYTES: u32 = 24;
@@ -66,17 +66,17 @@ impl Conversation {
     pub(in crate::conversation) fn begin_http2(&mut self) -> Exactness {
         self.protocol = Protocol::Http2 as u8;
         self.application = Application::Http2 as u8;
-        self.more = 0;
+        self.protocol_traits = 0;
         Exactness::Inexact
     }
 
     /// A send of HTTP/2 in the clear, on a connection that has asked nothing yet.
     #[inline(always)]
-    pub(in crate::conversation) fn hear_http2(&mut self, message: &mut impl Message, has_preface: bool, send: Send) {
+    pub(in crate::conversation) fn inspect_http2(&mut self, message: &mut impl Message, has_preface: bool, send: Send) {
         let sets_up = sets_up(message, has_preface, send.len);
-        self.more = if sets_up { QUIET } else { 0 };
+        self.protocol_traits = if sets_up { QUIET } else { 0 };
         if sets_up {
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
         }
     }
 }

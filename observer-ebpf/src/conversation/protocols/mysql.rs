@@ -3,7 +3,7 @@
 //!
 //! A packet is its length, three bytes with the lowest first, its number, and its payload.
 
-use crate::conversation::{Conversation, Exactness, Head, Message, Send, is};
+use crate::conversation::{Conversation, Exactness, Head, Message, Send, traits};
 use Exactness::{Exact, Inexact};
 
 const HEADER_BYTES: u32 = 4;
@@ -69,7 +69,7 @@ pub(in crate::conversation) fn is_answer(head: Head) -> bool {
 
 impl Conversation {
     #[inline(always)]
-    pub(in crate::conversation) fn hear_mysql(
+    pub(in crate::conversation) fn inspect_mysql(
         &mut self,
         message: &mut impl Message,
         head: Head,
@@ -80,43 +80,44 @@ impl Conversation {
         }
         let (_, number) = packet(head);
         let is_whole = fills(head, send.len);
-        if self.turn.asked(send.at) {
+        if self.turn.has_open_ask(send.at) {
             // More of it, or another command before the answer to this one.
-            let is_command = may_be_command(head, send.len) && self.is(is::COMPLETE);
+            let is_command = may_be_command(head, send.len) && self.has(traits::COMPLETE);
             return if is_command { Inexact } else { Exact };
         }
-        if head.len < HEADER_BYTES || !is_whole && !self.is(is::COMMANDED) && head.len < SET_BYTES {
+        if head.len < HEADER_BYTES || !is_whole && !self.has(traits::PAST_SETUP) && head.len < SET_BYTES {
             // Cut within what tells what it is.
             return Inexact;
         }
         if number != 0 {
             let caps = capabilities(head);
             let is_tls_request = number == 1 && send.len == TLS_REQUEST_BYTES && caps & CLIENT_SSL != 0;
-            if is_tls_request && !self.is(is::LOGGED_IN) {
+            if is_tls_request && !self.has(traits::LOGGED_IN) {
                 // Nobody answers it: the hello comes next.
-                self.turn.excuse(send.at, send.len);
+                self.turn.exclude(send.at, send.len);
                 return Exact;
             }
             // More of the login, or what LOAD DATA uploads, until the server says how it went.
             self.begin_upload(send);
-            let is_compressed =
-                number == 1 && caps & (CLIENT_COMPRESS | CLIENT_ZSTD) != 0 && !self.is(is::COMMANDED | is::LOGGED_IN);
-            self.traits |= is::LOGGED_IN;
+            let is_compressed = number == 1
+                && caps & (CLIENT_COMPRESS | CLIENT_ZSTD) != 0
+                && !self.has(traits::PAST_SETUP | traits::LOGGED_IN);
+            self.traits |= traits::LOGGED_IN;
             // Within TLS the login goes on, unseen.
             return if is_compressed && caps & CLIENT_SSL == 0 { Inexact } else { Exact };
         }
-        self.traits &= !is::COMPLETE;
+        self.traits &= !traits::COMPLETE;
         if is_whole {
-            self.traits |= is::COMPLETE;
+            self.traits |= traits::COMPLETE;
         }
         let command = head.byte(4);
         let has_no_answer = matches!(command, COM_QUIT | COM_STMT_SEND_LONG_DATA | COM_STMT_CLOSE);
-        let is_setting = command == COM_QUERY && !self.is(is::COMMANDED) && sets(message, send.len);
+        let is_setting = command == COM_QUERY && !self.has(traits::PAST_SETUP) && sets(message, send.len);
         if is_whole && (has_no_answer || is_setting) {
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
             return Exact;
         }
-        self.traits |= is::COMMANDED;
+        self.traits |= traits::PAST_SETUP;
         Exact
     }
 }
@@ -124,7 +125,7 @@ impl Conversation {
 /// Whether a query is SET, as drivers begin.
 #[inline(always)]
 fn sets(message: &mut impl Message, len: u32) -> bool {
-    let _ = message.beginning();
+    let _ = message.prefix();
     message.is_setting(HEADER_BYTES + 1, len)
 }
 

@@ -4,7 +4,7 @@
 //! An exchange is a query that is executed. To prepare one (Parse, Describe, Sync) is none, nor is what an application
 //! uploads in answer to COPY.
 
-use crate::conversation::{Conversation, Exactness, Head, Message, Send, Walk, is, message::byte};
+use crate::conversation::{Conversation, Cursor, Exactness, Head, Message, Send, message::byte, traits};
 use Exactness::{Exact, Inexact};
 
 /// Protocol 3.0, and the codes that stand in its place.
@@ -19,7 +19,7 @@ const MAX_MESSAGES: u32 = 12;
 /// The type of a message, and its length, which counts itself.
 const TYPE_AND_LENGTH_BYTES: u32 = 5;
 
-/// Bit of [`Conversation::more`]: something was uploaded, and something was read since. That may have been a notice, in
+/// Bit of [`Conversation::protocol_traits`]: something was uploaded, and something was read since. That may have been a notice, in
 /// between.
 pub(in crate::conversation) const UPLOADED: u8 = 1;
 
@@ -56,7 +56,7 @@ struct Batch {
     is_cut: bool,
 }
 
-/// Bits of [`Walk::found`].
+/// Bits of [`Cursor::found`].
 mod found {
     pub(in crate::conversation) const EXECUTES: u32 = 1;
     pub(in crate::conversation) const CUT: u32 = 1 << 1;
@@ -65,14 +65,14 @@ mod found {
 /// Goes through the messages of a send by their lengths.
 #[inline(always)]
 fn batch(message: &mut impl Message, len: u32) -> Batch {
-    let taken = message.beginning().unwrap_or(0);
-    message.set_walk(Walk::default());
+    let prefix_len = message.prefix().unwrap_or(0);
+    message.set_cursor(Cursor::default());
     for _ in 0..MAX_MESSAGES {
-        if !message.postgresql_message(taken, len) {
+        if !message.postgresql_message(prefix_len, len) {
             break;
         }
     }
-    let Walk { mut at, found, count: statements, mut last, .. } = message.walk();
+    let Cursor { mut at, found, count: statements, mut last, .. } = message.cursor();
     let mut is_cut = found & found::CUT != 0;
     if at < len && !is_cut {
         // More of them than are looked at: the last one is most likely Sync.
@@ -88,35 +88,35 @@ fn batch(message: &mut impl Message, len: u32) -> Batch {
 
 /// Goes through the next message of a send of `len` bytes, of which so many were taken: whether another may follow.
 #[inline(always)]
-pub fn next_message(message: &mut impl Message, taken: u32, len: u32) -> bool {
-    let walk = message.walk();
-    if walk.at >= len {
+pub fn next_message(message: &mut impl Message, prefix_len: u32, len: u32) -> bool {
+    let cursor = message.cursor();
+    if cursor.at >= len {
         return false;
     }
-    let end = walk.at + TYPE_AND_LENGTH_BYTES;
+    let end = cursor.at + TYPE_AND_LENGTH_BYTES;
     let word = if end > len {
         0
-    } else if end > taken {
-        message.head(walk.at).words[0]
+    } else if end > prefix_len {
+        message.head(cursor.at).words[0]
     } else {
-        message.begins(walk.at)
+        message.word_at(cursor.at)
     };
     if word == 0 {
         // Cut within its head, or not to be seen.
-        message.set_walk(Walk { found: walk.found | found::CUT, ..walk });
+        message.set_cursor(Cursor { found: cursor.found | found::CUT, ..cursor });
         return false;
     }
     let kind = byte(word, 0);
     let executes = if matches!(kind, b'Q' | b'E' | b'B' | b'F') { found::EXECUTES } else { 0 };
-    let statements = walk.count + u32::from(matches!(kind, b'Q' | b'P'));
-    let at = walk.at.wrapping_add(1).wrapping_add((word >> 24) as u32);
-    message.set_walk(Walk { at, found: walk.found | executes, count: statements, last: kind.into(), ..walk });
+    let statements = cursor.count + u32::from(matches!(kind, b'Q' | b'P'));
+    let at = cursor.at.wrapping_add(1).wrapping_add((word >> 24) as u32);
+    message.set_cursor(Cursor { at, found: cursor.found | executes, count: statements, last: kind.into(), ..cursor });
     true
 }
 
 impl Conversation {
     #[inline(always)]
-    pub(in crate::conversation) fn hear_postgresql(
+    pub(in crate::conversation) fn inspect_postgresql(
         &mut self,
         message: &mut impl Message,
         head: Head,
@@ -130,31 +130,31 @@ impl Conversation {
             // The rest of a message.
             let rest = self.frame_end - send.at;
             if rest >= u64::from(send.len) {
-                self.turn.excuse(send.at, send.len);
+                self.turn.exclude(send.at, send.len);
                 return Exact;
             }
             let rest = message.opaque(rest as u32);
-            self.turn.excuse(send.at, rest);
+            self.turn.exclude(send.at, rest);
             send.skip(rest);
             message.skip(rest);
             head = message.head(0);
         }
         let kind = head.byte(0);
-        let is_asked = self.turn.asked(send.at);
+        let is_asked = self.turn.has_open_ask(send.at);
         let is_start = !is_asked && is_start(head, send.len);
-        if !is_asked && self.is(is::DOUBTED) && !is_start {
+        if !is_asked && self.has(traits::DOUBTFUL) && !is_start {
             // Encryption by GSS was not refused: what comes are packets of it.
             return Inexact;
         }
         if !is_asked {
-            self.traits &= !is::DOUBTED;
+            self.traits &= !traits::DOUBTFUL;
         }
         if is_start && head.u32_at(4) == GSS_REQUEST {
-            self.traits |= is::DOUBTED;
+            self.traits |= traits::DOUBTFUL;
         }
         if is_start || !is_asked && kind == b'p' || kind == b'X' {
             // The start, a password or one of the messages of SASL and GSS, and the goodbye.
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
             return Exact;
         }
         if !is_asked && matches!(kind, b'd' | b'c' | b'f') {
@@ -162,54 +162,54 @@ impl Conversation {
             self.begin_upload(send);
             return Exact;
         }
-        if is_asked && self.more & CUT != 0 {
+        if is_asked && self.protocol_traits & CUT != 0 {
             // Whether this belongs to it, or is another one, cannot be told. That is marked already.
             return Exact;
         }
-        self.hear_batch(message, head, send)
+        self.inspect_batch(message, head, send)
     }
 
     /// Messages that ask something, or prepare for it.
     #[inline(always)]
-    fn hear_batch(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
+    fn inspect_batch(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
         let kind = head.byte(0);
-        let is_asked = self.turn.asked(send.at);
-        self.more &= !CUT;
+        let is_asked = self.turn.has_open_ask(send.at);
+        self.protocol_traits &= !CUT;
         let batch = batch(message, send.len);
         if batch.is_cut {
-            self.more |= CUT;
+            self.protocol_traits |= CUT;
         }
-        if !is_asked && self.more & UPLOADED != 0 {
+        if !is_asked && self.protocol_traits & UPLOADED != 0 {
             if !batch.is_complete || batch.end != send.len {
                 // More of the upload, cut within a message; or a part of a query.
                 self.begin_upload(send);
                 return Inexact;
             }
-            self.more &= !UPLOADED;
+            self.protocol_traits &= !UPLOADED;
         }
         self.frame_end = if batch.is_cut { 0 } else { send.at + u64::from(batch.end) };
         let mut exactness = if batch.is_cut { Inexact } else { Exact };
         if is_asked {
             // More of a batch, or another one before the answer to this one.
             let is_message = matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'D' | b'C' | b'S' | b'F');
-            if self.is(is::COMPLETE) && is_message {
+            if self.has(traits::COMPLETE) && is_message {
                 exactness = Inexact;
             }
         } else {
-            self.traits &= !is::COMPLETE;
+            self.traits &= !traits::COMPLETE;
         }
         if batch.is_complete {
-            self.traits |= is::COMPLETE;
+            self.traits |= traits::COMPLETE;
         }
         if is_asked {
             return exactness;
         }
-        let is_setting = !self.is(is::COMMANDED) && !batch.has_several && sets(message, head, send.len);
+        let is_setting = !self.has(traits::PAST_SETUP) && !batch.has_several && sets(message, head, send.len);
         if is_setting || !batch.executes {
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
             return exactness;
         }
-        self.traits |= is::COMMANDED;
+        self.traits |= traits::PAST_SETUP;
         exactness
     }
 }
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(of(&[parse.clone(), describe.clone(), sync.clone()]), (false, true), "prepared");
         assert_eq!(of(&[bind.clone(), execute.clone(), sync.clone()]), (true, true));
         assert_eq!(of(&[parse.clone(), bind, describe, execute, sync.clone()]), (true, true));
-        assert_eq!(of(&[message(b'P', &[b'x'; 5000]), sync]), (false, true), "beyond what is taken in one piece");
+        assert_eq!(of(&[message(b'P', &[b'x'; 5000]), sync]), (false, true), "beyond what is prefix_len in one piece");
         assert_eq!(of(&[parse[..9].to_vec()]), (false, false), "in pieces");
     }
 

@@ -25,9 +25,9 @@ pub(in crate::conversation) fn header_bytes(message: &mut impl Message, head: He
 /// How long the first line is, if it ends early enough.
 #[inline(always)]
 fn line_bytes(message: &mut impl Message) -> u32 {
-    let taken = message.beginning().unwrap_or(0);
-    let feed = message.near_line_feed(0, taken);
-    if feed < taken && feed < MAX_LINE_BYTES { feed + 1 } else { 0 }
+    let prefix_len = message.prefix().unwrap_or(0);
+    let feed = message.near_line_feed(0, prefix_len);
+    if feed < prefix_len && feed < MAX_LINE_BYTES { feed + 1 } else { 0 }
 }
 
 #[cfg(test)]

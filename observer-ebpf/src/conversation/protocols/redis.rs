@@ -2,13 +2,14 @@
 //! SELECT, each in a turn, or all in one send. Redis' documentation, "RESP protocol spec".
 
 use crate::conversation::{
-    Conversation, Exactness, Head, Message, Send, Walk, is,
+    Conversation, Cursor, Exactness, Head, Message, Send,
     message::{byte, digits, lower, starts_with},
+    traits,
 };
 use Exactness::{Exact, Inexact};
 
 /// Commands of one send that are looked at, and words of each.
-const MAX_STEPS: u32 = 24;
+const MAX_WORDS: u32 = 24;
 
 /// `*N` and the line's end; `$N`, the line's end, the string, and its line's end.
 #[inline(always)]
@@ -46,14 +47,14 @@ enum Commands {
 
 #[inline(always)]
 fn commands(message: &mut impl Message, len: u32) -> Commands {
-    let Some(taken) = message.beginning() else { return Commands::Unclear };
-    message.set_walk(Walk::default());
-    for _ in 0..MAX_STEPS {
-        if !message.redis_word(taken, len) {
+    let Some(prefix_len) = message.prefix() else { return Commands::Unclear };
+    message.set_cursor(Cursor::default());
+    for _ in 0..MAX_WORDS {
+        if !message.redis_word(prefix_len, len) {
             break;
         }
     }
-    let Walk { at, count: words, found: asks, .. } = message.walk();
+    let Cursor { at, count: words, found: asks, .. } = message.cursor();
     if at == len && words == 0 {
         Commands::Preparing
     } else if asks != 0 {
@@ -66,49 +67,49 @@ fn commands(message: &mut impl Message, len: u32) -> Commands {
 /// Goes through the beginning of the next command of a send of `len` bytes, of which so many were taken, and its name; or
 /// through the next word of one. Whether another may follow.
 #[inline(always)]
-pub fn next_word(message: &mut impl Message, taken: u32, len: u32) -> bool {
-    let walk = message.walk();
-    let Walk { at, count: words, .. } = walk;
-    if at >= taken {
+pub fn next_word(message: &mut impl Message, prefix_len: u32, len: u32) -> bool {
+    let cursor = message.cursor();
+    let Cursor { at, count: words, .. } = cursor;
+    if at >= prefix_len {
         return false;
     }
-    let word = message.begins(at);
+    let word = message.word_at(at);
     let (number, line_bytes) = line(word);
     let begins = words == 0;
-    let name = message.begins(at + line_bytes + 4);
+    let name = message.word_at(at + line_bytes + 4);
     let goes_on = if begins { byte(word, 0) == b'*' && prepares(name) } else { byte(word, 0) == b'$' };
     if line_bytes == 0 || !goes_on {
         // Behind what is taken nothing is known.
-        let asks = at + line_bytes + 12 <= taken || taken == len;
-        message.set_walk(Walk { found: asks.into(), ..walk });
+        let asks = at + line_bytes + 12 <= prefix_len || prefix_len == len;
+        message.set_cursor(Cursor { found: asks.into(), ..cursor });
         return false;
     }
     let behind = at + line_bytes;
-    message.set_walk(if begins {
-        Walk { at: behind, count: number, ..walk }
+    message.set_cursor(if begins {
+        Cursor { at: behind, count: number, ..cursor }
     } else {
-        Walk { at: behind + number + 2, count: words - 1, ..walk }
+        Cursor { at: behind + number + 2, count: words - 1, ..cursor }
     });
     true
 }
 
 impl Conversation {
     #[inline(always)]
-    pub(in crate::conversation) fn hear_redis(
+    pub(in crate::conversation) fn inspect_redis(
         &mut self,
         message: &mut impl Message,
         head: Head,
         send: Send,
     ) -> Exactness {
-        if self.turn.asked(send.at) {
+        if self.turn.has_open_ask(send.at) {
             // More of a command; or one more before the answer.
             return if begins(head) || head.len == 0 { Inexact } else { Exact };
         }
         let commands = commands(message, send.len);
         if commands == Commands::Preparing {
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
         } else {
-            self.traits |= is::COMMANDED;
+            self.traits |= traits::PAST_SETUP;
         }
         if commands == Commands::Unclear { Inexact } else { Exact }
     }

@@ -17,7 +17,7 @@ const GOES_ON: u32 = 1 << 31;
 #[inline(always)]
 pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
     // Behind the end of the message something else may lie.
-    if from + 4 > len || !starts_with_any_case(message.begins(from), b"set ") {
+    if from + 4 > len || !starts_with_any_case(message.word_at(from), b"set ") {
         return false;
     }
     let mut end = from | GOES_ON;
@@ -30,7 +30,7 @@ pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
     if end & GOES_ON != 0 {
         return false;
     }
-    let is_last = byte(message.begins(end), 0) == 0 || byte(message.begins(end), 1) == 0;
+    let is_last = byte(message.word_at(end), 0) == 0 || byte(message.word_at(end), 1) == 0;
     end + 1 >= len || is_last
 }
 
@@ -44,7 +44,7 @@ pub fn statement_end(message: &mut impl Message, from: u32, len: u32) -> u32 {
             return len;
         }
         let begin = at & !7;
-        let word = message.word(at / 8);
+        let word = message.aligned_word(at / 8);
         ends = (bytes_equal(word, b';') | bytes_equal(word, 0)) & (u64::MAX >> (8 * (at - begin))) & HIGH_BITS;
         at = begin;
         if ends != 0 {

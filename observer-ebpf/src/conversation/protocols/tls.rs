@@ -9,7 +9,7 @@ mod hello;
 mod record;
 mod tickets;
 
-use crate::conversation::{Application, Conversation, Head, Message, Protocol, Send, TARGET_UNCLEAR, is};
+use crate::conversation::{Application, Conversation, Head, Message, Protocol, Send, TARGET_UNCLEAR, traits};
 pub use hello::{next_extension, next_name};
 use record::APPLICATION_DATA;
 pub(in crate::conversation) use record::{is_hello, is_record};
@@ -20,11 +20,11 @@ impl Conversation {
         self.protocol = Protocol::Tls as u8;
         self.application = Application::Unknown as u8;
         self.frame_end = send.at;
-        self.more = 0;
-        self.turn.await_answer();
+        self.protocol_traits = 0;
+        self.turn.restart_answer();
         if head.byte(0) == APPLICATION_DATA && !send.is_first() {
             // First seen in mid-life: whom it is for was said before.
-            self.traits |= is::FINISHED;
+            self.traits |= traits::FINISHED;
             message.note_target(TARGET_UNCLEAR);
         }
     }

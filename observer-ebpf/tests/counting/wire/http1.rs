@@ -1,7 +1,7 @@
 //! Requests of HTTP/1, and answers to them.
 
 use proptest::prelude::*;
-use tcp_reuse_watch_ebpf::BEGINNING_BYTES;
+use tcp_reuse_watch_ebpf::PREFIX_BYTES;
 
 use super::text::Text;
 
@@ -73,7 +73,7 @@ impl Request {
     }
 
     pub(crate) fn is_seen_whole(&self) -> bool {
-        self.cookie_bytes < 200 && self.head(&"x".repeat(200)).len() <= BEGINNING_BYTES
+        self.cookie_bytes < 200 && self.head(&"x".repeat(200)).len() <= PREFIX_BYTES
     }
 
     pub(crate) fn is_chunked(&self) -> bool {

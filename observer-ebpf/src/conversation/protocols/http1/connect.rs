@@ -3,7 +3,7 @@
 use crate::conversation::{
     Application, Conversation,
     Exactness::{self, Exact},
-    Head, Message, Protocol, Send, is, target,
+    Head, Message, Protocol, Send, target, traits,
 };
 
 /// Whether it asks a proxy for a tunnel: by a host's name or address, which NATS's `CONNECT {` is not.
@@ -27,8 +27,8 @@ impl Conversation {
         }
         self.protocol = Protocol::Unknown as u8;
         self.application = Application::Unknown as u8;
-        self.traits |= is::TUNNEL;
-        self.turn.excuse(send.at, send.len);
+        self.traits |= traits::TUNNEL;
+        self.turn.exclude(send.at, send.len);
         Exact
     }
 }

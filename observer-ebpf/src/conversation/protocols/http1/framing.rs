@@ -1,7 +1,7 @@
 //! Heads.
 
 use crate::conversation::{
-    Message, Walk,
+    Cursor, Message,
     message::{GOES_ON, HIGH_BITS, bytes_equal, digits, first_set, near_line_feed, starts_with_any_case},
 };
 
@@ -15,12 +15,12 @@ pub struct Framing {
     pub body: u64,
     /// Offset of the first byte behind the head; 0 if its end was not found.
     pub end: u32,
-    /// Bits of [`says`].
-    pub says: u32,
+    /// Bits of [`headers`].
+    pub headers: u32,
 }
 
-/// Bits of [`Framing::says`].
-pub(super) mod says {
+/// Bits of [`Framing::headers`].
+pub(super) mod headers {
     pub(in super::super) const LENGTH: u32 = 1;
     /// `Transfer-Encoding`: the body says itself where it ends.
     pub(in super::super) const CHUNKED: u32 = 1 << 1;
@@ -33,7 +33,7 @@ pub(super) mod says {
 /// Goes through a head line by line, from an offset of what was taken of a message, which is `len` bytes.
 #[inline(always)]
 pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
-    message.set_walk(Walk::default());
+    message.set_cursor(Cursor::default());
     let mut at = from;
     for _ in 0..MAX_LINES {
         at = message.next_line(at, len);
@@ -41,8 +41,8 @@ pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
             break;
         }
     }
-    let Walk { number: body, at: end, found: says, .. } = message.walk();
-    Framing { body, end, says }
+    let Cursor { number: body, at: end, found: headers, .. } = message.cursor();
+    Framing { body, end, headers }
 }
 
 /// Goes through the line of a head that begins at an offset of what was taken of a message, which is `len` bytes: where the
@@ -58,19 +58,19 @@ pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
     }
     if feed <= at + 1 {
         // An empty line, with or without a carriage return.
-        let walk = message.walk();
-        message.set_walk(Walk { at: feed + 1, ..walk });
+        let cursor = message.cursor();
+        message.set_cursor(Cursor { at: feed + 1, ..cursor });
         return 0;
     }
-    if may_say_something(message.begins(at)) {
-        message.read_line(at);
+    if is_relevant(message.word_at(at)) {
+        message.parse_header(at);
     }
     feed + 1
 }
 
 /// Whether a line that begins so has to be looked at: most do not.
 #[inline(always)]
-fn may_say_something(name: u64) -> bool {
+fn is_relevant(name: u64) -> bool {
     starts_with_any_case(name, b"cont")
         || starts_with_any_case(name, b"tran")
         || starts_with_any_case(name, b"expe")
@@ -79,40 +79,43 @@ fn may_say_something(name: u64) -> bool {
 
 /// Notes what the line says that begins at an offset of what was taken of a message.
 #[inline(always)]
-pub fn read_line(message: &mut impl Message, at: u32) {
-    let name = message.begins(at);
-    if starts_with_any_case(name, b"content-") && starts_with_any_case(message.begins(at + 8), b"length:") {
+pub fn parse_header(message: &mut impl Message, at: u32) {
+    let name = message.word_at(at);
+    if starts_with_any_case(name, b"content-") && starts_with_any_case(message.word_at(at + 8), b"length:") {
         let number = number(message, at + 15);
-        let walk = message.walk();
-        message.set_walk(Walk { number, found: walk.found | says::LENGTH, ..walk });
+        let cursor = message.cursor();
+        message.set_cursor(Cursor { number, found: cursor.found | headers::LENGTH, ..cursor });
         return;
     }
-    let says = if starts_with_any_case(name, b"transfer") && starts_with_any_case(message.begins(at + 8), b"-encod") {
-        says::CHUNKED
+    let headers = if starts_with_any_case(name, b"transfer") && starts_with_any_case(message.word_at(at + 8), b"-encod")
+    {
+        headers::CHUNKED
     } else if starts_with_any_case(name, b"expect:") {
-        says::EXPECT
+        headers::EXPECT
     } else if starts_with_any_case(name, b"upgrade:") {
-        let to = message.begins(at + 8);
+        let to = message.word_at(at + 8);
         let is_web_socket = starts_with_any_case(to, b" websock") || starts_with_any_case(to, b"websocke");
         let is_http2 = starts_with_any_case(to, b" h2c") || starts_with_any_case(to, b"h2c");
-        says::UPGRADE | if is_web_socket { says::WEB_SOCKET } else { 0 } | if is_http2 { says::HTTP2 } else { 0 }
+        headers::UPGRADE
+            | if is_web_socket { headers::WEB_SOCKET } else { 0 }
+            | if is_http2 { headers::HTTP2 } else { 0 }
     } else {
         0
     };
-    let walk = message.walk();
-    message.set_walk(Walk { found: walk.found | says, ..walk });
+    let cursor = message.cursor();
+    message.set_cursor(Cursor { found: cursor.found | headers, ..cursor });
 }
 
 /// The number that stands there, behind spaces: up to 16 digits, which are more than anybody sends.
 #[inline(always)]
 fn number(message: &mut impl Message, from: u32) -> u64 {
-    let spaces = first_set(!bytes_equal(message.begins(from), b' ') & HIGH_BITS);
+    let spaces = first_set(!bytes_equal(message.word_at(from), b' ') & HIGH_BITS);
     let from = message.opaque(from + spaces);
-    let (high, more) = digits(message.begins(from));
+    let (high, more) = digits(message.word_at(from));
     if more < 8 {
         return message.opaque_long(high);
     }
-    let (low, more) = digits(message.begins(from + 8));
+    let (low, more) = digits(message.word_at(from + 8));
     let mut number = message.opaque_long(high);
     for step in [1, 2, 4, 8] {
         if more & step != 0 {
@@ -129,9 +132,9 @@ mod tests {
 
     fn framed(text: &str) -> (u32, u64, u32) {
         let mut sent = Sent::new(text.as_bytes());
-        let taken = sent.beginning().unwrap_or(0);
-        let Framing { body, end, says } = framing(&mut sent, 0, taken);
-        (end, body, says)
+        let prefix_len = sent.prefix().unwrap_or(0);
+        let Framing { body, end, headers } = framing(&mut sent, 0, prefix_len);
+        (end, body, headers)
     }
 
     #[test]
@@ -141,11 +144,17 @@ mod tests {
         assert_eq!(framed(&format!("{get}{get}")), (get.len() as u32, 0, 0));
         let post =
             "POST / HTTP/1.1\r\ncontent-LENGTH:  12345678901\r\nContent-Type: a/b\r\nExpect: 100-continue\r\n\r\n";
-        assert_eq!(framed(&format!("{post}body")), (post.len() as u32, 12_345_678_901, says::LENGTH | says::EXPECT));
+        assert_eq!(
+            framed(&format!("{post}body")),
+            (post.len() as u32, 12_345_678_901, headers::LENGTH | headers::EXPECT)
+        );
         let bare = "PUT /x HTTP/1.1\nTransfer-Encoding: chunked\nUpgrade-Insecure-Requests: 1\n\n";
-        assert_eq!(framed(bare), (bare.len() as u32, 0, says::CHUNKED));
+        assert_eq!(framed(bare), (bare.len() as u32, 0, headers::CHUNKED));
         let upgrade = "GET /x HTTP/1.1\r\nUPGRADE: websocket\r\nContent-Length: 0\r\n\r\n";
-        assert_eq!(framed(upgrade), (upgrade.len() as u32, 0, says::LENGTH | says::UPGRADE | says::WEB_SOCKET));
+        assert_eq!(
+            framed(upgrade),
+            (upgrade.len() as u32, 0, headers::LENGTH | headers::UPGRADE | headers::WEB_SOCKET)
+        );
         for length in [0, 7, 10, 12_345_678, 123_456_789, 3 << 30, 9_999_999_999_999_999] {
             assert_eq!(framed(&format!("PUT / HTTP/1.1\r\nContent-Length:{length}\r\n\r\n")).1, length);
         }

@@ -52,8 +52,8 @@ pub fn request_line(message: &mut impl Message) -> RequestLine {
     let head = message.last_head();
     // An empty line before it is to be ignored (RFC 9112 section 2.2).
     let skipped = message.opaque(if head.starts_with(b"\r\n") { 2 } else { 0 });
-    let space = message.opaque(first(head, skipped, |word| !method_bytes(word)));
-    let behind = message.opaque(first(head, space + 1, |word| bytes_equal(word, b' ')));
+    let space = message.opaque(first_index(head, skipped, |word| !method_bytes(word)));
+    let behind = message.opaque(first_index(head, space + 1, |word| bytes_equal(word, b' ')));
     if space == skipped || space < head.len && byte_at(head, space) != b' ' {
         return RequestLine::Other;
     }
@@ -86,7 +86,7 @@ fn method_bytes(word: u64) -> u64 {
 
 /// The index of the first byte from `from` on for which the high bit of `bits` is set; 32 if there is none.
 #[inline(always)]
-fn first(head: Head, from: u32, bits: impl Fn(u64) -> u64) -> u32 {
+fn first_index(head: Head, from: u32, bits: impl Fn(u64) -> u64) -> u32 {
     let mut index = 0;
     while index < head.words.len() as u32 {
         let begin = index * 8;

@@ -7,7 +7,7 @@ use super::{
 use crate::conversation::{
     Conversation,
     Exactness::{self, Exact, Inexact},
-    Head, Message, Send, is,
+    Head, Message, Send, traits,
     turn::TLS_HEADER_BYTES,
 };
 
@@ -41,79 +41,80 @@ const CONTINUE_BYTES: u32 = 25;
 impl Conversation {
     /// A send behind the handshake, or what is left of one behind it: the record that it begins with tells.
     #[inline(always)]
-    pub fn hear_tls(&mut self, message: &mut impl Message, send: Send) -> Exactness {
+    pub fn inspect_tls(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         if send.len == 0 {
             return Exact;
         }
         // What was not seen may have been no data.
         let is_unclear = send.after_unseen || self.may_have_been_answered();
-        self.more &= !MAY_HAVE_ASKED;
+        self.protocol_traits &= !MAY_HAVE_ASKED;
         let seen = if is_unclear { Inexact } else { Exact };
-        seen.and(self.hear_record(message.last_head(), send))
+        seen.and(self.inspect_record(message.last_head(), send))
     }
 
     #[inline(always)]
-    fn hear_record(&mut self, head: Head, send: Send) -> Exactness {
+    fn inspect_record(&mut self, head: Head, send: Send) -> Exactness {
         if !is_record(head) {
             // The rest of a record; or pages.
             return if head.len == 0 { Inexact } else { Exact };
         }
         let record = Record::of(head);
-        let is_tls13 = !self.is(is::TLS12);
+        let is_tls13 = !self.has(traits::TLS12);
         let is_whole = send.len == TLS_HEADER_BYTES + record.len;
         let bytes = record.len.wrapping_sub(self.overhead_bytes());
         let is_short = bytes == ALERT_BYTES || bytes == KEY_UPDATE_BYTES;
         if record.kind != APPLICATION_DATA || is_tls13 && is_whole && is_short {
             // An alert, or new keys.
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
             return Exact;
         }
-        if self.turn.asked(send.at) {
+        if self.turn.has_open_ask(send.at) {
             // The server's settings may have come before the client's first request.
-            if bytes == SETTINGS_ACK_BYTES && self.is(is::HTTP2_OFFERED) {
+            if bytes == SETTINGS_ACK_BYTES && self.has(traits::HTTP2_OFFERED) {
                 return self.begin_http2();
             }
             return Exact;
         }
         // Of a client that pads, the server may pad or not; with the padding it may be an answer of 41 bytes, too.
         let padded_bytes = TLS_HEADER_BYTES + CONTINUE_BYTES + self.overhead_bytes();
-        let continue_bytes = if is_tls13 && self.is(is::PADDED) { padded_bytes - PADDING_BYTES } else { padded_bytes };
+        let continue_bytes =
+            if is_tls13 && self.has(traits::PADDED) { padded_bytes - PADDING_BYTES } else { padded_bytes };
         let is_continue = self.turn.answer_bytes() == u64::from(continue_bytes);
-        if self.is(is::HTTP)
+        if self.has(traits::HTTP1_OFFERED)
             && (is_continue || self.turn.answer_bytes() == u64::from(padded_bytes))
             && !send.has_unread()
         {
-            self.turn.excuse(send.at, send.len);
+            self.turn.exclude(send.at, send.len);
             return if is_continue { Exact } else { Inexact };
         }
         if bytes < SHORTEST_REQUEST_BYTES {
-            if self.is(is::HTTP2_OFFERED) {
+            if self.has(traits::HTTP2_OFFERED) {
                 return self.begin_http2();
             }
             return Inexact;
         }
-        if self.is(is::ASKED) && self.turn.answer_bytes() <= u64::from(padded_bytes) {
+        if self.has(traits::ASKED) && self.turn.answer_bytes() <= u64::from(padded_bytes) {
             // `100 Continue` with another text, or of a client that did not offer HTTP; or a very short answer.
             return Inexact;
         }
-        if self.is(is::ASKED) && self.answer_is_too_short() {
+        if self.has(traits::ASKED) && self.answer_is_too_short() {
             return Inexact;
         }
-        if !self.is(is::ASKED) {
-            self.traits |= is::ASKED;
+        if !self.has(traits::ASKED) {
+            self.traits |= traits::ASKED;
             if send.has_unread() || self.turn.answer_bytes() > 0 {
                 // What else can have come behind the handshake?
-                self.traits &= !is::TICKETS_DUE;
+                self.traits &= !traits::TICKETS_DUE;
             }
-        } else if is_tls13 && self.is(is::TICKETS_DUE) {
-            self.traits &= !is::TICKETS_DUE;
+        } else if is_tls13 && self.has(traits::TICKETS_DUE) {
+            self.traits &= !traits::TICKETS_DUE;
             // They come before the first answer. If they were all that was read, or came with "100 Continue", this is the
             // rest of the first request.
             let last_read = self.turn.last_read_bytes();
             let may_be_continue = last_read == continue_bytes || last_read + TLS_HEADER_BYTES == continue_bytes;
             if self.turn.is_answer_of_equal_records()
-                || self.is(is::MAY_BE_TICKETS) && self.turn.answer_bytes() == u64::from(last_read)
-                || may_be_continue && self.is(is::HTTP)
+                || self.has(traits::MAY_BE_TICKETS) && self.turn.answer_bytes() == u64::from(last_read)
+                || may_be_continue && self.has(traits::HTTP1_OFFERED)
             {
                 return Inexact;
             }
@@ -124,22 +125,22 @@ impl Conversation {
     /// Whether the server, if it speaks first, would do so now. TLS 1.2 tells its own messages from others by their type.
     #[inline(always)]
     pub(in crate::conversation) fn may_be_greeted(&self) -> bool {
-        self.is(is::TLS12) && self.is(is::FINISHED) && !self.is(is::ASKED | is::DOUBTED)
+        self.has(traits::TLS12) && self.has(traits::FINISHED) && !self.has(traits::ASKED | traits::DOUBTFUL)
     }
 
     /// A read of `len` bytes, before the first request or with its answer.
     #[inline(always)]
-    pub(in crate::conversation) fn hear_tls_answer(&mut self, message: &mut impl Message, len: u32) -> Exactness {
+    pub(in crate::conversation) fn inspect_tls_answer(&mut self, message: &mut impl Message, len: u32) -> Exactness {
         if self.may_be_greeted() {
             let head = message.head(0);
             if is_record(head) && head.byte(0) == APPLICATION_DATA {
                 // It is no HTTP then.
-                self.traits |= is::DOUBTED;
+                self.traits |= traits::DOUBTFUL;
                 return Inexact;
             }
             return Exact;
         }
-        self.hear_tickets(message, len);
+        self.inspect_tickets(message, len);
         Exact
     }
 
@@ -151,11 +152,11 @@ impl Conversation {
 
     #[inline(always)]
     fn overhead_bytes(&self) -> u32 {
-        if self.is(is::CHACHA) {
+        if self.has(traits::CHACHA) {
             CHACHA_OVERHEAD_BYTES
-        } else if self.is(is::TLS12) {
+        } else if self.has(traits::TLS12) {
             GCM_OVERHEAD_BYTES
-        } else if self.is(is::PADDED) {
+        } else if self.has(traits::PADDED) {
             TLS13_OVERHEAD_BYTES + PADDING_BYTES
         } else {
             TLS13_OVERHEAD_BYTES

@@ -4,7 +4,7 @@ use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Record, is_
 use crate::conversation::{
     Conversation,
     Exactness::{self, Exact, Inexact},
-    Message, Send, is,
+    Message, Send, traits,
     turn::TLS_HEADER_BYTES,
 };
 
@@ -15,7 +15,7 @@ const MAX_RECORDS: u32 = 6;
 /// client has one of them: a certificate with its verification is longer, the end of early data shorter.
 const FINISHED_BYTES: [u32; 2] = [53, 69];
 
-/// Bits of [`Conversation::more`], in TLS 1.3. The send at hand has the client's certificate; and one before it had. BoringSSL,
+/// Bits of [`Conversation::protocol_traits`], in TLS 1.3. The send at hand has the client's certificate; and one before it had. BoringSSL,
 /// NSS and rustls put Finished into the same record, others send each by itself.
 const FLIGHT: u8 = 1;
 const FLIGHT_SENT: u8 = 1 << 1;
@@ -31,16 +31,16 @@ const CHANGE_CIPHER_SPEC_BYTES: u32 = 6;
 impl Conversation {
     /// A send before the handshake is over; `send` becomes what is behind it.
     #[inline(always)]
-    pub fn hear_handshake(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
+    pub fn inspect_handshake(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
         // What was not seen may have been no data.
         let seen = if send.after_unseen { Inexact } else { Exact };
-        if is_hello(message.last_head()) && !self.is(is::HELLO_SEEN) {
-            self.hear_hello(message);
+        if is_hello(message.last_head()) && !self.has(traits::HELLO_SEEN) {
+            self.inspect_hello(message);
         }
-        let exactness = seen.and(self.walk(message, send));
-        if self.is(is::FINISHED) {
-            self.turn.await_answer();
-            if self.is(is::HTTP2_OFFERED) && !self.is(is::HTTP) {
+        let exactness = seen.and(self.walk_records(message, send));
+        if self.has(traits::FINISHED) {
+            self.turn.restart_answer();
+            if self.has(traits::HTTP2_OFFERED) && !self.has(traits::HTTP1_OFFERED) {
                 // Nothing else was offered (gRPC).
                 send.len = 0;
                 return self.begin_http2();
@@ -52,7 +52,7 @@ impl Conversation {
     /// Goes through the handshake record by record, wherever sends begin and end. `data` becomes what is behind it, the last
     /// head the beginning of that.
     #[inline(always)]
-    fn walk(&mut self, message: &mut impl Message, data: &mut Send) -> Exactness {
+    fn walk_records(&mut self, message: &mut impl Message, data: &mut Send) -> Exactness {
         let send = *data;
         let mut is_inexact = 0;
         let mut asks = 0;
@@ -63,54 +63,54 @@ impl Conversation {
                 break;
             }
             let head = message.head(offset);
-            if self.is(is::FINISHED) {
+            if self.has(traits::FINISHED) {
                 break;
             }
             if !is_record(head) {
                 // Not what it seemed to be.
-                self.traits |= is::FINISHED;
+                self.traits |= traits::FINISHED;
                 is_inexact = 1;
                 break;
             }
             let record = Record::of(head);
-            if record.kind == APPLICATION_DATA && self.is(is::TLS12) {
+            if record.kind == APPLICATION_DATA && self.has(traits::TLS12) {
                 // Its Finished was not seen. This is data.
-                self.traits |= is::FINISHED;
+                self.traits |= traits::FINISHED;
                 break;
             }
             if self.has_sent_flight() && record.kind == APPLICATION_DATA {
                 // Finished by itself, or data behind one that was in the same record as the certificate. If the server has
                 // said something in between, it is data.
                 let has_read = self.turn.answer_bytes() > 0;
-                self.traits |= is::FINISHED;
+                self.traits |= traits::FINISHED;
                 if has_read || !FINISHED_BYTES.contains(&record.len) {
                     is_inexact |= u32::from(!has_read);
                     break;
                 }
-                self.more |= MAY_HAVE_ASKED;
+                self.protocol_traits |= MAY_HAVE_ASKED;
             } else if record.kind == APPLICATION_DATA && self.turn.answer_bytes() == 0 {
                 // Early data (0-RTT): if the server refuses it, it is sent again.
-                self.turn.excuse(send.at, offset);
+                self.turn.exclude(send.at, offset);
                 asks = 1;
                 is_inexact = 1;
             } else {
-                self.hear_handshake_record(record, send.len);
+                self.inspect_handshake_record(record, send.len);
             }
             offset = message.opaque(offset.wrapping_add(TLS_HEADER_BYTES + record.len));
             is_inexact = message.opaque(is_inexact);
             asks = message.opaque(asks);
         }
         self.frame_end = send.at + u64::from(offset);
-        if self.more & FLIGHT != 0 {
-            self.more = FLIGHT_SENT;
+        if self.protocol_traits & FLIGHT != 0 {
+            self.protocol_traits = FLIGHT_SENT;
             // What is read from here on comes behind it.
-            self.turn.await_answer();
+            self.turn.restart_answer();
         }
         if offset < send.len {
             data.skip(offset);
-            if !self.is(is::FINISHED) {
+            if !self.has(traits::FINISHED) {
                 // More records than any handshake has.
-                self.traits |= is::FINISHED;
+                self.traits |= traits::FINISHED;
                 data.len = 0;
                 is_inexact = 1;
             }
@@ -119,31 +119,33 @@ impl Conversation {
             data.len = 0;
         }
         if asks == 0 {
-            self.turn.excuse(send.at, offset);
+            self.turn.exclude(send.at, offset);
         }
         if is_inexact == 0 { Exact } else { Inexact }
     }
 
     /// A record of the handshake, in a send of `len` bytes: how far it has come by that.
     #[inline(always)]
-    fn hear_handshake_record(&mut self, record: Record, len: u32) {
+    fn inspect_handshake_record(&mut self, record: Record, len: u32) {
         match record.kind {
             CHANGE_CIPHER_SPEC => {
                 let is_alone = len == CHANGE_CIPHER_SPEC_BYTES;
-                self.traits |= is::CIPHER_CHANGED | if is_alone { is::PADDED } else { 0 };
+                self.traits |= traits::CIPHER_CHANGED | if is_alone { traits::PADDED } else { 0 };
             }
             // After a retry, before which Go sends its change cipher spec alone, too.
-            HANDSHAKE if record.is_hello() => self.traits &= !is::PADDED,
+            HANDSHAKE if record.is_hello() => self.traits &= !traits::PADDED,
             // Behind the change of the cipher it is TLS 1.2's Finished.
-            HANDSHAKE if self.is(is::CIPHER_CHANGED) => {
+            HANDSHAKE if self.has(traits::CIPHER_CHANGED) => {
                 let is_chacha = record.len == CHACHA_FINISHED_BYTES;
-                self.traits |= is::TLS12 | is::FINISHED | if is_chacha { is::CHACHA } else { 0 };
+                self.traits |= traits::TLS12 | traits::FINISHED | if is_chacha { traits::CHACHA } else { 0 };
             }
-            HANDSHAKE => self.traits |= is::TLS12,
-            APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= is::FINISHED,
+            HANDSHAKE => self.traits |= traits::TLS12,
+            APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= traits::FINISHED,
             // TLS 1.3: the client's certificate, by itself or with all that follows it.
             // Java sends each message by itself.
-            APPLICATION_DATA if record.len > FINISHED_BYTES[0] && !self.is(is::PADDED) => self.more |= FLIGHT,
+            APPLICATION_DATA if record.len > FINISHED_BYTES[0] && !self.has(traits::PADDED) => {
+                self.protocol_traits |= FLIGHT
+            }
             // An alert.
             _ => {}
         }
@@ -152,19 +154,19 @@ impl Conversation {
     /// TLS 1.3: whether a send with the client's certificate went out before.
     #[inline(always)]
     fn has_sent_flight(&self) -> bool {
-        self.more & FLIGHT_SENT != 0
+        self.protocol_traits & FLIGHT_SENT != 0
     }
 
     /// Whether what was taken for Finished may have been a request, and what was read since its answer. (If data was sent before
     /// anything was read, it was Finished.)
     #[inline(always)]
     pub(super) fn may_have_been_answered(&self) -> bool {
-        self.more & MAY_HAVE_ASKED != 0 && self.turn.answer_bytes() > 0
+        self.protocol_traits & MAY_HAVE_ASKED != 0 && self.turn.answer_bytes() > 0
     }
 
     /// Whether something may have been asked that was taken for a part of the handshake.
     #[inline(always)]
     pub(in crate::conversation) fn may_have_asked(&self) -> bool {
-        self.has_sent_flight() && !self.is(is::FINISHED) || self.may_have_been_answered()
+        self.has_sent_flight() && !self.has(traits::FINISHED) || self.may_have_been_answered()
     }
 }

@@ -1,9 +1,10 @@
 //! The hello.
 
 use crate::conversation::{
-    Conversation, Message, TARGET_UNCLEAR, Walk, is,
+    Conversation, Cursor, Message, TARGET_UNCLEAR,
     message::{byte, u16_of},
-    target::{self, NAMELESS},
+    target::{self, NO_SERVER_NAME},
+    traits,
     turn::TLS_HEADER_BYTES,
 };
 
@@ -17,51 +18,51 @@ const PSK_KEY_EXCHANGE_MODES: u32 = 45;
 impl Conversation {
     /// Looks for whom the hello that begins the message is for, and for what it offers to speak.
     #[inline(always)]
-    pub(super) fn hear_hello(&mut self, message: &mut impl Message) {
-        if !self.is(is::TUNNEL | is::SOCKS) {
+    pub(super) fn inspect_hello(&mut self, message: &mut impl Message) {
+        if !self.has(traits::TUNNEL | traits::SOCKS) {
             // Unless its end is found. Through a tunnel it is for whom the proxy was asked.
             message.note_target(TARGET_UNCLEAR);
         }
-        let Some(len) = message.beginning() else { return };
+        let Some(len) = message.prefix() else { return };
         // Message header 4, version 2, random 32; then a session's id, the ciphers and the compressions.
         let mut at = TLS_HEADER_BYTES + 38;
-        at += 1 + u32::from(byte(message.begins(at), 0));
-        at += 2 + u16_of(message.begins(at), 0);
-        at += 1 + u32::from(byte(message.begins(at), 0));
-        let extensions = u16_of(message.begins(at), 0);
+        at += 1 + u32::from(byte(message.word_at(at), 0));
+        at += 2 + u16_of(message.word_at(at), 0);
+        at += 1 + u32::from(byte(message.word_at(at), 0));
+        let extensions = u16_of(message.word_at(at), 0);
         at = message.opaque(at + 2);
         let end = message.opaque(at.wrapping_add(extensions));
         // The name comes early, and is known though the hello may be longer than what was taken.
         let reach = if end > len { len } else { end };
-        message.set_walk(Walk { at, ..Walk::default() });
+        message.set_cursor(Cursor { at, ..Cursor::default() });
         for _ in 0..MAX_EXTENSIONS {
             if !message.tls_extension(reach) {
                 break;
             }
         }
-        let Walk { at, found, last: names, number: server, .. } = message.walk();
+        let Cursor { at, found, last: names, number: server, .. } = message.cursor();
         let is_whole = at == end && end <= len;
-        if !self.is(is::TUNNEL | is::SOCKS) && (is_whole || server != 0) {
+        if !self.has(traits::TUNNEL | traits::SOCKS) && (is_whole || server != 0) {
             let target = server_name(message, server as u32, reach);
             message.note_target(target);
         }
         if !is_whole {
             return;
         }
-        self.traits |= found | is::HELLO_SEEN;
+        self.traits |= found | traits::HELLO_SEEN;
         if names == 0 {
             return;
         }
         // Behind the extension's header the length of the list, and then the names, each behind its own.
-        let list = u16_of(message.begins(names.wrapping_add(2)), 0);
+        let list = u16_of(message.word_at(names.wrapping_add(2)), 0);
         let end = message.opaque(names.wrapping_add(4 + list));
-        message.set_walk(Walk { at: names.wrapping_add(6), ..Walk::default() });
+        message.set_cursor(Cursor { at: names.wrapping_add(6), ..Cursor::default() });
         for _ in 0..MAX_NAMES {
             if !message.tls_name(end) {
                 break;
             }
         }
-        self.traits |= message.walk().found;
+        self.traits |= message.cursor().found;
     }
 }
 
@@ -69,10 +70,10 @@ impl Conversation {
 #[inline(always)]
 fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
     if extension == 0 {
-        return NAMELESS;
+        return NO_SERVER_NAME;
     }
     // Header of the extension 4, length of the list 2, type of the name 1, length of the name 2.
-    let len = u16_of(message.begins(extension.wrapping_add(7)), 0);
+    let len = u16_of(message.word_at(extension.wrapping_add(7)), 0);
     if extension.wrapping_add(9 + len) > reach {
         return TARGET_UNCLEAR;
     }
@@ -84,46 +85,46 @@ fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
 /// name is, its number.
 #[inline(always)]
 pub fn next_extension(message: &mut impl Message, end: u32) -> bool {
-    let mut walk = message.walk();
-    if walk.at >= end {
+    let mut cursor = message.cursor();
+    if cursor.at >= end {
         return false;
     }
-    let extension = message.begins(walk.at);
+    let extension = message.word_at(cursor.at);
     let kind = u16_of(extension, 0);
     if kind == ALPN {
-        walk.last = walk.at;
+        cursor.last = cursor.at;
     }
     if kind == SERVER_NAME {
-        walk.number = walk.at.into();
+        cursor.number = cursor.at.into();
     }
     if kind == PSK_KEY_EXCHANGE_MODES {
         // Without it no ticket comes (RFC 8446 section 4.2.9).
-        walk.found |= is::TICKETS_DUE;
+        cursor.found |= traits::TICKETS_DUE;
     }
-    walk.at = walk.at.wrapping_add(4 + u16_of(extension, 2));
-    message.set_walk(walk);
+    cursor.at = cursor.at.wrapping_add(4 + u16_of(extension, 2));
+    message.set_cursor(cursor);
     true
 }
 
 /// The same of the next name of a protocol that is offered.
 #[inline(always)]
 pub fn next_name(message: &mut impl Message, end: u32) -> bool {
-    let mut walk = message.walk();
-    if walk.at >= end {
+    let mut cursor = message.cursor();
+    if cursor.at >= end {
         return false;
     }
-    let name = message.begins(walk.at);
+    let name = message.word_at(cursor.at);
     // Each behind its length. The eighth letter is the minor version.
     // HTTP/2, or a draft of it (`h2-14`).
     let is_draft = name >> 32 & 0x00ff_ffff == u64::from_be_bytes(*b"\0\0\0\0\0h2-");
-    walk.found |= if is_draft || name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
-        is::HTTP2_OFFERED
+    cursor.found |= if is_draft || name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
+        traits::HTTP2_OFFERED
     } else if name == u64::from_be_bytes(*b"\x08http/1.") {
-        is::HTTP
+        traits::HTTP1_OFFERED
     } else {
-        is::OTHER_OFFERED
+        traits::OTHER_OFFERED
     };
-    walk.at = walk.at.wrapping_add(1 + u32::from(byte(name, 0)));
-    message.set_walk(walk);
+    cursor.at = cursor.at.wrapping_add(1 + u32::from(byte(name, 0)));
+    message.set_cursor(cursor);
     true
 }

@@ -1,27 +1,29 @@
 //! Tickets.
 
 use super::record::{Record, is_record};
-use crate::conversation::{Conversation, Message, is, turn::TLS_HEADER_BYTES};
+use crate::conversation::{Conversation, Message, traits, turn::TLS_HEADER_BYTES};
 
 impl Conversation {
     /// Whether all that came to the first request may be two late tickets.
     #[inline(always)]
     pub(in crate::conversation) fn answer_may_be_tickets(&self) -> bool {
         let is_read_at_once =
-            self.is(is::MAY_BE_TICKETS) && self.turn.answer_bytes() == u64::from(self.turn.last_read_bytes());
-        self.is(is::TICKETS_DUE) && !self.is(is::TLS12) && (is_read_at_once || self.turn.is_answer_of_two_records())
+            self.has(traits::MAY_BE_TICKETS) && self.turn.answer_bytes() == u64::from(self.turn.last_read_bytes());
+        self.has(traits::TICKETS_DUE)
+            && !self.has(traits::TLS12)
+            && (is_read_at_once || self.turn.is_answer_of_two_records())
     }
 
     /// The first answer begins with a read of `len` bytes: whether that may be two tickets, which are of one length, and
     /// nothing more. (OpenSSL's servers send two.)
     #[inline(always)]
-    pub(in crate::conversation) fn hear_tickets(&mut self, message: &mut impl Message, len: u32) {
+    pub(in crate::conversation) fn inspect_tickets(&mut self, message: &mut impl Message, len: u32) {
         let first = message.head(0);
         let record_bytes = Record::of(first).len + TLS_HEADER_BYTES;
         if is_record(first) && record_bytes * 2 == len {
             let record_bytes = message.opaque(record_bytes);
             if message.head(record_bytes).words[0] >> 24 == first.words[0] >> 24 {
-                self.traits |= is::MAY_BE_TICKETS;
+                self.traits |= traits::MAY_BE_TICKETS;
             }
         }
     }

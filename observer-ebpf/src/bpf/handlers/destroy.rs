@@ -6,13 +6,13 @@ use tcp_reuse_watch_ebpf::{Cut, Ender, Phase, flag};
 use crate::bpf::{entry, memory::Memory, socket::Socket};
 
 #[inline(always)]
-pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
+pub(in crate::bpf) fn destroyed<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
     // Whatever the last change was, if it was skipped it is made good here; but how it ended is not known then.
     entry::catch_up(ctx, entry, socket);
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
     if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
-        entry::end(entry, socket, Ender::Unknown, Cut::Unknown);
+        entry::note_end(entry, socket, Ender::Unknown, Cut::Unknown);
     }
     entry::close(ctx, entry, socket);
     // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
@@ -20,7 +20,7 @@ pub(in crate::bpf) fn gone<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>
     if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
         entry::observe(ctx, entry, socket, false);
         entry.unread_bytes = socket.unread_bytes();
-        entry::settle_cause(entry);
+        entry::update_cause(entry);
     }
     entry::finish(ctx, entry);
 }

@@ -9,7 +9,7 @@
 //! Then the owner is another one: what was heard is dropped, and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Kind, Message as _, Send, Steps, hear};
+use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Message as _, Send, Stage, Stages, run_stages};
 
 use super::{
     entry::{self, pool},
@@ -19,7 +19,7 @@ use super::{
 
 /// What is heard at the moment.
 #[repr(C)]
-struct Hearing {
+struct Inspection {
     conversation: Conversation,
     send: Send,
     /// The socket whose it is.
@@ -30,12 +30,12 @@ struct Hearing {
 
 /// Each processor's own.
 #[map]
-static HEARING: PerCpuArray<Hearing> = PerCpuArray::with_max_entries(1, 0);
+static INSPECTION: PerCpuArray<Inspection> = PerCpuArray::with_max_entries(1, 0);
 
 #[inline(always)]
-fn hearing() -> Option<&'static mut Hearing> {
+fn inspection() -> Option<&'static mut Inspection> {
     // SAFETY: a pointer into a map value, checked for null.
-    HEARING.get_ptr_mut(0).map(|hearing| unsafe { &mut *hearing })
+    INSPECTION.get_ptr_mut(0).map(|inspection| unsafe { &mut *inspection })
 }
 
 /// What a step returns.
@@ -49,50 +49,50 @@ fn exactness(returned: u32) -> Exactness {
 }
 
 /// Defines a step: a function that is verified by itself.
-macro_rules! step {
-    ($(#[$doc:meta])* $name:ident, |$hearing:ident, $message:ident| $hear:expr) => {
+macro_rules! stage {
+    ($(#[$doc:meta])* $name:ident, |$inspection:ident, $message:ident| $hear:expr) => {
         $(#[$doc])*
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name() -> u32 {
-            let (Some($hearing), Some($message)) = (hearing(), scratch()) else { return INEXACT };
+            let (Some($inspection), Some($message)) = (inspection(), scratch()) else { return INEXACT };
             let exactness: Exactness = $hear;
             exactness as u32
         }
     };
 }
 
-step!(
+stage!(
     /// What is spoken begins with this send.
-    hear_beginning,
-    |hearing, message| hearing.conversation.begin(message, &mut hearing.send)
+    inspect_opening,
+    |inspection, message| inspection.conversation.inspect_opening(message, &mut inspection.send)
 );
-step!(
+stage!(
     /// A send within the handshake of TLS.
-    hear_handshake,
-    |hearing, message| hearing.conversation.hear_handshake(message, &mut hearing.send)
+    inspect_handshake,
+    |inspection, message| inspection.conversation.inspect_handshake(message, &mut inspection.send)
 );
-step!(
+stage!(
     /// What is behind it.
-    hear_tls,
-    |hearing, message| hearing.conversation.hear_tls(message, hearing.send)
+    inspect_tls,
+    |inspection, message| inspection.conversation.inspect_tls(message, inspection.send)
 );
-step!(
+stage!(
     /// A send of HTTP/1.
-    hear_http1,
-    |hearing, message| hearing.conversation.hear_http1(message, hearing.send)
+    inspect_http1,
+    |inspection, message| inspection.conversation.inspect_http1(message, inspection.send)
 );
-step!(
+stage!(
     /// A send of another application.
-    hear_other,
-    |hearing, message| hearing.conversation.hear_other(message, hearing.send)
+    inspect_other,
+    |inspection, message| inspection.conversation.inspect_other(message, inspection.send)
 );
-step!(
+stage!(
     /// The beginning of what was read.
-    hear_answer,
-    |hearing, message| {
+    inspect_answer,
+    |inspection, message| {
         let len = message.len;
-        hearing.conversation.hear_answer(message, hearing.written, len)
+        inspection.conversation.inspect_answer(message, inspection.written, len)
     }
 );
 
@@ -106,38 +106,38 @@ fn copy(from: &Conversation, to: &mut Conversation) {
 
 /// Begins to hear something of a connection. Before the message is taken: what is taken then is this connection's.
 #[inline(always)]
-fn claim(entry: &Connection) -> Option<&'static mut Hearing> {
-    let hearing = hearing()?;
-    hearing.owner = entry.socket;
-    copy(&entry.conversation, &mut hearing.conversation);
-    Some(hearing)
+fn claim(entry: &Connection) -> Option<&'static mut Inspection> {
+    let inspection = inspection()?;
+    inspection.owner = entry.socket;
+    copy(&entry.conversation, &mut inspection.conversation);
+    Some(inspection)
 }
 
 /// A send begins, whose bytes `buffers` gives. Whether all that it means is known.
 #[inline(always)]
-pub(super) fn hear_send(entry: &mut Connection, buffers: impl FnOnce() -> Option<Buffers>, send: Send) -> bool {
-    let Some(hearing) = claim(entry) else { return false };
-    hearing.send = send;
+pub(super) fn inspect_send(entry: &mut Connection, buffers: impl FnOnce() -> Option<Buffers>, send: Send) -> bool {
+    let Some(inspection) = claim(entry) else { return false };
+    inspection.send = send;
     let Some(message) = buffers() else { return false };
     let _ = message.take_target();
-    if entry.conversation.kind() == Kind::Http1 {
-        message::take_beginning();
+    if entry.conversation.stage() == Stage::Http1 {
+        message::load_prefix_and_head();
     } else {
         let _ = message.head(0);
     }
-    let heard = hear(&mut Apart::<false>);
-    keep_with_target(entry) && heard == Exactness::Exact
+    let outcome = run_stages(&mut Split::<false>);
+    keep_with_target(entry) && outcome == Exactness::Exact
 }
 
 /// What goes out with the SYN of a socket. Of requests of HTTP/1 the end is not looked for, and what other applications mean
 /// is not known: sock_ops, which hears this, would have to be verified for all of it at each start.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(super) extern "C" fn hear_syn(socket: u64, msghdr: u64) -> u32 {
+pub(super) extern "C" fn inspect_syn(socket: u64, msghdr: u64) -> u32 {
     let message = MessageHeader::<Probed>::new(msghdr as *const u8);
-    let len = message.left();
+    let len = message.remaining();
     let Some(entry) = entry::at(socket).filter(|_| len > 0) else { return 0 };
-    let _ = entry.conversation.turn.send(0, len);
+    let _ = entry.conversation.turn.begin_chunk(0, len);
     let send = Send { at: 0, received: 0, consumed: 0, len, after_unseen: false, greeted: false };
     if !is_known(entry, message, send) {
         entry::mark_inexact(entry);
@@ -147,60 +147,60 @@ pub(super) extern "C" fn hear_syn(socket: u64, msghdr: u64) -> u32 {
 
 #[inline(always)]
 fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) -> bool {
-    let Some(hearing) = claim(entry) else { return false };
-    hearing.send = send;
+    let Some(inspection) = claim(entry) else { return false };
+    inspection.send = send;
     let Some(message) = message.buffers() else { return false };
     let _ = message.take_target();
     let _ = message.head(0);
-    let heard = hear(&mut Apart::<true>);
+    let outcome = run_stages(&mut Split::<true>);
     let is_kept = keep_with_target(entry);
     entry.conversation.leave_open();
-    is_kept && heard == Exactness::Exact
+    is_kept && outcome == Exactness::Exact
 }
 
 /// `read` bytes were read. Whether all that their beginning means is known; None if they cannot be seen.
 #[inline(always)]
-pub(super) fn hear_read(entry: &mut Connection, written: u64, read: u32) -> Option<bool> {
-    let hearing = claim(entry)?;
-    hearing.written = written;
-    message::read_by_caller(read)?;
-    let heard = hear_answer();
-    Some(keep(entry) && heard == EXACT)
+pub(super) fn inspect_read(entry: &mut Connection, written: u64, read: u32) -> Option<bool> {
+    let inspection = claim(entry)?;
+    inspection.written = written;
+    message::caller_buffer(read)?;
+    let outcome = inspect_answer();
+    Some(keep(entry) && outcome == EXACT)
 }
 
-/// The steps of a send, each verified by itself. `IS_SYN`: as [`hear_syn`] does it.
-struct Apart<const IS_SYN: bool>;
+/// The steps of a send, each verified by itself. `IS_SYN`: as [`inspect_syn`] does it.
+struct Split<const IS_SYN: bool>;
 
-impl<const IS_SYN: bool> Steps for Apart<IS_SYN> {
+impl<const IS_SYN: bool> Stages for Split<IS_SYN> {
     #[inline(always)]
-    fn kind(&self) -> Kind {
+    fn stage(&self) -> Stage {
         // Without what is heard no step finds it either, and says that it is inexact.
-        hearing().map_or(Kind::Other, |hearing| hearing.conversation.kind())
+        inspection().map_or(Stage::Other, |inspection| inspection.conversation.stage())
     }
 
     #[inline(always)]
-    fn begin(&mut self) -> Exactness {
-        exactness(hear_beginning())
+    fn inspect_opening(&mut self) -> Exactness {
+        exactness(inspect_opening())
     }
 
     #[inline(always)]
-    fn hear_handshake(&mut self) -> Exactness {
-        exactness(hear_handshake())
+    fn inspect_handshake(&mut self) -> Exactness {
+        exactness(inspect_handshake())
     }
 
     #[inline(always)]
-    fn hear_tls(&mut self) -> Exactness {
-        exactness(hear_tls())
+    fn inspect_tls(&mut self) -> Exactness {
+        exactness(inspect_tls())
     }
 
     #[inline(always)]
-    fn hear_http1(&mut self) -> Exactness {
-        if IS_SYN { Exactness::Exact } else { exactness(hear_http1()) }
+    fn inspect_http1(&mut self) -> Exactness {
+        if IS_SYN { Exactness::Exact } else { exactness(inspect_http1()) }
     }
 
     #[inline(always)]
-    fn hear_other(&mut self) -> Exactness {
-        if IS_SYN { Exactness::Inexact } else { exactness(hear_other()) }
+    fn inspect_other(&mut self) -> Exactness {
+        if IS_SYN { Exactness::Inexact } else { exactness(inspect_other()) }
     }
 }
 
@@ -218,12 +218,12 @@ fn keep_with_target(entry: &mut Connection) -> bool {
 /// Keeps what was heard, if nobody has heard something else meanwhile.
 #[inline(always)]
 fn keep(entry: &mut Connection) -> bool {
-    let Some(hearing) = hearing() else { return false };
-    if hearing.owner != entry.socket {
+    let Some(inspection) = inspection() else { return false };
+    if inspection.owner != entry.socket {
         // Nor is what the other one hears to be relied on, if it is not through.
-        hearing.owner = 0;
+        inspection.owner = 0;
         return false;
     }
-    copy(&hearing.conversation, &mut entry.conversation);
+    copy(&inspection.conversation, &mut entry.conversation);
     true
 }
