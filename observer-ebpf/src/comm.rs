@@ -1,6 +1,6 @@
-//! Names of processes, as words: a BPF program that goes through them byte by byte is a long one.
+//! Process names, handled as 8-byte words, because a byte-by-byte loop makes a long BPF program.
 
-/// 16 characters as they lie in memory, with nothing but NULs behind the first of them.
+/// Returns a 16-byte name with every byte after the first NUL cleared.
 #[inline(always)]
 #[must_use]
 pub fn comm_up_to_nul(name: [u64; 2]) -> [u8; 16] {
@@ -10,11 +10,11 @@ pub fn comm_up_to_nul(name: [u64; 2]) -> [u8; 16] {
     bytes([first.to_le(), second.to_le()])
 }
 
-/// Eight characters, the first of them the lowest, and whether there is a NUL among them.
+/// Clears all bytes after the first NUL, and returns whether there is one. The first character is the lowest byte.
 #[inline(always)]
 fn word_up_to_nul(word: u64) -> (u64, bool) {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // The high bit of the first byte that is NUL, and of others behind it.
+    // The high bit of the first NUL byte is set; bytes after it may have theirs set too.
     let nuls = word.wrapping_sub(EACH) & !word & (EACH << 7);
     if nuls == 0 {
         return (word, false);
@@ -41,9 +41,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_behind_the_first_nul() {
+    fn bytes_after_the_first_nul_are_cleared() {
         for length in 0..=16 {
-            // With what is hard to tell from NUL: 1, 0x80, 0xff, and more NULs.
+            // Bytes that are easily mistaken for NUL: 1, 0x80, 0xff, and further NULs.
             for tail in [1, 0x80, 0xff, 0, b'x'] {
                 for character in [1, 0x7f, 0x80, 0x81, 0xff, b'a'] {
                     let mut name = [tail; 16];

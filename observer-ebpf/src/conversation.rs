@@ -1,10 +1,10 @@
-//! What the sends of a connection mean: which of them ask something, and which only set it up or go on with what was
-//! asked. With that, and [`Turn`], exchanges are counted.
+//! The meaning of a connection's sends: which ask something, which only set up, and which continue an ask. Together
+//! with [`Turn`] this counts exchanges.
 //!
-//! It is told from the first bytes of sends, and only where the protocol makes it necessary, and from those of the first
-//! answer where they alone tell. What is not recognised is counted in turns, which are not called exact.
+//! It is decided by the first bytes of sends, only where the protocol requires it, and by those of the first answer
+//! where only they tell. Unrecognised conversations are counted in turns and marked inexact.
 //!
-//! Plain functions, built for the kernel and for the host alike. Every loop is bounded, as the verifier wants it.
+//! The functions are plain and build for the kernel and the host. Every loop is bounded, as the verifier requires.
 
 mod answer;
 mod application;
@@ -33,7 +33,7 @@ pub use target::{NO_TARGET, TARGET_UNCLEAR};
 
 pub use turn::{Chunk, Turn, consumed_bytes, written_bytes};
 
-/// The steps through a message that the kernel side has verified by themselves: what [`Message`] has of them.
+/// The parsing steps of [`Message`] that the kernel side has verified separately.
 pub mod subprogram {
     pub use super::{
         application::recognise,
@@ -53,7 +53,7 @@ pub mod subprogram {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Nothing was sent, or nothing of what was sent could be seen.
+    /// Nothing was sent, or no sent byte could be seen.
     Unknown = 0,
     Plain = 1,
     Tls = 2,
@@ -67,15 +67,15 @@ pub struct Conversation {
     pub turn: Turn,
     /// TLS: where the next record begins, until the handshake is over. HTTP/1: where the request ends.
     frame_end: u64,
-    /// Bits of [`is`].
+    /// Bits of [`traits`].
     traits: u32,
     /// A [`Protocol`].
     pub protocol: u8,
     /// An [`Application`].
     pub application: u8,
-    /// Sends that were looked at and not recognised.
+    /// Number of inspected sends that were not recognised.
     inspected_sends: u8,
-    /// Bits that each protocol has of its own.
+    /// Further bits, whose meaning depends on the protocol.
     protocol_traits: u8,
 }
 
@@ -99,7 +99,7 @@ impl Conversation {
         Self { turn: Turn::resumed(written, consumed, is_pending), ..Self::EMPTY }
     }
 
-    /// Whether each turn of it is known to be a request with its answer.
+    /// Whether each turn is known to be a request with its answer.
     #[inline(always)]
     #[must_use]
     pub fn is_recognised(&self) -> bool {
@@ -111,8 +111,8 @@ impl Conversation {
             && !self.has(traits::UNIDENTIFIED)
     }
 
-    /// Whether the server may say something at the end that answers nothing: TLS's goodbye, HTTP/2's GOAWAY, or that of a
-    /// protocol that is not known.
+    /// Whether the server may end with bytes that answer nothing: a TLS alert, HTTP/2's GOAWAY, or the goodbye of an
+    /// unrecognised protocol.
     #[inline(always)]
     #[must_use]
     pub fn may_say_goodbye(&self) -> bool {
@@ -120,7 +120,7 @@ impl Conversation {
             && (self.protocol != Protocol::Plain as u8 || !application::has_exact_turns(self.application))
     }
 
-    /// Whether what was written up to here, which no hook has seen, may have asked nothing or more than once.
+    /// Whether the bytes written up to here, unseen by any hook, may have asked nothing or more than once.
     #[inline(always)]
     #[must_use]
     pub fn is_doubtful(&self, written: u64) -> bool {
@@ -138,14 +138,14 @@ impl Conversation {
         self.turn.is_unseen() && !is_sure
     }
 
-    /// What an application uploads asks nothing, nor does the rest of it, until an answer was read.
+    /// Starts an upload. It asks nothing, and neither does its rest until an answer is read.
     #[inline(always)]
     fn begin_upload(&mut self, send: Send) {
         self.turn.exclude(send.at, send.len);
         self.traits |= traits::UPLOADING;
     }
 
-    /// Something was read: what was uploaded before it is through.
+    /// Ends an upload, because an answer was read.
     #[inline(always)]
     pub fn end_upload(&mut self) {
         if self.has(traits::UPLOADING) {
@@ -154,7 +154,7 @@ impl Conversation {
         }
     }
 
-    /// The connection has ended, and all of its last answer was read: whether that was one.
+    /// The connection has ended with its last answer fully read. Returns whether that answer certainly was one.
     #[inline(always)]
     pub fn end(&self) -> Exactness {
         if self.protocol != Protocol::Tls as u8 {

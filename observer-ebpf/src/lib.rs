@@ -1,8 +1,8 @@
-//! What the kernel side and user space agree on: the records that cross between them, the constants that user space
-//! freezes into the programs, and the counting rule.
+//! The contract between the kernel side and user space: the records that cross between them, the constants that user
+//! space freezes into the programs, and the counting rule.
 //!
-//! Everything is `repr(C)` with its size pinned and without padding (bytemuck's derive checks it), so that a change of
-//! layout cannot go unnoticed, and plain enough to be built for the host and for BPF alike. The programs themselves are in `main.rs` and exist on the BPF target only.
+//! Every record is `repr(C)`, has a pinned size and has no padding (bytemuck's derive checks that), so a layout cannot
+//! change unnoticed. The library builds for the host and for BPF; the programs in `main.rs` build for BPF only.
 #![cfg_attr(not(test), no_std)]
 
 mod comm;

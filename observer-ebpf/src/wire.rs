@@ -1,4 +1,4 @@
-//! The records that cross between the kernel side and user space.
+//! The records that cross between the kernel side and user space, and the constants that user space freezes.
 
 mod config;
 mod connection;

@@ -1,7 +1,7 @@
-//! An entry of the connection map: how it comes to be, what is counted on it, and how it ends.
+//! Entries of the connection map: creation, progress and end.
 //!
-//! An entry is created in the caller's context at connect. Its phase only grows, and every count below is tied to a
-//! phase or a flag, so that the same moment seen by two hooks counts once. All of it runs under the socket's lock.
+//! An entry is created in the caller's context at connect. Its phase only advances, and every count is tied to a phase
+//! or a flag, so a moment that two hooks see counts once. All of this runs under the socket's lock.
 
 mod adoption;
 mod cause;
@@ -34,10 +34,10 @@ pub(super) use self::{
 };
 use super::{maps::CONNECTIONS, memory::Memory, socket::Socket};
 
-/// A connection's entry, in place.
+/// A connection's entry, in place in the map.
 pub(super) type Entry = &'static mut Connection;
 
-/// CLOCK_MONOTONIC: some 60 ns, where what the socket has noted itself costs nothing.
+/// CLOCK_MONOTONIC. Costs about 60 ns, while the socket's own timestamps are free.
 #[inline(always)]
 fn now_ns() -> u64 {
     // SAFETY: the helper has no preconditions.
@@ -50,16 +50,17 @@ pub(super) fn of<M: Memory>(socket: &Socket<M>) -> Option<Entry> {
     at(socket.address())
 }
 
-/// The entry of the socket at an address.
+/// The entry of the socket at this address.
 #[inline(always)]
 pub(super) fn at(socket: u64) -> Option<Entry> {
-    // SAFETY: a pointer into a map value; entries are removed under the lock of their socket, which the caller holds.
+    // SAFETY: a pointer into a map value. Entries are removed under their socket's lock, which the caller holds.
     CONNECTIONS.get_ptr_mut(socket).map(|entry| unsafe { &mut *entry })
 }
 
-/// Reads a field anew, of which the verifier forgets what it was: it would walk through what follows once for each value.
+/// Reads a field again, so the verifier forgets its value. It would otherwise walk the code that follows once for each
+/// value.
 #[inline(always)]
 pub(super) fn reread<T: Copy>(field: &T) -> T {
-    // SAFETY: the pointer is that of a reference. Volatile, or the compiler would take what it has in a register.
+    // SAFETY: the pointer comes from a reference. Volatile, or the compiler would reuse the value in a register.
     unsafe { core::ptr::from_ref(field).read_volatile() }
 }

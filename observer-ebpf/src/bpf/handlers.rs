@@ -1,4 +1,5 @@
-//! One handler a moment. Each is idempotent, bails out on the cheapest test first, and does not know its hook.
+//! One handler for each moment of a connection's life. Each is idempotent, runs its cheapest test first, and does not
+//! know its hook.
 
 mod close;
 mod connect;

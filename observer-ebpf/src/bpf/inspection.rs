@@ -1,12 +1,12 @@
-//! Hearing a send or an answer, in steps.
+//! Inspection of a send or an answer, in stages that the verifier checks one at a time.
 //!
-//! The verifier follows every path through a program, and a call of an ordinary function is a part of the path. So each
-//! step is a global function: those are verified by themselves, once (since 5.6), and of what they return nothing is
-//! assumed. Their arguments can only be numbers (until 5.13), so what they work on is in maps: the message at hand
-//! (`message.rs`), and here the conversation, which is copied in and out.
+//! The verifier follows every path through a program, including calls of ordinary functions. So each stage is a global
+//! function, which is verified once and by itself (since 5.6), with nothing assumed about its result. Until 5.13 such
+//! functions take only numbers, so the data is in maps: the message at hand (`message.rs`), and here a copy of the
+//! conversation.
 //!
-//! On kernels that can be preempted another program may run in between, on the same processor, and hear something else.
-//! Then the owner is another one: what was heard is dropped, and the connection is marked.
+//! On preemptible kernels another program may run in between on the same processor and inspect something else. The
+//! owner of the copy differs then: the result is discarded and the connection is marked.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use tcp_reuse_watch_ebpf::{Connection, Conversation, Exactness, Message as _, Send, Stage, Stages, run_stages};
@@ -17,18 +17,18 @@ use super::{
     message::{self, Buffers, MessageHeader, scratch},
 };
 
-/// What is heard at the moment.
+/// The inspection in progress.
 #[repr(C)]
 struct Inspection {
     conversation: Conversation,
     send: Send,
-    /// The socket whose it is.
+    /// Address of the socket that is being inspected.
     owner: u64,
-    /// What the application had written when it read an answer.
+    /// Bytes that the application had written when it read the answer.
     written: u64,
 }
 
-/// Each processor's own.
+/// One for each processor.
 #[map]
 static INSPECTION: PerCpuArray<Inspection> = PerCpuArray::with_max_entries(1, 0);
 
@@ -38,57 +38,57 @@ fn inspection() -> Option<&'static mut Inspection> {
     INSPECTION.get_ptr_mut(0).map(|inspection| unsafe { &mut *inspection })
 }
 
-/// What a step returns.
+/// Return values of a stage.
 const EXACT: u32 = Exactness::Exact as u32;
 const INEXACT: u32 = Exactness::Inexact as u32;
 
-/// What a step has returned.
+/// Decodes a stage's return value.
 #[inline(always)]
 fn exactness(returned: u32) -> Exactness {
     if returned == EXACT { Exactness::Exact } else { Exactness::Inexact }
 }
 
-/// Defines a step: a function that is verified by itself.
+/// Defines a stage: a function that is verified by itself.
 macro_rules! stage {
-    ($(#[$doc:meta])* $name:ident, |$inspection:ident, $message:ident| $hear:expr) => {
+    ($(#[$doc:meta])* $name:ident, |$inspection:ident, $message:ident| $inspect:expr) => {
         $(#[$doc])*
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $name() -> u32 {
             let (Some($inspection), Some($message)) = (inspection(), scratch()) else { return INEXACT };
-            let exactness: Exactness = $hear;
+            let exactness: Exactness = $inspect;
             exactness as u32
         }
     };
 }
 
 stage!(
-    /// What is spoken begins with this send.
+    /// The opening of a conversation.
     inspect_opening,
     |inspection, message| inspection.conversation.inspect_opening(message, &mut inspection.send)
 );
 stage!(
-    /// A send within the handshake of TLS.
+    /// A send during the TLS handshake.
     inspect_handshake,
     |inspection, message| inspection.conversation.inspect_handshake(message, &mut inspection.send)
 );
 stage!(
-    /// What is behind it.
+    /// A send of TLS data.
     inspect_tls,
     |inspection, message| inspection.conversation.inspect_tls(message, inspection.send)
 );
 stage!(
-    /// A send of HTTP/1.
+    /// An HTTP/1 send.
     inspect_http1,
     |inspection, message| inspection.conversation.inspect_http1(message, inspection.send)
 );
 stage!(
-    /// A send of another application.
+    /// A send of another application in the clear.
     inspect_other,
     |inspection, message| inspection.conversation.inspect_other(message, inspection.send)
 );
 stage!(
-    /// The beginning of what was read.
+    /// The first bytes of an answer.
     inspect_answer,
     |inspection, message| {
         let len = message.len;
@@ -96,15 +96,16 @@ stage!(
     }
 );
 
-/// Copies a conversation, word by word. (Of an assignment the compiler makes a call of `memmove()`, which copies each byte by
-/// itself.)
+/// Copies a conversation word by word. The compiler turns an assignment into a call of `memmove()`, which copies single
+/// bytes.
 #[inline(always)]
 fn copy(from: &Conversation, to: &mut Conversation) {
-    // SAFETY: both are references, and what one of them can write to overlaps with nothing.
+    // SAFETY: both are references, and a mutable one overlaps with nothing.
     unsafe { core::ptr::copy_nonoverlapping(from, to, 1) };
 }
 
-/// Begins to hear something of a connection. Before the message is taken: what is taken then is this connection's.
+/// Starts an inspection of a connection. Runs before the message is loaded, so the loaded message belongs to this
+/// owner.
 #[inline(always)]
 fn claim(entry: &Connection) -> Option<&'static mut Inspection> {
     let inspection = inspection()?;
@@ -113,7 +114,7 @@ fn claim(entry: &Connection) -> Option<&'static mut Inspection> {
     Some(inspection)
 }
 
-/// A send begins, whose bytes `buffers` gives. Whether all that it means is known.
+/// Inspects a send at its start. `buffers` gives its bytes. Returns whether its meaning is fully known.
 #[inline(always)]
 pub(super) fn inspect_send(entry: &mut Connection, buffers: impl FnOnce() -> Option<Buffers>, send: Send) -> bool {
     let Some(inspection) = claim(entry) else { return false };
@@ -129,8 +130,9 @@ pub(super) fn inspect_send(entry: &mut Connection, buffers: impl FnOnce() -> Opt
     keep_with_target(entry) && outcome == Exactness::Exact
 }
 
-/// What goes out with the SYN of a socket. Of requests of HTTP/1 the end is not looked for, and what other applications mean
-/// is not known: sock_ops, which hears this, would have to be verified for all of it at each start.
+/// Inspects the data that goes out with a socket's SYN. It does not look for the end of HTTP/1 requests, and it takes
+/// other applications as unknown, because sock_ops calls it and would have to be verified for all of that at each
+/// start.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(super) extern "C" fn inspect_syn(socket: u64, msghdr: u64) -> u32 {
@@ -158,7 +160,8 @@ fn is_known(entry: &mut Connection, message: MessageHeader<Probed>, send: Send) 
     is_kept && outcome == Exactness::Exact
 }
 
-/// `read` bytes were read. Whether all that their beginning means is known; None if they cannot be seen.
+/// Inspects an answer after a read of `read` bytes. Returns whether its meaning is fully known, or None if its bytes
+/// cannot be read.
 #[inline(always)]
 pub(super) fn inspect_read(entry: &mut Connection, written: u64, read: u32) -> Option<bool> {
     let inspection = claim(entry)?;
@@ -168,13 +171,13 @@ pub(super) fn inspect_read(entry: &mut Connection, written: u64, read: u32) -> O
     Some(keep(entry) && outcome == EXACT)
 }
 
-/// The steps of a send, each verified by itself. `IS_SYN`: as [`inspect_syn`] does it.
+/// The stages of a send, each verified by itself. `IS_SYN` restricts them as [`inspect_syn`] says.
 struct Split<const IS_SYN: bool>;
 
 impl<const IS_SYN: bool> Stages for Split<IS_SYN> {
     #[inline(always)]
     fn stage(&self) -> Stage {
-        // Without what is heard no step finds it either, and says that it is inexact.
+        // Without a map value every stage returns inexact.
         inspection().map_or(Stage::Other, |inspection| inspection.conversation.stage())
     }
 
@@ -204,7 +207,7 @@ impl<const IS_SYN: bool> Stages for Split<IS_SYN> {
     }
 }
 
-/// Keeps what was heard, and notes the target that the connection is for.
+/// Keeps the result and notes the connection's target.
 #[inline(always)]
 fn keep_with_target(entry: &mut Connection) -> bool {
     let target = scratch().map_or(0, message::Scratch::take_target);
@@ -215,12 +218,12 @@ fn keep_with_target(entry: &mut Connection) -> bool {
     is_kept
 }
 
-/// Keeps what was heard, if nobody has heard something else meanwhile.
+/// Keeps the result, unless another program has inspected something else in the meantime.
 #[inline(always)]
 fn keep(entry: &mut Connection) -> bool {
     let Some(inspection) = inspection() else { return false };
     if inspection.owner != entry.socket {
-        // Nor is what the other one hears to be relied on, if it is not through.
+        // The interrupted inspection is unreliable too, if it has not finished.
         inspection.owner = 0;
         return false;
     }

@@ -1,5 +1,5 @@
-//! The first bytes of what a program sends, and the heads of TLS records in it, to tell a request from what sets a
-//! connection up; and of what it reads, where the answer has to tell. None of it is kept, and none leaves the kernel.
+//! The first bytes of a send, and the headers of TLS records in it, which tell requests from set-up; and the first
+//! bytes of a read, where only the answer tells. No byte is kept, and none leaves the kernel.
 
 mod buffer;
 mod reading;
@@ -17,7 +17,7 @@ pub(super) use self::{
 };
 use super::{frozen::frozen, memory::Memory, process, socket::load};
 
-/// A `struct msghdr` on its way into `tcp_sendmsg_locked()`.
+/// A `struct msghdr` passed to `tcp_sendmsg_locked()`.
 #[derive(Clone, Copy)]
 pub(super) struct MessageHeader<M>(*const u8, PhantomData<M>);
 
@@ -27,19 +27,19 @@ impl<M: Memory> MessageHeader<M> {
         Self(msghdr, PhantomData)
     }
 
-    /// Bytes still to be sent. A call sends at most `MAX_RW_COUNT`, below 2^31.
+    /// Bytes still to be sent. At most `MAX_RW_COUNT` in one call, which is below 2^31.
     #[inline(always)]
     pub(super) fn remaining(self) -> u32 {
         load!(M, self.0, iter_count as u64) as u32
     }
 
-    /// Notes where its bytes are.
+    /// Locates the buffers.
     #[inline(always)]
     pub(super) fn buffers(self) -> Option<Buffers> {
         let buffers = scratch()?;
         let kind = u32::from(load!(M, self.0, iter_type as u8)) & frozen!(SWITCHES.iter_type_mask);
-        // A direct load gives a typed pointer, on which some verifiers allow no arithmetic; what comes out of a map is a
-        // plain address.
+        // A direct load yields a typed pointer, on which some verifiers allow no arithmetic. Passing it through a map
+        // makes it a plain address.
         let base = buffers.plain(load!(M, self.0, iter_iov as u64));
         let skip = load!(M, self.0, iter_offset as u64);
         buffers.kind = kind;
@@ -63,7 +63,7 @@ impl<M: Memory> MessageHeader<M> {
     }
 }
 
-/// Pages, whose bytes cannot be read.
+/// A message of pages, whose bytes cannot be read.
 #[inline(always)]
 pub(super) fn unreadable() -> Option<Buffers> {
     let buffers = scratch()?;
@@ -71,8 +71,8 @@ pub(super) fn unreadable() -> Option<Buffers> {
     Some(buffers)
 }
 
-/// What the calling task has read just now, `len` bytes: they are at the beginning of the buffer that it gave to the system
-/// call. None where it called another one (io_uring, splice), or in another way (32 bits).
+/// The `len` bytes that the calling task has just read, at the start of the buffer that it passed to the system call.
+/// None for other system calls (io_uring, splice) and for 32-bit callers.
 #[inline(always)]
 pub(super) fn caller_buffer(len: u32) -> Option<Buffers> {
     let buffer = process::read_buffer()?;
@@ -89,5 +89,5 @@ pub(super) fn caller_buffer(len: u32) -> Option<Buffers> {
     Some(buffers)
 }
 
-/// A buffer of the calling task: no kind of iterator has this number.
+/// A buffer of the calling task. No iterator type has this value.
 const USER: u32 = ABSENT - 1;

@@ -1,4 +1,4 @@
-//! Answers.
+//! Inspection of answers: the first bytes that the application reads.
 
 use super::{
     Application, Conversation, Message, Protocol,
@@ -8,7 +8,7 @@ use super::{
 };
 
 impl Conversation {
-    /// Whether the first bytes of what is read next are needed, when so much was written.
+    /// Whether the first bytes of the next read are needed, when this much has been written.
     #[inline(always)]
     #[must_use]
     pub fn awaits_answer(&self, written: u64) -> bool {
@@ -25,10 +25,10 @@ impl Conversation {
         is_told_by_it && is_asked || self.protocol == Protocol::Unknown as u8 && written == self.frame_end
     }
 
-    /// `len` bytes are read that [`Self::awaits_answer`]: what they tell. Comes before they are counted.
+    /// Inspects a read of `len` bytes that [`Self::awaits_answer`]. Runs before these bytes are counted.
     #[inline(always)]
     pub fn inspect_answer(&mut self, message: &mut impl Message, written: u64, len: u32) -> Exactness {
-        // What had come before it was asked is no part of the answer.
+        // Bytes that had arrived before the ask are no part of the answer.
         let before = self.turn.answer_due_from() - self.turn.consumed();
         if before >= u64::from(len) {
             return Exact;
@@ -56,7 +56,7 @@ impl Conversation {
                 self.protocol = Protocol::Plain as u8;
                 self.application = Application::Http1 as u8;
                 self.frame_end = written;
-                // What was sent may go on: its head was not looked at.
+                // The request's head was not parsed, so what was sent may continue it.
                 self.traits |= traits::OPEN_ENDED | traits::AWAITS_STATUS;
             }
             return if self.has(traits::AWAITS_STATUS) { self.inspect_status(message, len) } else { Exact };
@@ -71,7 +71,7 @@ impl Conversation {
         Exact
     }
 
-    /// The same, where what is read cannot be seen.
+    /// Handles an awaited answer whose bytes cannot be read.
     #[inline(always)]
     pub fn miss_answer(&mut self) -> Exactness {
         if self.has(traits::UNIDENTIFIED) {
@@ -85,7 +85,7 @@ impl Conversation {
         self.miss_status()
     }
 
-    /// What looked like a request was none.
+    /// Takes back the assumption that the first send was an HTTP/1 request.
     #[inline(always)]
     fn forget_http1(&mut self) {
         if self.application == Application::Http1 as u8 {

@@ -1,6 +1,6 @@
 //! Whether counts are exact.
 
-/// Whether what a connection carries can still be counted exactly.
+/// Whether a connection's exchanges can still be counted exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Exactness {

@@ -1,4 +1,4 @@
-//! What the tests of the protocols stand on: sends as bytes.
+//! Test support for the protocols: sends built from bytes.
 
 use super::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Send, WORD_BYTES};
 
@@ -6,7 +6,7 @@ use super::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Send, WORD_BYTES};
 pub(super) struct Sent<'a> {
     bytes: &'a [u8],
     last: Head,
-    /// As it was noted last.
+    /// The target noted last.
     pub(super) target: u64,
     cursor: Cursor,
 }
@@ -17,7 +17,7 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// The first bytes of some.
+/// The head of these bytes.
 pub(super) fn head_of(bytes: &[u8]) -> Head {
     let len = bytes.len().min(HEAD_BYTES);
     let byte = |index: usize| bytes.get(index).copied().unwrap_or(0);
@@ -25,12 +25,12 @@ pub(super) fn head_of(bytes: &[u8]) -> Head {
     Head { words, len: len as u32 }
 }
 
-/// The first send of a connection whose server has said nothing.
+/// The first send of a connection whose server has sent nothing.
 pub(super) fn first(bytes: &[u8]) -> Send {
     Send { at: 0, received: 0, consumed: 0, len: bytes.len() as u32, after_unseen: false, greeted: false }
 }
 
-/// What a protocol says of a send.
+/// Calls a protocol's `sets_up` for a send.
 pub(super) fn sets_up_with<'a>(sets_up: impl Fn(&mut Sent<'a>, Head, u32) -> bool, bytes: &'a [u8]) -> bool {
     sets_up(&mut Sent::new(bytes), head_of(bytes), bytes.len() as u32)
 }

@@ -1,4 +1,4 @@
-//! A send, or a read, as far as its bytes can be seen: its first bytes at any offset, and its beginning in one piece.
+//! The readable bytes of a send or a read: a few bytes at any offset, and the first 2 KB in one piece.
 
 mod head;
 mod line;
@@ -16,49 +16,49 @@ pub(super) use word::{
     HIGH_BITS, byte, bytes_equal, bytes_within, digits, first_set, lower, starts_with, starts_with_any_case, u16_of,
 };
 
-/// How many bytes are read at a time. 32 cost what 8 cost: what is paid for is the call.
+/// Number of bytes read at a time. 32 cost as much as 8, because the call dominates.
 pub const HEAD_BYTES: usize = 32;
 
-/// How much of a message is looked at in one piece: with keys that withstand quantum computers, a `ClientHello` has up to
-/// 1,800 bytes; heads of requests are shorter. A power of two.
+/// Size of the part that is read in one piece. A `ClientHello` with post-quantum keys has up to 1,800 bytes, and
+/// request heads are shorter. A power of two.
 pub const PREFIX_BYTES: usize = 2048;
 
-/// The first bytes of a message in one piece, and room behind them, so that [`WORD_BYTES`] can be read at any of them.
+/// The first bytes of a message in one piece, with room behind them to read [`WORD_BYTES`] at any offset.
 pub type Prefix = [u8; PREFIX_BYTES + WORD_BYTES];
 
-/// Bytes of a word.
+/// Size of a word.
 pub const WORD_BYTES: usize = 8;
 
-/// A send or a read, as far as it can be seen. Offsets count from where it begins, or from what was skipped last.
+/// A send or a read. Offsets count from its start, or from where [`Self::skip`] last ended.
 pub trait Message {
-    /// The bytes from `offset` on. Fewer than [`HEAD_BYTES`] only where the message ends, or behind many small buffers; none
-    /// where they cannot be read. What [`Self::prefix`] has taken may be gone.
+    /// The bytes from `offset` on. Fewer than [`HEAD_BYTES`] only at the message's end or beyond many small buffers;
+    /// none where they cannot be read. May overwrite the prefix.
     fn head(&mut self, offset: u32) -> Head;
 
-    /// What [`Self::head`] gave last.
+    /// The result of the last [`Self::head`].
     fn last_head(&mut self) -> Head;
 
-    /// Takes the beginning in one piece, up to [`PREFIX_BYTES`]: how many bytes of it there are.
+    /// Loads the first bytes in one piece, up to [`PREFIX_BYTES`], and returns their number.
     fn prefix(&mut self) -> Option<u32>;
 
-    /// The word at an offset of what was taken, its first byte the highest. Behind its end the bytes may be anything.
+    /// The word at an offset of the prefix, its first byte the highest. Bytes past the prefix's end are arbitrary.
     fn word_at(&mut self, offset: u32) -> u64;
 
-    /// The word with this number of what was taken: those at offsets that are multiples of [`WORD_BYTES`] cost less.
+    /// The word with this index in the prefix. Aligned words are cheaper.
     fn aligned_word(&mut self, number: u32) -> u64 {
         self.word_at(number * WORD_BYTES as u32)
     }
 
-    /// From here on offsets count from this one.
+    /// Moves the origin of offsets forward.
     fn skip(&mut self, bytes: u32);
 
-    /// How far a loop has come over what was taken, and what it has found.
+    /// The state of a loop over the prefix.
     fn cursor(&mut self) -> Cursor;
 
-    /// Keeps that.
+    /// Stores that state.
     fn set_cursor(&mut self, cursor: Cursor);
 
-    /// See [`subprogram::framing`]. This and what follows are steps, each of which the kernel side has verified by itself.
+    /// See [`subprogram::framing`]. The kernel side has this method and the following ones verified separately.
     fn framing(&mut self, from: u32, len: u32) -> Framing
     where
         Self: Sized,
@@ -178,11 +178,10 @@ pub trait Message {
         subprogram::target_goes_on(self)
     }
 
-    /// The connection is for this target: a hash, or [`super::TARGET_UNCLEAR`].
+    /// Notes the connection's target: a hash, or [`super::TARGET_UNCLEAR`].
     fn note_target(&mut self, _target: u64) {}
 
-    /// The number itself. The kernel's verifier forgets here what it knows of it, and so takes each turn of a loop for
-    /// the same.
+    /// Returns the number. The verifier forgets its value here, so it takes the iterations of a loop for the same.
     fn opaque(&mut self, number: u32) -> u32 {
         number
     }
@@ -192,19 +191,20 @@ pub trait Message {
     }
 }
 
-/// How far a loop over a message has come, and what it has found. It is kept with the message and not in variables: the
-/// kernel's verifier follows those, and would go through each turn of the loop once for each way through the one before.
+/// The state of a loop over a message: its position and its findings. It is stored with the message and not in
+/// variables, because the verifier tracks variables and would walk each iteration once for each path through the
+/// previous one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// Where it goes on: an offset of what was taken.
+    /// Where the loop continues: an offset in the prefix.
     pub at: u32,
-    /// Bits that each protocol has of its own.
+    /// Bits whose meaning depends on the protocol.
     pub found: u32,
-    /// A length that was found, or a place.
+    /// A length or an offset that was found.
     pub number: u64,
-    /// How many there are, or are still to come.
+    /// How many were found, or are still expected.
     pub count: u32,
-    /// What was found last: where it is, or its type.
+    /// The last finding: its offset or its type.
     pub last: u32,
 }

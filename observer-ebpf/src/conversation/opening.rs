@@ -1,4 +1,4 @@
-//! Opening.
+//! The opening of a conversation, by which its protocol is identified.
 
 use super::{
     Application, Conversation, Head, Message, Protocol, Send, TARGET_UNCLEAR,
@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Conversation {
-    /// What is spoken may begin with this send: at the beginning, and where TLS begins behind something else.
+    /// Inspects a send that may open a protocol: at the start, or where TLS starts on a connection in the clear.
     #[inline(always)]
     pub fn inspect_opening(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
         let mut head = message.last_head();
@@ -21,14 +21,14 @@ impl Conversation {
             if !tls::is_hello(head) || self.turn.has_open_ask(send.at) {
                 return Exact;
             }
-            // StartTLS: what was said before it is set-up, and within TLS it goes on unseen.
+            // StartTLS: everything before it is set-up, and the conversation continues unseen inside TLS.
             self.begin_tls(message, head, *send);
             self.traits |= traits::DOUBTFUL;
             return Inexact;
         }
         let header = if send.is_first() { proxy::header_bytes(message, head) } else { 0 };
         if header > 0 && header <= send.len {
-            // Whom the balancer connects for; then what is spoken begins, here or with the next send.
+            // The header names the balancer's client. The protocol opens behind it, in this send or in the next.
             message.note_target(TARGET_UNCLEAR);
             let header = message.opaque(header);
             self.turn.exclude(send.at, header);
@@ -43,11 +43,11 @@ impl Conversation {
         self.identify(message, head, *send)
     }
 
-    /// The first send tells what is spoken.
+    /// Identifies the protocol by the first send.
     #[inline(always)]
     fn identify(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
         if head.len == 0 {
-            // Whether it asks something cannot be told.
+            // Whether it asks something is unknown.
             return Inexact;
         }
         if tls::is_record(head) {
@@ -72,7 +72,7 @@ impl Conversation {
             return Exact;
         }
         self.protocol = Protocol::Plain as u8;
-        // Perhaps behind a header of the PROXY protocol.
+        // The first send may follow a PROXY protocol header.
         let is_server_first =
             send.at == self.frame_end && send.server_spoke() && !self.has(traits::TUNNEL | traits::SOCKS);
         self.frame_end = 0;
@@ -94,13 +94,13 @@ impl Conversation {
             return if application::has_exact_turns(self.application) { Exact } else { Inexact };
         }
         if is_server_first {
-            // How much of what follows is set-up, the server alone knows.
+            // Only the server knows how much of what follows is set-up.
             self.traits |= traits::SERVER_FIRST;
             return Inexact;
         }
         self.traits |= traits::UNIDENTIFIED;
         if http1::may_be_request(message) {
-            // If it is answered so.
+            // If the answer is HTTP too.
             self.application = Application::Http1 as u8;
         }
         if memcached::may_be_command(message.last_head()) {

@@ -1,4 +1,4 @@
-//! A file a protocol.
+//! The protocols, one file each: how a connection begins, and which of its sends ask.
 
 pub(super) mod amqp;
 pub(super) mod dns;

@@ -1,4 +1,4 @@
-//! A send.
+//! A send in the clear: whether it needs inspection, and what it means.
 
 use super::{
     Application, Conversation, Message, Protocol, application,
@@ -7,24 +7,24 @@ use super::{
     traits,
 };
 
-/// Where a send begins, and what came before it, in bytes of payload since the connection began.
+/// A send's position in the conversation. Positions are bytes of payload since the connection began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Send {
-    /// Its first byte.
+    /// Position of its first byte.
     pub at: u64,
-    /// End of the payload that has come, and of what the application has consumed of it.
+    /// End of the payload that has arrived, and of the part that the application has consumed.
     pub received: u64,
     pub consumed: u64,
-    /// Its length. Never 0.
+    /// Length. Never 0.
     pub len: u32,
-    /// Bytes before it were written that no hook saw.
+    /// No hook saw the bytes before it.
     pub after_unseen: bool,
-    /// It is the first, and the server has greeted with a number (SMTP, FTP).
+    /// It is the first send, and the server greeted with a number (SMTP, FTP).
     pub greeted: bool,
 }
 
 impl Send {
-    /// Nothing was sent before it.
+    /// Whether nothing was sent before it.
     #[inline(always)]
     pub(super) fn is_first(&self) -> bool {
         self.at == 0
@@ -45,7 +45,7 @@ impl Send {
         self.received != 0
     }
 
-    /// What is left of it behind its first bytes.
+    /// Drops the first `bytes` of the send.
     #[inline(always)]
     pub(super) fn skip(&mut self, bytes: u32) {
         self.at += u64::from(bytes);
@@ -53,11 +53,11 @@ impl Send {
     }
 }
 
-/// Turns of a connection that is not recognised whose sends are looked at: TLS may begin behind a few (StartTLS).
+/// Number of sends of an unrecognised connection that are inspected. TLS may begin after a few (StartTLS).
 const MAX_INSPECTED_SENDS: u8 = 8;
 
 impl Conversation {
-    /// Whether a send of `len` bytes has to be heard. One of which it is known already that it asks nothing is excused.
+    /// Whether a send of `len` bytes needs inspection. Excludes it if it is already known to ask nothing.
     #[inline(always)]
     #[must_use]
     pub fn needs_inspection(&mut self, at: u64, len: u32) -> bool {
@@ -93,7 +93,7 @@ impl Conversation {
         needs_inspection
     }
 
-    /// A send of a connection in the clear that is not HTTP/1.
+    /// Inspects a send in the clear that is not HTTP/1.
     #[inline(always)]
     pub fn inspect_other(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         let (application, head) = (self.application, message.last_head());
@@ -115,7 +115,7 @@ impl Conversation {
             if self.has(traits::SERVER_FIRST) && self.inspected_sends == 1 {
                 self.turn.exclude(send.at, send.len);
             }
-            // Another request before the answer that tells what is spoken.
+            // Another request before the answer that identifies the protocol.
             let is_overlapping = self.has(traits::UNIDENTIFIED)
                 && self.turn.has_open_ask(send.at)
                 && (head.len == 0 || memcached::may_be_command(head) || mysql::may_be_command(head, send.len));

@@ -1,4 +1,4 @@
-//! Stages.
+//! The stages of inspecting a send, and their order.
 
 use super::{
     Application, Conversation, Message, Protocol, Send,
@@ -6,21 +6,21 @@ use super::{
     traits,
 };
 
-/// Who hears a send: see [`Conversation::stage`].
+/// Which stage inspects a send: see [`Conversation::stage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Nothing is known of what is spoken, or nothing has to be.
+    /// The protocol is not identified yet, or needs no inspection.
     Unknown,
-    /// The handshake of TLS.
+    /// During the TLS handshake.
     Handshake,
-    /// What comes behind it.
+    /// After it.
     Tls,
     Http1,
     Other,
 }
 
 impl Stage {
-    /// Whether something else may begin with a send.
+    /// Whether a send may open another protocol.
     #[inline(always)]
     #[must_use]
     pub fn may_open(self) -> bool {
@@ -28,10 +28,10 @@ impl Stage {
     }
 }
 
-/// The steps in which a send is heard. The kernel side has each of them verified by itself: together they would be walked
-/// through once for each way through all of them.
+/// The stages that inspect a send. The kernel side has each verified separately, because together the verifier would
+/// walk each one once for every path through the others.
 pub trait Stages {
-    /// Who hears the send, as far as it is known by now.
+    /// The stage that the conversation is in.
     fn stage(&self) -> Stage;
 
     /// See [`Conversation::inspect_opening`].
@@ -50,7 +50,7 @@ pub trait Stages {
     fn inspect_other(&mut self) -> Exactness;
 }
 
-/// Hears a send whose head was taken.
+/// Inspects a send whose head was loaded, stage by stage.
 #[inline(always)]
 pub fn run_stages(stages: &mut impl Stages) -> Exactness {
     let (mut stage, mut exactness) = (stages.stage(), Exact);
@@ -70,7 +70,7 @@ pub fn run_stages(stages: &mut impl Stages) -> Exactness {
     })
 }
 
-/// All steps at once.
+/// All stages in one function.
 struct Unsplit<'a, M> {
     conversation: &'a mut Conversation,
     message: &'a mut M,
@@ -104,14 +104,14 @@ impl<M: Message> Stages for Unsplit<'_, M> {
 }
 
 impl Conversation {
-    /// A send begins. What was answered before it has been counted by then.
+    /// Inspects a send at its start. The previous answer has been counted by now.
     #[inline(always)]
     pub fn inspect(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         let _ = message.head(0);
         run_stages(&mut Unsplit { conversation: self, message, send })
     }
 
-    /// Who hears a send.
+    /// Which stage inspects a send.
     #[inline(always)]
     #[must_use]
     pub fn stage(&self) -> Stage {

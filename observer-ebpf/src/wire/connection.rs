@@ -1,10 +1,10 @@
-//! One outbound connection, as the kernel side keeps it and as it crosses to user space: the map's value is also the
-//! payload of every row, so that a row carries everything and needs no state on the other side.
+//! One outbound connection, both as the kernel side stores it and as it crosses to user space. The map's value is also
+//! the payload of every row, so a row is complete and the reader needs no state.
 
 use super::group::{GroupKey, OVERFLOW, OVERFLOW_SLOT};
 use crate::conversation::Conversation;
 
-/// Why a connection was sent through the ring.
+/// Why a row was sent through the ring.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
@@ -14,20 +14,20 @@ pub enum RowKind {
     Failed = 4,
 }
 
-/// How far a connection has come. It only ever grows.
+/// How far a connection has come. The phase only advances.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Connecting = 0,
     Established = 1,
-    /// Its socket reached CLOSE. Answers can still be read from it until the socket is gone.
+    /// The socket reached CLOSE. The application can still read answers until the socket is destroyed.
     Closed = 2,
     Failed = 3,
-    /// Nothing more will come of it: it is counted, and should not be in the map any more.
+    /// The connection is counted and its entry should have been removed from the map.
     Over = 4,
 }
 
-/// Who ended it first.
+/// Which side ended the connection first.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ender {
@@ -36,7 +36,7 @@ pub enum Ender {
     Peer = 2,
 }
 
-/// How the first end of it looked on the wire.
+/// How the first end looked on the wire.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -46,37 +46,37 @@ pub enum Cut {
     Timeout = 3,
 }
 
-/// Why a connection was opened, by what its group held when it connected.
+/// Why a connection was opened, judged by its group's other connections at that moment.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The group has had none before.
+    /// The group's first connection.
     First = 0,
-    /// Others were open, and none of them idle.
+    /// Others were open, none of them idle.
     Concurrency = 1,
-    /// None was open any more.
+    /// No other was open any more.
     Replaced = 2,
-    /// An idle one was there.
+    /// An idle one was available.
     MissedReuse = 3,
 }
 
-/// How many there are of [`Why`]: a power of two, too.
+/// Number of [`Why`] variants. A power of two, so a mask bounds an index.
 pub const WHYS: usize = 4;
 
-/// What a connection ended by: the first of these that fits, from the top.
+/// Why a connection ended: the first cause below that applies.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Its end was not seen.
+    /// The end was not seen.
     Unknown = 0,
-    /// It has carried no exchange.
+    /// The connection carried no exchange.
     Unused = 1,
-    /// Its process ended.
+    /// The process exited.
     ProcessExit = 2,
     ResetByPeer = 3,
-    /// We closed with something unread, or something came after we had closed.
+    /// We closed with unread payload, or payload arrived after our close.
     UnreadResponse = 4,
-    /// We reset it, with nothing unread.
+    /// We reset the connection with nothing unread.
     Aborted = 5,
     TimedOut = 6,
     /// We closed it within [`IDLE_US`] of the last read.
@@ -87,10 +87,10 @@ pub enum Cause {
     ServerIdle = 10,
 }
 
-/// Room for all of [`Cause`]: a power of two, so that a mask bounds an index.
+/// Room for every [`Cause`]. A power of two, so a mask bounds an index.
 pub const CAUSES: usize = 16;
 
-/// From so many microseconds after the last read on a connection was idle, and not just used.
+/// A connection counts as idle this many microseconds after its last read.
 pub const IDLE_US: u64 = 100_000;
 
 /// Bits of [`Connection::flags`].
@@ -101,75 +101,78 @@ pub mod flag {
     pub const INEXACT: u32 = 1 << 1;
     /// Counted as unused when it closed.
     pub const UNUSED: u32 = 1 << 2;
-    /// The application can send no more: `written` is final.
+    /// The application can send no more, so `written` is final.
     pub const SENDING_ENDED: u32 = 1 << 3;
-    /// The peer sent a reset while we had not closed.
+    /// The peer sent a reset before we had closed.
     pub const PEER_RESET: u32 = 1 << 4;
-    /// It was open when the watch began.
+    /// Open when the watch began.
     pub const PRE_EXISTING: u32 = 1 << 5;
-    /// Something had been sent on it before the watch began: none of its exchanges is new.
+    /// Payload had been sent before the watch began, so none of its exchanges is new.
     pub const USED_BEFORE: u32 = 1 << 6;
-    /// Counted among the group's connections that are open, or on the way.
+    /// Counted in the group's `live`: connecting or open.
     pub const LIVE: u32 = 1 << 7;
-    /// Counted among those of them that are idle: has carried an exchange, and nothing was sent since the last read.
+    /// Counted in the group's `idle`: it has carried an exchange, and nothing was sent since the last read.
     pub const IDLE: u32 = 1 << 8;
-    /// Closed by its process's end.
+    /// Closed by its process's exit.
     pub const EXITING: u32 = 1 << 9;
-    /// Payload came after we had closed.
+    /// Payload arrived after we had closed.
     pub const LATE_PAYLOAD: u32 = 1 << 10;
-    /// It has asked something, and is counted so, unless its peer had closed it before the watch.
+    /// It has asked something, and counts in the group's `asked` unless the peer had closed it before the watch began.
     pub const ASKED: u32 = 1 << 11;
-    /// Counted among those of them that still can serve.
+    /// Counted in the group's `serving`: it can still carry requests.
     pub const SERVING: u32 = 1 << 12;
-    /// At its first ask fewer connections of the group were serving than once had been: a kept one would have done.
+    /// When it first asked, fewer of the group's connections were serving than at the peak, so a kept one would have
+    /// done.
     pub const AVOIDABLE: u32 = 1 << 13;
-    /// Its client has said whom it is for.
+    /// Its client has named its target.
     pub const TARGETED: u32 = 1 << 14;
 }
 
-/// Everything that is known of one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.
+/// Everything known about one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connection {
-    /// A [`RowKind`], set when it is sent.
+    /// A [`RowKind`], set when the row is sent.
     pub row_kind: u32,
     /// Bits of [`flag`].
     pub flags: u32,
     /// When the row was sent.
     pub row_ns: u64,
-    /// The kernel's address of the socket. With `connect_ns` it identifies the connection; it never leaves the program.
+    /// The socket's address in the kernel. Together with `connect_ns` it identifies the connection. It never leaves the
+    /// program.
     pub socket: u64,
     pub connect_ns: u64,
     pub established_ns: u64,
-    /// The first FIN or reset, from either side.
+    /// The first FIN or reset from either side.
     pub ended_ns: u64,
-    /// Microseconds of `CLOCK_MONOTONIC`: the last packet before the application's last read. 0 before the first.
+    /// Microseconds of `CLOCK_MONOTONIC` at the last packet before the application's last read. 0 before the first
+    /// read.
     pub last_receive_us: u64,
     pub group: GroupKey,
-    /// Name of the process that connected (its thread-group leader's), NUL-terminated.
+    /// Name of the connecting process (its thread-group leader), NUL-terminated.
     pub comm: [u8; 16],
     /// IPv4 as `::ffff:a.b.c.d`. All zero until known.
     pub local_addr: [u8; 16],
     pub exchanges: u64,
-    /// Payload put on the wire once (retransmissions not counted), and payload received. Set when it closes.
+    /// Payload sent, without retransmissions, and payload received. Set at close.
     pub sent_bytes: u64,
     pub received_bytes: u64,
     pub conversation: Conversation,
-    /// Bytes that the application has written, once [`flag::SENDING_ENDED`] is set.
+    /// Bytes that the application has written. Valid once [`flag::SENDING_ENDED`] is set.
     pub written: u64,
-    /// Received and never read by the application, when its socket was gone.
+    /// Bytes received that the application had not read when the socket was destroyed.
     pub unread_bytes: u32,
     /// `sk_err` when the socket reached CLOSE.
     pub error: u32,
-    /// Segments with payload that had come when we closed (not only for sending); [`u32::MAX`]: we have not.
+    /// Number of segments with payload that had arrived when we closed both directions. [`u32::MAX`] until then.
     pub segments_at_close: u32,
-    /// How many of the group's connections were idle when this one connected, and when it ended.
+    /// Number of idle connections in the group when this one connected, and when it ended.
     pub idle_at_open: u32,
     pub idle_at_end: u32,
-    /// How many were open and not idle when it connected, with this one.
+    /// Number of open connections in the group that were not idle when this one connected, including this one.
     pub busy_at_open: u32,
-    /// Where the counters are that it counts in.
+    /// Index of the group's counters in the map COUNTERS.
     pub slot: u32,
     pub local_port: u16,
     /// A [`Phase`].
@@ -178,17 +181,17 @@ pub struct Connection {
     pub closed_by: u8,
     /// A [`Cut`].
     pub how: u8,
-    /// A [`super::Failure`], when it failed.
+    /// A [`super::Failure`], if the connect failed.
     pub failure: u8,
-    /// 1 when the application has closed the socket, and not only shut it down; where a hook sees it.
+    /// 1 when the application closed the socket and did not only shut it down. Needs a hook on `tcp_close`.
     pub close_called: u8,
     /// A [`Why`].
     pub why: u8,
-    /// The [`Cause`] by which the group's last connection ended, if this one replaces it.
+    /// The [`Cause`] that ended the group's last connection, if this one replaces it.
     pub replaced_cause: u8,
-    /// A [`Cause`], once it is closed.
+    /// A [`Cause`], once closed.
     pub cause: u8,
-    /// The change of state that is being looked at: from which, and to which.
+    /// The state change at hand: old and new state.
     pub change: [u8; 2],
 }
 

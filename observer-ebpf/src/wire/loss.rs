@@ -1,20 +1,20 @@
-//! Losses.
+//! Losses on the kernel side, all of which are counted.
 
-/// What went wrong on the kernel side: an index into the per-CPU map LOSS, whose values count.
+/// What was lost: an index into the per-CPU map LOSS, whose values are counts.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// A row found no room in the ring.
+    /// The ring had no room for a row.
     RowsLost = 0,
-    /// A connection found no room in the map, and is in no count.
+    /// The connection map had no room, so the connection is in no count.
     Untracked = 1,
-    /// A group found no room: its connections are counted in the overflow group.
+    /// A group found no room, so the overflow group counts its connections.
     GroupsFull = 2,
-    /// A group that had to be there was not: a count is lost.
+    /// A group's counters were missing, so a count is lost.
     CountsLost = 3,
     /// An entry could not be removed.
     NotRemoved = 4,
-    /// A connection is MPTCP, which is not counted: its payload passes other functions.
+    /// A connection is MPTCP and is not counted, because its payload takes other functions.
     Mptcp = 5,
 }
 

@@ -1,8 +1,8 @@
-//! A send or a read as the kernel side sees it: `bpf/message.rs`, for the host.
+//! A send or a read as the kernel side sees it: `bpf/message.rs` for the host.
 
 use tcp_reuse_watch_ebpf::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Prefix, WORD_BYTES};
 
-/// How many buffers further on the kernel side looks, each time, and how many it puts together.
+/// How many buffers ahead the kernel side searches, and how many it assembles.
 const MAX_BUFFERS_AHEAD: u32 = 2;
 const MAX_PIECES: u32 = 12;
 
@@ -10,7 +10,7 @@ const MAX_PIECES: u32 = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sight {
     Seen,
-    /// Pages of a file (sendfile, splice): there is no address to read from.
+    /// Pages of a file (sendfile, splice), which have no address to read from.
     Pages,
     /// A page that is not in memory.
     Faulting,
@@ -20,26 +20,26 @@ pub(crate) struct Buffers<'a> {
     pieces: &'a [&'a [u8]],
     sight: Sight,
     total: u32,
-    /// The buffer at hand, where it begins in the message, and the number of the next one.
-    at_hand: &'a [u8],
+    /// The current buffer, its offset in the message, and the index of the next one.
+    current: &'a [u8],
     begin: u32,
     next: usize,
     skipped: u32,
     last: Head,
     cursor: Cursor,
-    /// The processor's own, in which something else was taken before.
+    /// The processor's own prefix, with leftovers of another message.
     taken: &'a mut Prefix,
 }
 
 impl<'a> Buffers<'a> {
     pub(crate) fn new(pieces: &'a [&'a [u8]], sight: Sight, taken: &'a mut Prefix) -> Self {
-        let at_hand = pieces.first().copied().unwrap_or_default();
+        let current = pieces.first().copied().unwrap_or_default();
         let total = pieces.iter().map(|piece| piece.len() as u32).sum();
         Self {
             pieces,
             sight,
             total,
-            at_hand,
+            current,
             begin: 0,
             next: 1,
             skipped: 0,
@@ -49,26 +49,26 @@ impl<'a> Buffers<'a> {
         }
     }
 
-    /// What there is from an offset on, in the buffer that holds it.
+    /// The bytes from an offset on, in the buffer that holds it.
     fn find(&mut self, offset: u32) -> &'a [u8] {
         if self.sight == Sight::Pages {
             return &[];
         }
         if offset < self.begin {
-            (self.at_hand, self.begin, self.next) = (self.pieces[0], 0, 1);
+            (self.current, self.begin, self.next) = (self.pieces[0], 0, 1);
         }
         for _ in 0..MAX_BUFFERS_AHEAD {
-            if self.next >= self.pieces.len() || ((offset - self.begin) as usize) < self.at_hand.len() {
+            if self.next >= self.pieces.len() || ((offset - self.begin) as usize) < self.current.len() {
                 break;
             }
-            self.begin += self.at_hand.len() as u32;
-            self.at_hand = self.pieces[self.next];
+            self.begin += self.current.len() as u32;
+            self.current = self.pieces[self.next];
             self.next += 1;
         }
-        self.at_hand.get((offset - self.begin) as usize..).unwrap_or_default()
+        self.current.get((offset - self.begin) as usize..).unwrap_or_default()
     }
 
-    /// Takes the beginning from an offset on in one piece. How many bytes that were.
+    /// Loads the first bytes from an offset on into one piece. Returns their number.
     fn take(&mut self, offset: u32) -> usize {
         let mut taken = 0;
         for _ in 0..MAX_PIECES {
@@ -92,7 +92,7 @@ fn word(bytes: &[u8]) -> u64 {
     bytes[..WORD_BYTES].iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-/// The first bytes of something, of which so many are meant.
+/// The head of these bytes, of which `len` are valid.
 fn head(bytes: &[u8; HEAD_BYTES], len: usize) -> Head {
     Head { words: core::array::from_fn(|index| word(&bytes[index * WORD_BYTES..])), len: len as u32 }
 }
@@ -100,11 +100,11 @@ fn head(bytes: &[u8; HEAD_BYTES], len: usize) -> Head {
 impl Message for Buffers<'_> {
     fn head(&mut self, offset: u32) -> Head {
         let offset = offset + self.skipped;
-        assert!(offset < self.total, "behind its end is no message");
+        assert!(offset < self.total, "offset past the end");
         let piece = self.find(offset);
         let mut bytes = [0; HEAD_BYTES];
         let len = if piece.len() < HEAD_BYTES && offset as usize + piece.len() < self.total as usize {
-            // It goes on in the next buffer.
+            // The head continues in the next buffer.
             let len = self.take(offset).min(HEAD_BYTES);
             bytes[..len].copy_from_slice(&self.taken[..len]);
             len

@@ -1,4 +1,4 @@
-//! Adoption.
+//! Adoption of pre-existing connections.
 
 use tcp_reuse_watch_ebpf::{Connection, Conversation, Phase, flag};
 
@@ -10,7 +10,7 @@ use crate::bpf::{
     socket::{Socket, state},
 };
 
-/// The connection was open when the watch began.
+/// Adopts a connection that was open when the watch began.
 #[inline(always)]
 pub(in crate::bpf) fn adopt<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.phase = Phase::Established as u8;
@@ -19,7 +19,7 @@ pub(in crate::bpf) fn adopt<M: Memory>(entry: &mut Connection, socket: &Socket<M
     if written != 0 {
         entry.flags |= flag::USED_BEFORE;
         if socket.state() == state::CLOSE_WAIT {
-            // It has asked, and cannot serve: it is in neither count.
+            // It has asked and can serve no more, so neither counter includes it.
             entry.flags |= flag::ASKED;
         } else {
             pool::record_ask(entry);

@@ -1,4 +1,4 @@
-//! Closing.
+//! The end of an established connection: the first FIN or reset, and CLOSE.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Phase, flag};
@@ -19,18 +19,19 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// `SHUTDOWN_MASK` (include/net/sock.h): set by `__tcp_close()` before the state changes; shutdown(SHUT_WR) sets 2.
+/// `SHUTDOWN_MASK` (include/net/sock.h). `__tcp_close()` sets it before the state changes; shutdown(SHUT_WR) sets 2.
 const SHUTDOWN_BOTH: u8 = 3;
 
-/// The first FIN or reset has been seen.
+/// Notes the first FIN or reset.
 #[inline(always)]
 pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
     if by != Ender::Local || how != Cut::Fin {
-        // Whoever has only ended sending can still be answered.
+        // A side that has only ended sending can still be answered.
         pool::stop_serving(entry);
     }
     if entry.ended_ns == 0 {
-        // What the peer sent is the last packet. Not before the watch began: there a connection begins, too.
+        // The peer's FIN or reset is the last packet. A pre-existing connection begins with the watch, so its end is
+        // not earlier.
         entry.ended_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
         entry.closed_by = by as u8;
         entry.how = how as u8;
@@ -42,7 +43,7 @@ pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socke
     }
 }
 
-/// Notes a close of both directions: the connection no longer serves, and nobody reads what arrives from here on.
+/// Notes a close of both directions: the connection serves no more, and nothing reads later payload.
 #[inline(always)]
 pub(in crate::bpf) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.segments_at_close == u32::MAX && socket.shutdown() == SHUTDOWN_BOTH {
@@ -51,10 +52,11 @@ pub(in crate::bpf) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &S
     }
 }
 
-/// The socket reached CLOSE without a FIN before it: who cut it, and how.
+/// Who ended a connection that reached CLOSE without a FIN before it, and how.
 ///
-/// `sk_err` at this moment tells: `tcp_reset()` sets ECONNRESET or EPIPE before `tcp_done()`, the timers ETIMEDOUT or
-/// what ICMP said, `tcp_abort()` ECONNABORTED; our own reset on close leaves it 0 until later (all in net/ipv4/tcp*.c).
+/// `sk_err` tells: `tcp_reset()` sets ECONNRESET or EPIPE before `tcp_done()`, the timers set ETIMEDOUT or the error
+/// from ICMP, and `tcp_abort()` sets ECONNABORTED. Our own reset on close leaves it 0 until later (all in
+/// net/ipv4/tcp*.c).
 #[inline(always)]
 fn abrupt_end(entry: &Connection, error: u32) -> (Ender, Cut) {
     match error {
@@ -65,7 +67,7 @@ fn abrupt_end(entry: &Connection, error: u32) -> (Ender, Cut) {
     }
 }
 
-/// The socket reached CLOSE.
+/// Handles a socket that reached CLOSE.
 #[inline(always)]
 pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Established as u8 {
@@ -82,7 +84,7 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
     }
     entry.sent_bytes = socket.sent_bytes();
     entry.received_bytes = socket.received_bytes();
-    // Who has only ended sending may read it yet.
+    // A side that has only ended sending may still read it.
     let is_half_closed = entry.closed_by == Ender::Local as u8
         && entry.how == Cut::Fin as u8
         && entry.segments_at_close == u32::MAX
@@ -94,7 +96,7 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
         && entry.received_bytes == 0
         && entry.conversation.turn.has_open_ask(written)
     {
-        // It only ever sent (log shipping), and ended in order: one exchange, by definition.
+        // It only ever sent (log shipping) and ended in order: one exchange, by definition.
         entry.conversation.turn.account_for(written);
         if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
             mark_inexact(entry);
@@ -104,7 +106,8 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
     count_closed(entry);
 }
 
-/// An established connection whose socket connects again: its end was not seen, and what it held is not there any more.
+/// Closes an established connection whose socket connects again. Its end was not seen, and the socket no longer holds
+/// its numbers.
 #[inline(always)]
 pub(in crate::bpf) fn close_unseen<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Established as u8 {
@@ -123,7 +126,7 @@ fn count_closed(entry: &mut Connection) {
             entry.flags |= flag::UNUSED;
             count!(counters, unused);
         }
-        // One that was there before has lived longer than is known.
+        // The lifetime of a pre-existing connection is unknown.
         if entry.established_ns > 0 {
             counters.count_lifetime((entry.ended_ns / 1000).saturating_sub(entry.established_ns / 1000));
         }

@@ -1,4 +1,4 @@
-//! Creation.
+//! Creation of an entry, and the reason for the connection.
 
 use aya_ebpf::EbpfContext;
 use aya_log_ebpf::warn;
@@ -16,8 +16,8 @@ use crate::bpf::{
 
 static EMPTY: Connection = Connection::EMPTY;
 
-/// Creates the entry of a socket, if the filter wants it. `process`: whose connection it is. `when`: flags of a map's
-/// update; `last_chance`: what finds no room is untracked.
+/// Creates a socket's entry for `process`, if the filter wants it. `when` holds flags of a map update. With
+/// `last_chance`, a connection that finds no room counts as untracked.
 #[inline(always)]
 pub(in crate::bpf) fn create<M: Memory>(
     ctx: &impl EbpfContext,
@@ -43,7 +43,7 @@ pub(in crate::bpf) fn create<M: Memory>(
         return None;
     }
     let group_slot = Counters::find_or_create(&group, process);
-    // Empty, and filled in in its place: on the stack it would be too large.
+    // Inserted empty and filled in place, because it is too large for the stack.
     match CONNECTIONS.insert(socket.address(), &EMPTY, u64::from(when)) {
         Ok(()) => {}
         Err(error) => {
@@ -52,7 +52,7 @@ pub(in crate::bpf) fn create<M: Memory>(
                 // Another hook was faster.
                 return None;
             }
-            // Full, or a softirq interrupted another update on this processor.
+            // The map is full, or a softirq interrupted another update on this processor.
             if last_chance {
                 warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
                 count_loss(Loss::Untracked);
@@ -74,7 +74,7 @@ pub(in crate::bpf) fn create<M: Memory>(
     Some(entry)
 }
 
-/// Why it is opened, by what its group holds at this moment; and it is one of them from here on.
+/// Determines why the connection is opened, by what its group holds now, and counts it as live.
 #[inline(always)]
 fn join_group(entry: &mut Connection, counters: Counters, is_first: bool) {
     // SAFETY: a pointer into a map value, checked for null.
@@ -87,7 +87,7 @@ fn join_group(entry: &mut Connection, counters: Counters, is_first: bool) {
     } else if live > 0 {
         Why::Concurrency
     } else {
-        // While the one before is closing, what it ended by is not known.
+        // While the previous connection is closing, its cause is unknown.
         if group.opened + group.pre_existing == group.closed {
             entry.replaced_cause = group.last_cause as u8;
         }

@@ -1,4 +1,4 @@
-//! Exactness.
+//! Marks for connections that cannot be counted exactly.
 
 use tcp_reuse_watch_ebpf::{Connection, TARGET_UNCLEAR, flag};
 
@@ -10,7 +10,7 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// What this connection carries cannot be counted exactly.
+/// Marks a connection, because its exchanges cannot be counted exactly.
 #[inline(always)]
 pub(in crate::bpf) fn mark_inexact(entry: &mut Connection) {
     if entry.flags & flag::INEXACT != 0 {
@@ -26,7 +26,7 @@ pub(in crate::bpf) fn mark_inexact(entry: &mut Connection) {
     }
 }
 
-/// Of what somebody else in the kernel passes on, nothing can be counted.
+/// Marks a connection whose payload another part of the kernel handles, because nothing on it can be counted.
 #[inline(always)]
 pub(in crate::bpf) fn mark_if_kernel_handled<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if socket.is_kernel_handled() {

@@ -1,4 +1,4 @@
-//! Failure.
+//! Connects that fail.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Failure, Phase, RowKind};
@@ -6,7 +6,7 @@ use tcp_reuse_watch_ebpf::{Connection, Failure, Phase, RowKind};
 use super::{errno, idleness::leave_group, reread, row::emit_row};
 use crate::bpf::counters::{Counters, add_at};
 
-/// The connect did not come through.
+/// Records a failed connect.
 #[inline(always)]
 pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, shutdown: u8) {
     if entry.phase != Phase::Connecting as u8 {
@@ -16,7 +16,7 @@ pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error
     leave_group(entry);
     entry.error = error;
     let failure = match error {
-        // From close() or shutdown(): both directions are shut. From a connect that found no local port: none is.
+        // close() and shutdown() shut both directions. A connect without a free local port shuts none.
         0 if shutdown != 0 => Failure::Abandoned,
         0 => Failure::AddressNotAvailable,
         errno::CONNREFUSED => Failure::Refused,

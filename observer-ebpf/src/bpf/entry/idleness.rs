@@ -1,10 +1,10 @@
-//! Idleness.
+//! A connection's part in its group's `live` and `idle`.
 
 use tcp_reuse_watch_ebpf::{Connection, flag};
 
 use crate::bpf::counters::{Counters, count, uncount};
 
-/// It cannot be used any more.
+/// Stops counting a connection that cannot be used any more.
 #[inline(always)]
 pub(super) fn leave_group(entry: &mut Connection) {
     if entry.flags & flag::LIVE == 0 {
@@ -21,7 +21,7 @@ pub(super) fn leave_group(entry: &mut Connection) {
     entry.flags &= !(flag::LIVE | flag::IDLE);
 }
 
-/// What was asked is answered: another request may take it.
+/// Counts a connection as idle once everything asked is answered, so another request may take it.
 #[inline(always)]
 pub(super) fn mark_idle(entry: &mut Connection) {
     let is_live = entry.flags & (flag::LIVE | flag::IDLE) == flag::LIVE;
@@ -34,7 +34,7 @@ pub(super) fn mark_idle(entry: &mut Connection) {
     }
 }
 
-/// A send begins on it.
+/// Counts a connection as busy when a send begins.
 #[inline(always)]
 pub(in crate::bpf) fn mark_busy(entry: &mut Connection) {
     if entry.flags & flag::IDLE != 0

@@ -1,8 +1,9 @@
-//! A group as a pool: how many of its connections have asked something, and how many serve at a time. From these follows
-//! how many were avoidable: with fewer serving than once did, a pool that had kept what it had would have had a spare one.
+//! A group as a pool: how many of its connections have asked something, and how many serve at once. The difference to
+//! the peak tells how many were avoidable: while fewer serve than at the peak, a pool that had kept its connections
+//! would have a spare one.
 //!
-//! What asks, the conversation knows; idleness plays no part. So this is exact for every protocol, also where exchanges
-//! are not.
+//! The conversation knows which sends ask, and idleness plays no part. So this is exact for every protocol, even where
+//! exchanges are not.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use tcp_reuse_watch_ebpf::{Application, Connection, NO_TARGET, SERVING_MARKS, TARGET_UNCLEAR, flag, pool};
@@ -14,10 +15,10 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// How often a mark is compared with what serves by then: an interrupt may have come in between, and raised it further.
+/// Number of comparisons with a high-water mark. An interrupt may have raised `serving` in between.
 const COMPARISONS: u32 = 2;
 
-/// Notes the first ask, if something was written that is one. Looking twice counts once.
+/// Records the first ask, if a written byte asks. Repeated calls count once.
 #[inline(always)]
 pub(in crate::bpf) fn check_written<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.flags & flag::ASKED == 0 && entry.conversation.turn.has_open_ask(written(entry, socket)) {
@@ -25,7 +26,8 @@ pub(in crate::bpf) fn check_written<M: Memory>(entry: &mut Connection, socket: &
     }
 }
 
-/// A send ends at `end` (bytes of payload since the connection began) that begins here, and is about to be written.
+/// Notes a send that begins here, will end at `end` (bytes of payload since the connection began) and is about to be
+/// written.
 #[inline(always)]
 pub(in crate::bpf) fn note_send(entry: &mut Connection, end: u64) {
     if entry.flags & flag::ASKED == 0 && entry.conversation.turn.has_open_ask(end) {
@@ -33,7 +35,7 @@ pub(in crate::bpf) fn note_send(entry: &mut Connection, end: u64) {
     }
 }
 
-/// The connection asks for the first time: from here on it serves.
+/// Records a connection's first ask. From here on it serves.
 #[inline(always)]
 pub(in crate::bpf) fn record_ask(entry: &mut Connection) {
     if entry.flags & flag::ASKED != 0 {
@@ -41,7 +43,7 @@ pub(in crate::bpf) fn record_ask(entry: &mut Connection) {
     }
     entry.flags |= flag::ASKED | flag::SERVING;
     let is_avoidable = count_ask(entry.slot) != 0;
-    // A pre-existing connection was opened before the watch, and may have named its target then.
+    // A pre-existing connection was opened before the watch began and may have named its target then.
     if entry.flags & flag::PRE_EXISTING == 0 {
         if is_avoidable {
             entry.flags |= flag::AVOIDABLE;
@@ -56,8 +58,8 @@ pub(in crate::bpf) fn record_ask(entry: &mut Connection) {
     }
 }
 
-/// The connection is over. If it never seemed to ask, and what it spoke was not recognised, it may have: then how many were needed
-/// is not exact.
+/// Flags the pool as unclear if a finished connection may have asked unnoticed: it spoke an unrecognised protocol and
+/// never seemed to ask.
 #[inline(always)]
 pub(in crate::bpf) fn flag_possible_ask(entry: &mut Connection) {
     let is_unknown = entry.conversation.application == Application::Unknown as u8;
@@ -66,7 +68,7 @@ pub(in crate::bpf) fn flag_possible_ask(entry: &mut Connection) {
     }
 }
 
-/// A connection of the group with these counters asks. 1 if it was avoidable. A step that is verified by itself, as in
+/// Counts an ask in the group with these counters. Returns 1 if the connection was avoidable. Verified by itself, as in
 /// `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -74,12 +76,12 @@ extern "C" fn count_ask(slot: u32) -> u32 {
     let Some(counters) = Counters::at(slot) else { return 0 };
     count!(counters, serving);
     let is_peak = raise_peak(counters);
-    // Last: whoever reads in between does not take it for avoidable.
+    // Last, so a concurrent reader does not take the connection for avoidable.
     count!(counters, asked);
     u32::from(!is_peak)
 }
 
-/// It cannot serve any more: the peer has closed it, or we have, in both directions.
+/// Stops counting a connection as serving: the peer has closed it, or we have closed both directions.
 #[inline(always)]
 pub(in crate::bpf) fn stop_serving(entry: &mut Connection) {
     if entry.flags & flag::SERVING == 0 {
@@ -89,8 +91,8 @@ pub(in crate::bpf) fn stop_serving(entry: &mut Connection) {
     count_stop(entry.slot);
 }
 
-/// A connection of the group with these counters serves no more. A step, too. Before, the mark is compared once more: another
-/// processor's, at the peak, may have been lost.
+/// Counts a connection that serves no more, in the group with these counters. Verified by itself. Compares the mark
+/// once more first, because another processor's update at the peak may have been lost.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn count_stop(slot: u32) -> u32 {
@@ -100,15 +102,15 @@ extern "C" fn count_stop(slot: u32) -> u32 {
     0
 }
 
-/// Raises the mark of this processor to what serves now. Whether there have never been so many.
+/// Raises this processor's high-water mark to the current `serving`. Returns whether this is a new peak.
 ///
-/// A mark a processor, because a counter that only grows could not be shared: until 5.12 no instruction adds and tells
-/// what came of it, or compares and exchanges (`BPF_FETCH`, `BPF_CMPXCHG`).
+/// Each processor has a mark of its own, because a shared maximum is impossible: until 5.12 no instruction adds and
+/// returns the result, or compares and exchanges (`BPF_FETCH`, `BPF_CMPXCHG`).
 #[inline(always)]
 fn raise_peak(counters: Counters) -> bool {
     let mut is_peak = false;
     for _ in 0..COMPARISONS {
-        // SAFETY: a pointer into a map value, checked for null. Volatile, because others count there.
+        // SAFETY: a pointer into a map value, checked for null. Volatile, because other processors write there.
         let (serving, needed) = unsafe { ((&raw const (*counters.0).serving).read_volatile(), (*counters.0).needed()) };
         if serving <= needed {
             break;
@@ -127,13 +129,12 @@ fn raise_peak(counters: Counters) -> bool {
     is_peak
 }
 
-/// The connection is for this target. Of two that say so first at once, either is noted, and the next one finds out that they
-/// differ.
+/// Notes the connection's target. Of two concurrent first notes one wins, and the next connection finds the difference.
 #[inline(always)]
 pub(in crate::bpf) fn note_target(entry: &mut Connection, target: u64) {
     entry.flags |= flag::TARGETED;
     let Some(counters) = Counters::of(entry) else { return };
-    // SAFETY: pointers into a map value, checked for null. Volatile, because others write there.
+    // SAFETY: pointers into a map value, checked for null. Volatile, because other processors write there.
     unsafe {
         let noted = &raw mut (*counters.0).target;
         if noted.read_volatile() == 0 && target != TARGET_UNCLEAR {

@@ -1,4 +1,4 @@
-//! Progress.
+//! A connection's progress: establishment and exchanges.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Exactness, Phase, RowKind, flag};
@@ -11,14 +11,14 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// Takes the local address. At SYN_SENT there is none yet, or only what bind() gave.
+/// Takes the local address. At SYN_SENT it is missing, or only what bind() set.
 #[inline(always)]
 pub(in crate::bpf) fn note_local<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.local_port = socket.local_port();
     entry.local_addr = socket.local_addr();
 }
 
-/// The handshake is through (seen late, perhaps).
+/// Records that the TCP handshake completed, perhaps late.
 #[inline(always)]
 pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Connecting as u8 {
@@ -28,11 +28,11 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
     entry.established_ns = socket.last_packet_ns();
     note_local(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
-        // Whether it is TLS cannot be told, so neither can what its handshake asked.
+        // Without sends, TLS cannot be recognised, and its handshake cannot be told from requests.
         mark_inexact(entry);
         pool::record_ask(entry);
     }
-    // What went out with the SYN.
+    // Data that went out with the SYN.
     pool::check_written(entry, socket);
     if let Some(counters) = Counters::of(entry) {
         count!(counters, opened);
@@ -42,8 +42,8 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
     emit_row(ctx, entry, RowKind::Open);
 }
 
-/// Makes a skipped establishment good: a preempted program can keep the kernel from running it for a whole short life
-/// of a connection.
+/// Makes up for a skipped establishment. A preempted program can keep the kernel from running the hook for the whole
+/// life of a short connection.
 #[inline(always)]
 pub(in crate::bpf) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase == Phase::Connecting as u8 && socket.has_connected() {
@@ -51,8 +51,8 @@ pub(in crate::bpf) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Co
     }
 }
 
-/// Looks at the socket: counts the exchange that is complete by now, if there is one. `is_inspected`: the conversation knows how
-/// what was read begins.
+/// Reads the socket and counts an exchange that has completed. `is_inspected` means that the conversation has seen the
+/// first bytes of the read.
 #[inline(always)]
 pub(in crate::bpf) fn observe<M: Memory>(
     ctx: &impl EbpfContext,
@@ -89,8 +89,8 @@ pub(in crate::bpf) fn observe<M: Memory>(
     }
 }
 
-/// How much was read since the last look, and how much was written by then, if the conversation has to hear how that
-/// begins.
+/// The bytes written so far and the bytes read since the last update, if the conversation must inspect the answer's
+/// first bytes.
 #[inline(always)]
 pub(in crate::bpf) fn pending_answer<M: Memory>(entry: &Connection, socket: &Socket<M>) -> Option<(u64, u32)> {
     let consumed = socket.consumed();

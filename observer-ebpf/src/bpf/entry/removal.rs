@@ -1,4 +1,4 @@
-//! Removal.
+//! Removal of a finished entry.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Exactness, Loss, Phase, RowKind};
@@ -9,14 +9,14 @@ use crate::bpf::{
     maps::{CONNECTIONS, count_loss},
 };
 
-/// Nothing more will come of this entry: its row is sent, and it is removed.
+/// Finishes an entry: sends its row and removes it.
 ///
-/// Only now it is known how many exchanges it has carried: an answer can still be read after CLOSE, and a histogram's
-/// buckets must never go down. So these lag behind `closed` by the sockets that an application holds on to.
+/// Only now is the number of exchanges final, because an answer can still be read after CLOSE and a histogram's buckets
+/// must never go down. So these counts lag behind `closed` by the sockets that applications still hold.
 #[inline(always)]
 pub(in crate::bpf) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
     let phase = entry.phase;
-    // If it could not be removed it is found here again.
+    // An entry that could not be removed arrives here again.
     if phase != Phase::Over as u8 {
         if phase == Phase::Closed as u8 {
             if entry.unread_bytes == 0 && entry.conversation.end() == Exactness::Inexact {
@@ -30,7 +30,7 @@ pub(in crate::bpf) fn finish(ctx: &impl EbpfContext, entry: &mut Connection) {
             if phase == Phase::Closed as u8 {
                 counters.count_finished(entry.exchanges);
             }
-            // Last: at 0 the group may be read for the last time.
+            // Last: at 0 user space may read the group for the last time.
             uncount!(counters, tracked);
         }
     }

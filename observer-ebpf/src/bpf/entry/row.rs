@@ -1,4 +1,4 @@
-//! Rows.
+//! Rows sent to user space through the ring buffer.
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_ringbuf_output};
 use tcp_reuse_watch_ebpf::{Connection, Loss, RowKind};
@@ -16,7 +16,7 @@ pub(super) fn emit_row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: Ro
     }
     entry.row_kind = kind as u32;
     entry.row_ns = if kind == RowKind::Open { entry.established_ns } else { now_ns() };
-    // SAFETY: the helper has no preconditions; the entry is a map value, whole and initialised.
+    // SAFETY: the helper has no preconditions. The entry is a map value, whole and initialised.
     let sent = unsafe {
         bpf_ringbuf_output(
             (&raw const EVENTS).cast_mut().cast(),

@@ -1,17 +1,17 @@
-//! Written.
+//! The number of bytes that the application has written.
 
 use tcp_reuse_watch_ebpf::{Connection, flag};
 
 use crate::bpf::{memory::Memory, socket::Socket};
 
-/// Bytes that the application has written. In CLOSE the socket does not say any more whether a FIN is among them, so it is
-/// remembered from the moment at which no more can be written.
+/// Bytes that the application has written. In CLOSE the socket no longer tells whether they include a FIN, so the
+/// number is remembered when the application can write no more.
 #[inline(always)]
 pub(in crate::bpf) fn written<M: Memory>(entry: &Connection, socket: &Socket<M>) -> u64 {
     if entry.flags & flag::SENDING_ENDED != 0 { entry.written } else { socket.written() }
 }
 
-/// The application will send no more: `written` is final.
+/// Notes that the application will send no more, so `written` is final.
 #[inline(always)]
 pub(in crate::bpf) fn end_sending(entry: &mut Connection, written: u64) {
     if entry.flags & flag::SENDING_ENDED == 0 {

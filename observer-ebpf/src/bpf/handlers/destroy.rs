@@ -1,4 +1,4 @@
-//! The socket is gone: the last look, and the row that says how it went.
+//! The socket is destroyed: the final update, and the row.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Cut, Ender, Phase, flag};
@@ -8,15 +8,15 @@ use crate::bpf::{entry, memory::Memory, socket::Socket};
 #[inline(always)]
 pub(in crate::bpf) fn destroyed<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
-    // Whatever the last change was, if it was skipped it is made good here; but how it ended is not known then.
+    // If the last state change was skipped, this makes up for it, but how the connection ended stays unknown.
     entry::catch_up(ctx, entry, socket);
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
     if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
         entry::note_end(entry, socket, Ender::Unknown, Cut::Unknown);
     }
     entry::close(ctx, entry, socket);
-    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`: then CLOSE was the last that
-    // was true.
+    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`. The numbers at CLOSE stay
+    // the last valid ones then.
     if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
         entry::observe(ctx, entry, socket, false);
         entry.unread_bytes = socket.unread_bytes();

@@ -1,4 +1,4 @@
-//! The application has read from the socket (or tried to: whether it consumed anything, `copied_seq` tells).
+//! The application has read from the socket, or tried to. `copied_seq` tells whether it consumed anything.
 
 use aya_ebpf::EbpfContext;
 
@@ -8,7 +8,7 @@ use crate::bpf::{entry, frozen::frozen, inspection::inspect_read, memory::Memory
 pub(in crate::bpf) fn received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
     entry::catch_up(ctx, entry, socket);
-    // Without its sends a conversation is not followed.
+    // A conversation cannot be followed without its sends.
     let pending = if frozen!(SWITCHES.sees_sends) == 0 { None } else { entry::pending_answer(entry, socket) };
     let outcome = match pending {
         Some((written, read)) => inspect_read(entry, written, read),

@@ -1,4 +1,5 @@
-//! The application sends: the last moment to count the answer before it, and the only one to see what is spoken.
+//! The application sends. This is the last moment to count the previous answer, and the only one that shows the sent
+//! bytes.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Chunk, Connection, Phase, Send, flag};
@@ -11,19 +12,19 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// A chunk of a message is about to be added to what was written.
+/// A chunk of a message is about to be queued.
 #[inline(always)]
 pub(in crate::bpf) fn sending<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, message: MessageHeader<M>) {
     handle(ctx, socket, message.remaining(), || message.buffers());
 }
 
-/// `len` bytes of pages are about to be added to what was written: a sendfile or splice, whose bytes cannot be looked at.
+/// `len` bytes of pages are about to be queued, by sendfile or splice. Their bytes cannot be read.
 #[inline(always)]
 pub(in crate::bpf) fn sending_pages<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, len: u32) {
     handle(ctx, socket, len, message::unreadable);
 }
 
-/// A connect sends data with its SYN (Fast Open): no hook will see it being sent.
+/// A connect sends data with its SYN (Fast Open), which no send hook will see.
 #[inline(always)]
 pub(in crate::bpf) fn sending_syn<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if let Some(msghdr) = socket.syn_message() {
@@ -31,8 +32,8 @@ pub(in crate::bpf) fn sending_syn<M: Memory>(entry: &mut Connection, socket: &So
     }
 }
 
-/// Counts what was answered so far; if a send begins here, hears it and notes whether it asks. Not heard is what is known
-/// already: that it asks, or that it goes on with what was asked.
+/// Counts the answers so far. If a send begins here, inspects it and notes whether it asks. A send is not inspected if
+/// it is already known to ask or to continue an ask.
 #[inline(always)]
 fn handle<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, left: u32, buffers: impl FnOnce() -> Option<Buffers>) {
     let Some(entry) = entry::of(socket) else { return };
@@ -44,7 +45,7 @@ fn handle<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, left: u32, buff
     pool::note_send(entry, end);
 }
 
-/// The send that begins here; None where one goes on.
+/// The send that begins here. None if this chunk continues one.
 #[inline(always)]
 fn begin_send<M: Memory>(
     ctx: &impl EbpfContext,
@@ -53,7 +54,7 @@ fn begin_send<M: Memory>(
     left: u32,
 ) -> Option<Send> {
     entry::catch_up(ctx, entry, socket);
-    // Behind the end of sending a send fails.
+    // A send fails once sending has ended.
     if entry.phase != Phase::Established as u8 || left == 0 || entry.flags & flag::SENDING_ENDED != 0 {
         return None;
     }

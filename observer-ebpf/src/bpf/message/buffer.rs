@@ -1,4 +1,4 @@
-//! Buffers.
+//! The buffers of a message.
 
 use tcp_reuse_watch_ebpf::ABSENT;
 
@@ -8,25 +8,25 @@ use crate::bpf::{
     memory::{Memory, Probed},
 };
 
-/// How many buffers further on what is looked for may be. Some clients (rustls) write each record from its own.
+/// How far ahead a search for an offset goes, in buffers. Some clients (rustls) write each record from its own.
 const MAX_BUFFERS_AHEAD: u32 = 2;
 
-/// Address and length.
+/// An address and a length.
 const IOVEC_BYTES: u64 = 16;
 
 impl Scratch {
-    /// An address that the verifier knows no type of.
+    /// Returns the address without its type, so the verifier allows arithmetic on it.
     #[inline(always)]
     pub(super) fn plain(&mut self, address: u64) -> u64 {
         let cell = &raw mut self.address;
-        // SAFETY: the pointer is that of a reference.
+        // SAFETY: the pointer comes from a reference.
         unsafe {
             cell.write_volatile(address);
             cell.read_volatile()
         }
     }
 
-    /// Goes to the next buffer, of which `skip` bytes are sent already.
+    /// Moves to the next buffer, of which `skip` bytes have been sent already.
     #[inline(always)]
     pub(super) fn advance(&mut self, skip: u64) {
         // `struct iovec` and `struct kvec` have the same layout: address, length.
@@ -37,18 +37,19 @@ impl Scratch {
         self.next += IOVEC_BYTES;
     }
 
-    /// Goes to the buffer that holds an offset: mostly that at hand. How many bytes there are from there on in it.
+    /// Moves to the buffer that holds an offset, mostly the current one. Returns the number of bytes from there to the
+    /// buffer's end.
     #[inline(always)]
     pub(super) fn seek(&mut self, offset: u32) -> u32 {
         if self.kind == ABSENT {
             return 0;
         }
-        // Beyond its end, or before its beginning, there are none.
+        // An offset outside the current buffer wraps to a large number.
         let within = offset.wrapping_sub(self.begin);
         if within < self.len { self.len - within } else { seek_buffer(offset) }
     }
 
-    /// The same, where it is another one.
+    /// Moves to another buffer, and returns the same.
     #[inline(always)]
     fn seek_further(&mut self, offset: u32) -> u32 {
         if offset < self.begin {
@@ -70,7 +71,7 @@ impl Scratch {
     }
 }
 
-/// Goes to another buffer: [`Scratch::seek_further`]. A step of its own, as in `inspection.rs`.
+/// Moves to another buffer: [`Scratch::seek_further`]. Verified by itself, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seek_buffer(offset: u32) -> u32 {

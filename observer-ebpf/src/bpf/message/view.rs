@@ -1,4 +1,4 @@
-//! View.
+//! The message as the conversation sees it.
 
 use tcp_reuse_watch_ebpf::{Cursor, Framing, Head, Message, PREFIX_BYTES, RequestLine, WORD_BYTES};
 
@@ -9,7 +9,8 @@ use super::{
 };
 
 impl Message for Scratch {
-    /// None for page vectors of sendfile and splice, for a page that is not in memory, and behind many small buffers.
+    /// Empty for the page vectors of sendfile and splice, for a page that is not in memory, and beyond many small
+    /// buffers.
     #[inline(always)]
     fn head(&mut self, offset: u32) -> Head {
         let _ = load_head(offset);
@@ -18,7 +19,7 @@ impl Message for Scratch {
 
     #[inline(always)]
     fn last_head(&mut self) -> Head {
-        // SAFETY: the pointers are those of references. Volatile, because a function has written there.
+        // SAFETY: the pointers come from references. Volatile, because another function has written there.
         let (len, words) =
             unsafe { ((&raw const self.head_len).read_volatile(), (&raw const self.head).read_volatile()) };
         Head { len, words: words.map(u64::from_be) }
@@ -35,7 +36,7 @@ impl Message for Scratch {
     fn word_at(&mut self, offset: u32) -> u64 {
         let shift = offset % 8 * 8;
         let word = self.aligned_word(offset / 8) << shift;
-        // In two steps: a shift by 64 is none.
+        // In two steps, because a shift by 64 has no effect.
         word | self.aligned_word(offset / 8 + 1) >> 1 >> (63 - shift)
     }
 
@@ -43,7 +44,7 @@ impl Message for Scratch {
     fn aligned_word(&mut self, number: u32) -> u64 {
         let start = (self.opaque(number) as usize * WORD_BYTES) & (PREFIX_BYTES - WORD_BYTES);
         let words = (&raw const self.prefix).cast::<u64>();
-        // SAFETY: the beginning is aligned like the number before it, and this word is within it.
+        // SAFETY: the prefix is aligned like the field before it, and this word is within it.
         u64::from_be(unsafe { words.byte_add(start).read() })
     }
 
@@ -125,13 +126,13 @@ impl Message for Scratch {
 
     #[inline(always)]
     fn cursor(&mut self) -> Cursor {
-        // SAFETY: the pointer is that of a reference. Volatile, because another function may have written there.
+        // SAFETY: the pointer comes from a reference. Volatile, because another function may have written there.
         unsafe { (&raw const self.cursor).read_volatile() }
     }
 
     #[inline(always)]
     fn set_cursor(&mut self, cursor: Cursor) {
-        // SAFETY: the pointer is that of a reference. Volatile, because another function may read there.
+        // SAFETY: the pointer comes from a reference. Volatile, because another function may read there.
         unsafe { (&raw mut self.cursor).write_volatile(cursor) }
     }
 
@@ -158,7 +159,7 @@ impl Message for Scratch {
     #[inline(always)]
     fn opaque_long(&mut self, number: u64) -> u64 {
         let cell = &raw mut self.number;
-        // SAFETY: the pointer is that of a reference.
+        // SAFETY: the pointer comes from a reference.
         unsafe {
             cell.write_volatile(number);
             cell.read_volatile()

@@ -5,25 +5,25 @@ use super::{
     word::{byte, starts_with},
 };
 
-/// The first bytes of something. (No Option of it: the verifier would see the bytes of None.)
+/// A few bytes from an offset on. Not an Option, because the verifier would walk None separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The first byte is the highest of the first word; those beyond `len` are 0.
+    /// The first byte is the highest of the first word. Bytes past `len` are 0.
     pub words: [u64; HEAD_BYTES / WORD_BYTES],
     pub len: u32,
 }
 
 impl Head {
-    /// What cannot be read.
+    /// Bytes that cannot be read.
     pub const NONE: Self = Self { words: [0; HEAD_BYTES / WORD_BYTES], len: 0 };
 
-    /// A byte, by an index that is known when this is compiled.
+    /// A byte at an index known at compile time.
     #[inline(always)]
     pub(in crate::conversation) fn byte(self, index: u32) -> u8 {
         byte(self.words[index as usize / WORD_BYTES], index % WORD_BYTES as u32)
     }
 
-    /// The eight bytes at an offset that is known when this is compiled, up to 24.
+    /// The eight bytes at an offset known at compile time, up to 24.
     #[inline(always)]
     pub(in crate::conversation) fn word_at(self, offset: u32) -> u64 {
         let (index, shift) = (offset as usize / WORD_BYTES, offset % WORD_BYTES as u32 * 8);
@@ -33,13 +33,13 @@ impl Head {
         self.words[index] << shift | self.words[index + 1] >> (64 - shift)
     }
 
-    /// Whether this text, of at most eight bytes, stands at an offset. A comparison of numbers, as the kernel wants it.
+    /// Whether a text of at most eight bytes stands at an offset. Compares numbers, which suits the verifier.
     #[inline(always)]
     pub(in crate::conversation) fn has<const N: usize>(self, offset: u32, text: &[u8; N]) -> bool {
         starts_with(self.word_at(offset), text)
     }
 
-    /// Whether it begins with this text.
+    /// Whether the head begins with this text.
     #[inline(always)]
     pub(in crate::conversation) fn starts_with<const N: usize>(self, text: &[u8; N]) -> bool {
         self.has(0, text)

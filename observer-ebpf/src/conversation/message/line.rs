@@ -1,19 +1,19 @@
-//! Where lines end.
+//! The ends of lines.
 
 use super::{
     Message, PREFIX_BYTES, WORD_BYTES,
     word::{bytes_equal, first_set},
 };
 
-/// Words of what is taken of a message, and those of them in which most lines end.
+/// Number of words in the prefix, and number of words in which most lines end.
 const MAX_WORDS: u32 = (PREFIX_BYTES / WORD_BYTES) as u32;
 const NEAR_WORDS: u32 = 16;
 
 /// Bit of an offset: the line does not end before it.
 pub(in crate::conversation) const GOES_ON: u32 = 1 << 31;
 
-/// Where the line ends that begins at an offset of what was taken of a message, which is `len` bytes; at `len` if it goes
-/// on.
+/// Finds the end of the line that begins at an offset of the prefix, which is `len` bytes long. Returns `len` if the
+/// line continues.
 #[inline(always)]
 pub fn line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
     let mut at = from;
@@ -27,7 +27,7 @@ pub fn line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
     len
 }
 
-/// The same within a few words: if it ends in none of them, where they end, with [`GOES_ON`].
+/// Finds the end of a line within a few words. If it ends in none of them, returns their end with [`GOES_ON`].
 #[inline(always)]
 pub fn near_line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
     let (mut at, mut feeds) = (from, 0);
@@ -46,7 +46,7 @@ pub fn near_line_feed(message: &mut impl Message, from: u32, len: u32) -> u32 {
     if feeds == 0 { at | GOES_ON } else { at + first_set(feeds) }
 }
 
-/// Whether a send of `len` bytes is a single line, with its end.
+/// Whether a send of `len` bytes is one complete line.
 #[inline(always)]
 pub(in crate::conversation) fn is_one_line(message: &mut impl Message, len: u32) -> bool {
     let prefix_len = message.prefix().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Eight bytes of a message as a number.
+//! Operations on eight bytes of a message as one number.
 
 use super::WORD_BYTES;
 
@@ -21,13 +21,13 @@ const fn number_of<const N: usize>(text: &[u8; N]) -> u64 {
     word
 }
 
-/// Whether a word begins with this text in lower case, whatever case it is in itself.
+/// Whether a word begins with this lower-case text, ignoring the word's case.
 #[inline(always)]
 pub(in crate::conversation) fn starts_with_any_case<const N: usize>(word: u64, text: &[u8; N]) -> bool {
     starts_with(lower(word), text)
 }
 
-/// Letters in lower case. Of what else there is, some changes too.
+/// Converts letters to lower case. Also changes some other bytes.
 #[inline(always)]
 pub(in crate::conversation) fn lower(word: u64) -> u64 {
     word | 0x2020_2020_2020_2020
@@ -48,15 +48,15 @@ pub(in crate::conversation) fn u16_of(word: u64, index: u32) -> u32 {
 pub(in crate::conversation) const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// The high bit of each byte of the word that is this one, and no other bit.
+/// The high bit of each byte that equals `to`, and no other bit.
 #[inline(always)]
 pub(in crate::conversation) fn bytes_equal(word: u64, to: u8) -> u64 {
     let other = word ^ (EACH * u64::from(to));
-    // Adding cannot carry into the next byte.
+    // The addition cannot carry into the next byte.
     !(((other & !HIGH_BITS) + !HIGH_BITS) | other) & HIGH_BITS
 }
 
-/// The high bit of each byte of the word from `low` to `high`, of which both are ASCII, and no other bit.
+/// The high bit of each byte from `low` to `high`, and no other bit. Both bounds are ASCII.
 #[inline(always)]
 pub(in crate::conversation) fn bytes_within(word: u64, low: u8, high: u8) -> u64 {
     let ascii = word & !HIGH_BITS;
@@ -65,14 +65,14 @@ pub(in crate::conversation) fn bytes_within(word: u64, low: u8, high: u8) -> u64
     is_low_or_more & !is_more_than_high & !word & HIGH_BITS
 }
 
-/// The index of the first byte whose high bit is set; 8 if none is.
+/// Index of the first byte whose high bit is set. 8 if none is.
 #[inline(always)]
 pub(in crate::conversation) fn first_set(bits: u64) -> u32 {
     bits.leading_zeros() / 8
 }
 
-/// The digits that a word begins with, as a number, and how many there are. Of eight digits at a time, pairs are added up,
-/// then pairs of pairs.
+/// The leading digits of a word as a number, and how many there are. Adds pairs of the eight digits, then pairs of
+/// pairs.
 #[inline(always)]
 pub(in crate::conversation) fn digits(word: u64) -> (u64, u32) {
     let count = first_set(!bytes_within(word, b'0', b'9') & HIGH_BITS);
@@ -90,10 +90,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_of_a_word_are_told_apart() {
+    fn byte_comparisons_ignore_neighbours() {
         for value in 0..=255_u8 {
             for index in 0..8 {
-                // Among neighbours that carries and borrows would come from.
+                // Neighbours that could cause carries and borrows.
                 for neighbour in [0, 1, 0x7f, 0x80, 0xff, b'A', b'Z' + 1] {
                     let mut bytes = [neighbour; 8];
                     bytes[index] = value;

@@ -1,18 +1,18 @@
-//! AMQP 0-9-1: a connection is tuned and its channels are opened, in several turns, before anything is asked. AMQP 0-9-1,
-//! sections 4.2.2 (protocol header) and 4.2.3 (frames). Of AMQP 1.0 the header alone is known.
+//! AMQP 0-9-1: a client tunes the connection and opens channels over several turns before it asks anything. AMQP 0-9-1,
+//! sections 4.2.2 (protocol header) and 4.2.3 (frames). Of AMQP 1.0 only the header is recognised.
 
 use crate::conversation::{Head, Message, Send, message::byte};
 
-/// Frames of one send that are looked at: a client sends three at once (`tune-ok`, `open`, and a channel).
+/// Number of frames in one send that are inspected. A client sends three at once (`tune-ok`, `open` and a channel).
 const MAX_FRAMES: u32 = 8;
 
-/// Type, channel and size before a frame's payload, and the end mark behind it.
+/// Type, channel and size before a frame's payload, and the end mark after it.
 const FRAME_BYTES: u32 = 8;
 
 const METHOD: u8 = 1;
 const HEARTBEAT: u8 = 8;
 
-/// Classes of methods that prepare: `connection`, `channel`, and `confirm`.
+/// Method classes that prepare: `connection`, `channel` and `confirm`.
 const CONNECTION: u32 = 10;
 const CHANNEL: u32 = 20;
 const CONFIRM: u32 = 85;
@@ -62,7 +62,7 @@ mod tests {
         assert!(sets_up_with(sets_up, &start_ok) && sets_up_with(sets_up, &tune_and_open));
         assert!(sets_up_with(sets_up, &method(1, 85, 10, 1)), "confirm.select");
         assert!(!sets_up_with(sets_up, &declare));
-        assert!(!sets_up_with(sets_up, &[tune_and_open, declare].concat()), "something is asked behind it");
-        assert!(!sets_up_with(sets_up, &start_ok[..100]), "a frame that goes on");
+        assert!(!sets_up_with(sets_up, &[tune_and_open, declare].concat()), "followed by an ask");
+        assert!(!sets_up_with(sets_up, &start_ok[..100]), "an incomplete frame");
     }
 }

@@ -1,11 +1,11 @@
-//! DNS: queries behind their length, which are pipelined, and answered in any order. RFC 1035 section 4.2.2, RFC 7766.
+//! DNS: length-prefixed queries, pipelined and answered in any order. RFC 1035 section 4.2.2, RFC 7766.
 
 use crate::conversation::{Head, Message, Send};
 
-/// Bits of the flags: an answer, another operation than a query, and the reserved one.
+/// Flag bits that a query leaves 0: response, opcode, and the reserved bit.
 const NO_QUERY: u32 = 0b1111_1000_0100_0000;
 
-/// Length 2, a number 2, flags 2, then how many of each: one question, and no answer.
+/// Length 2, id 2, flags 2, then the section counts: one question and no answer.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
     head.len >= 14
@@ -27,7 +27,7 @@ mod tests {
     use crate::conversation::fixture::{first, head_of};
 
     #[test]
-    fn a_query_is_told() {
+    fn query_is_recognised() {
         let query = b"\0\x1d\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
         assert!(begins(head_of(query), first(query)));
         let mut answer = *query;

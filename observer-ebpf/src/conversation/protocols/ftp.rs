@@ -1,11 +1,11 @@
-//! FTP's control connection: the server greets, the client logs in. RFC 959; RFC 4217 for TLS, RFC 2389 for FEAT.
+//! FTP's control connection: the server greets, and the client logs in. RFC 959; RFC 4217 for TLS, RFC 2389 for FEAT.
 
 use crate::conversation::{
     Head, Message, Send,
     message::{lower, starts_with},
 };
 
-/// Behind the greeting. (POP3 has USER too, but its server's greeting is no number.)
+/// After the greeting. POP3 has USER too, but its greeting does not begin with a number.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
     let word = lower(head.words[0]);

@@ -1,11 +1,12 @@
 //! HTTP/1 in the clear. RFC 9110 section 9, RFC 9112.
 //!
-//! A request begins with a method, and its head says where it ends: by `Content-Length`, or with its head. So what is
-//! sent before that end asks nothing, whatever it looks like, and what is behind it in the same send was pipelined.
-//! Where the end is not known (a body in chunks, a head in pieces), what looks like the line of a request begins one.
+//! A request begins with a method, and its head says where it ends: after `Content-Length` bytes, or with the head.
+//! Bytes before that end ask nothing, regardless of their content, and bytes after it in the same send are pipelined
+//! requests. Where the end is unknown (a chunked body, a head in pieces), a send that looks like a request line begins
+//! a request.
 //!
-//! Of answers the status is read, and only if it may be a preliminary one: `100 Continue` is no answer yet, and after
-//! `101 Switching Protocols` no more requests come.
+//! The status of an answer is read only if it may be preliminary: `100 Continue` is not the answer yet, and no more
+//! requests come after `101 Switching Protocols`.
 
 mod chunks;
 mod connect;
@@ -26,15 +27,15 @@ pub(in crate::conversation) use status::is_answer;
 
 /// Bits of [`Conversation::protocol_traits`].
 mod http {
-    /// A preliminary answer has come to the request.
+    /// A preliminary answer to the request has arrived.
     pub(super) const INTERIM: u8 = 1;
-    /// Its body is sent in chunks, of which the last was not seen.
+    /// The body is chunked, and its last chunk was not seen.
     pub(super) const CHUNKS_OPEN: u8 = 1 << 1;
-    /// It has `Expect`, and neither `100 Continue` nor its body was seen.
+    /// The request has `Expect`, and neither `100 Continue` nor its body was seen.
     pub(super) const EXPECTS: u8 = 1 << 2;
 }
 
-/// What begins with a send: a request, or nothing.
+/// What a send begins with.
 #[derive(Clone, Copy)]
 enum Finding {
     Request(Exactness),
@@ -56,7 +57,8 @@ impl Conversation {
         self.protocol_traits & bit != 0
     }
 
-    /// Whether a send of HTTP has to be heard: not one within a body whose length is known, nor what comes after an upgrade.
+    /// Whether an HTTP send needs inspection. A send inside a body of known length does not, nor does one after an
+    /// upgrade.
     #[inline(always)]
     pub(in crate::conversation) fn http1_needs_inspection(&self, at: u64, len: u32) -> bool {
         !self.has(traits::UPGRADED) && (at + u64::from(len) > self.frame_end || self.has_http(http::EXPECTS))
@@ -69,7 +71,7 @@ impl Conversation {
             return self.begin_tunnel(message, head, send);
         }
         if send.after_unseen {
-            // Where what was not seen ends, cannot be told.
+            // The end of the unseen bytes is unknown.
             self.traits |= traits::OPEN_ENDED;
         }
         let mut exactness = Exact;
@@ -77,7 +79,7 @@ impl Conversation {
             exactness = self.inspect_awaited_body(message, head, send);
         }
         if send.at < self.frame_end {
-            // The rest of a body, and something behind it.
+            // The rest of a body, followed by something else.
             let rest = self.frame_end - send.at;
             if rest >= u64::from(send.len) {
                 self.turn.exclude_body(send.at, send.len);
@@ -89,12 +91,12 @@ impl Conversation {
             message.skip(rest);
             head = message.head(0);
             if self.turn.has_open_ask(send.at) {
-                // A request behind the end of one that is not answered.
+                // A request behind the end of an unanswered one.
                 exactness = Inexact;
             }
         }
         if head.len == 0 {
-            // Pages (sendfile): no client sends its request from a file.
+            // Pages (sendfile). No client sends its request from a file.
             self.turn.exclude(send.at, send.len);
             let is_body = self.has(traits::OPEN_ENDED) && self.turn.has_open_ask(send.at);
             return if is_body { exactness } else { Inexact };
@@ -114,23 +116,24 @@ impl Conversation {
         exactness.and(begun).and(self.begin_request(message, send))
     }
 
-    /// A body was announced, and its request waits for `100 Continue`: what comes may be that, or the next request.
+    /// Inspects a send after a request that waits for `100 Continue` with an announced body: the body, or the next
+    /// request.
     #[inline(always)]
     fn inspect_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
         self.protocol_traits &= !http::EXPECTS;
         let line = message.request_line();
-        // Capitals that go on are no method: they are a body.
+        // A long run of capitals is no method but a body.
         let may_be_request =
             line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
         if !self.turn.has_open_ask(send.at) && may_be_request {
-            // Answered without its body: the next one, or a body that looks so.
+            // The request was answered without its body, so this is the next request, or a body that looks like one.
             self.frame_end = send.at;
             return Inexact;
         }
         if send.after_unseen { Inexact } else { Exact }
     }
 
-    /// A send where it is not known where the request before it ends: what looks like one begins one.
+    /// Inspects a send where the previous request's end is unknown. What looks like a request begins one.
     #[inline(always)]
     fn inspect_open_ended(&mut self, message: &mut impl Message, head: Head, send: Send) -> Finding {
         let is_asked = self.turn.has_open_ask(send.at);
@@ -146,37 +149,37 @@ impl Conversation {
             return Finding::Nothing(Exact);
         }
         if line == RequestLine::Unclear && !is_asked {
-            // A method, written by itself, or capitals of a body.
+            // A method by itself, or a body of capitals.
             return Finding::Nothing(Inexact);
         }
         if line != RequestLine::Request {
             self.turn.exclude(send.at, send.len);
             return Finding::Nothing(Exact);
         }
-        // Pipelined, or within a body.
+        // Pipelined, or inside a body.
         Finding::Request(if is_asked || are_open { Inexact } else { Exact })
     }
 
-    /// A send where a request has to begin.
+    /// Inspects a send where a request has to begin.
     #[inline(always)]
     fn inspect_next(&mut self, message: &mut impl Message, head: Head, send: Send) -> Finding {
-        // A common method is enough.
+        // A common method suffices.
         let line = if is_request(head) { RequestLine::Request } else { message.request_line() };
         if line == RequestLine::Other {
             if http2::is_preface(head) {
                 return Finding::Nothing(self.begin_http2());
             }
-            // A request is through, and no other one begins: it is not HTTP any more (Docker's attach).
+            // A request is complete and no other begins, so the connection no longer speaks HTTP (Docker's attach).
             self.turn.exclude(send.at, send.len);
             self.traits |= traits::OPEN_ENDED | traits::HIJACKED;
             return Finding::Nothing(Exact);
         }
-        // Pipelined; or perhaps not HTTP any more.
+        // Pipelined, or perhaps no longer HTTP.
         let is_pipelined = self.turn.has_open_ask(send.at) || line == RequestLine::Unclear;
         Finding::Request(if is_pipelined { Inexact } else { Exact })
     }
 
-    /// A request of HTTP/1 whose head is not looked at may go on.
+    /// Leaves the end of an HTTP/1 request open, because its head was not parsed.
     #[inline(always)]
     pub fn leave_open(&mut self) {
         if self.application == Application::Http1 as u8 {
@@ -184,7 +187,7 @@ impl Conversation {
         }
     }
 
-    /// A request begins a send: where it ends, and what may answer it.
+    /// Begins a request: determines where it ends and which answers it may get.
     #[inline(always)]
     pub(in crate::conversation) fn begin_request(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         self.traits &= !(traits::OPEN_ENDED
@@ -237,9 +240,9 @@ impl Conversation {
         self.frame_end = send.at + u64::from(framing.end) + framing.body;
         let body = if framing.body > u64::from(behind) { behind } else { framing.body as u32 };
         let rest = message.opaque(behind - body);
-        // Some clients end a body with an empty line more.
+        // Some clients end a body with an extra empty line.
         if rest > 2 {
-            // Another request behind it, or several.
+            // One or more further requests behind it.
             self.frame_end = send.at + u64::from(send.len);
             return Inexact;
         }

@@ -1,14 +1,14 @@
-//! HTTP/2 in the clear: which frames ask something, and how a connection is told whose beginning was not seen. RFC 9113
-//! sections 3.4, 4.1 and 6.
+//! HTTP/2 in the clear: which frames ask something, and how a connection is recognised whose start was not seen. RFC
+//! 9113 sections 3.4, 4.1 and 6.
 
 use crate::conversation::{Application, Conversation, Exactness, Head, Message, Protocol, Send};
 
-/// A bit of [`Conversation::protocol_traits`]: it is in the clear, and has asked nothing yet.
+/// Bit of [`Conversation::protocol_traits`]: the connection is in the clear and has asked nothing yet.
 pub(in crate::conversation) const QUIET: u8 = 1;
 
 const PREFACE_BYTES: u32 = 24;
 
-/// Frames of a send that are looked at: a client greets with two or three.
+/// Number of frames in one send that are inspected. A client opens with two or three.
 const MAX_FRAMES: u32 = 6;
 
 const PRIORITY: u8 = 2;
@@ -17,7 +17,7 @@ const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
-/// Length 3, type 1, flags 1, and the number of the stream.
+/// Length 3, type 1, flags 1, stream id 4.
 const FRAME_HEAD_BYTES: u32 = 9;
 const HEADERS: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -28,7 +28,7 @@ pub(in crate::conversation) fn is_preface(head: Head) -> bool {
     head.starts_with(b"PRI * HT")
 }
 
-/// Whether a request begins here: headers on a stream of the client's, whose numbers are odd.
+/// Whether a request begins here: headers on a client's stream, which has an odd id.
 #[inline(always)]
 pub(in crate::conversation) fn is_frame(head: Head, len: u32) -> bool {
     let bytes = (head.words[0] >> 40) as u32;
@@ -42,8 +42,8 @@ pub(in crate::conversation) fn is_frame(head: Head, len: u32) -> bool {
         && stream >> 31 == 0
 }
 
-/// Whether a send of `len` bytes only sets a connection up, or keeps it up: behind the preface, if that begins it, frames that
-/// ask nothing.
+/// Whether a send of `len` bytes only sets up or maintains a connection: an optional preface, then frames that ask
+/// nothing.
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(message: &mut impl Message, has_preface: bool, len: u32) -> bool {
     let mut at = message.opaque(if has_preface { PREFACE_BYTES } else { 0 });
@@ -70,7 +70,7 @@ impl Conversation {
         Exactness::Inexact
     }
 
-    /// A send of HTTP/2 in the clear, on a connection that has asked nothing yet.
+    /// Inspects an HTTP/2 send in the clear, on a connection that has asked nothing yet.
     #[inline(always)]
     pub(in crate::conversation) fn inspect_http2(&mut self, message: &mut impl Message, has_preface: bool, send: Send) {
         let sets_up = sets_up(message, has_preface, send.len);
@@ -92,24 +92,24 @@ mod tests {
     const REQUEST: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x41\x09localhost";
 
     #[test]
-    fn a_greeting_asks_nothing_and_headers_do() {
+    fn preface_asks_nothing_and_headers_ask() {
         let sets_up = |parts: &[&[u8]]| {
             let bytes = parts.concat();
             sets_up(&mut Sent::new(&bytes), parts[0] == PREFACE, bytes.len() as u32)
         };
         assert!(sets_up(&[PREFACE]) && sets_up(&[PREFACE, SETTINGS_FRAME, UPDATE]));
-        assert!(sets_up(&[b"\0\0\0\x04\x01\0\0\0\0"]), "settings are acknowledged");
+        assert!(sets_up(&[b"\0\0\0\x04\x01\0\0\0\0"]), "a settings acknowledgement");
         assert!(!sets_up(&[PREFACE, SETTINGS_FRAME, REQUEST]) && !sets_up(&[REQUEST]));
-        assert!(!sets_up(&[SETTINGS_FRAME, &UPDATE[..7]]), "it goes on with the next send");
+        assert!(!sets_up(&[SETTINGS_FRAME, &UPDATE[..7]]), "it continues in the next send");
     }
 
     use crate::conversation::fixture::head_of;
 
     #[test]
-    fn headers_of_a_client_are_told() {
+    fn client_headers_are_recognised() {
         let frame = b"\0\0\x0e\x01\x05\0\0\0\x0b\x82\x86\x84\x41\x09localhost";
         assert!(is_frame(head_of(frame), frame.len() as u32));
-        assert!(!is_frame(head_of(frame), 12), "longer than what is sent");
+        assert!(!is_frame(head_of(frame), 12), "longer than the send");
         assert!(!is_frame(head_of(b"\0\0\x0e\x01\x05\0\0\0\x0a\x82"), 90), "a server's stream");
     }
 }

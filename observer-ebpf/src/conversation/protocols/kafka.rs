@@ -1,4 +1,5 @@
-//! Kafka: requests behind their length, which are pipelined. Kafka's documentation, "Protocol", and KIP-511 for the first.
+//! Kafka: length-prefixed requests, which are pipelined. Kafka's documentation, "Protocol", and KIP-511 for the first
+//! request.
 
 use crate::conversation::{Head, Message, Send};
 
@@ -10,7 +11,7 @@ const SASL_AUTHENTICATE: u32 = 36;
 const MAX_VERSION: u32 = 20;
 const MAX_CLIENT_ID_BYTES: u32 = 512;
 
-/// Length 4, what is called 2, its version 2, a number 4, and the client's name behind its length.
+/// Length 4, API key 2, version 2, correlation id 4, and the length-prefixed client id.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
     head.len >= 14

@@ -1,18 +1,18 @@
-//! LDAP: messages in BER; a connection binds, perhaps behind StartTLS, before it searches. RFC 4511 section 4.
+//! LDAP: BER messages. A connection binds, perhaps after StartTLS, before it searches. RFC 4511 section 4.
 
 use crate::conversation::{Head, Message, Send};
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 2;
 
-/// Operations, by their tag: a bind, an unbinding (without an answer), and what is extended, such as StartTLS.
+/// Operations by tag: bind, unbind (unanswered), and extended operations such as StartTLS.
 const BIND: u8 = 0x60;
 const UNBIND: u8 = 0x42;
 const EXTENDED: u8 = 0x77;
 const SEARCH: u8 = 0x63;
 
-/// The tag of the operation of the message, if it is one of `len` bytes: behind a length of one byte, or of a count of
-/// bytes and these, and the message's number of up to four bytes.
+/// The operation tag of a message of `len` bytes. 0 if it is none. Before the tag come the length, in one byte or in a
+/// byte count and that many bytes, and the message id of up to four bytes.
 #[inline(always)]
 fn operation(head: Head, len: u32) -> u8 {
     if head.byte(0) != SEQUENCE {
@@ -28,7 +28,7 @@ fn operation(head: Head, len: u32) -> u8 {
     }
 }
 
-/// The byte behind an integer.
+/// The byte after an integer.
 #[inline(always)]
 fn numbered(word: u64) -> u8 {
     let bytes = (word >> 48) as u8;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn binds_set_up() {
-        // RFC 4511's forms: of one byte, and longer ones, as OpenLDAP and Active Directory send them.
+        // RFC 4511's one-byte form, and the longer forms that OpenLDAP and Active Directory send.
         let bind = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00";
         let long = b"\x30\x84\x00\x00\x00\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00";
         for message in [bind.as_slice(), long] {

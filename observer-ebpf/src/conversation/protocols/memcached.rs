@@ -1,5 +1,6 @@
-//! memcached: commands of a line, and answers of one or more; or the binary protocol. A command alone could be anything
-//! (`get `): with its answer it is recognised. memcached's doc/protocol.txt, and its wiki, "BinaryProtocolRevamped".
+//! memcached: one-line commands with answers of one or more lines, or the binary protocol. A command alone (`get `)
+//! could be anything, so recognition needs its answer. memcached's doc/protocol.txt, and its wiki,
+//! "BinaryProtocolRevamped".
 
 use crate::conversation::{Head, message::starts_with};
 
@@ -27,7 +28,7 @@ pub(in crate::conversation) fn may_be_command(head: Head) -> bool {
         || starts_with(word, b"mg ")
         || starts_with(word, b"ms ")
         || starts_with(word, b"mn\r\n");
-    // Magic, opcode, length of the key, of the extras, and a data type, which is 0.
+    // Magic, opcode, key length, extras length, and a data type of 0.
     is_text || head.byte(0) == REQUEST && head.len >= 24 && head.byte(5) == 0
 }
 
@@ -60,7 +61,7 @@ mod tests {
     use crate::conversation::fixture::head_of;
 
     #[test]
-    fn commands_need_their_answers() {
+    fn command_needs_a_matching_answer() {
         for command in ["get page-1\r\n", "set k 0 0 1\r\nv\r\n", "gets a b\r\n", "version\r\n", "delete k\r\n"] {
             assert!(may_be_command(head_of(command.as_bytes())), "{command}");
         }

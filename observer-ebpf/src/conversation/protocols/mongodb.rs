@@ -1,5 +1,5 @@
-//! MongoDB: a header of four numbers, the lowest byte first, then the message; a connection begins with `hello` and, where
-//! there are users, with a login. MongoDB's documentation, "MongoDB Wire Protocol".
+//! MongoDB: a header of four little-endian numbers, then the message. A connection begins with `hello` and, where users
+//! exist, a login. MongoDB's documentation, "MongoDB Wire Protocol".
 
 use crate::conversation::{
     Head, Message, Send,
@@ -15,7 +15,7 @@ fn operation(head: Head) -> u32 {
     head.u32_at(12).swap_bytes()
 }
 
-/// The length, and an answer to nothing.
+/// The length, and a response to nothing.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
     head.len >= 16
@@ -24,9 +24,9 @@ pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
         && matches!(operation(head), OP_QUERY | OP_COMPRESSED | OP_MSG)
 }
 
-/// The name of the command is that of the first element of the document: behind flags 4, kind 1, length 4, and type 1.
-/// The old way (`OP_QUERY`: flags 4, then the collection), commands ask the collection `admin.$cmd`; drivers use it for
-/// `isMaster`.
+/// The command's name is that of the document's first element, behind flags 4, kind 1, length 4 and type 1. In the
+/// legacy form (`OP_QUERY`: flags 4, then the collection), commands query the collection `admin.$cmd`. Drivers use it
+/// for `isMaster`.
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(_: &mut impl Message, head: Head, _: u32) -> bool {
     let name = lower(head.words[3] << 16);

@@ -1,11 +1,11 @@
-//! MQTT: CONNECT, and what follows it is acknowledged or not, in any order. MQTT 3.1.1 and 5.0, section 3.1.
+//! MQTT: CONNECT, followed by packets that may be acknowledged in any order. MQTT 3.1.1 and 5.0, section 3.1.
 
 use crate::conversation::{Head, Message, Send};
 
 const CONNECT: u8 = 0x10;
 const DISCONNECT: u8 = 0xe0;
 
-/// The packet's type, its remaining length in one or two bytes, and the protocol's name behind its own length.
+/// The packet type, the remaining length in one or two bytes, and the length-prefixed protocol name.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, _: Send) -> bool {
     head.byte(0) == CONNECT && (is_name(head, 2) || head.byte(1) >= 0x80 && is_name(head, 3))
@@ -16,14 +16,14 @@ fn is_name(head: Head, at: u32) -> bool {
     head.has(at, b"\0\x04MQTT") || head.has(at, b"\0\x06MQIsdp")
 }
 
-/// How long a packet is, by its remaining length in one or two bytes; what is longer publishes.
+/// The packet's length, from its remaining length in one or two bytes. A longer packet publishes.
 #[inline(always)]
 fn packet_bytes(head: Head) -> u32 {
     let (low, high) = (u32::from(head.byte(1)), u32::from(head.byte(2)));
     if low < 0x80 { 2 + low } else { 3 + (low & 0x7f | high << 7) }
 }
 
-/// A greeting with nothing behind it, or a goodbye.
+/// CONNECT with nothing behind it, or DISCONNECT.
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(_: &mut impl Message, head: Head, len: u32) -> bool {
     head.byte(0) == CONNECT && packet_bytes(head) == len || head.byte(0) == DISCONNECT

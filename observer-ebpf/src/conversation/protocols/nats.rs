@@ -1,5 +1,5 @@
-//! NATS: the server begins with INFO, the client says CONNECT and PING. Whatever a client publishes, somebody may answer
-//! or not. NATS client protocol, "Protocol messages".
+//! NATS: the server begins with INFO, and the client sends CONNECT and PING. A published message may or may not be
+//! answered. NATS client protocol, "Protocol messages".
 
 use crate::conversation::{Head, Message, Send, message::is_one_line};
 
@@ -10,7 +10,7 @@ pub(in crate::conversation) fn begins(head: Head, _: Send) -> bool {
     head.starts_with(b"CONNECT ") && head.byte(8) == b'{'
 }
 
-/// The greeting alone, or with a PING; also the answer to the server's.
+/// CONNECT alone or with a PING, or the answer to the server's PING.
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(message: &mut impl Message, head: Head, len: u32) -> bool {
     if head.starts_with(b"CONNECT ") {
@@ -28,7 +28,7 @@ mod tests {
     };
 
     #[test]
-    fn a_connect_is_no_tunnel() {
+    fn nats_connect_is_no_tunnel() {
         let connect = b"CONNECT {\"verbose\":false,\"lang\":\"go\"}\r\nPING\r\n";
         assert!(begins(head_of(connect), first(connect)) && sets_up_with(sets_up, connect));
         assert!(!http1::is_connect(head_of(connect)));

@@ -1,58 +1,57 @@
-//! PostgreSQL: what comes before the first query, and which messages ask. PostgreSQL's documentation, "Message Formats"
-//! and "Message Flow".
+//! PostgreSQL: set-up before the first query, and which messages ask. PostgreSQL's documentation, "Message Formats" and
+//! "Message Flow".
 //!
-//! An exchange is a query that is executed. To prepare one (Parse, Describe, Sync) is none, nor is what an application
-//! uploads in answer to COPY.
+//! An exchange is an executed query. Preparing one (Parse, Describe, Sync) is no exchange, nor is an upload in answer
+//! to COPY.
 
 use crate::conversation::{Conversation, Cursor, Exactness, Head, Message, Send, message::byte, traits};
 use Exactness::{Exact, Inexact};
 
-/// Protocol 3.0, and the codes that stand in its place.
+/// Protocol 3.0, and the codes used in its place.
 const VERSION_3: u32 = 3 << 16;
 const CANCEL_REQUEST: u32 = 80_877_102;
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
 
-/// Messages of one send that are looked at. The extended protocol has five for a query.
+/// Number of messages in one send that are inspected. The extended protocol uses five for a query.
 const MAX_MESSAGES: u32 = 12;
 
-/// The type of a message, and its length, which counts itself.
+/// A message's type, and its length, which includes itself.
 const TYPE_AND_LENGTH_BYTES: u32 = 5;
 
-/// Bit of [`Conversation::protocol_traits`]: something was uploaded, and something was read since. That may have been a notice, in
-/// between.
+/// Bit of [`Conversation::protocol_traits`]: an upload was followed by a read, which may have been only a notice.
 pub(in crate::conversation) const UPLOADED: u8 = 1;
 
-/// Another: what is asked was cut within the head of a message, so where messages begin in it is not known.
+/// The same: the ask was cut inside a message's head, so its message boundaries are unknown.
 const CUT: u8 = 1 << 1;
 
-/// A message without a type: its length, then what it wants.
+/// Whether this is a message without a type: its length, then its code.
 #[inline(always)]
 pub(in crate::conversation) fn is_start(head: Head, len: u32) -> bool {
     let code = head.u32_at(4);
-    // From 3.2 on the minor version counts up.
+    // Since 3.2 the minor version increases.
     let is_version = code & 0xffff_0000 == VERSION_3;
     head.u32_at(0) == len && head.len >= 8 && (is_version || matches!(code, SSL_REQUEST | GSS_REQUEST | CANCEL_REQUEST))
 }
 
-/// Whether a connection that was there before goes on so: a query that fills its send.
+/// Whether a pre-existing connection continues with a query that fills its send.
 #[inline(always)]
 pub(in crate::conversation) fn is_query(head: Head, len: u32) -> bool {
     head.byte(0) == b'Q' && head.word_at(1) >> 32 == u64::from(len - 1) && len < 1 << 24
 }
 
-/// What the messages of a send are, taken together.
+/// A summary of the messages in a send.
 #[derive(Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts, each by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Batch {
     executes: bool,
-    /// More than one query, or statement that is parsed.
+    /// More than one query or parsed statement.
     has_several: bool,
-    /// The last one wants the server to answer.
+    /// The last message requires an answer.
     is_complete: bool,
-    /// Offset of what comes behind them: beyond the send, where the last one goes on in the next.
+    /// Offset after the last message, beyond the send if the message continues in the next.
     end: u32,
-    /// The send ends within the head of a message: so where that ends is not known.
+    /// The send ends inside a message's head, so the message's end is unknown.
     is_cut: bool,
 }
 
@@ -62,7 +61,7 @@ mod found {
     pub(in crate::conversation) const CUT: u32 = 1 << 1;
 }
 
-/// Goes through the messages of a send by their lengths.
+/// Walks the messages of a send by their lengths.
 #[inline(always)]
 fn batch(message: &mut impl Message, len: u32) -> Batch {
     let prefix_len = message.prefix().unwrap_or(0);
@@ -75,7 +74,7 @@ fn batch(message: &mut impl Message, len: u32) -> Batch {
     let Cursor { mut at, found, count: statements, mut last, .. } = message.cursor();
     let mut is_cut = found & found::CUT != 0;
     if at < len && !is_cut {
-        // More of them than are looked at: the last one is most likely Sync.
+        // More messages than are inspected. The last one is most likely Sync.
         let tail = message.head(len - TYPE_AND_LENGTH_BYTES);
         is_cut = !tail.starts_with(b"S\0\0\0\x04");
         last = u32::from(b'S');
@@ -86,7 +85,8 @@ fn batch(message: &mut impl Message, len: u32) -> Batch {
     Batch { executes, has_several: statements > 1, is_complete: ends && !is_cut, end: at, is_cut }
 }
 
-/// Goes through the next message of a send of `len` bytes, of which so many were taken: whether another may follow.
+/// Inspects the next message of a send of `len` bytes, of which the prefix has `prefix_len`. Returns whether another
+/// may follow.
 #[inline(always)]
 pub fn next_message(message: &mut impl Message, prefix_len: u32, len: u32) -> bool {
     let cursor = message.cursor();
@@ -102,7 +102,7 @@ pub fn next_message(message: &mut impl Message, prefix_len: u32, len: u32) -> bo
         message.word_at(cursor.at)
     };
     if word == 0 {
-        // Cut within its head, or not to be seen.
+        // The head is cut or cannot be read.
         message.set_cursor(Cursor { found: cursor.found | found::CUT, ..cursor });
         return false;
     }
@@ -143,7 +143,7 @@ impl Conversation {
         let is_asked = self.turn.has_open_ask(send.at);
         let is_start = !is_asked && is_start(head, send.len);
         if !is_asked && self.has(traits::DOUBTFUL) && !is_start {
-            // Encryption by GSS was not refused: what comes are packets of it.
+            // GSS encryption was not refused, so encrypted packets follow.
             return Inexact;
         }
         if !is_asked {
@@ -153,23 +153,23 @@ impl Conversation {
             self.traits |= traits::DOUBTFUL;
         }
         if is_start || !is_asked && kind == b'p' || kind == b'X' {
-            // The start, a password or one of the messages of SASL and GSS, and the goodbye.
+            // The start-up message, a password, SASL or GSS message, or Terminate.
             self.turn.exclude(send.at, send.len);
             return Exact;
         }
         if !is_asked && matches!(kind, b'd' | b'c' | b'f') {
-            // COPY: all of it, wherever its messages begin, until the server says how it went.
+            // COPY: all of it, regardless of message boundaries, until the server reports the result.
             self.begin_upload(send);
             return Exact;
         }
         if is_asked && self.protocol_traits & CUT != 0 {
-            // Whether this belongs to it, or is another one, cannot be told. That is marked already.
+            // It may belong to the ask or be another one. The connection is already marked.
             return Exact;
         }
         self.inspect_batch(message, head, send)
     }
 
-    /// Messages that ask something, or prepare for it.
+    /// Inspects messages that ask something or prepare it.
     #[inline(always)]
     fn inspect_batch(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
         let kind = head.byte(0);
@@ -181,7 +181,7 @@ impl Conversation {
         }
         if !is_asked && self.protocol_traits & UPLOADED != 0 {
             if !batch.is_complete || batch.end != send.len {
-                // More of the upload, cut within a message; or a part of a query.
+                // More of the upload, cut inside a message, or a part of a query.
                 self.begin_upload(send);
                 return Inexact;
             }
@@ -190,7 +190,7 @@ impl Conversation {
         self.frame_end = if batch.is_cut { 0 } else { send.at + u64::from(batch.end) };
         let mut exactness = if batch.is_cut { Inexact } else { Exact };
         if is_asked {
-            // More of a batch, or another one before the answer to this one.
+            // The rest of a batch, or another one before the answer.
             let is_message = matches!(kind, b'Q' | b'P' | b'B' | b'E' | b'D' | b'C' | b'S' | b'F');
             if self.has(traits::COMPLETE) && is_message {
                 exactness = Inexact;
@@ -214,7 +214,7 @@ impl Conversation {
     }
 }
 
-/// Whether it is SET, as drivers begin: in a query, or in one that is parsed first, without a name.
+/// Whether this is SET, with which drivers begin: as a query, or as an unnamed statement that is parsed first.
 #[inline(always)]
 fn sets(message: &mut impl Message, head: Head, len: u32) -> bool {
     let offset = match head.byte(0) {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_say_whether_they_execute() {
+    fn batch_tells_whether_it_executes() {
         let [parse, describe, bind, execute, sync] = [
             message(b'P', b"s\0select 1\0\0\0"),
             message(b'D', b"Ss\0"),
@@ -253,12 +253,12 @@ mod tests {
         assert_eq!(of(&[parse.clone(), describe.clone(), sync.clone()]), (false, true), "prepared");
         assert_eq!(of(&[bind.clone(), execute.clone(), sync.clone()]), (true, true));
         assert_eq!(of(&[parse.clone(), bind, describe, execute, sync.clone()]), (true, true));
-        assert_eq!(of(&[message(b'P', &[b'x'; 5000]), sync]), (false, true), "beyond what is prefix_len in one piece");
+        assert_eq!(of(&[message(b'P', &[b'x'; 5000]), sync]), (false, true), "longer than the prefix");
         assert_eq!(of(&[parse[..9].to_vec()]), (false, false), "in pieces");
     }
 
     #[test]
-    fn starts_and_settings_are_told() {
+    fn starts_and_set_statements_are_recognised() {
         let start = [&[0, 0, 0, 23, 0, 3, 0, 0][..], b"user\0postgres\0\0"].concat();
         assert!(is_start(head_of(&start), 23) && !is_start(head_of(&start), 24));
         assert!(is_start(head_of(&[0, 0, 0, 8, 4, 210, 22, 47]), 8), "SSLRequest");

@@ -1,16 +1,17 @@
-//! The PROXY protocol: who a balancer connects for, before anything else is said. HAProxy's doc/proxy-protocol.txt.
+//! The PROXY protocol: a header in which a balancer names its client, before any payload. HAProxy's
+//! doc/proxy-protocol.txt.
 
 use crate::conversation::{Head, Message};
 
-/// What a version 2 begins with, and how long its header is before its addresses.
+/// The signature of version 2, and the length of its header before the addresses.
 const SIGNATURE: &[u8; 8] = b"\r\n\r\n\0\r\nQ";
 const REST_OF_SIGNATURE: &[u8; 4] = b"UIT\n";
 const HEADER_BYTES: u32 = 16;
 
-/// The longest line of version 1, with its end.
+/// The longest line of version 1, including its end.
 const MAX_LINE_BYTES: u32 = 107;
 
-/// How many bytes the header has that this begins with; 0 if it is none.
+/// Length of the header at the start of the message. 0 if there is none.
 #[inline(always)]
 pub(in crate::conversation) fn header_bytes(message: &mut impl Message, head: Head) -> u32 {
     if head.has(0, SIGNATURE) && head.has(8, REST_OF_SIGNATURE) && head.byte(12) >> 4 == 2 {
@@ -22,7 +23,7 @@ pub(in crate::conversation) fn header_bytes(message: &mut impl Message, head: He
     0
 }
 
-/// How long the first line is, if it ends early enough.
+/// Length of the first line, if it ends early enough.
 #[inline(always)]
 fn line_bytes(message: &mut impl Message) -> u32 {
     let prefix_len = message.prefix().unwrap_or(0);

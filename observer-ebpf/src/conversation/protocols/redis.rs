@@ -1,5 +1,5 @@
-//! Redis: commands as arrays of strings, behind their lengths. Drivers introduce themselves first: HELLO, AUTH, CLIENT,
-//! SELECT, each in a turn, or all in one send. Redis' documentation, "RESP protocol spec".
+//! Redis: commands as arrays of length-prefixed strings. Drivers introduce themselves first with HELLO, AUTH, CLIENT
+//! and SELECT, each in a turn or all in one send. Redis' documentation, "RESP protocol spec".
 
 use crate::conversation::{
     Conversation, Cursor, Exactness, Head, Message, Send,
@@ -8,23 +8,23 @@ use crate::conversation::{
 };
 use Exactness::{Exact, Inexact};
 
-/// Commands of one send that are looked at, and words of each.
+/// Number of words in one send that are inspected, counting the start of each command as one.
 const MAX_WORDS: u32 = 24;
 
-/// `*N` and the line's end; `$N`, the line's end, the string, and its line's end.
+/// `*N` and a line end; `$N`, a line end, the string, and a line end.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head) -> bool {
     head.byte(0) == b'*' && head.byte(1).is_ascii_digit() && (head.has(2, b"\r\n$") || head.byte(2).is_ascii_digit())
 }
 
-/// The number behind the first byte of a line (up to five digits), and how long the line is; 0 if it is none.
+/// The number behind a line's first byte (up to five digits), and the line's length. Zeros if there is no number.
 #[inline(always)]
 fn line(word: u64) -> (u32, u32) {
     let (number, count) = digits(word << 8);
     if count == 0 || count > 5 { (0, 0) } else { (number as u32, count + 3) }
 }
 
-/// Whether a command prepares a connection, or only ends one on which nothing else was asked.
+/// Whether a command prepares a connection, or only ends one that has asked nothing else.
 #[inline(always)]
 fn prepares(name: u64) -> bool {
     let name = lower(name);
@@ -35,12 +35,12 @@ fn prepares(name: u64) -> bool {
         || starts_with(name, b"quit-*")
 }
 
-/// What the commands of a send are.
+/// What the commands of a send do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Commands {
     /// All of them prepare the connection.
     Preparing,
-    /// So does the first, and what is behind it cannot be seen.
+    /// The first one prepares, and the rest cannot be seen.
     Unclear,
     Asking,
 }
@@ -64,8 +64,8 @@ fn commands(message: &mut impl Message, len: u32) -> Commands {
     }
 }
 
-/// Goes through the beginning of the next command of a send of `len` bytes, of which so many were taken, and its name; or
-/// through the next word of one. Whether another may follow.
+/// Inspects the start and name of the next command, or the next word of one, in a send of `len` bytes, of which the
+/// prefix has `prefix_len`. Returns whether another may follow.
 #[inline(always)]
 pub fn next_word(message: &mut impl Message, prefix_len: u32, len: u32) -> bool {
     let cursor = message.cursor();
@@ -79,7 +79,7 @@ pub fn next_word(message: &mut impl Message, prefix_len: u32, len: u32) -> bool 
     let name = message.word_at(at + line_bytes + 4);
     let goes_on = if begins { byte(word, 0) == b'*' && prepares(name) } else { byte(word, 0) == b'$' };
     if line_bytes == 0 || !goes_on {
-        // Behind what is taken nothing is known.
+        // Nothing is known past the prefix.
         let asks = at + line_bytes + 12 <= prefix_len || prefix_len == len;
         message.set_cursor(Cursor { found: asks.into(), ..cursor });
         return false;
@@ -102,7 +102,7 @@ impl Conversation {
         send: Send,
     ) -> Exactness {
         if self.turn.has_open_ask(send.at) {
-            // More of a command; or one more before the answer.
+            // The rest of a command, or another one before the answer.
             return if begins(head) || head.len == 0 { Inexact } else { Exact };
         }
         let commands = commands(message, send.len);
@@ -143,7 +143,7 @@ mod tests {
         }
         assert!(is_setup(&[hello.as_str(), &name, &version, &select].concat()), "all at once");
         assert!(!is_setup(&get) && begins(head_of(get.as_bytes())));
-        assert!(!is_setup(&[hello.as_str(), &get].concat()), "something is asked behind it");
+        assert!(!is_setup(&[hello.as_str(), &get].concat()), "followed by an ask");
         assert!(!is_setup(&hello[..20]) && !is_setup(&command(&["CLIENTS"])) && !is_setup("*1\r\n$3\r\n"));
         assert!(is_setup(&command(&["AUTH", &"x".repeat(3000)])), "a long token");
         assert!(begins(head_of(command(&["SET"; 12]).as_bytes())) && !begins(head_of(b"* OK IMAP")));

@@ -1,11 +1,11 @@
-//! SMTP, and LMTP: the server greets, and a mail takes a turn for each of its lines. RFC 5321; RFC 4954 for logins.
+//! SMTP and LMTP: the server greets, and a mail takes a turn for each of its lines. RFC 5321; RFC 4954 for logins.
 
 use crate::conversation::{
     Head, Message, Send,
     message::{is_one_line, lower, starts_with},
 };
 
-/// Behind the server's greeting.
+/// After the server's greeting.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
     let word = lower(head.words[0]);
@@ -14,7 +14,7 @@ pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
         && head.byte(4) == b' '
 }
 
-/// All that comes before the first mail: greetings, StartTLS, and logins, whose lines say nothing of themselves.
+/// Everything before the first mail: greetings, StartTLS, and logins, whose lines have no recognisable form.
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(message: &mut impl Message, head: Head, len: u32) -> bool {
     let word = lower(head.words[0]);
@@ -22,7 +22,7 @@ pub(in crate::conversation) fn sets_up(message: &mut impl Message, head: Head, l
         || starts_with(word, b"vrfy ")
         || starts_with(word, b"noop")
         || starts_with(word, b"expn ");
-    // Who says several things at once says a mail, too.
+    // A send of several lines contains a mail, too.
     !asks && is_one_line(message, len)
 }
 

@@ -1,4 +1,5 @@
-//! SOCKS: the turns that set a tunnel up. RFC 1928 (version 5), RFC 1929 for passwords, and SOCKS 4 as OpenSSH speaks it.
+//! SOCKS: the turns that set up a tunnel. RFC 1928 (version 5), RFC 1929 for passwords, and SOCKS 4 as OpenSSH speaks
+//! it.
 
 use crate::conversation::Head;
 
@@ -7,11 +8,11 @@ const VERSION_5: u8 = 5;
 const PASSWORD_VERSION: u8 = 1;
 const CONNECT: u8 = 1;
 
-/// Version, command, port and address; then the user's name, and with 4a the host's, each up to a NUL.
+/// Version, command, port and address, then the user name and, for 4a, the host name, each NUL-terminated.
 const MIN_VERSION_4_BYTES: u32 = 9;
 const MAX_VERSION_4_BYTES: u32 = 300;
 
-/// The client begins with the methods that it knows, each a byte; then come a password and what it wants, if `is_begun`.
+/// The client begins with its methods, one byte each. If `is_begun`, a password and the request follow.
 #[inline(always)]
 pub(in crate::conversation) fn is_setup(head: Head, len: u32, is_begun: bool) -> bool {
     if is_begun {

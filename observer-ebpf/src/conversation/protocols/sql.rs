@@ -1,22 +1,22 @@
-//! What drivers say of their own in SQL, before the application says anything: SET.
+//! SQL that drivers send on their own before the application's first statement: SET.
 
 use crate::conversation::{
     Message,
     message::{HIGH_BITS, byte, bytes_equal, first_set, starts_with_any_case},
 };
 
-/// Words of a statement that are looked at, and how many at a time. Drivers' own are shorter.
+/// Number of words in a statement that are inspected, and number per step. Drivers' statements are shorter.
 const MAX_WORDS: u32 = 40;
 const NEAR_WORDS: u32 = 8;
 
 /// Bit of an offset: the statement does not end before it.
 const GOES_ON: u32 = 1 << 31;
 
-/// Whether a statement of SET, and nothing else, begins at an offset of what was taken of a message of `len` bytes. It ends
-/// with the message, or with a NUL.
+/// Whether a single SET statement begins at an offset of the prefix of a message of `len` bytes. It ends with the
+/// message or with a NUL.
 #[inline(always)]
 pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
-    // Behind the end of the message something else may lie.
+    // Bytes past the message's end are arbitrary.
     if from + 4 > len || !starts_with_any_case(message.word_at(from), b"set ") {
         return false;
     }
@@ -34,8 +34,8 @@ pub fn is_setting(message: &mut impl Message, from: u32, len: u32) -> bool {
     end + 1 >= len || is_last
 }
 
-/// Where a statement may end that goes on at an offset of what was taken of a message of `len` bytes: with a semicolon, a
-/// NUL, or the message. If it does not within a few words, where they end, with [`GOES_ON`].
+/// Finds where a statement may end, from an offset of the prefix of a message of `len` bytes on: at a semicolon, a NUL,
+/// or the message's end. If it does not end within a few words, returns their end with [`GOES_ON`].
 #[inline(always)]
 pub fn statement_end(message: &mut impl Message, from: u32, len: u32) -> u32 {
     let (mut at, mut ends) = (from, 0);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_one_statement() {
+    fn set_is_a_single_statement() {
         for text in
             ["SET NAMES utf8mb4", "set x = 1\0", "SET a TO b;", "SET a TO b;\0", "Set datestyle TO 'ISO, MDY'\0B\0;"]
         {

@@ -1,17 +1,17 @@
-//! SSH: the banner and the exchange of keys, which are in the clear. Behind them login and commands look alike. RFC 4253.
+//! SSH: the banner and the key exchange, which are in the clear. Afterwards login and commands look alike. RFC 4253.
 
 use crate::conversation::{Head, Message, Send};
 
-/// Messages of the exchange of keys: `SSH_MSG_KEXINIT`, `SSH_MSG_NEWKEYS`, and those of the methods behind them.
+/// Message numbers of the key exchange: `SSH_MSG_KEXINIT`, `SSH_MSG_NEWKEYS`, and those of the key exchange methods.
 const KEY_EXCHANGE: core::ops::RangeInclusive<u8> = 20..=49;
 
-/// Both sides begin with it (section 4.2); the client may have read the server's before.
+/// Both sides begin with the banner (section 4.2). The client may have read the server's first.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, _: Send) -> bool {
     head.starts_with(b"SSH-2.0-") || head.starts_with(b"SSH-1.99")
 }
 
-/// A packet is its length, the length of its padding, and its payload, of which the first byte is the message (section 6).
+/// A packet is its length, its padding length, and its payload, whose first byte is the message number (section 6).
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(_: &mut impl Message, head: Head, len: u32) -> bool {
     head.starts_with(b"SSH-") || head.u32_at(0).wrapping_add(4) <= len && KEY_EXCHANGE.contains(&head.byte(5))

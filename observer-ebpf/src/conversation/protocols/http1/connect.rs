@@ -1,4 +1,4 @@
-//! CONNECT.
+//! `CONNECT`: a tunnel through an HTTP proxy. RFC 9110 section 9.3.6.
 
 use crate::conversation::{
     Application, Conversation,
@@ -6,14 +6,14 @@ use crate::conversation::{
     Head, Message, Protocol, Send, target, traits,
 };
 
-/// Whether it asks a proxy for a tunnel: by a host's name or address, which NATS's `CONNECT {` is not.
+/// Whether this requests a tunnel, with a host name or an address. NATS's `CONNECT {` does not.
 #[inline(always)]
 pub(in crate::conversation) fn is_connect(head: Head) -> bool {
     head.starts_with(b"CONNECT ") && !matches!(head.byte(8), b'{' | b' ' | b'\r' | b'\n')
 }
 
 impl Conversation {
-    /// A proxy is asked for a tunnel: what is spoken through it, the first send after the answer tells.
+    /// Begins a tunnel. The first send after the proxy's answer identifies the protocol inside.
     #[inline(always)]
     pub(in crate::conversation) fn begin_tunnel(
         &mut self,

@@ -1,19 +1,19 @@
-//! Heads.
+//! A request's head: the headers that tell where the request ends.
 
 use crate::conversation::{
     Cursor, Message,
     message::{GOES_ON, HIGH_BITS, bytes_equal, digits, first_set, near_line_feed, starts_with_any_case},
 };
 
-/// Lines of a head that are looked at. Browsers send some 20, and proxies add some.
+/// Number of lines in a head that are parsed. Browsers send about 20, and proxies add some.
 const MAX_LINES: u32 = 64;
 
-/// What a head says of what comes behind it.
+/// What a head says about the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
     /// `Content-Length`.
     pub body: u64,
-    /// Offset of the first byte behind the head; 0 if its end was not found.
+    /// Offset of the first byte after the head. 0 if the head's end was not found.
     pub end: u32,
     /// Bits of [`headers`].
     pub headers: u32,
@@ -22,7 +22,7 @@ pub struct Framing {
 /// Bits of [`Framing::headers`].
 pub(super) mod headers {
     pub(in super::super) const LENGTH: u32 = 1;
-    /// `Transfer-Encoding`: the body says itself where it ends.
+    /// `Transfer-Encoding`: the body itself shows its end.
     pub(in super::super) const CHUNKED: u32 = 1 << 1;
     pub(in super::super) const EXPECT: u32 = 1 << 2;
     pub(in super::super) const UPGRADE: u32 = 1 << 3;
@@ -30,7 +30,7 @@ pub(super) mod headers {
     pub(in super::super) const HTTP2: u32 = 1 << 5;
 }
 
-/// Goes through a head line by line, from an offset of what was taken of a message, which is `len` bytes.
+/// Parses a head line by line, from an offset of the prefix, which is `len` bytes long.
 #[inline(always)]
 pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
     message.set_cursor(Cursor::default());
@@ -45,8 +45,8 @@ pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
     Framing { body, end, headers }
 }
 
-/// Goes through the line of a head that begins at an offset of what was taken of a message, which is `len` bytes: where the
-/// next one begins; 0 if it is the last one, behind which the walk is then, or goes on.
+/// Parses the line of a head at an offset of the prefix, which is `len` bytes long. Returns where the next line begins.
+/// Returns 0 if it was the last line, and the cursor is behind it, or if the line continues past the prefix.
 #[inline(always)]
 pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
     let mut feed = near_line_feed(message, at, len);
@@ -68,7 +68,7 @@ pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
     feed + 1
 }
 
-/// Whether a line that begins so has to be looked at: most do not.
+/// Whether a line with this beginning must be parsed. Most need not.
 #[inline(always)]
 fn is_relevant(name: u64) -> bool {
     starts_with_any_case(name, b"cont")
@@ -77,7 +77,7 @@ fn is_relevant(name: u64) -> bool {
         || starts_with_any_case(name, b"upgr")
 }
 
-/// Notes what the line says that begins at an offset of what was taken of a message.
+/// Parses the header line at an offset of the prefix, and notes what it says.
 #[inline(always)]
 pub fn parse_header(message: &mut impl Message, at: u32) {
     let name = message.word_at(at);
@@ -106,7 +106,7 @@ pub fn parse_header(message: &mut impl Message, at: u32) {
     message.set_cursor(Cursor { found: cursor.found | headers, ..cursor });
 }
 
-/// The number that stands there, behind spaces: up to 16 digits, which are more than anybody sends.
+/// Parses a number after spaces, of up to 16 digits, which no client exceeds.
 #[inline(always)]
 fn number(message: &mut impl Message, from: u32) -> u64 {
     let spaces = first_set(!bytes_equal(message.word_at(from), b' ') & HIGH_BITS);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_say_where_requests_end() {
+    fn head_tells_where_the_request_ends() {
         let get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
         assert_eq!(framed(get), (get.len() as u32, 0, 0));
         assert_eq!(framed(&format!("{get}{get}")), (get.len() as u32, 0, 0));

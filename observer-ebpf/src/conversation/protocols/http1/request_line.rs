@@ -1,12 +1,12 @@
-//! Request lines.
+//! Recognition of request lines.
 
 use crate::conversation::{
     Head, Message,
     message::{bytes_equal, bytes_within, first_set},
 };
 
-/// Whether this begins a request, by a method that is common enough and what follows it: so sure that a connection
-/// can be called HTTP by it.
+/// Whether a request begins here, with a common method and a plausible target. Reliable enough to identify a connection
+/// as HTTP.
 #[inline(always)]
 pub(in crate::conversation) fn is_request(head: Head) -> bool {
     let target = if head.starts_with(b"GET ") || head.starts_with(b"PUT ") {
@@ -31,26 +31,26 @@ pub(in crate::conversation) fn is_request(head: Head) -> bool {
     } else {
         return false;
     };
-    // A path, an absolute URI, or `*`; 0 where the buffer ends.
+    // A path, an absolute URI or `*`. 0 at the buffer's end.
     matches!(target, b'/' | b'h' | b'H' | b'*' | 0)
 }
 
-/// What the first bytes say of whether they are the first line of a request.
+/// Whether the first bytes are a request line.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestLine {
     Request,
-    /// Too few of them to say: a method and nothing more, as who writes it in pieces sends it.
+    /// Too few bytes to decide: only a method, as from a client that writes the line in pieces.
     Unclear,
     Other,
 }
 
-/// Whether the line of a request begins here, with any method (`PURGE`, `M-SEARCH`): the method, a space, and a target
-/// that may be one, behind which no other word than the version comes.
+/// Classifies the last head. A request line has any method (`PURGE`, `M-SEARCH`), a space and a plausible target,
+/// followed by nothing but the version.
 #[inline(always)]
 pub fn request_line(message: &mut impl Message) -> RequestLine {
     let head = message.last_head();
-    // An empty line before it is to be ignored (RFC 9112 section 2.2).
+    // An empty line before the request is ignored (RFC 9112 section 2.2).
     let skipped = message.opaque(if head.starts_with(b"\r\n") { 2 } else { 0 });
     let space = message.opaque(first_index(head, skipped, |word| !method_bytes(word)));
     let behind = message.opaque(first_index(head, space + 1, |word| bytes_equal(word, b' ')));
@@ -62,7 +62,7 @@ pub fn request_line(message: &mut impl Message) -> RequestLine {
     }
     let target = message.opaque(u32::from(byte_at(head, space + 1))) as u8;
     let is_target = match target {
-        // Where the piece ends.
+        // At the end of the piece.
         0 => space + 1 >= head.len,
         b'/' | b'h' | b'H' => true,
         b'*' => behind == space + 2 || space + 2 >= head.len,
@@ -72,19 +72,19 @@ pub fn request_line(message: &mut impl Message) -> RequestLine {
     if is_target && has_version { RequestLine::Request } else { RequestLine::Other }
 }
 
-/// The same, of a connection that is not known to be HTTP yet.
+/// Whether a connection that is not known to be HTTP begins with a request.
 #[inline(always)]
 pub(in crate::conversation) fn may_be_request(message: &mut impl Message) -> bool {
     message.request_line() == RequestLine::Request
 }
 
-/// The high bits of the bytes that a method has: capitals, and a dash now and then.
+/// The high bits of the bytes that can occur in a method: capitals and dashes.
 #[inline(always)]
 fn method_bytes(word: u64) -> u64 {
     bytes_within(word, b'A', b'Z') | bytes_equal(word, b'-')
 }
 
-/// The index of the first byte from `from` on for which the high bit of `bits` is set; 32 if there is none.
+/// Index of the first byte from `from` on for which `bits` sets the high bit. 32 if there is none.
 #[inline(always)]
 fn first_index(head: Head, from: u32, bits: impl Fn(u64) -> u64) -> u32 {
     let mut index = 0;
@@ -103,7 +103,7 @@ fn first_index(head: Head, from: u32, bits: impl Fn(u64) -> u64) -> u32 {
     32
 }
 
-/// A byte of the head by an index that is not known before; 0 behind its end.
+/// A byte of the head at an index not known at compile time. 0 past the end.
 #[inline(always)]
 fn byte_at(head: Head, index: u32) -> u8 {
     let word = match index / 8 {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_told_by_their_first_line() {
+    fn request_lines_are_recognised() {
         for text in [
             "GET / HTTP/1.1\r\n",
             "\r\nGET / HTTP/1.1",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn capitals_are_no_requests() {
+    fn capitals_are_no_request() {
         for text in [
             "ACGTTGCAACGTTGCAACGTTGCAACGTTGCAACGT",
             "SELECT * FROM t WHERE a = 1",

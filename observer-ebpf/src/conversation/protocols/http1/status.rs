@@ -1,4 +1,4 @@
-//! Status.
+//! The status of an answer, which tells preliminary answers from final ones.
 
 use super::http;
 use crate::conversation::{
@@ -9,20 +9,20 @@ use crate::conversation::{
     traits,
 };
 
-/// Preliminary answers that may come together. Nobody is known to send more than two.
+/// Number of preliminary answers that may arrive together. No server is known to send more than two.
 const MAX_INTERIM: u32 = 3;
 
-/// `HTTP/1.1 100`: as much as tells the status.
+/// The bytes that hold the status, as in `HTTP/1.1 100`.
 const STATUS_BYTES: u32 = 12;
 
-/// Whether an answer begins so.
+/// Whether this begins an answer.
 #[inline(always)]
 pub(in crate::conversation) fn is_answer(head: Head) -> bool {
     head.starts_with(b"HTTP/1.")
 }
 
 impl Conversation {
-    /// What a request is that no hook has seen, its answer's status alone tells.
+    /// Requires the next status. If no hook saw the request, only its answer's status tells what it was.
     #[inline(always)]
     pub(in crate::conversation) fn await_status(&mut self) {
         if !self.has(traits::AWAITS_STATUS) {
@@ -30,14 +30,14 @@ impl Conversation {
         }
     }
 
-    /// An answer begins with what was read just now, or goes on with it: `len` bytes. Of one that is only preliminary, the
-    /// turn is told.
+    /// Inspects a read of `len` bytes that begins an answer or continues its head. A preliminary answer does not end
+    /// the turn.
     #[inline(always)]
     pub(in crate::conversation) fn inspect_status(&mut self, message: &mut impl Message, len: u32) -> Exactness {
         let end = self.turn.answer_due_from() + u64::from(len);
         let prefix_len = message.prefix().unwrap_or(0);
         let prefix_len = if prefix_len < len { prefix_len } else { len };
-        // Another segment of one read: its buffer begins with what was heard before.
+        // Another segment of one read, whose buffer still begins with inspected bytes.
         let is_open = self.has(traits::INTERIM_OPEN);
         if is_open && (prefix_len < 8 || starts_with(message.word_at(0), b"HTTP/1.")) {
             return self.miss_status();
@@ -51,7 +51,7 @@ impl Conversation {
                     return self.miss_status();
                 }
                 if behind == 0 {
-                    // Its head goes on in the next read.
+                    // The head continues in the next read.
                     self.turn.defer_answer(end);
                     return Exact;
                 }
@@ -91,7 +91,7 @@ impl Conversation {
         self.miss_status()
     }
 
-    /// The status could not be read where it was awaited.
+    /// Handles an awaited status that could not be read.
     #[inline(always)]
     pub(in crate::conversation) fn miss_status(&mut self) -> Exactness {
         let decides = self.has(traits::STATUS_DECIDES);

@@ -1,4 +1,4 @@
-//! Data.
+//! Application data: which records ask something.
 
 use super::{
     handshake::MAY_HAVE_ASKED,
@@ -11,27 +11,27 @@ use crate::conversation::{
     turn::TLS_HEADER_BYTES,
 };
 
-/// By how much a record (without its header) is longer than what is in it: a tag of 16 bytes, and in TLS 1.3 the type, or
-/// with TLS 1.2's GCM a nonce.
+/// By how much a record's payload is longer than its content: a tag of 16 bytes, plus the content type in TLS 1.3, or a
+/// nonce with TLS 1.2's GCM.
 const CHACHA_OVERHEAD_BYTES: u32 = 16;
 const TLS13_OVERHEAD_BYTES: u32 = 17;
 const GCM_OVERHEAD_BYTES: u32 = 24;
 
-/// Java adds as many zeros to each record of data and each alert in TLS 1.3. It is known by its change cipher spec, for which
-/// it makes a send of its own.
+/// Java appends this many zeros to each data record and alert in TLS 1.3. It is recognised by its change cipher spec,
+/// which it sends separately.
 const PADDING_BYTES: u32 = 16;
 
-/// The shortest request is `GET / HTTP/1.0` and an empty line, 18 bytes: what is shorter and begins a turn is none.
-/// HTTP/2 has such: its acknowledgement of the settings, which every client has to send, has 9 bytes, and the update of a
-/// window has 13. So have a WebSocket's frames.
+/// The shortest request is `GET / HTTP/1.0` with an empty line, 18 bytes. A shorter record that begins a turn is no
+/// request. HTTP/2 has such records: the settings acknowledgement that every client must send has 9 bytes, and a window
+/// update has 13. WebSocket frames are as short.
 const SHORTEST_REQUEST_BYTES: u32 = 18;
 
-/// The shortest answer is a line that says the status, `HTTP/1.1 200 ` with its end, and an empty line. An alert, as the
-/// goodbye of a server that a request has crossed, is shorter.
+/// The shortest answer is the status line `HTTP/1.1 200 ` with its end, and an empty line. An alert is shorter, such as
+/// the goodbye of a server that has crossed a request.
 const SHORTEST_ANSWER_BYTES: u32 = 17;
 const SETTINGS_ACK_BYTES: u32 = 9;
 
-/// What is no data in TLS 1.3, though it looks so: an alert, such as its goodbye, and an update of the keys.
+/// Content lengths in TLS 1.3 of records that are not data but look like it: an alert, and a key update.
 const ALERT_BYTES: u32 = 2;
 const KEY_UPDATE_BYTES: u32 = 5;
 
@@ -39,13 +39,13 @@ const KEY_UPDATE_BYTES: u32 = 5;
 const CONTINUE_BYTES: u32 = 25;
 
 impl Conversation {
-    /// A send behind the handshake, or what is left of one behind it: the record that it begins with tells.
+    /// Inspects a send after the handshake, or the rest of a send that completed it, by its first record.
     #[inline(always)]
     pub fn inspect_tls(&mut self, message: &mut impl Message, send: Send) -> Exactness {
         if send.len == 0 {
             return Exact;
         }
-        // What was not seen may have been no data.
+        // Unseen bytes may not have been data.
         let is_unclear = send.after_unseen || self.may_have_been_answered();
         self.protocol_traits &= !MAY_HAVE_ASKED;
         let seen = if is_unclear { Inexact } else { Exact };
@@ -55,7 +55,7 @@ impl Conversation {
     #[inline(always)]
     fn inspect_record(&mut self, head: Head, send: Send) -> Exactness {
         if !is_record(head) {
-            // The rest of a record; or pages.
+            // The rest of a record, or pages.
             return if head.len == 0 { Inexact } else { Exact };
         }
         let record = Record::of(head);
@@ -69,13 +69,13 @@ impl Conversation {
             return Exact;
         }
         if self.turn.has_open_ask(send.at) {
-            // The server's settings may have come before the client's first request.
+            // The server's settings may have arrived before the client's first request.
             if bytes == SETTINGS_ACK_BYTES && self.has(traits::HTTP2_OFFERED) {
                 return self.begin_http2();
             }
             return Exact;
         }
-        // Of a client that pads, the server may pad or not; with the padding it may be an answer of 41 bytes, too.
+        // The server of a client that pads may pad or not. With padding, this length may also be an answer of 41 bytes.
         let padded_bytes = TLS_HEADER_BYTES + CONTINUE_BYTES + self.overhead_bytes();
         let continue_bytes =
             if is_tls13 && self.has(traits::PADDED) { padded_bytes - PADDING_BYTES } else { padded_bytes };
@@ -94,7 +94,8 @@ impl Conversation {
             return Inexact;
         }
         if self.has(traits::ASKED) && self.turn.answer_bytes() <= u64::from(padded_bytes) {
-            // `100 Continue` with another text, or of a client that did not offer HTTP; or a very short answer.
+            // `100 Continue` with another reason phrase, or for a client that did not offer HTTP; or a very short
+            // answer.
             return Inexact;
         }
         if self.has(traits::ASKED) && self.answer_is_too_short() {
@@ -103,13 +104,13 @@ impl Conversation {
         if !self.has(traits::ASKED) {
             self.traits |= traits::ASKED;
             if send.has_unread() || self.turn.answer_bytes() > 0 {
-                // What else can have come behind the handshake?
+                // Only tickets can have arrived after the handshake.
                 self.traits &= !traits::TICKETS_DUE;
             }
         } else if is_tls13 && self.has(traits::TICKETS_DUE) {
             self.traits &= !traits::TICKETS_DUE;
-            // They come before the first answer. If they were all that was read, or came with "100 Continue", this is the
-            // rest of the first request.
+            // Tickets come before the first answer. If only they were read, or they came with "100 Continue", this is
+            // the rest of the first request.
             let last_read = self.turn.last_read_bytes();
             let may_be_continue = last_read == continue_bytes || last_read + TLS_HEADER_BYTES == continue_bytes;
             if self.turn.is_answer_of_equal_records()
@@ -122,19 +123,19 @@ impl Conversation {
         Exact
     }
 
-    /// Whether the server, if it speaks first, would do so now. TLS 1.2 tells its own messages from others by their type.
+    /// Whether a server that speaks first would do so now. TLS 1.2 marks its own messages by their record type.
     #[inline(always)]
     pub(in crate::conversation) fn may_be_greeted(&self) -> bool {
         self.has(traits::TLS12) && self.has(traits::FINISHED) && !self.has(traits::ASKED | traits::DOUBTFUL)
     }
 
-    /// A read of `len` bytes, before the first request or with its answer.
+    /// Inspects a read of `len` bytes before the first request or with its answer.
     #[inline(always)]
     pub(in crate::conversation) fn inspect_tls_answer(&mut self, message: &mut impl Message, len: u32) -> Exactness {
         if self.may_be_greeted() {
             let head = message.head(0);
             if is_record(head) && head.byte(0) == APPLICATION_DATA {
-                // It is no HTTP then.
+                // Then it is not HTTP.
                 self.traits |= traits::DOUBTFUL;
                 return Inexact;
             }
@@ -144,7 +145,7 @@ impl Conversation {
         Exact
     }
 
-    /// Whether what answered the last request is too short for an answer of HTTP.
+    /// Whether the last answer is too short for HTTP.
     #[inline(always)]
     pub(in crate::conversation) fn answer_is_too_short(&self) -> bool {
         self.turn.answer_bytes() < u64::from(TLS_HEADER_BYTES + self.overhead_bytes() + SHORTEST_ANSWER_BYTES)

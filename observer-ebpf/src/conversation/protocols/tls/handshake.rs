@@ -1,4 +1,4 @@
-//! The handshake.
+//! The client's handshake, record by record.
 
 use super::record::{APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Record, is_hello, is_record};
 use crate::conversation::{
@@ -8,31 +8,31 @@ use crate::conversation::{
     turn::TLS_HEADER_BYTES,
 };
 
-/// Records of one send that are looked at: a client certificate makes five.
+/// Number of records in one send that are inspected. A client certificate makes five.
 const MAX_RECORDS: u32 = 6;
 
-/// Lengths of TLS 1.3's encrypted Finished: message header 4, hash 32 or 48, type 1, tag 16. No other message of the
-/// client has one of them: a certificate with its verification is longer, the end of early data shorter.
+/// Lengths of TLS 1.3's encrypted Finished: message header 4, hash 32 or 48, type 1, tag 16. No other client message
+/// has these lengths: a certificate with its verification is longer, and the end of early data shorter.
 const FINISHED_BYTES: [u32; 2] = [53, 69];
 
-/// Bits of [`Conversation::protocol_traits`], in TLS 1.3. The send at hand has the client's certificate; and one before it had. BoringSSL,
-/// NSS and rustls put Finished into the same record, others send each by itself.
+/// Bits of [`Conversation::protocol_traits`] in TLS 1.3: this send has the client's certificate, or an earlier one had
+/// it. BoringSSL, NSS and rustls put Finished into the same record; others send each by itself.
 const FLIGHT: u8 = 1;
 const FLIGHT_SENT: u8 = 1 << 1;
 
-/// Finished came in a send behind that, or it was a request of the same size.
+/// Finished came in a later send, or that send was a request of the same size.
 pub(super) const MAY_HAVE_ASKED: u8 = 1 << 2;
 
-/// That Finished with ChaCha20; with GCM it is longer by the 8 bytes that each record has more.
+/// Length of TLS 1.2's Finished with ChaCha20. With GCM it is longer by each record's 8 bytes of nonce.
 const CHACHA_FINISHED_BYTES: u32 = 32;
 
 const CHANGE_CIPHER_SPEC_BYTES: u32 = 6;
 
 impl Conversation {
-    /// A send before the handshake is over; `send` becomes what is behind it.
+    /// Inspects a send before the handshake has ended. `send` becomes the part after the handshake.
     #[inline(always)]
     pub fn inspect_handshake(&mut self, message: &mut impl Message, send: &mut Send) -> Exactness {
-        // What was not seen may have been no data.
+        // Unseen bytes may not have been data.
         let seen = if send.after_unseen { Inexact } else { Exact };
         if is_hello(message.last_head()) && !self.has(traits::HELLO_SEEN) {
             self.inspect_hello(message);
@@ -49,14 +49,14 @@ impl Conversation {
         exactness
     }
 
-    /// Goes through the handshake record by record, wherever sends begin and end. `data` becomes what is behind it, the last
-    /// head the beginning of that.
+    /// Walks the handshake's records, regardless of send boundaries. `data` becomes the part after the handshake, and
+    /// the last head is its beginning.
     #[inline(always)]
     fn walk_records(&mut self, message: &mut impl Message, data: &mut Send) -> Exactness {
         let send = *data;
         let mut is_inexact = 0;
         let mut asks = 0;
-        // Less if records were written that no hook saw.
+        // Shorter if no hook saw some records.
         let mut offset = self.frame_end.saturating_sub(send.at) as u32;
         for _ in 0..MAX_RECORDS {
             if offset >= send.len {
@@ -67,20 +67,20 @@ impl Conversation {
                 break;
             }
             if !is_record(head) {
-                // Not what it seemed to be.
+                // Not TLS after all.
                 self.traits |= traits::FINISHED;
                 is_inexact = 1;
                 break;
             }
             let record = Record::of(head);
             if record.kind == APPLICATION_DATA && self.has(traits::TLS12) {
-                // Its Finished was not seen. This is data.
+                // No hook saw Finished, and this is data.
                 self.traits |= traits::FINISHED;
                 break;
             }
             if self.has_sent_flight() && record.kind == APPLICATION_DATA {
-                // Finished by itself, or data behind one that was in the same record as the certificate. If the server has
-                // said something in between, it is data.
+                // Finished by itself, or data after a Finished in the certificate's record. If the server has sent
+                // something in between, it is data.
                 let has_read = self.turn.answer_bytes() > 0;
                 self.traits |= traits::FINISHED;
                 if has_read || !FINISHED_BYTES.contains(&record.len) {
@@ -89,7 +89,7 @@ impl Conversation {
                 }
                 self.protocol_traits |= MAY_HAVE_ASKED;
             } else if record.kind == APPLICATION_DATA && self.turn.answer_bytes() == 0 {
-                // Early data (0-RTT): if the server refuses it, it is sent again.
+                // Early data (0-RTT), which is sent again if the server refuses it.
                 self.turn.exclude(send.at, offset);
                 asks = 1;
                 is_inexact = 1;
@@ -103,7 +103,7 @@ impl Conversation {
         self.frame_end = send.at + u64::from(offset);
         if self.protocol_traits & FLIGHT != 0 {
             self.protocol_traits = FLIGHT_SENT;
-            // What is read from here on comes behind it.
+            // Bytes read from here on come after the certificate.
             self.turn.restart_answer();
         }
         if offset < send.len {
@@ -124,7 +124,7 @@ impl Conversation {
         if is_inexact == 0 { Exact } else { Inexact }
     }
 
-    /// A record of the handshake, in a send of `len` bytes: how far it has come by that.
+    /// Inspects one handshake record in a send of `len` bytes, and notes how far the handshake has come.
     #[inline(always)]
     fn inspect_handshake_record(&mut self, record: Record, len: u32) {
         match record.kind {
@@ -132,39 +132,39 @@ impl Conversation {
                 let is_alone = len == CHANGE_CIPHER_SPEC_BYTES;
                 self.traits |= traits::CIPHER_CHANGED | if is_alone { traits::PADDED } else { 0 };
             }
-            // After a retry, before which Go sends its change cipher spec alone, too.
+            // A second hello after a retry. Go also sends its change cipher spec alone before that.
             HANDSHAKE if record.is_hello() => self.traits &= !traits::PADDED,
-            // Behind the change of the cipher it is TLS 1.2's Finished.
+            // After the cipher change this is TLS 1.2's Finished.
             HANDSHAKE if self.has(traits::CIPHER_CHANGED) => {
                 let is_chacha = record.len == CHACHA_FINISHED_BYTES;
                 self.traits |= traits::TLS12 | traits::FINISHED | if is_chacha { traits::CHACHA } else { 0 };
             }
             HANDSHAKE => self.traits |= traits::TLS12,
             APPLICATION_DATA if FINISHED_BYTES.contains(&record.len) => self.traits |= traits::FINISHED,
-            // TLS 1.3: the client's certificate, by itself or with all that follows it.
-            // Java sends each message by itself.
+            // TLS 1.3: the client's certificate, alone or with everything that follows it. Java sends each message by
+            // itself.
             APPLICATION_DATA if record.len > FINISHED_BYTES[0] && !self.has(traits::PADDED) => {
-                self.protocol_traits |= FLIGHT
+                self.protocol_traits |= FLIGHT;
             }
             // An alert.
             _ => {}
         }
     }
 
-    /// TLS 1.3: whether a send with the client's certificate went out before.
+    /// TLS 1.3: whether an earlier send had the client's certificate.
     #[inline(always)]
     fn has_sent_flight(&self) -> bool {
         self.protocol_traits & FLIGHT_SENT != 0
     }
 
-    /// Whether what was taken for Finished may have been a request, and what was read since its answer. (If data was sent before
-    /// anything was read, it was Finished.)
+    /// Whether the assumed Finished may have been a request that the bytes read since have answered. If data was sent
+    /// before anything was read, it was Finished.
     #[inline(always)]
     pub(super) fn may_have_been_answered(&self) -> bool {
         self.protocol_traits & MAY_HAVE_ASKED != 0 && self.turn.answer_bytes() > 0
     }
 
-    /// Whether something may have been asked that was taken for a part of the handshake.
+    /// Whether a request may have been taken for a part of the handshake.
     #[inline(always)]
     pub(in crate::conversation) fn may_have_asked(&self) -> bool {
         self.has_sent_flight() && !self.has(traits::FINISHED) || self.may_have_been_answered()

@@ -1,4 +1,4 @@
-//! The hello.
+//! The client's hello: the target, and the protocols on offer.
 
 use crate::conversation::{
     Conversation, Cursor, Message, TARGET_UNCLEAR,
@@ -8,7 +8,7 @@ use crate::conversation::{
     turn::TLS_HEADER_BYTES,
 };
 
-/// Extensions of a hello that are looked at, and names in its list of protocols. Chrome sends 18, and 2.
+/// Number of extensions in a hello, and of names in its list of protocols, that are inspected. Chrome sends 18 and 2.
 const MAX_EXTENSIONS: u32 = 24;
 const MAX_NAMES: u32 = 6;
 const SERVER_NAME: u32 = 0;
@@ -16,15 +16,16 @@ const ALPN: u32 = 16;
 const PSK_KEY_EXCHANGE_MODES: u32 = 45;
 
 impl Conversation {
-    /// Looks for whom the hello that begins the message is for, and for what it offers to speak.
+    /// Inspects the hello that begins the message, for its server name and the protocols it offers.
     #[inline(always)]
     pub(super) fn inspect_hello(&mut self, message: &mut impl Message) {
         if !self.has(traits::TUNNEL | traits::SOCKS) {
-            // Unless its end is found. Through a tunnel it is for whom the proxy was asked.
+            // Unclear until the server name's end is found. Through a tunnel the target is the one requested from the
+            // proxy.
             message.note_target(TARGET_UNCLEAR);
         }
         let Some(len) = message.prefix() else { return };
-        // Message header 4, version 2, random 32; then a session's id, the ciphers and the compressions.
+        // Message header 4, version 2, random 32; then session id, ciphers and compressions.
         let mut at = TLS_HEADER_BYTES + 38;
         at += 1 + u32::from(byte(message.word_at(at), 0));
         at += 2 + u16_of(message.word_at(at), 0);
@@ -32,7 +33,7 @@ impl Conversation {
         let extensions = u16_of(message.word_at(at), 0);
         at = message.opaque(at + 2);
         let end = message.opaque(at.wrapping_add(extensions));
-        // The name comes early, and is known though the hello may be longer than what was taken.
+        // The server name comes early, and is known even if the hello is longer than the prefix.
         let reach = if end > len { len } else { end };
         message.set_cursor(Cursor { at, ..Cursor::default() });
         for _ in 0..MAX_EXTENSIONS {
@@ -53,7 +54,7 @@ impl Conversation {
         if names == 0 {
             return;
         }
-        // Behind the extension's header the length of the list, and then the names, each behind its own.
+        // After the extension's header comes the list's length, then the length-prefixed names.
         let list = u16_of(message.word_at(names.wrapping_add(2)), 0);
         let end = message.opaque(names.wrapping_add(4 + list));
         message.set_cursor(Cursor { at: names.wrapping_add(6), ..Cursor::default() });
@@ -66,13 +67,14 @@ impl Conversation {
     }
 }
 
-/// Whom a hello is for, by its extension of the server's name, of which as much was taken as is before `reach`; 0: it has none.
+/// The target from a hello's server name extension, of which the prefix holds the bytes before `reach`. An offset of 0
+/// means that there is none.
 #[inline(always)]
 fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
     if extension == 0 {
         return NO_SERVER_NAME;
     }
-    // Header of the extension 4, length of the list 2, type of the name 1, length of the name 2.
+    // Extension header 4, list length 2, name type 1, name length 2.
     let len = u16_of(message.word_at(extension.wrapping_add(7)), 0);
     if extension.wrapping_add(9 + len) > reach {
         return TARGET_UNCLEAR;
@@ -80,9 +82,9 @@ fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
     target::hash(message, extension.wrapping_add(9), len)
 }
 
-/// Goes through the next extension of a hello, of those that end at an offset of what was taken: whether another may follow.
-/// What it tells of the connection becomes of the walk's bits; where the names of protocols are, its last; where the server's
-/// name is, its number.
+/// Inspects the next extension of a hello whose extensions end at an offset of the prefix. Returns whether another may
+/// follow. The cursor collects traits in `found`, the offset of the protocol list in `last`, and that of the server
+/// name in `number`.
 #[inline(always)]
 pub fn next_extension(message: &mut impl Message, end: u32) -> bool {
     let mut cursor = message.cursor();
@@ -98,7 +100,7 @@ pub fn next_extension(message: &mut impl Message, end: u32) -> bool {
         cursor.number = cursor.at.into();
     }
     if kind == PSK_KEY_EXCHANGE_MODES {
-        // Without it no ticket comes (RFC 8446 section 4.2.9).
+        // Without it the server sends no ticket (RFC 8446 section 4.2.9).
         cursor.found |= traits::TICKETS_DUE;
     }
     cursor.at = cursor.at.wrapping_add(4 + u16_of(extension, 2));
@@ -106,7 +108,7 @@ pub fn next_extension(message: &mut impl Message, end: u32) -> bool {
     true
 }
 
-/// The same of the next name of a protocol that is offered.
+/// Inspects the next offered protocol name, in the same way.
 #[inline(always)]
 pub fn next_name(message: &mut impl Message, end: u32) -> bool {
     let mut cursor = message.cursor();
@@ -114,8 +116,7 @@ pub fn next_name(message: &mut impl Message, end: u32) -> bool {
         return false;
     }
     let name = message.word_at(cursor.at);
-    // Each behind its length. The eighth letter is the minor version.
-    // HTTP/2, or a draft of it (`h2-14`).
+    // A length-prefixed name. Its eighth letter would be the minor version. HTTP/2 may be a draft (`h2-14`).
     let is_draft = name >> 32 & 0x00ff_ffff == u64::from_be_bytes(*b"\0\0\0\0\0h2-");
     cursor.found |= if is_draft || name >> 40 == u64::from_be_bytes(*b"\0\0\0\0\0\x02h2") {
         traits::HTTP2_OFFERED

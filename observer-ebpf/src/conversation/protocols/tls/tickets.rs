@@ -1,10 +1,10 @@
-//! Tickets.
+//! Session tickets of TLS 1.3, which may be read like an answer.
 
 use super::record::{Record, is_record};
 use crate::conversation::{Conversation, Message, traits, turn::TLS_HEADER_BYTES};
 
 impl Conversation {
-    /// Whether all that came to the first request may be two late tickets.
+    /// Whether everything read since the first request may be two late tickets.
     #[inline(always)]
     pub(in crate::conversation) fn answer_may_be_tickets(&self) -> bool {
         let is_read_at_once =
@@ -14,8 +14,8 @@ impl Conversation {
             && (is_read_at_once || self.turn.is_answer_of_two_records())
     }
 
-    /// The first answer begins with a read of `len` bytes: whether that may be two tickets, which are of one length, and
-    /// nothing more. (OpenSSL's servers send two.)
+    /// Notes whether a read of `len` bytes that begins the first answer may be exactly two tickets, which have equal
+    /// lengths. OpenSSL's servers send two.
     #[inline(always)]
     pub(in crate::conversation) fn inspect_tickets(&mut self, message: &mut impl Message, len: u32) {
         let first = message.head(0);

@@ -1,4 +1,4 @@
-//! Whether what was counted is what it claims to be.
+//! Assertions: a count must be what it claims to be.
 
 use proptest::{prelude::*, test_runner::TestCaseError};
 use tcp_reuse_watch_ebpf::Application;
@@ -11,7 +11,7 @@ use crate::{
 type Judgement = Result<(), TestCaseError>;
 
 impl Player {
-    /// The number is right, or it is marked.
+    /// The count is right, or it is marked.
     pub(crate) fn assert_honest(&self, script: &Script) -> Judgement {
         let observed = &self.observed;
         if observed.exact {
@@ -21,7 +21,7 @@ impl Player {
         Ok(())
     }
 
-    /// The number is right and not marked: every hook has run, and nothing in the conversation is ambiguous.
+    /// The count is right and unmarked: every hook has run, and nothing in the conversation is ambiguous.
     pub(crate) fn assert_exact(&self, script: &Script, application: Application) -> Judgement {
         self.assert_honest(script)?;
         let observed = &self.observed;

@@ -1,4 +1,4 @@
-//! Conversations that were counted wrong once, unmarked: each as small as it can be.
+//! Conversations that were once counted wrong without a mark, each as small as possible.
 
 use tcp_reuse_watch_ebpf::{Application, Protocol};
 
@@ -7,23 +7,22 @@ use crate::{
     observed::Observed,
     wire::{
         http1::{CONTINUE, SWITCHING},
-        mysql, postgresql, redis,
+        inexact, mysql, postgresql, redis,
         tls::{self, Cipher},
-        turned,
     },
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
 
-/// A connection on which things are said one by one, in one piece each.
+/// A connection with one message at a time, each in one piece.
 impl Observed {
     fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.sending(&[bytes.as_ref()], Sight::Seen);
         self.send_unseen(bytes)
     }
 
-    /// Its hook is skipped.
+    /// Sends while the hook is skipped.
     fn send_unseen(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.written += bytes.as_ref().len() as u64;
         self
@@ -38,7 +37,7 @@ impl Observed {
         self.answer_in_segments(&[bytes.as_ref()])
     }
 
-    /// Read by one system call, behind each segment of which the hook runs.
+    /// Reads in one system call. The hook runs after each segment.
     fn answer_in_segments(&mut self, segments: &[&[u8]]) -> &mut Self {
         let mut buffer = vec![0; 4096];
         let mut filled = 0;
@@ -52,21 +51,21 @@ impl Observed {
         self
     }
 
-    /// The hook of the read is skipped.
+    /// Reads while the hook is skipped.
     fn answer_unseen(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.received += bytes.as_ref().len() as u64;
         self.consumed = self.received;
         self
     }
 
-    /// What was said on it had so many exchanges.
+    /// The conversation had this many exchanges, and the count is right or marked.
     #[track_caller]
     fn assert_honest(&mut self, exchanges: u64) {
         self.close();
         assert!(self.is_marked() || self.exchanges == exchanges, "{} for {exchanges}, unmarked", self.exchanges);
     }
 
-    /// The same, and this can be told.
+    /// The same, and the count is unmarked.
     #[track_caller]
     fn assert_exact(&mut self, exchanges: u64) {
         self.close();
@@ -75,7 +74,7 @@ impl Observed {
 }
 
 #[test]
-fn pipelining_of_which_a_part_was_not_seen_is_marked() {
+fn partly_unseen_pipelining_is_marked() {
     Observed::new().send(GET).send_unseen(GET).answer(OK).answer(OK).assert_honest(2);
     Observed::new().send(GET).answer(OK).send_unseen(GET).send(GET).answer(OK).answer(OK).assert_honest(3);
     let get = redis::command(&[b"GET", b"page"]);
@@ -87,7 +86,7 @@ fn pipelining_of_which_a_part_was_not_seen_is_marked() {
 }
 
 #[test]
-fn pipelining_before_it_is_known_what_is_spoken_is_marked() {
+fn pipelining_before_recognition_is_marked() {
     let purge = b"PURGE http://example.org/page HTTP/1.1\r\n\r\n".as_slice();
     Observed::new().send(purge).send(GET).answer(OK).answer(OK).assert_honest(2);
     Observed::new().send([purge, GET].concat()).answer(OK).answer(OK).assert_honest(2);
@@ -99,7 +98,7 @@ fn pipelining_before_it_is_known_what_is_spoken_is_marked() {
 }
 
 #[test]
-fn a_body_that_goes_on_unseen_behind_an_early_answer_is_no_request() {
+fn unseen_rest_of_a_body_after_an_early_answer_is_no_request() {
     let head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
     let mut observed = Observed::new();
     observed
@@ -112,9 +111,9 @@ fn a_body_that_goes_on_unseen_behind_an_early_answer_is_no_request() {
     observed.assert_honest(1);
 }
 
-/// Neither its end was seen, nor that the rest of the answer was read: what is found at the next send is no request.
+/// Neither the body's end nor the rest of the answer was seen. What the next send finds is no request.
 #[test]
-fn the_unseen_end_of_a_body_behind_an_early_answer_is_no_request() {
+fn unseen_end_of_a_body_after_an_early_answer_is_no_request() {
     let head = b"POST / HTTP/1.1\r\nContent-Length: 6\r\n\r\n";
     let mut observed = Observed::new();
     observed.send(head).answer(b"HTTP/1.1 413 Too large\r\n").send(b"abc").send_unseen(b"def").answer_unseen(b"\r\n");
@@ -122,7 +121,7 @@ fn the_unseen_end_of_a_body_behind_an_early_answer_is_no_request() {
 }
 
 #[test]
-fn a_request_that_no_hook_saw_may_have_expected_something() {
+fn unseen_request_may_have_had_expect() {
     let head = b"POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     let mut observed = Observed::new();
     observed.send(GET).answer(OK).send_unseen(head).answer(CONTINUE).send_unseen(b"abc").answer(OK);
@@ -130,7 +129,7 @@ fn a_request_that_no_hook_saw_may_have_expected_something() {
 }
 
 #[test]
-fn segments_of_one_read_are_told_apart_or_marked() {
+fn segments_of_one_read_are_distinguished_or_marked() {
     let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n".as_slice();
     let known = b"POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n".as_slice();
     for (head, body) in [(chunked, b"3\r\nabc\r\n0\r\n\r\n".as_slice()), (known, b"abc")] {
@@ -147,39 +146,39 @@ fn segments_of_one_read_are_told_apart_or_marked() {
 }
 
 #[test]
-fn a_chunk_that_looks_like_a_request_behind_an_early_answer_is_marked() {
+fn request_like_chunk_after_an_early_answer_is_marked() {
     let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut observed = Observed::new();
     observed.send(head).send(b"12\r\n").answer(b"HTTP/1.1 413 Too large\r\n");
     observed.send(b"GET /page HTTP/1.1").send(b"\r\n0\r\n\r\n").answer(b"\r\n").assert_honest(1);
-    // Where the last chunk was seen, the next one is a request.
+    // If the last chunk was seen, the next send is a request.
     let whole = [head.as_slice(), b"1\r\na\r\n0\r\n\r\n"].concat();
     Observed::new().send(&whole).answer(OK).send(GET).answer(OK).assert_exact(2);
     Observed::new().send(head).send(b"1\r\na\r\n").send(b"0\r\n\r\n").answer(OK).send(GET).answer(OK).assert_exact(2);
 }
 
-/// As BoringSSL, NSS and rustls send it: certificate, what verifies it, and Finished in one record.
+/// BoringSSL, NSS and rustls send certificate, verification and Finished in one record.
 #[test]
-fn a_certificate_may_be_in_one_record_with_what_ends_the_handshake() {
+fn certificate_and_finished_may_share_a_record() {
     let cipher = Cipher::Tls13;
     let [hello, flight] = [tls::hello(&[b"http/1.1"], true), cipher.data(1100)];
     let (request, answer) = (cipher.data(90), cipher.answer(300));
     let mut observed = Observed::new();
     observed.send(&hello).answer([9; 2000]).send(&flight);
     observed.send(&request).answer(&answer).send(&request).answer(&answer).assert_honest(2);
-    assert!(observed.has_asked && observed.is_marked(), "it may have been a part of the handshake");
-    // Where the server's tickets are read first, nothing is open.
+    assert!(observed.has_asked && observed.is_marked(), "it may have been part of the handshake");
+    // If the server's tickets are read first, nothing is ambiguous.
     let mut observed = Observed::new();
     observed.send(&hello).answer([9; 2000]).send(&flight).answer(cipher.answer(200));
     observed.send(&request).answer(&answer).send(&request).answer(&answer).assert_exact(2);
-    // Behind it in one send, a request cannot be told from a certificate in two records.
+    // In the same send, a request looks like a certificate in two records.
     let mut observed = Observed::new();
     observed.send(&hello).answer([9; 2000]).send([flight, request].concat()).answer(&answer).close();
     observed.assert_honest(1);
 }
 
 #[test]
-fn the_last_chunk_may_come_in_pieces() {
+fn last_chunk_may_come_in_pieces() {
     let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice();
     let pieces: [&[&[u8]]; 4] = [
         &[head, b"1\r\na\r\n", b"0\r\n", b"\r\n"],
@@ -200,7 +199,7 @@ fn the_last_chunk_may_come_in_pieces() {
 }
 
 #[test]
-fn a_body_that_was_not_sent_hides_no_request() {
+fn unsent_body_hides_no_request() {
     let head = b"POST / HTTP/1.1\r\nContent-Length: 300\r\nExpect: 100-continue\r\n\r\n";
     let refused = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
     Observed::new().send(head).answer(refused).send(GET).answer(OK).assert_honest(2);
@@ -208,19 +207,19 @@ fn a_body_that_was_not_sent_hides_no_request() {
 }
 
 #[test]
-fn a_letter_typed_into_an_attached_container_is_no_request() {
+fn keystroke_in_an_attached_container_is_no_request() {
     let attach = b"POST /containers/a/attach HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
     Observed::new().send(attach).answer(OK).send(b"A").answer(b"A").assert_honest(1);
 }
 
 #[test]
-fn what_looks_like_a_request_where_it_was_no_http_any_more_is_marked() {
+fn request_like_bytes_after_http_has_ended_are_marked() {
     let mut observed = Observed::new();
     observed.send(GET).answer(OK).send(b"it is typed").send(GET).answer(b"what?").assert_honest(1);
 }
 
 #[test]
-fn an_empty_line_at_the_end_of_a_chunk_does_not_end_a_body() {
+fn empty_line_at_the_end_of_a_chunk_does_not_end_the_body() {
     let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\r\n\r\n";
     let mut observed = Observed::new();
     observed
@@ -234,7 +233,7 @@ fn an_empty_line_at_the_end_of_a_chunk_does_not_end_a_body() {
 }
 
 #[test]
-fn a_body_that_is_awaited_may_look_like_a_request() {
+fn awaited_body_may_look_like_a_request() {
     let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n";
     let mut observed = Observed::new();
     observed.send(head).answer(CONTINUE).send(b"10\r\n").send(b"GET / HTTP/1.1\r\n").send(b"\r\n0\r\n\r\n");
@@ -242,15 +241,15 @@ fn a_body_that_is_awaited_may_look_like_a_request() {
 }
 
 #[test]
-fn an_upgrade_to_http2_is_heard() {
+fn upgrade_to_http2_is_recognised() {
     let mut observed = Observed::new();
-    observed.send(b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n").answer(SWITCHING).send(turned::preface());
-    observed.send(turned::headers(3)).answer(turned::headers(3));
+    observed.send(b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n").answer(SWITCHING).send(inexact::preface());
+    observed.send(inexact::headers(3)).answer(inexact::headers(3));
     assert!(observed.is_marked() && observed.is(Protocol::Http2));
 }
 
 #[test]
-fn a_tunnel_whose_first_bytes_were_not_seen_is_no_exchange() {
+fn tunnel_with_unseen_first_bytes_is_no_exchange() {
     let connect = b"CONNECT a:1 HTTP/1.1\r\n\r\n";
     let mut observed = Observed::new();
     observed.send_unseen(&connect[..1]).send(&connect[1..]).answer(OK).send(GET).answer(OK).assert_honest(1);
@@ -263,7 +262,7 @@ fn logged_in() -> Observed {
 }
 
 #[test]
-fn a_statement_that_is_only_prepared_is_no_exchange() {
+fn prepared_statement_is_no_exchange() {
     for bytes in [10, 2100, 9000] {
         let parse = postgresql::parse(b"s1", &vec![b'x'; bytes]);
         let prepare = [parse.clone(), postgresql::describe(b"s1"), postgresql::sync()].concat();
@@ -277,7 +276,7 @@ fn a_statement_that_is_only_prepared_is_no_exchange() {
 }
 
 #[test]
-fn batches_behind_a_large_one_are_told() {
+fn batches_after_a_large_one_are_recognised() {
     let one = [postgresql::bind(b"", &[b'x'; 3000]), postgresql::execute(), postgresql::sync()].concat();
     for cut in [9, 100, 2900] {
         let mut observed = logged_in();
@@ -291,7 +290,7 @@ fn batches_behind_a_large_one_are_told() {
 }
 
 #[test]
-fn a_notice_does_not_end_an_upload() {
+fn notice_does_not_end_an_upload() {
     let data = [postgresql::message(b'd', b"Quick brown fox\n").repeat(9), postgresql::message(b'c', b"")].concat();
     for cut in [1, 5, 6, 30] {
         let mut observed = logged_in();
@@ -301,9 +300,9 @@ fn a_notice_does_not_end_an_upload() {
     }
 }
 
-/// GSS was not refused: what comes then is within its packets.
+/// GSS was not refused, so encrypted packets follow.
 #[test]
-fn postgresql_within_gss_is_marked() {
+fn postgresql_inside_gss_is_marked() {
     let packet = [&[0, 0, 0, 60][..], &[0xe7; 60]].concat();
     let mut observed = Observed::new();
     observed.send(postgresql::gss_request()).answer(b"G");
@@ -312,7 +311,7 @@ fn postgresql_within_gss_is_marked() {
 }
 
 #[test]
-fn packets_of_mysql_are_no_hello_of_tls() {
+fn mysql_packet_is_not_taken_for_a_tls_hello() {
     let mut observed = Observed::new();
     observed.answer(mysql::greeting()).send(mysql::login(0)).answer(mysql::ok(2));
     observed.send(mysql::command(mysql::QUERY, b"LOAD DATA LOCAL INFILE 'x'")).answer(mysql::packet(1, b"\xfbx"));
@@ -322,7 +321,7 @@ fn packets_of_mysql_are_no_hello_of_tls() {
 }
 
 #[test]
-fn a_setting_in_pieces_is_marked() {
+fn set_statement_in_pieces_is_marked() {
     let set = mysql::command(mysql::QUERY, b"SET NAMES utf8mb4");
     for cut in [1, 4, 5, 8] {
         let mut observed = Observed::new();
@@ -332,7 +331,7 @@ fn a_setting_in_pieces_is_marked() {
 }
 
 #[test]
-fn a_login_with_a_long_token_is_no_exchange() {
+fn login_with_a_long_token_is_no_exchange() {
     for bytes in [999, 1000, 1900, 3000, 12_000] {
         let auth = redis::command(&[b"AUTH", b"me", &vec![b'x'; bytes]]);
         Observed::new().send(&auth).answer(b"+OK\r\n").assert_honest(0);
@@ -346,7 +345,7 @@ fn a_login_with_a_long_token_is_no_exchange() {
 }
 
 #[test]
-fn an_answer_before_an_unseen_command_is_not_its_own() {
+fn earlier_answer_does_not_answer_an_unseen_command() {
     let get = redis::command(&[b"GET", b"page"]);
     let mut observed = Observed::new();
     observed.send(&get).answer(b"$1").answer_unseen(b"\r\n1\r\n").send_unseen(&get[..1]).send(&get[1..]);
@@ -354,7 +353,7 @@ fn an_answer_before_an_unseen_command_is_not_its_own() {
 }
 
 #[test]
-fn mysql_behind_a_header_of_the_proxy_protocol_is_recognised() {
+fn mysql_behind_a_proxy_header_is_recognised() {
     let mut observed = Observed::new();
     observed.send(b"PROXY TCP4 10.0.0.1 10.0.0.2 56324 3306\r\n").answer(mysql::greeting());
     observed.send(mysql::login(0)).answer(mysql::ok(2));
@@ -362,9 +361,9 @@ fn mysql_behind_a_header_of_the_proxy_protocol_is_recognised() {
     assert_eq!(observed.application(), Application::Mysql);
 }
 
-/// Java pads what it sends, its server perhaps not: an answer of 41 bytes is as long as a padded `100 Continue`.
+/// Java pads its records, its server may not. An answer of 41 bytes is as long as a padded `100 Continue`.
 #[test]
-fn an_answer_to_java_hides_no_request() {
+fn short_answer_to_java_hides_no_request() {
     let mut observed = Observed::new();
     observed.send(tls::hello(&[b"http/1.1"], true)).answer([22; 2000]);
     observed.send(tls::record(tls::CHANGE_CIPHER_SPEC, &[1])).send(tls::record(tls::DATA, &[0; 53]));
@@ -372,16 +371,16 @@ fn an_answer_to_java_hides_no_request() {
     observed.send(&ask).answer(&answer).send(&ask).answer(&answer).assert_honest(2);
 }
 
-/// Of what is spoken, an answer would have to tell that it is HTTP.
+/// Only an answer could identify it as HTTP.
 #[test]
-fn a_request_of_a_rare_method_that_is_never_answered_is_marked() {
+fn unanswered_request_with_a_rare_method_is_marked() {
     let mut observed = Observed::new();
     observed.send(b"PURGE http://example.org/page HTTP/1.1\r\n\r\n").close();
     assert!(observed.is_marked() && observed.exchanges == 1);
 }
 
 #[test]
-fn a_value_that_looks_like_a_hello_is_a_value() {
+fn hello_like_value_stays_a_value() {
     let value = tls::hello(&[], true);
     let set = redis::command(&[b"SET", b"page", &value]);
     let begin = set.len() - value.len() - 2;
@@ -390,9 +389,9 @@ fn a_value_that_looks_like_a_hello_is_a_value() {
     assert_eq!(observed.application(), Application::Redis);
 }
 
-/// The next look makes it good, and what is spoken is known: so nothing is in doubt.
+/// The next update makes up for it, and the protocol is known, so nothing is in doubt.
 #[test]
-fn a_skipped_hook_of_a_plain_request_leaves_it_exact() {
+fn plain_request_with_a_skipped_hook_stays_exact() {
     let get = redis::command(&[b"GET", b"page"]);
     let plain: [(&[u8], &[u8]); 3] = [(GET, OK), (&get, b"$1\r\n1\r\n"), (b"get page\r\n", b"END\r\n")];
     for (ask, answer) in plain {
@@ -405,9 +404,9 @@ fn a_skipped_hook_of_a_plain_request_leaves_it_exact() {
     }
 }
 
-/// A login that is cut within the name of its command, or has something behind it, is not taken for set-up as a whole.
+/// A login that is cut inside its command's name, or followed by something, is not set-up as a whole.
 #[test]
-fn what_is_asked_behind_a_login_is_counted() {
+fn command_after_a_login_is_counted() {
     let commands = [redis::command(&[b"HELLO", b"3"]), redis::command(&[b"GET", b"page"])].concat();
     Observed::new().send(&commands).answer(b"%0\r\n$1\r\n1\r\n").assert_exact(1);
     let queries = [postgresql::query(b"SET a = 1"), postgresql::query(b"select 1")].concat();
@@ -416,9 +415,9 @@ fn what_is_asked_behind_a_login_is_counted() {
     logged_in().send(queries).answer(postgresql::ready()).assert_exact(1);
 }
 
-/// What the kernel side has taken of the message before lies there still.
+/// The kernel side still holds the prefix of an earlier message.
 #[test]
-fn a_query_whose_text_comes_by_itself_is_no_setting() {
+fn query_with_separate_text_is_no_set_statement() {
     let (set, query) = (postgresql::query(b"SET a = 1"), postgresql::query(b"SELECT 1"));
     let mut observed = logged_in();
     observed.send(set).answer(postgresql::ready()).send(&query[..5]).send(&query[5..]).answer(postgresql::ready());

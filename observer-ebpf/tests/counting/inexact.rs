@@ -1,5 +1,4 @@
-//! Protocols whose turns are not known to be requests: they are called by their name, what sets them up is no exchange, and
-//! what is counted is marked.
+//! Protocols with inexact turns: they are recognised by name, their set-up is no exchange, and their counts are marked.
 
 use proptest::{collection::vec, prelude::*};
 use tcp_reuse_watch_ebpf::{Application, Protocol};
@@ -9,20 +8,20 @@ use crate::{
     observed::Observed,
     play::{Faults, Tape, Torn, play},
     script::Script,
-    wire::{http1 as http, postgresql, text::Text, turned as wire},
+    wire::{http1 as http, inexact as wire, postgresql, text::Text},
 };
 
-/// What is said on a connection of a protocol, in turns: by the client, and what answers it.
+/// A connection's turns in one protocol: what the client sends, and what answers it.
 #[derive(Clone, Debug)]
-struct Spoken {
+struct Dialogue {
     application: Application,
     greeting: Vec<u8>,
     set_up: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Turns that are counted.
+    /// The turns that count.
     asks: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Spoken {
+impl Dialogue {
     fn script(&self) -> Script {
         let mut script = Script::default();
         if !self.greeting.is_empty() {
@@ -44,17 +43,17 @@ fn turn(ask: impl Into<Vec<u8>>, answer: impl Into<Vec<u8>>) -> (Vec<u8>, Vec<u8
     (ask.into(), answer.into())
 }
 
-/// A turn that is said so often.
+/// A turn, repeated.
 fn turns(turn: &(Vec<u8>, Vec<u8>), count: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
     vec![turn.clone(); count]
 }
 
-fn ssh() -> Spoken {
+fn ssh() -> Dialogue {
     let packet = |message: u8, bytes: usize| {
         let len = u32::try_from(bytes).unwrap().to_be_bytes();
         [&len[..], &[6, message], &vec![7; bytes - 2]].concat()
     };
-    Spoken {
+    Dialogue {
         application: Application::Ssh,
         greeting: Vec::new(),
         set_up: vec![
@@ -67,9 +66,9 @@ fn ssh() -> Spoken {
     }
 }
 
-fn amqp() -> Spoken {
+fn amqp() -> Dialogue {
     let open = [wire::amqp(0, 10, 31), wire::amqp(0, 10, 40), wire::amqp(1, 20, 10)].concat();
-    Spoken {
+    Dialogue {
         application: Application::Amqp,
         greeting: Vec::new(),
         set_up: vec![
@@ -85,8 +84,8 @@ fn amqp() -> Spoken {
     }
 }
 
-fn nats() -> Spoken {
-    Spoken {
+fn nats() -> Dialogue {
+    Dialogue {
         application: Application::Nats,
         greeting: b"INFO {\"server_id\":\"x\"}\r\n".to_vec(),
         set_up: vec![
@@ -97,8 +96,8 @@ fn nats() -> Spoken {
     }
 }
 
-fn mqtt() -> Spoken {
-    Spoken {
+fn mqtt() -> Dialogue {
+    Dialogue {
         application: Application::Mqtt,
         greeting: Vec::new(),
         set_up: vec![turn(b"\x10\x10\0\x04MQTT\x04\x02\0\x3c\0\x04abcd".as_slice(), b"\x20\x02\0\0".as_slice())],
@@ -106,8 +105,8 @@ fn mqtt() -> Spoken {
     }
 }
 
-fn smtp() -> Spoken {
-    Spoken {
+fn smtp() -> Dialogue {
+    Dialogue {
         application: Application::Smtp,
         greeting: b"220 localhost ESMTP\r\n".to_vec(),
         set_up: vec![
@@ -125,8 +124,8 @@ fn smtp() -> Spoken {
     }
 }
 
-fn ftp() -> Spoken {
-    Spoken {
+fn ftp() -> Dialogue {
+    Dialogue {
         application: Application::Ftp,
         greeting: b"220 (vsFTPd 3.0.3)\r\n".to_vec(),
         set_up: vec![
@@ -142,8 +141,8 @@ fn ftp() -> Spoken {
     }
 }
 
-fn mongodb() -> Spoken {
-    Spoken {
+fn mongodb() -> Dialogue {
+    Dialogue {
         application: Application::Mongodb,
         greeting: Vec::new(),
         set_up: vec![
@@ -158,8 +157,8 @@ fn mongodb() -> Spoken {
     }
 }
 
-fn ldap() -> Spoken {
-    Spoken {
+fn ldap() -> Dialogue {
+    Dialogue {
         application: Application::Ldap,
         greeting: Vec::new(),
         set_up: vec![turn(
@@ -170,8 +169,8 @@ fn ldap() -> Spoken {
     }
 }
 
-fn kafka() -> Spoken {
-    Spoken {
+fn kafka() -> Dialogue {
+    Dialogue {
         application: Application::Kafka,
         greeting: Vec::new(),
         set_up: vec![
@@ -183,9 +182,9 @@ fn kafka() -> Spoken {
     }
 }
 
-fn dns() -> Spoken {
+fn dns() -> Dialogue {
     let query = b"\0\x1d\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
-    Spoken {
+    Dialogue {
         application: Application::Dns,
         greeting: Vec::new(),
         set_up: Vec::new(),
@@ -193,11 +192,11 @@ fn dns() -> Spoken {
     }
 }
 
-/// What no one knows; perhaps the server speaks first, and the first turn is taken for set-up.
-fn unknown(text: &[u8], greeting: &[u8]) -> Spoken {
+/// An unknown protocol. If its server speaks first, the first turn is taken for set-up.
+fn unknown(text: &[u8], greeting: &[u8]) -> Dialogue {
     let answer = b"what?\r\n".as_slice();
     let first = if greeting.is_empty() { Vec::new() } else { vec![turn(text, answer)] };
-    Spoken {
+    Dialogue {
         application: Application::Unknown,
         greeting: greeting.to_vec(),
         set_up: first,
@@ -205,7 +204,7 @@ fn unknown(text: &[u8], greeting: &[u8]) -> Spoken {
     }
 }
 
-fn conversations() -> impl Strategy<Value = Spoken> {
+fn conversations() -> impl Strategy<Value = Dialogue> {
     let one = prop_oneof![
         Just(ssh()),
         Just(amqp()),
@@ -222,9 +221,9 @@ fn conversations() -> impl Strategy<Value = Spoken> {
         Just(unknown(b"a1 NOOP\r\n", b"* OK IMAP4rev1\r\n")),
         vec(128_u8..255, 9..100).prop_map(|bytes| unknown(&bytes, b"")),
     ];
-    (one, 1..4_usize).prop_map(|(spoken, count)| Spoken {
-        asks: spoken.asks.iter().flat_map(|turn| turns(turn, count)).collect(),
-        ..spoken
+    (one, 1..4_usize).prop_map(|(dialogue, count)| Dialogue {
+        asks: dialogue.asks.iter().flat_map(|turn| turns(turn, count)).collect(),
+        ..dialogue
     })
 }
 
@@ -232,24 +231,24 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn turns_of_known_protocols_are_counted_and_marked(spoken in conversations(), tape in Tape::any()) {
-        let script = spoken.script();
+    fn turns_of_recognised_protocols_are_counted_and_marked(dialogue in conversations(), tape in Tape::any()) {
+        let script = dialogue.script();
         let player = play(Observed::new(), &script, &tape, Faults::NONE);
-        // FTP is known by the number in its greeting, of which too little was read at once.
-        prop_assume!(spoken.application != Application::Ftp || player.torn < Torn::Scraps);
+        // FTP is recognised by the number in its greeting, and the first read was too short for that.
+        prop_assume!(dialogue.application != Application::Ftp || player.torn < Torn::Scraps);
         let observed = player.observed;
         prop_assert_eq!(observed.exchanges, script.exchanges, "{:#?}", observed.log);
-        prop_assert_eq!(observed.application(), spoken.application, "{:#?}", observed.log);
+        prop_assert_eq!(observed.application(), dialogue.application, "{:#?}", observed.log);
         prop_assert!(observed.is_marked() || observed.exchanges == 0, "{:#?}", observed.log);
     }
 
     #[test]
-    fn turns_are_marked_whatever_is_skipped(spoken in conversations(), tape in Tape::any(), faults in Faults::any()) {
-        let observed = play(Observed::new(), &spoken.script(), &tape, faults).observed;
+    fn turns_are_marked_with_any_hooks_skipped(dialogue in conversations(), tape in Tape::any(), faults in Faults::any()) {
+        let observed = play(Observed::new(), &dialogue.script(), &tape, faults).observed;
         prop_assert!(observed.is_marked() || observed.exchanges == 0, "{:#?}", observed.log);
     }
 
-    /// HTTP/2 is known by its preface, and by its headers where it was there before. So it is after an upgrade.
+    /// HTTP/2 is recognised by its preface, by its headers on a pre-existing connection, and after an upgrade.
     #[test]
     fn http2_is_marked(streams in 1..6_u8, manner in 0..3, tape in Tape::any()) {
         let mut script = Script::default();
@@ -273,7 +272,7 @@ proptest! {
         prop_assert_eq!(observed.application(), Application::Http2);
     }
 
-    /// What was said before is set-up, or was counted in turns; within TLS nobody sees what is said.
+    /// The turns before it are set-up or were counted, and inside TLS nothing can be seen.
     #[test]
     fn start_tls_is_marked(is_mail: bool, text in Text::any(), tape in Tape::any()) {
         let mut script = Script::default();
