@@ -17,7 +17,8 @@ mod removal;
 mod row;
 mod written;
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::{EbpfContext, helpers::bpf_ktime_get_ns};
+use aya_log_ebpf::warn;
 use tcp_reuse_watch_ebpf::Connection;
 
 pub(super) use self::{
@@ -63,4 +64,11 @@ pub(super) fn at(socket: u64) -> Option<Entry> {
 pub(super) fn reread<T: Copy>(field: &T) -> T {
     // SAFETY: the pointer comes from a reference. Volatile, or the compiler would reuse the value in a register.
     unsafe { core::ptr::from_ref(field).read_volatile() }
+}
+
+/// Logs a connection that found no room. Not in `creation.rs`, because the program stores the path of the calling module
+/// and of its file byte by byte.
+#[inline(always)]
+fn warn_untracked(ctx: &impl EbpfContext, port: u16, error: i32) {
+    warn!(ctx, "connection to port {} not tracked: error {}", port, error);
 }

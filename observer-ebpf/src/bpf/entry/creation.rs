@@ -1,10 +1,9 @@
 //! Creation of an entry, and the reason for the connection.
 
 use aya_ebpf::EbpfContext;
-use aya_log_ebpf::warn;
 use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, Why, flag};
 
-use super::{Entry, now_ns, of};
+use super::{Entry, now_ns, of, warn_untracked};
 use crate::bpf::{
     counters::{Counters, EEXIST, GroupSlot, count},
     filter,
@@ -54,7 +53,7 @@ pub(in crate::bpf) fn create<M: Memory>(
             }
             // The map is full, or a softirq interrupted another update on this processor.
             if last_chance {
-                warn!(ctx, "connection to port {} not tracked: error {}", group.port, error);
+                warn_untracked(ctx, group.port, error);
                 count_loss(Loss::Untracked);
             }
             return None;
