@@ -30,7 +30,6 @@ use protocols::postgresql;
 pub use send::Send;
 pub use stage::{Stage, Stages, run_stages};
 pub use target::{NO_TARGET, TARGET_UNCLEAR};
-
 pub use turn::{Chunk, Turn, consumed_bytes, written_bytes};
 
 /// The parsing steps of [`Message`] that the kernel side has verified separately.

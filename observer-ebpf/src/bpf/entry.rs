@@ -29,7 +29,7 @@ pub(super) use self::{
     exactness::{mark_if_kernel_handled, mark_inexact},
     failure::fail,
     idleness::mark_busy,
-    progress::{catch_up, establish, note_local, observe, pending_answer},
+    progress::{catch_up, establish, note_local_address, observe, pending_answer},
     removal::finish,
     written::end_sending,
 };

@@ -1,7 +1,7 @@
 //! Inspection of a send or an answer, in stages that the verifier checks one at a time.
 //!
 //! The verifier follows every path through a program, including calls of ordinary functions. So each stage is a global
-//! function, which is verified once and by itself (since 5.6), with nothing assumed about its result. Until 5.13 such
+//! function, which is verified once, separately (since 5.6), with nothing assumed about its result. Until 5.13 such
 //! functions take only numbers, so the data is in maps: the message at hand (`message.rs`), and here a copy of the
 //! conversation.
 //!
@@ -48,7 +48,7 @@ fn exactness(returned: u32) -> Exactness {
     if returned == EXACT { Exactness::Exact } else { Exactness::Inexact }
 }
 
-/// Defines a stage: a function that is verified by itself.
+/// Defines a stage: a function that is verified separately.
 macro_rules! stage {
     ($(#[$doc:meta])* $name:ident, |$inspection:ident, $message:ident| $inspect:expr) => {
         $(#[$doc])*
@@ -171,7 +171,7 @@ pub(super) fn inspect_read(entry: &mut Connection, written: u64, read: u32) -> O
     Some(keep(entry) && outcome == EXACT)
 }
 
-/// The stages of a send, each verified by itself. `IS_SYN` restricts them as [`inspect_syn`] says.
+/// The stages of a send, each verified separately. `IS_SYN` restricts them as [`inspect_syn`] says.
 struct Split<const IS_SYN: bool>;
 
 impl<const IS_SYN: bool> Stages for Split<IS_SYN> {

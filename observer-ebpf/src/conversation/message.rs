@@ -23,7 +23,7 @@ pub const HEAD_BYTES: usize = 32;
 /// request heads are shorter. A power of two.
 pub const PREFIX_BYTES: usize = 2048;
 
-/// The first bytes of a message in one piece, with room behind them to read [`WORD_BYTES`] at any offset.
+/// The first bytes of a message in one piece, with room after them to read [`WORD_BYTES`] at any offset.
 pub type Prefix = [u8; PREFIX_BYTES + WORD_BYTES];
 
 /// Size of a word.

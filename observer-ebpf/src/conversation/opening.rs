@@ -28,7 +28,7 @@ impl Conversation {
         }
         let header = if send.is_first() { proxy::header_bytes(message, head) } else { 0 };
         if header > 0 && header <= send.len {
-            // The header names the balancer's client. The protocol opens behind it, in this send or in the next.
+            // The header names the balancer's client. The protocol opens after it, in this send or in the next.
             message.note_target(TARGET_UNCLEAR);
             let header = message.opaque(header);
             self.turn.exclude(send.at, header);

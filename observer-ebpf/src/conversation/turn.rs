@@ -225,13 +225,13 @@ mod tests {
     const SENT: u64 = (1 << 32) - 40;
     const RECEIVED: u64 = (1 << 32) - 5;
 
-    fn begun() -> Turn {
+    fn resumed_turn() -> Turn {
         Turn::resumed(SENT, RECEIVED, false)
     }
 
     #[test]
     fn repeated_updates_count_one_exchange() {
-        let mut turn = begun();
+        let mut turn = resumed_turn();
         let (mut sent, mut received) = (SENT, RECEIVED);
         let mut exchanges = 0;
         for _ in 0..10 {
@@ -248,21 +248,21 @@ mod tests {
 
     #[test]
     fn unsolicited_answer_is_no_exchange() {
-        let mut turn = begun();
+        let mut turn = resumed_turn();
         assert!(!turn.update(SENT, RECEIVED + 30), "a greeting");
         assert!(turn.update(SENT + 5, RECEIVED + 60));
     }
 
     #[test]
     fn unanswered_ask_is_no_exchange() {
-        let mut turn = begun();
+        let mut turn = resumed_turn();
         assert!(!turn.update(SENT + 5, RECEIVED));
         assert!(turn.has_open_ask(SENT + 5));
     }
 
     #[test]
     fn next_send_makes_up_for_a_skipped_receive() {
-        let mut turn = begun();
+        let mut turn = resumed_turn();
         // The first answer was read unseen. The second send updates before its bytes are added.
         assert!(turn.update(SENT + 80, RECEIVED + 500));
         assert!(turn.update(SENT + 160, RECEIVED + 1000));
@@ -280,14 +280,14 @@ mod tests {
 
     #[test]
     fn alert_after_an_open_ask_does_not_hide_it() {
-        let mut turn = begun();
+        let mut turn = resumed_turn();
         turn.exclude(SENT + 100, 31);
         assert!(turn.update(SENT + 131, RECEIVED + 1));
     }
 
     #[test]
     fn preliminary_answer_is_no_answer() {
-        let mut turn = begun();
+        let mut turn = resumed_turn();
         turn.ask(SENT, RECEIVED);
         turn.defer_answer(RECEIVED + 25);
         assert!(!turn.update(SENT + 80, RECEIVED + 25), "100 Continue");

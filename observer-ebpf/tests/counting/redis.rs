@@ -183,7 +183,7 @@ proptest! {
     }
 }
 
-/// A login that is cut may have a command behind it.
+/// A login that is cut may have a command after it.
 #[test]
 fn login_in_pieces_is_marked() {
     for bytes in [100, 1500, 3000] {

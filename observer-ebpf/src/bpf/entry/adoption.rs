@@ -2,7 +2,7 @@
 
 use tcp_reuse_watch_ebpf::{Connection, Conversation, Phase, flag};
 
-use super::{exactness::mark_inexact, idleness::mark_idle, pool, progress::note_local};
+use super::{exactness::mark_inexact, idleness::mark_idle, pool, progress::note_local_address};
 use crate::bpf::{
     counters::{Counters, count},
     frozen::frozen,
@@ -26,7 +26,7 @@ pub(in crate::bpf) fn adopt<M: Memory>(entry: &mut Connection, socket: &Socket<M
         }
     }
     entry.conversation = Conversation::resumed(written, socket.consumed(), socket.is_answer_due());
-    note_local(entry, socket);
+    note_local_address(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
         mark_inexact(entry);
     }

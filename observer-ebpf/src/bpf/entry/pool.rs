@@ -68,7 +68,7 @@ pub(in crate::bpf) fn flag_possible_ask(entry: &mut Connection) {
     }
 }
 
-/// Counts an ask in the group with these counters. Returns 1 if the connection was avoidable. Verified by itself, as in
+/// Counts an ask in the group with these counters. Returns 1 if the connection was avoidable. Verified separately, as in
 /// `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -91,7 +91,7 @@ pub(in crate::bpf) fn stop_serving(entry: &mut Connection) {
     count_stop(entry.slot);
 }
 
-/// Counts a connection that serves no more, in the group with these counters. Verified by itself. Compares the mark
+/// Counts a connection that serves no more, in the group with these counters. Verified separately. Compares the mark
 /// once more first, because another processor's update at the peak may have been lost.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -13,7 +13,7 @@ use crate::bpf::{
 
 /// Takes the local address. At SYN_SENT it is missing, or only what bind() set.
 #[inline(always)]
-pub(in crate::bpf) fn note_local<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+pub(in crate::bpf) fn note_local_address<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.local_port = socket.local_port();
     entry.local_addr = socket.local_addr();
 }
@@ -26,7 +26,7 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
     }
     entry.phase = Phase::Established as u8;
     entry.established_ns = socket.last_packet_ns();
-    note_local(entry, socket);
+    note_local_address(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
         // Without sends, TLS cannot be recognised, and its handshake cannot be told from requests.
         mark_inexact(entry);

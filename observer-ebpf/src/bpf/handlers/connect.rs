@@ -20,7 +20,7 @@ pub(in crate::bpf) fn connecting<M: Memory>(
 ) -> Option<Entry> {
     let last_chance = moment as u32 >= frozen!(SWITCHES.last_connect);
     let entry = find_or_create(ctx, socket, moment, last_chance)?;
-    entry::note_local(entry, socket);
+    entry::note_local_address(entry, socket);
     if moment as u32 == frozen!(SWITCHES.last_connect) {
         // Not earlier: data for the SYN may be set after the connect that deferred it (TCP_FASTOPEN_CONNECT).
         sending_syn(entry, socket);

@@ -71,7 +71,7 @@ impl Scratch {
     }
 }
 
-/// Moves to another buffer: [`Scratch::seek_further`]. Verified by itself, as in `inspection.rs`.
+/// Moves to another buffer: [`Scratch::seek_further`]. Verified separately, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn seek_buffer(offset: u32) -> u32 {

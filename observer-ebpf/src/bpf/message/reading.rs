@@ -48,7 +48,7 @@ fn read_head(scratch: &mut Scratch, offset: u32, available: u32) -> u32 {
     if result == 0 { len } else { 0 }
 }
 
-/// Loads the head at an offset. Verified by itself, as in `inspection.rs`.
+/// Loads the head at an offset. Verified separately, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(super) extern "C" fn load_head(offset: u32) -> u32 {
@@ -83,7 +83,7 @@ extern "C" fn head_of_prefix() -> u32 {
 }
 
 /// Loads the message's first bytes from an offset on into one piece. Returns their number, or 0 if they cannot be read.
-/// Verified by itself, as in `inspection.rs`.
+/// Verified separately, as in `inspection.rs`.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(super) extern "C" fn load_prefix(offset: u32) -> u32 {

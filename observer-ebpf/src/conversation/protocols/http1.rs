@@ -91,7 +91,7 @@ impl Conversation {
             message.skip(rest);
             head = message.head(0);
             if self.turn.has_open_ask(send.at) {
-                // A request behind the end of an unanswered one.
+                // A request after the end of an unanswered one.
                 exactness = Inexact;
             }
         }
@@ -106,14 +106,14 @@ impl Conversation {
         } else {
             self.inspect_next(message, head, send)
         };
-        let Finding::Request(begun) = begins else { return exactness.and(begins.exactness()) };
+        let Finding::Request(resumed_turn) = begins else { return exactness.and(begins.exactness()) };
         if http2::is_preface(head) {
             return self.begin_http2();
         }
         if self.has(traits::HIJACKED) {
             exactness = Inexact;
         }
-        exactness.and(begun).and(self.begin_request(message, send))
+        exactness.and(resumed_turn).and(self.begin_request(message, send))
     }
 
     /// Inspects a send after a request that waits for `100 Continue` with an announced body: the body, or the next
@@ -242,7 +242,7 @@ impl Conversation {
         let rest = message.opaque(behind - body);
         // Some clients end a body with an extra empty line.
         if rest > 2 {
-            // One or more further requests behind it.
+            // One or more further requests after it.
             self.frame_end = send.at + u64::from(send.len);
             return Inexact;
         }

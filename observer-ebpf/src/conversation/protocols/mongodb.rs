@@ -24,7 +24,7 @@ pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
         && matches!(operation(head), OP_QUERY | OP_COMPRESSED | OP_MSG)
 }
 
-/// The command's name is that of the document's first element, behind flags 4, kind 1, length 4 and type 1. In the
+/// The command's name is that of the document's first element, after flags 4, kind 1, length 4 and type 1. In the
 /// legacy form (`OP_QUERY`: flags 4, then the collection), commands query the collection `admin.$cmd`. Drivers use it
 /// for `isMaster`.
 #[inline(always)]

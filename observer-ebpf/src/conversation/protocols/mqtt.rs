@@ -23,7 +23,7 @@ fn packet_bytes(head: Head) -> u32 {
     if low < 0x80 { 2 + low } else { 3 + (low & 0x7f | high << 7) }
 }
 
-/// CONNECT with nothing behind it, or DISCONNECT.
+/// CONNECT with nothing after it, or DISCONNECT.
 #[inline(always)]
 pub(in crate::conversation) fn sets_up(_: &mut impl Message, head: Head, len: u32) -> bool {
     head.byte(0) == CONNECT && packet_bytes(head) == len || head.byte(0) == DISCONNECT

@@ -17,7 +17,7 @@ pub(in crate::conversation) fn begins(head: Head) -> bool {
     head.byte(0) == b'*' && head.byte(1).is_ascii_digit() && (head.has(2, b"\r\n$") || head.byte(2).is_ascii_digit())
 }
 
-/// The number behind a line's first byte (up to five digits), and the line's length. Zeros if there is no number.
+/// The number after a line's first byte (up to five digits), and the line's length. Zeros if there is no number.
 #[inline(always)]
 fn line(word: u64) -> (u32, u32) {
     let (number, count) = digits(word << 8);

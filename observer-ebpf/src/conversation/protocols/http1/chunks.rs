@@ -8,7 +8,7 @@ pub(super) const LAST_CHUNK: &[u8; 5] = b"0\r\n\r\n";
 /// Its first line.
 const LAST_SIZE: &[u8; 3] = b"0\r\n";
 
-/// The last chunk behind another chunk's data.
+/// The last chunk after another chunk's data.
 pub(super) const BEHIND_DATA: &[u8; 5] = b"\r\n0\r\n";
 
 /// Whether a chunked body may end with this send of `len` bytes. True also if the end cannot be seen.

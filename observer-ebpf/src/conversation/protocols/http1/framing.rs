@@ -46,7 +46,7 @@ pub fn framing(message: &mut impl Message, from: u32, len: u32) -> Framing {
 }
 
 /// Parses the line of a head at an offset of the prefix, which is `len` bytes long. Returns where the next line begins.
-/// Returns 0 if it was the last line, and the cursor is behind it, or if the line continues past the prefix.
+/// Returns 0 if it was the last line, and the cursor is after it, or if the line continues past the prefix.
 #[inline(always)]
 pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
     let mut feed = near_line_feed(message, at, len);
