@@ -1,26 +1,23 @@
-//! What the kernel side and user space agree on: the records that cross between them, the constants that user space
-//! freezes into the programs, and the counting rule.
+//! The contract between the kernel side and user space: the records that cross between them, the constants that user
+//! space freezes into the programs, and the counting rule.
 //!
-//! Everything is `repr(C)` with its size pinned and without padding (bytemuck's derive checks it), so that a change of
-//! layout cannot go unnoticed, and plain enough to be built for the host and for BPF alike. The programs themselves are in `main.rs` and exist on the BPF target only.
+//! Every record is `repr(C)`, has a pinned size and has no padding (bytemuck's derive checks that), so a layout cannot
+//! change unnoticed. The library builds for the host and for BPF; the programs in `main.rs` build for BPF only.
 #![cfg_attr(not(test), no_std)]
 
-mod config;
-mod connection;
+mod comm;
 mod conversation;
-mod group;
-mod name;
-mod turn;
+mod wire;
 
-pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
-pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
+pub use comm::comm_up_to_nul;
 pub use conversation::{
-    Application, BEGINNING_BYTES, Beginning, Conversation, Exactness, Framing, HEAD_BYTES, Head, Kind, Message,
-    NO_TARGET, Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, Steps, TARGET_UNCLEAR, WORD_BYTES, Walk, hear, step,
+    Application, Chunk, Conversation, Cursor, Exactness, Framing, HEAD_BYTES, Head, Message, NO_TARGET, PREFIX_BYTES,
+    Prefix, Protocol, RequestLine, SEVERAL_APPLICATIONS, Send, Stage, Stages, TARGET_UNCLEAR, Turn, WORD_BYTES,
+    consumed_bytes, run_stages, subprogram, written_bytes,
 };
-pub use group::{
-    FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
-    OVERFLOW_SLOT, Owner, SERVING_MARKS, StateKey, UNKNOWN_OWNER, exchanges_bucket, lifetime_bucket, pool,
+pub use wire::{
+    ABSENT, BY_SOCKOPS, CAUSES, Cause, Connect, Connection, Cut, Ender, FAILURES, Failure, Filter, Group, GroupKey,
+    HISTOGRAM, HISTOGRAM_STARTS, IDLE_US, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW, OVERFLOW_SLOT, Offsets, Owner,
+    PORT_WORDS, Phase, RowKind, SERVING_MARKS, StateKey, Switches, UNKNOWN_OWNER, WHYS, Why, exchanges_bucket, flag,
+    lifetime_bucket, pool,
 };
-pub use name::name_up_to_nul;
-pub use turn::{Burst, Turn, consumed_bytes, written_bytes};

@@ -1,10 +1,10 @@
-//! The BPF object. It is built by `cargo xtask ebpf` and committed under observer/bpf/; on any other target this binary
-//! is empty, so that the workspace builds with stable Rust alone.
+//! The BPF object. `cargo xtask ebpf` builds it, and the result is committed under observer/bpf/. On any other target
+//! this binary is empty, so stable Rust alone builds the workspace.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
     target_arch = "bpf",
     feature(core_intrinsics),
-    expect(internal_features, reason = "the only atomic add that every supported kernel takes: see bpf/atomic.rs")
+    expect(internal_features, reason = "the only atomic add that every supported kernel loads: see bpf/atomic.rs")
 )]
 
 #[cfg(target_arch = "bpf")]

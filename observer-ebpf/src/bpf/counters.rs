@@ -1,4 +1,4 @@
-//! Adding to the counters of the group that a connection counts in.
+//! The counters of a connection's group.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_reuse_watch_ebpf::{
@@ -9,23 +9,23 @@ use tcp_reuse_watch_ebpf::{
 use super::{
     atomic,
     frozen::frozen,
-    maps::{COUNTERS, FREE_SLOTS, GROUPS, lost},
+    maps::{COUNTERS, FREE_SLOTS, GROUPS, count_loss},
     process::{self, Process},
 };
 
 /// -EEXIST: another processor was faster.
 pub(super) const EEXIST: i32 = -17;
 
-/// What came of a group that had to exist, and where its counters are.
+/// Where a group's counters are after a lookup that creates missing groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ensured {
+pub(super) enum GroupSlot {
     Present(u32),
     Created(u32),
-    /// The overflow group counts.
+    /// No room: the overflow group counts.
     NoRoom,
 }
 
-impl Ensured {
+impl GroupSlot {
     #[inline(always)]
     pub(super) fn slot(self) -> u32 {
         match self {
@@ -44,7 +44,7 @@ impl Ensured {
 #[derive(Clone, Copy)]
 pub(super) struct Counters(pub(super) *mut Group);
 
-/// Adds one to a counter, as in `count!(counters, opened)`; `uncount!` takes one away (-1 in two's complement).
+/// Adds one to a counter, as in `count!(counters, opened)`. `uncount!` subtracts one (-1 in two's complement).
 macro_rules! count {
     ($counters:expr, $($field:tt)+) => {{
         // SAFETY: only an address inside the map value is computed.
@@ -61,7 +61,7 @@ macro_rules! uncount {
 }
 pub(super) use {count, uncount};
 
-/// Adds to one of several counters.
+/// Adds to one counter of an array.
 #[inline(always)]
 pub(super) fn add_at<const N: usize>(counters: *mut [u64; N], index: u8, n: u64) {
     const { assert!(N.is_power_of_two()) };
@@ -70,8 +70,8 @@ pub(super) fn add_at<const N: usize>(counters: *mut [u64; N], index: u8, n: u64)
 }
 
 impl Counters {
-    /// The counters that `connection` counts in. They are its group's as long as an entry points at them: user space frees
-    /// a slot only when `tracked` is 0 and the process is gone.
+    /// The counters of `connection`'s group. They belong to that group as long as an entry points at them: user space
+    /// frees a slot only when `tracked` is 0 and the process is gone.
     #[inline(always)]
     pub(super) fn of(connection: &Connection) -> Option<Self> {
         Self::at(connection.slot)
@@ -81,24 +81,24 @@ impl Counters {
     pub(super) fn at(slot: u32) -> Option<Self> {
         let group = COUNTERS.get_ptr_mut(slot);
         if group.is_none() {
-            lost(Loss::CountsLost);
+            count_loss(Loss::CountsLost);
         }
         group.map(Self)
     }
 
-    /// Makes sure that the group exists. A new one has a live connection, the one for which it was made: another connect
-    /// must not take itself for the first.
+    /// Finds the group, or creates it. A new group already counts the connection that it was created for as live, so a
+    /// concurrent connect does not take itself for the first.
     #[inline(always)]
-    pub(super) fn ensure(key: &GroupKey, process: &Process) -> Ensured {
+    pub(super) fn find_or_create(key: &GroupKey, process: &Process) -> GroupSlot {
         if let Some(slot) = slot_of(key) {
-            return Ensured::Present(slot);
+            return GroupSlot::Present(slot);
         }
         let Ok(Some(slot)) = FREE_SLOTS.pop() else {
-            lost(Loss::GroupsFull);
-            return Ensured::NoRoom;
+            count_loss(Loss::GroupsFull);
+            return GroupSlot::NoRoom;
         };
         if let Some(Self(group)) = Self::at(slot) {
-            // SAFETY: a pointer into a map value, checked for null. Nobody else has this slot.
+            // SAFETY: a pointer into a map value, checked for null. Nothing else uses this slot yet.
             unsafe {
                 (*group).comm = process.comm;
                 (*group).cgroup = process::cgroup_of(key.tgid);
@@ -107,31 +107,31 @@ impl Counters {
             }
         }
         match GROUPS.insert(key, &slot, u64::from(BPF_NOEXIST)) {
-            Ok(()) => Ensured::Created(slot),
+            Ok(()) => GroupSlot::Created(slot),
             Err(error) => {
                 free(slot);
                 match slot_of(key).filter(|_| error == EEXIST) {
-                    Some(slot) => Ensured::Present(slot),
+                    Some(slot) => GroupSlot::Present(slot),
                     None => {
-                        lost(Loss::GroupsFull);
-                        Ensured::NoRoom
+                        count_loss(Loss::GroupsFull);
+                        GroupSlot::NoRoom
                     }
                 }
             }
         }
     }
 
-    /// Takes back that a new group has a live connection: it could not be tracked.
+    /// Reverts the live connection of a new group, because the connection could not be tracked.
     #[inline(always)]
-    pub(super) fn cancel(ensured: Ensured) {
-        if let Ensured::Created(slot) = ensured
+    pub(super) fn cancel(group_slot: GroupSlot) {
+        if let GroupSlot::Created(slot) = group_slot
             && let Some(counters) = Self::at(slot)
         {
             uncount!(counters, live);
         }
     }
 
-    /// A connection that has carried its first exchange enters the histogram, and moves up at the start of each bucket.
+    /// Puts a connection into the histogram at its first exchange, and moves it up at the start of each bucket.
     #[inline(always)]
     pub(super) fn count_in_histogram(self, exchanges: u64) {
         for (bucket, start) in HISTOGRAM_STARTS.into_iter().enumerate() {
@@ -144,7 +144,8 @@ impl Counters {
         }
     }
 
-    /// A connection of the group speaks this. Of two that say so at once either is heard, and the next exchange corrects it.
+    /// Notes the application that a connection of the group speaks. Of two concurrent notes one wins, and the next
+    /// exchange corrects it.
     #[inline(always)]
     pub(super) fn note_application(self, application: u8) {
         // SAFETY: only an address inside the map value is computed; a pointer into a map value, checked for null.
@@ -154,7 +155,7 @@ impl Counters {
         }
     }
 
-    /// A connection has ended, after so long.
+    /// Counts the lifetime of a connection that has ended.
     #[inline(always)]
     pub(super) fn count_lifetime(self, lifetime_us: u64) {
         count!(self, lifetimes[lifetime_bucket(lifetime_us)]);
@@ -162,9 +163,9 @@ impl Counters {
         atomic::add(unsafe { &raw mut (*self.0).lifetime_us_sum }, lifetime_us);
     }
 
-    /// A connection is over, and will carry no more than these exchanges.
+    /// Counts a finished connection by its final number of exchanges.
     #[inline(always)]
-    pub(super) fn count_over(self, exchanges: u64) {
+    pub(super) fn count_finished(self, exchanges: u64) {
         if let Some(bucket) = exchanges_bucket(exchanges) {
             count!(self, closed_exchanges[bucket]);
             // SAFETY: only an address inside the map value is computed.
@@ -173,18 +174,18 @@ impl Counters {
     }
 }
 
-/// Where the counters of a group are, if there is such a group.
+/// The group's slot, if the group exists.
 #[inline(always)]
 fn slot_of(key: &GroupKey) -> Option<u32> {
-    // SAFETY: a slot never changes while its group is there.
+    // SAFETY: a slot never changes while its group exists.
     unsafe { GROUPS.get(key) }.copied()
 }
 
-/// Gives back a slot that has counted nothing.
+/// Returns an unused slot.
 #[inline(always)]
 fn free(slot: u32) {
     if let Some(Counters(group)) = Counters::at(slot) {
-        // SAFETY: a pointer into a map value, checked for null. Nobody else has this slot.
+        // SAFETY: a pointer into a map value, checked for null. Nothing else uses this slot.
         unsafe {
             (*group).comm = [0; 16];
             (*group).cgroup = 0;
@@ -193,6 +194,6 @@ fn free(slot: u32) {
         }
     }
     if FREE_SLOTS.push(&slot, 0).is_err() {
-        lost(Loss::NotRemoved);
+        count_loss(Loss::NotRemoved);
     }
 }

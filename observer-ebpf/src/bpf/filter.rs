@@ -1,5 +1,5 @@
-//! `--dest`, `--pid` and `--process`, asked once per connect. Values of one option are alternatives, different options
-//! all apply. The port was asked before: it is the cheapest.
+//! The filters `--dest`, `--pid` and `--process`, applied once per connect. Values of one option are alternatives;
+//! different options must all match. The port is tested earlier, because that test is the cheapest.
 
 use aya_ebpf::maps::lpm_trie::Key;
 use tcp_reuse_watch_ebpf::GroupKey;

@@ -1,4 +1,4 @@
-//! What user space sets before the load and aya freezes: to the verifier these are constants.
+//! Constants that user space sets before loading. aya freezes them, so the verifier treats them as constants.
 
 use core::ptr::read_volatile;
 
@@ -27,7 +27,7 @@ pub(super) static SWITCHES: Switches = Switches {
 #[unsafe(no_mangle)]
 static PORTS: [u64; PORT_WORDS] = [0; PORT_WORDS];
 
-/// Reads one frozen value. Volatile, or the compiler would fold in what the object was built with.
+/// Reads one frozen value. Volatile, or the compiler would fold in the object's build-time value.
 macro_rules! frozen {
     ($table:ident . $field:ident) => {
         $crate::bpf::frozen::value(&$crate::bpf::frozen::$table.$field)
@@ -41,14 +41,14 @@ pub(super) fn value(field: &u32) -> u32 {
     unsafe { read_volatile(field) }
 }
 
-/// Whether `port` is watched. This is the first test of every hook: most sockets are not ours.
+/// Whether `port` is watched. Every hook tests this first, because most sockets are not watched.
 #[inline(always)]
 pub(super) fn watches_port(port: u16) -> bool {
     if frozen!(FILTER.by_port) == 0 {
         return true;
     }
     let word = usize::from(port >> 6);
-    // SAFETY: 65,536 ports shifted by 6 are the 1,024 words there are.
+    // SAFETY: 65,536 ports shifted right by 6 index the 1,024 words of the table.
     let word = unsafe { read_volatile((&raw const PORTS).cast::<u64>().add(word)) };
     word >> (port & 63) & 1 == 1
 }

@@ -1,8 +1,9 @@
-//! One handler a moment. Each is idempotent, bails out on the cheapest test first, and does not know its hook.
+//! One handler for each moment of a connection's life. Each is idempotent, runs its cheapest test first, and does not
+//! know its hook.
 
 mod close;
 mod connect;
-mod gone;
+mod destroy;
 mod inventory;
 mod receive;
 mod reset;
@@ -11,8 +12,8 @@ mod state;
 
 pub(super) use close::closing;
 pub(super) use connect::connecting;
-pub(super) use gone::gone;
-pub(super) use inventory::{check, list, take};
+pub(super) use destroy::destroyed;
+pub(super) use inventory::{check_kernel_handled, list, take_over};
 pub(super) use receive::received;
 pub(super) use reset::reset_received;
 pub(super) use send::{sending, sending_pages};

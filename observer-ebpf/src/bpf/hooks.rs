@@ -1,4 +1,4 @@
-//! Where the handlers hang. One file a kind of program; which are loaded, user space decides.
+//! The programs that attach to the kernel, one file for each program type. User space decides which are loaded.
 
 mod fentry;
 mod iterator;

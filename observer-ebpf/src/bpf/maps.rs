@@ -1,4 +1,4 @@
-//! The maps. Their sizes are set by user space; everything is bounded, and every refusal is counted in LOSS.
+//! The maps. User space sets their sizes. Everything is bounded, and every refusal is counted in LOSS.
 
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
@@ -9,31 +9,31 @@ use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, Owner, PORT_WORDS,
 
 use super::atomic;
 
-/// Address of the socket → its connection.
+/// Socket address → connection.
 #[map]
 pub(super) static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(1, 0);
 
-/// Where the counters of a group are.
+/// Group → slot of its counters.
 #[map]
 pub(super) static GROUPS: HashMap<GroupKey, u32> = HashMap::with_max_entries(1, 0);
 
-/// Exact counters, read by user space once per tick. An array, because a connection that knows its slot finds them in a
-/// few nanoseconds, and looking for its group would cost fifty.
+/// Exact counters, which user space reads once per tick. An array, because a lookup by slot takes a few nanoseconds and
+/// a lookup by group takes fifty.
 #[map]
 pub(super) static COUNTERS: Array<Group> = Array::with_max_entries(1, 0);
 
-/// Slots that count for no group: user space puts them in, zeroed.
+/// Free counter slots, zeroed by user space.
 #[map]
 pub(super) static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1, 0);
 
-/// Rows for a person to read; [`Connection`]s, whole.
+/// Rows for people to read, each a whole [`Connection`].
 #[map]
 pub(super) static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 #[map]
 static LOSS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::ALL.len() as u32, 0);
 
-/// `--dest`: IPv6 prefixes, IPv4 as `::ffff:a.b.c.d` → whether it is wanted.
+/// `--dest`: IPv6 prefix (IPv4 as `::ffff:a.b.c.d`) → 1 if wanted.
 #[map]
 pub(super) static DESTINATIONS: LpmTrie<[u8; 16], u8> = LpmTrie::with_max_entries(1, 0);
 
@@ -45,38 +45,38 @@ pub(super) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(1, 0);
 #[map]
 pub(super) static PROCESSES: HashMap<[u8; 16], u8> = HashMap::with_max_entries(1, 0);
 
-/// Inode of a socket that was there before → its process, as user space found it.
+/// Inode of a pre-existing socket → its process, as user space found it.
 #[map]
 pub(super) static OWNERS: HashMap<u64, Owner> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 
-/// Local ports with a listener, one bit each: what comes from there is inbound.
+/// Local ports with a listener, one bit each. Connections from these ports are inbound.
 #[map]
 static LISTENERS: Array<u64> = Array::with_max_entries(PORT_WORDS as u32, 0);
 
-/// How many sockets to watched ports are in which state.
+/// Number of sockets to watched ports, by destination and state.
 #[map]
 pub(super) static STATES: HashMap<StateKey, u64> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 
-/// Remembers that a local port has a listener.
+/// Records that a local port has a listener.
 #[inline(always)]
-pub(super) fn listens(port: u16) {
+pub(super) fn note_listener(port: u16) {
     if let Some(word) = LISTENERS.get_ptr_mut(u32::from(port >> 6)) {
-        // SAFETY: a pointer into a map value, checked for null. One iterator runs at a time: nobody else writes.
+        // SAFETY: a pointer into a map value, checked for null. One iterator runs at a time, so nothing else writes.
         unsafe { *word |= 1 << (port & 63) };
     }
 }
 
-/// Whether a local port has a listener, as far as the iterator has come: it lists listeners first.
+/// Whether a local port has a listener that the iterator has passed. It lists listeners first.
 #[inline(always)]
 pub(super) fn has_listener(port: u16) -> bool {
     LISTENERS.get(u32::from(port >> 6)).is_some_and(|word| word >> (port & 63) & 1 == 1)
 }
 
-/// Counts what could not be done.
+/// Counts a loss.
 #[inline(always)]
-pub(super) fn lost(what: Loss) {
+pub(super) fn count_loss(what: Loss) {
     if let Some(counter) = LOSS.get_ptr_mut(what as u32) {
-        // Atomic even though the map is per CPU: a softirq may come in between.
+        // Atomic although the map is per CPU, because a softirq may interrupt.
         atomic::add(counter, 1);
     }
 }

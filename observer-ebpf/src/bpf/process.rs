@@ -1,12 +1,12 @@
-//! Which process is calling. Asked in a connect, where the caller is the one whose connection it is. A close can run in
-//! any context: there it is only asked whether it is that process, and ends. In a read it is asked where it reads to.
+//! The calling process. At a connect, the caller owns the connection. A close can run in any context, so there the only
+//! question is whether the caller is the exiting owner. At a read, the caller's registers hold the buffer's address.
 
 use aya_ebpf::helpers::{
     bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_user,
     generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
-use tcp_reuse_watch_ebpf::{ABSENT, name_up_to_nul};
+use tcp_reuse_watch_ebpf::{ABSENT, comm_up_to_nul};
 
 use super::{
     frozen::frozen,
@@ -14,17 +14,17 @@ use super::{
     socket::load,
 };
 
-/// `PF_KTHREAD` of include/linux/sched.h.
+/// `PF_KTHREAD` (include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// `PF_EXITING`, there too.
+/// `PF_EXITING` (include/linux/sched.h).
 const PF_EXITING: u32 = 4;
 
-/// Clock ticks in /proc are hundredths of a second on every architecture (`USER_HZ`; fs/proc/array.c shows
+/// Clock ticks in /proc are 1/100 s on every architecture (`USER_HZ`; fs/proc/array.c shows
 /// `nsec_to_clock_t(start_boottime)`).
 const NS_PER_TICK: u64 = 10_000_000;
 
-/// A process: its thread-group leader. A thread may have a name of its own ("GC Thread#0").
+/// A process, described by its thread-group leader, because a thread may have a name of its own ("GC Thread#0").
 #[derive(Clone, Copy)]
 pub(super) struct Process {
     /// 0 for the kernel.
@@ -33,25 +33,25 @@ pub(super) struct Process {
     pub(super) comm: [u8; 16],
 }
 
-/// Kernel threads are one process here.
+/// All kernel threads count as one process.
 const KERNEL: Process = Process { tgid: 0, start_ticks: 0, comm: *b"kernel\0\0\0\0\0\0\0\0\0\0" };
 
-/// The calling task, typed, so that it can be read directly: a connect reads five of its fields. None where not every program
-/// can have it so: `bpf_get_current_task_btf` came with 5.11, and to sock_ops later.
+/// The calling task as a typed pointer for direct loads, because a connect reads five of its fields. None unless every
+/// program can have it: `bpf_get_current_task_btf` exists since 5.11, and later in sock_ops.
 #[inline(always)]
 fn typed_task() -> Option<*const u8> {
     // SAFETY: the helper has no preconditions.
     (frozen!(SWITCHES.has_typed_task) != 0).then(|| unsafe { bpf_get_current_task_btf() }.cast_const().cast())
 }
 
-/// The calling task's address.
+/// Address of the calling task.
 #[inline(always)]
 fn task() -> *const u8 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_get_current_task() as *const u8 }
 }
 
-/// The calling process. Reading it does not fail: a task that runs is there, and so is the leader of its group.
+/// The calling process. The read cannot fail: a running task exists, and so does its group leader.
 #[inline(always)]
 pub(super) fn current() -> Process {
     match typed_task() {
@@ -69,12 +69,12 @@ fn process_of<M: Memory>(task: *const u8) -> Process {
     Process {
         tgid: load!(M, leader, task_tgid as u32),
         start_ticks: load!(M, leader, task_start_boottime as u64) / NS_PER_TICK,
-        // One that got shorter has left the old one's tail in `task->comm` (until 5.17).
-        comm: name_up_to_nul(load!(M, leader, task_comm as [u64; 2])),
+        // A shorter new name leaves the old one's tail in `task->comm` (until 5.17).
+        comm: comm_up_to_nul(load!(M, leader, task_comm as [u64; 2])),
     }
 }
 
-/// Whether the calling task is one of this process's, on its way out: its descriptors are being closed.
+/// Whether the calling task belongs to this process and is exiting, which closes its descriptors.
 #[inline(always)]
 pub(super) fn is_exiting(tgid: u32) -> bool {
     match typed_task() {
@@ -88,50 +88,51 @@ fn is_exiting_one_of<M: Memory>(task: *const u8, tgid: u32) -> bool {
     load!(M, task, task_flags as u32) & PF_EXITING != 0 && load!(M, task, task_tgid as u32) == tgid
 }
 
-/// The id of the calling task's cgroup (v2), if the task is of this process; 0 if it is not known. By probe reads, because
-/// `bpf_get_current_cgroup_id` is not for sock_ops on every kernel (net/core/filter.c, `sock_ops_func_proto`).
+/// The cgroup id (v2) of the calling task, if the task belongs to this process. 0 if unknown. Read by probe reads,
+/// because sock_ops lacks `bpf_get_current_cgroup_id` on some kernels (net/core/filter.c, `sock_ops_func_proto`).
 #[inline(always)]
 pub(super) fn cgroup_of(tgid: u32) -> u64 {
     let task = task() as u64;
     if read::<u32>(task, frozen!(OFFSETS.task_tgid)) != Some(tgid) {
         return 0;
     }
-    read_present(task, frozen!(OFFSETS.task_cgroups))
-        .and_then(|set| read_present(set, frozen!(OFFSETS.css_set_default)))
-        .and_then(|cgroup| read_present(cgroup, frozen!(OFFSETS.cgroup_node)))
-        .and_then(|node| read_present(node, frozen!(OFFSETS.node_id)))
+    read_optional(task, frozen!(OFFSETS.task_cgroups))
+        .and_then(|set| read_optional(set, frozen!(OFFSETS.css_set_default)))
+        .and_then(|cgroup| read_optional(cgroup, frozen!(OFFSETS.cgroup_node)))
+        .and_then(|node| read_optional(node, frozen!(OFFSETS.node_id)))
         .unwrap_or(0)
 }
 
-/// Where the calling task reads to.
+/// The buffer that the calling task reads into.
 #[derive(Clone, Copy)]
 pub(super) struct UserBuffer {
     pub(super) address: u64,
     pub(super) len: u64,
 }
 
-/// Numbers of system calls that read from a socket, by their table: `arch/x86/entry/syscalls/syscall_64.tbl`, and
-/// `include/uapi/asm-generic/unistd.h` for 64-bit ARM. In the tables for 32 bits these numbers read nothing.
-struct Reads {
+/// Numbers of system calls that read from a socket: `arch/x86/entry/syscalls/syscall_64.tbl`, and
+/// `include/uapi/asm-generic/unistd.h` for 64-bit ARM. In the 32-bit tables these numbers belong to calls that read
+/// nothing.
+struct ReadCalls {
     read: u64,
     recvfrom: u64,
     readv: u64,
     recvmsg: u64,
 }
 
-const X86_64: Reads = Reads { read: 0, recvfrom: 45, readv: 19, recvmsg: 47 };
-const ARM64: Reads = Reads { read: 63, recvfrom: 207, readv: 65, recvmsg: 212 };
+const X86_64: ReadCalls = ReadCalls { read: 0, recvfrom: 45, readv: 19, recvmsg: 47 };
+const ARM64: ReadCalls = ReadCalls { read: 63, recvfrom: 207, readv: 65, recvmsg: 212 };
 
-/// Size of a kernel stack on x86-64 (`THREAD_SIZE`, without KASAN); the registers of the system call are at its end. Asked
-/// only before 5.15, from when on there is a helper.
+/// Size of a kernel stack on x86-64 (`THREAD_SIZE`, without KASAN). The system call's registers are at its end. Used
+/// only before 5.15, which has a helper.
 const THREAD_BYTES: u64 = 16 << 10;
 
-/// Offset of `msg_iov` in `struct user_msghdr` (include/linux/socket.h), and of the length in `struct iovec`: the ABI of the
-/// system calls, the same for both architectures.
+/// Offset of `msg_iov` in `struct user_msghdr` (include/linux/socket.h), and of the length in `struct iovec`. Both are
+/// system call ABI and the same on both architectures.
 const MSG_IOV: u64 = 16;
 const IOV_LEN: u64 = 8;
 
-/// The buffer that the calling task has given to the system call by which it reads; of several buffers the first.
+/// The buffer that the calling task passed to its reading system call. The first one, if there are several.
 #[inline(always)]
 pub(super) fn read_buffer() -> Option<UserBuffer> {
     let regs = registers()?;
@@ -160,11 +161,11 @@ pub(super) fn read_buffer() -> Option<UserBuffer> {
     Some(UserBuffer { address: read_user(buffers)?, len: read_user(buffers + IOV_LEN)? })
 }
 
-/// Address of the registers that the calling task had when it entered the kernel.
+/// Address of the registers with which the calling task entered the kernel.
 #[inline(always)]
 fn registers() -> Option<u64> {
     if frozen!(SWITCHES.has_task_regs) != 0 {
-        // SAFETY: the helpers have no preconditions but the type of the task, which is the current one.
+        // SAFETY: the helpers require a typed task, and this is the current one.
         return Some(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64);
     }
     if frozen!(OFFSETS.regs_ss) == ABSENT {
@@ -180,9 +181,9 @@ fn read_user(address: u64) -> Option<u64> {
     unsafe { bpf_probe_read_user(address as *const u64) }.ok()
 }
 
-/// What is read from a field that a kernel may not have.
+/// Reads a field that some kernels lack.
 #[inline(always)]
-fn read_present(base: u64, offset: u32) -> Option<u64> {
+fn read_optional(base: u64, offset: u32) -> Option<u64> {
     if offset == ABSENT { None } else { read(base, offset) }
 }
 

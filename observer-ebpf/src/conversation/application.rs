@@ -1,28 +1,28 @@
-//! Which protocol a connection's payload speaks, as far as it was recognised, and what is known of each.
+//! The application protocols that are recognised, and how exact each is.
 //!
-//! Exactness is earned here: only where a turn is known to be a request are exchanges exact. Everything else is counted as
-//! turns, which say so.
+//! Exchanges are exact only where a turn is known to be a request. Everything else is counted in turns and marked.
 
 use super::{
-    Head, Message, Send, amqp, dns, ftp, http1, kafka, ldap, mongodb, mqtt, mysql, nats, postgresql, redis, smtp, ssh,
+    Head, Message, Send,
+    protocols::{amqp, dns, ftp, http1, kafka, ldap, mongodb, mqtt, mysql, nats, postgresql, redis, smtp, ssh},
 };
 
 macro_rules! applications {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)+) => {
-        /// What is spoken.
+        /// The application protocol of a connection.
         #[repr(u8)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Application {
-            /// Not recognised, or within TLS.
+            /// Not recognised, or inside TLS.
             Unknown = 0,
             $($(#[$doc])* $variant = $number,)+
         }
 
         impl Application {
-            /// Every one that has a name.
+            /// Every variant that has a name.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// As it is called in JSON; None if it was not recognised.
+            /// The name in JSON. None if unrecognised.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {
@@ -51,22 +51,22 @@ applications! {
     Ftp = 14, "ftp";
     Ssh = 15, "ssh";
     Dns = 16, "dns";
-    /// After its upgrade, which is the one exchange of its connection.
+    /// After the upgrade, which is the connection's only exchange.
     Websocket = 17, "websocket";
 }
 
-/// In [`crate::Group::application`]: connections of the group speak several.
+/// Value of [`crate::Group::application`] when the group's connections speak several.
 pub const SEVERAL_APPLICATIONS: u64 = 255;
 
 impl Application {
-    /// The one with this number.
+    /// The application with this number.
     #[must_use]
     pub fn of(number: u64) -> Self {
         Self::ALL.iter().copied().find(|application| *application as u64 == number).unwrap_or(Self::Unknown)
     }
 }
 
-/// Whether each turn of it is a request with its answer.
+/// Whether each turn of this application is a request with its answer.
 #[inline(always)]
 pub(super) fn has_exact_turns(application: u8) -> bool {
     const EXACT: u32 = 1 << Application::Http1 as u8
@@ -78,28 +78,28 @@ pub(super) fn has_exact_turns(application: u8) -> bool {
     EXACT >> (application & 31) & 1 == 1
 }
 
-/// Bits of what is known of the send that tells what is spoken.
-pub(super) mod known {
+/// Bits that describe the send by which the application is recognised.
+pub(super) mod context {
     /// Nothing was sent before it.
     pub(in crate::conversation) const FIRST: u32 = 1;
-    /// The server has said something before it, or has begun to speak, or has greeted with a number.
+    /// The server has sent something before it, or spoke first, or greeted with a number.
     pub(in crate::conversation) const SERVER_SPOKE: u32 = 1 << 1;
     pub(in crate::conversation) const SERVER_FIRST: u32 = 1 << 2;
     pub(in crate::conversation) const GREETED: u32 = 1 << 3;
 }
 
-/// What a connection speaks whose first send, of `len` bytes, begins with [`Message::last_head`]. That is taken again for each
-/// protocol, so that the kernel's verifier forgets what it was not.
+/// Recognises the application by a connection's first send of `len` bytes, which begins with [`Message::last_head`].
+/// The head is loaded again for each protocol, so the verifier forgets what earlier tests ruled out.
 #[inline(always)]
-pub fn recognise(message: &mut impl Message, len: u32, known: u32) -> Application {
-    let is = |bit: u32| known & bit != 0;
+pub fn recognise(message: &mut impl Message, len: u32, context: u32) -> Application {
+    let is = |bit: u32| context & bit != 0;
     let send = Send {
-        at: u64::from(!is(known::FIRST)),
-        received: u64::from(is(known::SERVER_SPOKE)),
+        at: u64::from(!is(context::FIRST)),
+        received: u64::from(is(context::SERVER_SPOKE)),
         consumed: 0,
         len,
         after_unseen: false,
-        greeted: is(known::GREETED),
+        greeted: is(context::GREETED),
     };
     if http1::is_request(message.last_head()) {
         return Application::Http1;
@@ -112,18 +112,18 @@ pub fn recognise(message: &mut impl Message, len: u32, known: u32) -> Applicatio
     if redis::begins(message.last_head()) {
         return Application::Redis;
     }
-    if is(known::SERVER_FIRST) && mysql::is_login(message.last_head(), send) {
+    if is(context::SERVER_FIRST) && mysql::is_login(message.last_head(), send) {
         return Application::Mysql;
     }
     recognise_turns(message, send)
 }
 
-/// Makes of a table of protocols whose turns are not exact the functions that ask it: each protocol is a file, which says
-/// how a connection of it begins, and which of its sends set it up. (Branches and no table of functions: a BPF program
-/// has no indirect calls.)
+/// Generates, from a table of protocols with inexact turns, the functions that consult them. Each protocol is a file
+/// that tells how a connection begins and which sends set it up. These are branches and not a table of functions,
+/// because BPF has no indirect calls.
 macro_rules! turns {
     ($($application:ident: $module:ident,)+) => {
-        /// Which of these a connection speaks whose first send begins with [`Message::last_head`].
+        /// Recognises one of these protocols by a first send that begins with [`Message::last_head`].
         #[inline(always)]
         fn recognise_turns(message: &mut impl Message, send: Send) -> Application {
             $(if $module::begins(message.last_head(), send) {
@@ -132,7 +132,7 @@ macro_rules! turns {
             Application::Unknown
         }
 
-        /// Whether a send of this application asks nothing, on a connection that has asked nothing yet.
+        /// Whether a send asks nothing, on a connection that has asked nothing yet.
         #[inline(always)]
         pub(super) fn sets_up(application: u8, message: &mut impl Message, head: Head, len: u32) -> bool {
             $(if application == Application::$application as u8 {
@@ -143,7 +143,7 @@ macro_rules! turns {
     };
 }
 
-// A new protocol costs a file, a name above, and a row here.
+// A new protocol needs a file, a name above and a row here.
 turns! {
     Ssh: ssh,
     Amqp: amqp,

@@ -1,23 +1,23 @@
-//! What the tests of the protocols stand on: sends as bytes.
+//! Test support for the protocols: sends built from bytes.
 
-use super::{BEGINNING_BYTES, HEAD_BYTES, Head, Message, Send, WORD_BYTES, Walk};
+use super::{Cursor, HEAD_BYTES, Head, Message, PREFIX_BYTES, Send, WORD_BYTES};
 
 /// A send in one buffer.
 pub(super) struct Sent<'a> {
     bytes: &'a [u8],
     last: Head,
-    /// As it was noted last.
+    /// The target noted last.
     pub(super) target: u64,
-    walk: Walk,
+    cursor: Cursor,
 }
 
 impl<'a> Sent<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, last: Head::NONE, target: 0, walk: Walk::default() }
+        Self { bytes, last: Head::NONE, target: 0, cursor: Cursor::default() }
     }
 }
 
-/// The first bytes of some.
+/// The head of these bytes.
 pub(super) fn head_of(bytes: &[u8]) -> Head {
     let len = bytes.len().min(HEAD_BYTES);
     let byte = |index: usize| bytes.get(index).copied().unwrap_or(0);
@@ -25,12 +25,12 @@ pub(super) fn head_of(bytes: &[u8]) -> Head {
     Head { words, len: len as u32 }
 }
 
-/// The first send of a connection whose server has said nothing.
+/// The first send of a connection whose server has sent nothing.
 pub(super) fn first(bytes: &[u8]) -> Send {
     Send { at: 0, received: 0, consumed: 0, len: bytes.len() as u32, after_unseen: false, greeted: false }
 }
 
-/// What a protocol says of a send.
+/// Calls a protocol's `sets_up` for a send.
 pub(super) fn sets_up_with<'a>(sets_up: impl Fn(&mut Sent<'a>, Head, u32) -> bool, bytes: &'a [u8]) -> bool {
     sets_up(&mut Sent::new(bytes), head_of(bytes), bytes.len() as u32)
 }
@@ -45,12 +45,12 @@ impl Message for Sent<'_> {
         self.last
     }
 
-    fn beginning(&mut self) -> Option<u32> {
-        Some(self.bytes.len().min(BEGINNING_BYTES) as u32)
+    fn prefix(&mut self) -> Option<u32> {
+        Some(self.bytes.len().min(PREFIX_BYTES) as u32)
     }
 
-    fn begins(&mut self, offset: u32) -> u64 {
-        let start = offset as usize & (BEGINNING_BYTES - 1);
+    fn word_at(&mut self, offset: u32) -> u64 {
+        let start = offset as usize & (PREFIX_BYTES - 1);
         head_of(self.bytes.get(start..).unwrap_or_default()).words[0]
     }
 
@@ -58,12 +58,12 @@ impl Message for Sent<'_> {
         self.target = target;
     }
 
-    fn walk(&mut self) -> Walk {
-        self.walk
+    fn cursor(&mut self) -> Cursor {
+        self.cursor
     }
 
-    fn set_walk(&mut self, walk: Walk) {
-        self.walk = walk;
+    fn set_cursor(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
     }
 
     fn skip(&mut self, bytes: u32) {

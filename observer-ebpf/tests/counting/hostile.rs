@@ -1,5 +1,5 @@
-//! Whatever is said, by whoever, and however it lies about lengths: nothing panics, and exchanges only grow (which whoever
-//! plays a conversation looks at).
+//! Hostile input: arbitrary bytes and false lengths never panic, and exchanges never decrease (which the player
+//! asserts).
 
 use proptest::{collection::vec, prelude::*};
 use tcp_reuse_watch_ebpf::Protocol;
@@ -7,10 +7,10 @@ use tcp_reuse_watch_ebpf::Protocol;
 use crate::{
     buffers::Sight,
     config,
+    model::{start_at, starts},
     observed::Observed,
     play::{Faults, Tape, play},
     script::{Event, Script},
-    turns::{beginnings, begun},
     wire::tls,
     wrapped,
 };
@@ -18,7 +18,7 @@ use crate::{
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 1..300),
-        // Such as protocols begin with.
+        // Typical beginnings of the protocols.
         (prop::sample::select(STARTS), vec(any::<u8>(), 0..300)).prop_map(|(start, rest)| [start, &rest].concat()),
     ]
 }
@@ -72,7 +72,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 impl Event {
-    /// Bytes of it, to be changed.
+    /// Bytes of this event, for mutation.
     fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
         match self {
             Self::Send(buffers) | Self::SendSeen(buffers) => buffers.first_mut(),
@@ -86,13 +86,13 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_bytes_are_heard(events in events(), at in beginnings(), tape in Tape::any(), faults in Faults::any()) {
-        play(begun(at), &Script { events, ..Script::default() }, &tape, faults);
+    fn arbitrary_bytes_never_panic(events in events(), at in starts(), tape in Tape::any(), faults in Faults::any()) {
+        play(start_at(at), &Script { events, ..Script::default() }, &tape, faults);
     }
 
-    /// A conversation in which some events are missing, and some bytes are wrong.
+    /// A conversation with missing events and wrong bytes.
     #[test]
-    fn any_mistake_is_heard(
+    fn corrupted_conversations_never_panic(
         (mut script, _) in wrapped::conversations(),
         mistakes in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..20),
         gaps in vec(any::<prop::sample::Index>(), 0..3),
@@ -114,9 +114,9 @@ proptest! {
         play(Observed::new(), &script, &tape, faults);
     }
 
-    /// A hello whose lengths lie.
+    /// A hello with false lengths.
     #[test]
-    fn any_hello_is_heard(mut bytes in Just(tls::hello(&[b"h2", b"http/1.1"], true)), at in 5..160_usize, byte: u8) {
+    fn corrupted_hello_is_still_tls(mut bytes in Just(tls::hello(&[b"h2", b"http/1.1"], true)), at in 5..160_usize, byte: u8) {
         let at = at.min(bytes.len() - 1);
         bytes[at] = byte;
         let mut observed = Observed::new();

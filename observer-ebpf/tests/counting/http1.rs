@@ -8,10 +8,10 @@ use tcp_reuse_watch_ebpf::Application;
 
 use crate::{
     config,
+    model::{start_at, starts},
     observed::Observed,
     play::{Faults, Tape, play},
     script::Script,
-    turns::{beginnings, begun},
     wire::{
         http1::{Answer, Request},
         text::Text,
@@ -29,7 +29,7 @@ fn script(steps: &[Step], ending: &Ending) -> Script {
     script
 }
 
-/// Conversations of HTTP/1, which other files wrap in something.
+/// HTTP/1 conversations, which other files wrap.
 pub(crate) fn conversations() -> impl Strategy<Value = Script> {
     (vec(Step::any(), 1..6), Ending::any()).prop_map(|(steps, ending)| script(&steps, &ending))
 }
@@ -38,18 +38,18 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn http1_is_exact_where_every_hook_sees(
+    fn http1_is_exact_when_every_hook_runs(
         steps in vec(Step::any(), 1..6),
         ending in Ending::any(),
         tape in Tape::any(),
-        at in beginnings(),
+        at in starts(),
     ) {
         let script = script(&steps, &ending);
-        play(begun(at), &script, &tape, Faults::NONE).assert_exact(&script, Application::Http1)?;
+        play(start_at(at), &script, &tape, Faults::NONE).assert_exact(&script, Application::Http1)?;
     }
 
     #[test]
-    fn bodies_that_look_like_answers_change_nothing(
+    fn answer_like_bodies_change_nothing(
         requests in vec(Request::any(), 1..4),
         body_bytes in 0..400_usize,
         tape in Tape::any(),
@@ -65,12 +65,12 @@ proptest! {
         steps in vec(Step::any(), 1..6),
         ending in Ending::any(),
         tape in Tape::any(),
-        at in beginnings(),
+        at in starts(),
         faults in Faults::any(),
     ) {
         let script = script(&steps, &ending);
-        // A client's own buffer is in memory: what cannot be seen of its sends is a file, which is in the steps.
+        // A client's own buffer is in memory. The unreadable parts of its sends are files, which the steps contain.
         let faults = Faults { hide_sends: false, ..faults };
-        play(begun(at), &script, &tape, faults).assert_honest(&script)?;
+        play(start_at(at), &script, &tape, faults).assert_honest(&script)?;
     }
 }

@@ -5,31 +5,31 @@ use tcp_reuse_watch_ebpf::Application;
 
 use crate::{
     config,
+    model::{start_at, starts},
     observed::Observed,
     play::{Faults, Tape, play},
     script::{Script, pieces},
-    turns::{beginnings, begun},
     wire::text::Text,
 };
 
-/// Something of which it is known how many exchanges it is.
+/// A step with a known number of exchanges.
 #[derive(Clone, Debug)]
 enum Step {
     Read(&'static str, &'static str),
-    /// A value, perhaps in several sends.
+    /// A value, in one send or several.
     Write {
         value: Text,
         bytes: usize,
         cuts: Vec<usize>,
     },
-    /// Several commands in one send are one exchange: they go around once.
+    /// Several commands in one send are one exchange, because they take one round trip.
     Batch(usize),
-    /// Sent by themselves before the first is answered. Of one at least a hook sees that it is sent.
+    /// Separate sends before the first answer. A hook sees at least one of them.
     Pipelined {
         commands: usize,
         seen: usize,
     },
-    /// Nobody answers it.
+    /// An unanswered command.
     Unanswered,
     /// The binary protocol.
     Binary(u8),
@@ -71,7 +71,7 @@ impl Script {
                 let value = value.bytes(*bytes);
                 let head = format!("set page 0 0 {}\r\n", value.len()).into_bytes();
                 let whole = [head.as_slice(), &value, b"\r\n"].concat();
-                // The first command of all, cut before what tells that it is one.
+                // The connection's first command, cut before it is recognisable.
                 self.may_be_marked |= pieces(&whole, cuts)[0].len() < 4;
                 self.send_in_pieces(&whole, cuts);
                 self.answered("STORED\r\n");
@@ -91,7 +91,7 @@ impl Script {
             }
             Step::Unanswered => {
                 self.send("set page 0 0 5 noreply\r\nhello\r\n");
-                // What is answered next looks pipelined.
+                // The next answer looks pipelined.
                 self.may_be_marked = true;
             }
             Step::Binary(operation) => {
@@ -104,7 +104,7 @@ impl Script {
     }
 }
 
-/// Conversations that other files wrap in something.
+/// Conversations that other files wrap.
 pub(crate) fn conversations() -> impl Strategy<Value = Script> {
     steps().prop_map(|steps| {
         let mut script = Script { is_told_by_answer: true, ..Script::default() };
@@ -119,24 +119,24 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn memcached_is_exact_where_every_hook_sees(script in conversations(), tape in Tape::any(), at in beginnings()) {
-        play(begun(at), &script, &tape, Faults::NONE).assert_exact(&script, Application::Memcached)?;
+    fn memcached_is_exact_when_every_hook_runs(script in conversations(), tape in Tape::any(), at in starts()) {
+        play(start_at(at), &script, &tape, Faults::NONE).assert_exact(&script, Application::Memcached)?;
     }
 
     #[test]
     fn memcached_is_right_or_marked(
         script in conversations(),
         tape in Tape::any(),
-        at in beginnings(),
+        at in starts(),
         faults in Faults::any(),
     ) {
-        play(begun(at), &script, &tape, faults).assert_honest(&script)?;
+        play(start_at(at), &script, &tape, faults).assert_honest(&script)?;
     }
 }
 
-/// Who speaks so is recognised by the answer alone.
+/// Only the answer identifies the protocol.
 #[test]
-fn another_answer_makes_it_another_protocol() {
+fn recognition_requires_a_matching_answer() {
     let mut script = Script::default();
     script.send("get page\r\n");
     script.answered("what?\r\n");

@@ -5,21 +5,21 @@ use tcp_reuse_watch_ebpf::Application;
 
 use crate::{
     config,
+    model::{resumptions, start_at},
     observed::Observed,
     play::{Faults, Tape, play},
     script::{Script, pieces},
-    turns::{begun, resumptions},
     wire::{mysql as wire, text::Text},
 };
 
-/// How a connection begins: with so many packets of the client's, and SET, as drivers begin.
+/// How a connection begins: a number of client packets, then SET from the driver.
 #[derive(Clone, Debug)]
 struct Login {
     packets: usize,
     sets: usize,
 }
 
-/// Something of which it is known how many exchanges it is.
+/// A step with a known number of exchanges.
 #[derive(Clone, Debug)]
 enum Step {
     Query {
@@ -32,23 +32,23 @@ enum Step {
     Ping,
     ChangedUser,
     Prepared,
-    /// What a statement is executed with is sent before, and not answered.
+    /// Parameters that are sent before the statement and not answered.
     Executed {
         data_bytes: Vec<usize>,
         cuts: Vec<usize>,
     },
-    /// Not answered: sent by itself, or with the command that comes next.
+    /// An unanswered command, by itself or with the next command.
     Closed {
         together: bool,
     },
-    /// LOAD DATA LOCAL: packets of such a length, cut anywhere.
+    /// LOAD DATA LOCAL: packets of these lengths, cut anywhere.
     Loaded {
         data: Text,
         bytes: usize,
         packet_bytes: usize,
         cuts: Vec<usize>,
     },
-    /// Commands that are sent before the first is answered. Of one at least a hook sees that it is sent.
+    /// Commands sent before the first answer. A hook sees at least one of them.
     Pipelined {
         commands: usize,
         seen: usize,
@@ -83,7 +83,7 @@ impl Script {
         self.answer(wire::greeting());
         self.send(wire::login(0));
         for packet in 1..login.packets {
-            // Another method, or more of this one.
+            // Another authentication method, or more of this one.
             self.answer(wire::packet(2 * packet, b"\x01\x04"));
             self.send(wire::packet(2 * packet + 1, &[9; 256]));
         }
@@ -96,7 +96,7 @@ impl Script {
 
     /// Sends packets, cut at these offsets.
     fn send_packets(&mut self, bytes: &[u8], cuts: &[usize]) {
-        // Within what tells what it is.
+        // Cut before it is recognisable.
         self.may_be_marked |= pieces(bytes, cuts)[0].len() < 9;
         self.send_in_pieces(bytes, cuts);
     }
@@ -185,7 +185,7 @@ fn script(login: Option<&Login>, steps: &[Step], quits: bool) -> Script {
     script
 }
 
-/// Conversations that other files wrap in something.
+/// Conversations that other files wrap.
 pub(crate) fn conversations() -> impl Strategy<Value = Script> {
     (logins(), steps(), any::<bool>()).prop_map(|(login, steps, quits)| script(Some(&login), &steps, quits))
 }
@@ -194,7 +194,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn mysql_is_exact_where_every_hook_sees(script in conversations(), tape in Tape::any()) {
+    fn mysql_is_exact_when_every_hook_runs(script in conversations(), tape in Tape::any()) {
         play(Observed::new(), &script, &tape, Faults::NONE).assert_exact(&script, Application::Mysql)?;
     }
 
@@ -203,22 +203,22 @@ proptest! {
         play(Observed::new(), &script, &tape, faults).assert_honest(&script)?;
     }
 
-    /// It is recognised by a command that fills its send, with its answer; what begins otherwise is not.
+    /// A pre-existing connection is recognised only by a command that fills its send, with its answer.
     #[test]
-    fn mysql_that_was_there_before_is_right_or_marked(
+    fn pre_existing_mysql_is_right_or_marked(
         steps in steps(),
         at in resumptions(),
         tape in Tape::any(),
         faults in Faults::any(),
     ) {
         let script = script(None, &steps, true);
-        play(begun(at), &script, &tape, faults).assert_honest(&script)?;
+        play(start_at(at), &script, &tape, faults).assert_honest(&script)?;
     }
 }
 
-/// What was there before is recognised by the answer's number, too.
+/// Recognition also requires the number in the answer.
 #[test]
-fn another_answer_makes_it_another_protocol() {
+fn recognition_requires_a_matching_answer() {
     let mut script = Script::default();
     script.send(wire::command(wire::PING, b""));
     script.answered(wire::ok(2));
@@ -227,7 +227,7 @@ fn another_answer_makes_it_another_protocol() {
     assert_eq!(player.observed.application(), Application::Unknown);
 }
 
-/// What is sent in packets that were made smaller shows no commands.
+/// Commands cannot be seen in compressed packets.
 #[test]
 fn compressed_mysql_is_marked() {
     let mut script = Script::default();
@@ -238,9 +238,9 @@ fn compressed_mysql_is_marked() {
     assert!(player.observed.is_marked());
 }
 
-/// The login goes on within TLS, and so do commands: nobody sees where they begin.
+/// The login and the commands continue unseen inside TLS.
 #[test]
-fn mysql_within_tls_is_marked() {
+fn mysql_inside_tls_is_marked() {
     let mut script = Script::default();
     script.answer(wire::greeting());
     script.send(wire::tls_request());

@@ -1,17 +1,17 @@
-//! A connection whose hooks see what happens on it, as the handlers of the kernel side do.
+//! A connection whose hooks see what happens on it, as the kernel side's handlers do.
 
 use std::fmt;
 
 use tcp_reuse_watch_ebpf::{
-    Application, BEGINNING_BYTES, Beginning, Burst, Conversation, Exactness, Protocol, Send, WORD_BYTES,
+    Application, Chunk, Conversation, Exactness, PREFIX_BYTES, Prefix, Protocol, Send, WORD_BYTES,
 };
 
 use crate::buffers::{Buffers, Sight};
 
-/// Of what a hook saw, so much is noted.
+/// Number of bytes that the log keeps of what a hook saw.
 const NOTED_BYTES: usize = 30;
 
-/// A hook, what it saw, and how many exchanges were counted by then.
+/// A hook, the bytes it saw, and the state after it.
 pub(crate) struct Note {
     hook: &'static str,
     begin: Vec<u8>,
@@ -36,27 +36,27 @@ pub(crate) struct Observed {
     pub(crate) consumed: u64,
     pub(crate) exchanges: u64,
     pub(crate) exact: bool,
-    /// Something was sent that does not only set it up: bpf/pool.rs.
+    /// Something beyond set-up was sent: bpf/entry/pool.rs.
     pub(crate) has_asked: bool,
     /// What its hooks saw.
     pub(crate) log: Vec<Note>,
-    taken: Box<Beginning>,
+    taken: Box<Prefix>,
 }
 
 impl Observed {
-    /// A connection that is established during the watch.
+    /// A connection established during the watch.
     pub(crate) fn new() -> Self {
         Self::with(Conversation::EMPTY, 0, 0)
     }
 
-    /// One that was there before, and waits for no answer: `resume` of bpf/entry.rs.
+    /// A pre-existing connection without an unanswered ask: bpf/entry/adoption.rs.
     pub(crate) fn resumed(written: u64, consumed: u64) -> Self {
         Self::with(Conversation::resumed(written, consumed, false), written, consumed)
     }
 
     fn with(conversation: Conversation, written: u64, consumed: u64) -> Self {
-        // What was taken of another message, which no one may rely on.
-        let taken = Box::new([b'\n'; BEGINNING_BYTES + WORD_BYTES]);
+        // Leftovers of another message, which nothing may rely on.
+        let taken = Box::new([b'\n'; PREFIX_BYTES + WORD_BYTES]);
         Self {
             conversation,
             written,
@@ -82,7 +82,7 @@ impl Observed {
         self.conversation.protocol == protocol as u8
     }
 
-    /// Notes a hook and what it came to, for whoever has to find out why a number is wrong.
+    /// Logs a hook and its outcome, to explain a wrong count.
     pub(crate) fn note(&mut self, hook: &'static str, bytes: &[u8]) {
         let begin = bytes[..bytes.len().min(NOTED_BYTES)].to_vec();
         self.log.push(Note { hook, begin, len: bytes.len(), exchanges: self.exchanges, exact: self.exact });
@@ -92,22 +92,22 @@ impl Observed {
         self.exact &= exactness == Exactness::Exact;
     }
 
-    /// `observe` of bpf/entry.rs: any hook at which nothing is sent.
-    pub(crate) fn look(&mut self) {
+    /// Any hook at which nothing is sent: `observe` of bpf/entry/progress.rs.
+    pub(crate) fn run_hook(&mut self) {
         self.observe(false);
     }
 
-    fn observe(&mut self, is_heard: bool) {
-        self.has_asked |= self.conversation.turn.asked(self.written);
+    fn observe(&mut self, is_inspected: bool) {
+        self.has_asked |= self.conversation.turn.has_open_ask(self.written);
         if !self.conversation.turn.has_consumed(self.consumed) {
             return;
         }
-        if !is_heard && self.conversation.awaits_answer(self.written) {
+        if !is_inspected && self.conversation.awaits_answer(self.written) {
             let exactness = self.conversation.miss_answer();
             self.mark_unless(exactness);
         }
         self.conversation.end_upload();
-        if self.conversation.turn.look(self.written, self.consumed) {
+        if self.conversation.turn.update(self.written, self.consumed) {
             self.count();
         }
     }
@@ -117,40 +117,40 @@ impl Observed {
         self.exchanges += 1;
     }
 
-    /// bpf/handlers/send.rs: what is left of a send is about to be taken, or a chunk of it.
+    /// A chunk of a send is about to be queued: bpf/handlers/send.rs.
     pub(crate) fn sending(&mut self, left: &[&[u8]], sight: Sight) {
         let (at, len) = (self.written, left.iter().map(|buffer| buffer.len() as u32).sum());
-        let burst = self.conversation.turn.send(at, len);
-        if burst == Burst::Continues {
+        let chunk = self.conversation.turn.begin_chunk(at, len);
+        if chunk == Chunk::Continues {
             return;
         }
         self.observe(false);
         self.conversation.turn.ask(at, self.received);
-        if self.conversation.listens(at, len) {
-            self.hear(left, sight, burst);
+        if self.conversation.needs_inspection(at, len) {
+            self.inspect(left, sight, chunk);
         }
-        self.has_asked |= self.conversation.turn.asked(at + u64::from(len));
+        self.has_asked |= self.conversation.turn.has_open_ask(at + u64::from(len));
     }
 
-    fn hear(&mut self, left: &[&[u8]], sight: Sight, burst: Burst) {
+    fn inspect(&mut self, left: &[&[u8]], sight: Sight, chunk: Chunk) {
         let (at, len) = (self.written, left.iter().map(|buffer| buffer.len() as u32).sum());
         let send = Send {
             at,
             received: self.received,
             consumed: self.consumed,
             len,
-            after_unseen: burst == Burst::BeginsAfterUnseen,
+            after_unseen: chunk == Chunk::BeginsAfterUnseen,
             greeted: false,
         };
-        let exactness = self.conversation.hear(&mut Buffers::new(left, sight, &mut self.taken), send);
+        let exactness = self.conversation.inspect(&mut Buffers::new(left, sight, &mut self.taken), send);
         self.mark_unless(exactness);
     }
 
-    /// bpf/handlers/receive.rs: the application has consumed something. `buffer` is what it has given to the system call,
-    /// if that can be seen, with what was read by now at its beginning.
+    /// The application has consumed something: bpf/handlers/receive.rs. `buffer` is the buffer that it passed to the
+    /// system call, if it can be read, with the bytes read so far.
     pub(crate) fn received(&mut self, buffer: Option<&[u8]>) {
         let turn = &self.conversation.turn;
-        let mut is_heard = false;
+        let mut is_inspected = false;
         if turn.has_consumed(self.consumed)
             && self.conversation.awaits_answer(self.written)
             && let Some(buffer) = buffer
@@ -159,19 +159,20 @@ impl Observed {
             let len = read.min(buffer.len() as u64) as u32;
             let parts = [&buffer[..len as usize]];
             let answer = &mut Buffers::new(&parts, Sight::Seen, &mut self.taken);
-            let exactness = self.conversation.hear_answer(answer, self.written, len);
+            let exactness = self.conversation.inspect_answer(answer, self.written, len);
             self.mark_unless(exactness);
-            is_heard = true;
+            is_inspected = true;
         }
-        self.observe(is_heard);
+        self.observe(is_inspected);
     }
 
-    /// `close` and `finish` of bpf/entry.rs: ended by a FIN, whoever's it was.
+    /// The connection ends with a FIN from either side: `close` of bpf/entry/closing.rs and `finish` of
+    /// bpf/entry/removal.rs.
     pub(crate) fn close(&mut self) {
         self.observe(false);
-        if self.exchanges == 0 && self.received == 0 && self.conversation.turn.asked(self.written) {
+        if self.exchanges == 0 && self.received == 0 && self.conversation.turn.has_open_ask(self.written) {
             // It only ever sent.
-            self.conversation.turn.settle(self.written);
+            self.conversation.turn.account_for(self.written);
             self.count();
         }
         if self.received == self.consumed {

@@ -1,6 +1,6 @@
-//! Plays a conversation on a connection: how the kernel takes sends, how payload comes, how it is read, and which hooks are
-//! skipped, a tape of random bytes decides. Where the tape has ended, and where it says 0, nothing special happens: so a
-//! failure shrinks to what it needs.
+//! Plays a conversation on a connection. A tape of random bytes decides how the kernel takes sends, how payload arrives
+//! and is read, and which hooks are skipped. A 0 on the tape and its end mean the ordinary case, so failures shrink to
+//! their essence.
 
 use std::collections::VecDeque;
 
@@ -12,23 +12,23 @@ use crate::{
     script::{Event, Reading, Script},
 };
 
-/// What the kernel does not let the hooks see.
+/// What the kernel hides from the hooks.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each of them is there or not, whatever the others are")]
+#[allow(clippy::struct_excessive_bools, reason = "independent faults")]
 pub(crate) struct Faults {
-    /// Hooks of sends are skipped now and then, and those of reads.
+    /// Some send hooks are skipped, and some read hooks.
     pub(crate) skip_sends: bool,
     pub(crate) skip_reads: bool,
-    /// What is read now and then cannot be seen (io_uring, splice).
+    /// The bytes of some reads cannot be seen (io_uring, splice).
     pub(crate) hide_reads: bool,
-    /// What is sent now and then cannot be seen: a page that is not in memory.
+    /// The bytes of some sends cannot be seen: a page is not in memory.
     pub(crate) hide_sends: bool,
 }
 
 impl Faults {
     pub(crate) const NONE: Self = Self { skip_sends: false, skip_reads: false, hide_reads: false, hide_sends: false };
 
-    /// Any of them, also none.
+    /// Any combination, including none.
     pub(crate) fn any() -> impl Strategy<Value = Self> {
         any::<[bool; 4]>().prop_map(|[skip_sends, skip_reads, hide_reads, hide_sends]| Self {
             skip_sends,
@@ -62,7 +62,7 @@ impl Tape {
         usize::from(byte) % bound
     }
 
-    /// A part of so many: mostly all of them.
+    /// A part of `of`, mostly all of it.
     fn part(&mut self, of: usize) -> usize {
         match self.pick(8) {
             5 => 1,
@@ -77,16 +77,16 @@ impl Tape {
     }
 }
 
-/// A buffer that an application reads into.
+/// Size of the application's read buffer.
 const READ_BYTES: usize = 64 << 10;
 
-/// Type and length of a record of TLS.
+/// Size of a TLS record header.
 const RECORD_HEAD_BYTES: usize = 5;
 
-/// Of an answer, what tells what it is: a head of memcached has most.
+/// The bytes that identify an answer. memcached's header needs the most.
 const STATUS_BYTES: usize = 24;
 
-/// The answer that is read, and whether its first byte is read next.
+/// The rest of the current answer, and whether its first byte is next.
 #[derive(Default)]
 struct Range {
     len: usize,
@@ -94,7 +94,7 @@ struct Range {
 }
 
 impl Range {
-    /// By a piece of so many bytes.
+    /// How a piece of this size tears the answer.
     fn torn(&self, piece_bytes: usize) -> Torn {
         if self.is_begin && piece_bytes < STATUS_BYTES.min(self.len) {
             Torn::Scraps
@@ -106,7 +106,7 @@ impl Range {
     }
 }
 
-/// How an answer was read: at once, in pieces, or with a first piece too short to tell a status.
+/// How an answer was read: at once, in pieces, or with a first piece too short for a status.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Torn {
     Whole,
@@ -118,19 +118,19 @@ pub(crate) struct Player {
     pub(crate) observed: Observed,
     tape: Tape,
     faults: Faults,
-    /// What has come and was not read, a segment each.
+    /// Unread payload, one entry for each segment.
     unread: VecDeque<Vec<u8>>,
-    /// The buffer that the application reads into, in which something older is.
+    /// The application's read buffer, with older bytes in it.
     buffer: Vec<u8>,
     reading: Reading,
-    /// How much of a record of TLS is left behind its head, which is read by itself.
+    /// Bytes left of a TLS record whose header was read separately.
     record_left: usize,
-    /// A send whose hook was skipped was followed by no hook yet; and what answered it was read by now.
+    /// A send's hook was skipped and no hook has run since; and whether its answer has been read since.
     is_blind: bool,
     is_answered_blindly: bool,
-    /// Where in an answer the application reads.
+    /// The application's position in the answer.
     answer: Range,
-    /// The most that an answer was torn.
+    /// The worst tearing of an answer.
     pub(crate) torn: Torn,
 }
 
@@ -149,12 +149,12 @@ impl Player {
                 Event::Read => self.read_all(),
                 Event::Answer(bytes) => self.answer(bytes),
             }
-            assert!(self.observed.exchanges >= before, "exchanges are only added");
+            assert!(self.observed.exchanges >= before, "exchanges never decrease");
         }
     }
 
-    /// The kernel takes a send in one chunk or several, and looks at what is left of it before each.
-    /// `answer`: what is read behind the first chunk of it.
+    /// The kernel takes a send in one chunk or several, and the hook sees the rest before each. `answer` is read after
+    /// the first chunk.
     fn send(&mut self, buffers: &[Vec<u8>], sight: Sight, may_be_skipped: bool, answer: Option<&[u8]>) {
         let total: usize = buffers.iter().map(Vec::len).sum();
         let mut sent = 0;
@@ -162,9 +162,9 @@ impl Player {
             let left = behind(buffers, sent);
             let is_hidden = self.faults.hide_sends && self.tape.seldom();
             let sight = if is_hidden { Sight::Faulting } else { sight };
-            // Twice where it has to wait for memory in between.
+            // Twice if it has to wait for memory in between.
             for _ in 0..=usize::from(self.tape.pick(16) == 9) {
-                // Two requests, of which neither is seen, nor the reading between them, look like one (docs/COUNTING.md).
+                // Two unseen requests with an unseen read between them look like one request (docs/COUNTING.md).
                 let may_be_skipped = may_be_skipped && !self.is_answered_blindly;
                 if may_be_skipped && self.faults.skip_sends && self.tape.seldom() {
                     self.is_blind = true;
@@ -201,7 +201,7 @@ impl Player {
         if self.reading == Reading::Any { self.tape.part(of) } else { of }
     }
 
-    /// How many bytes the application wants at most.
+    /// The most bytes that the application reads in one call.
     fn room(&mut self) -> usize {
         match self.reading {
             Reading::Whole => READ_BYTES,
@@ -233,7 +233,7 @@ impl Player {
         }
     }
 
-    /// One system call. The hook runs behind each segment (`tcp_recvmsg_locked()` calls `tcp_rcv_space_adjust()` there).
+    /// One system call. The hook runs after each segment (`tcp_recvmsg_locked()` calls `tcp_rcv_space_adjust()` there).
     fn read(&mut self) {
         let room = self.room();
         let is_hidden = self.faults.hide_reads && self.tape.seldom();
@@ -267,7 +267,7 @@ impl Player {
     }
 }
 
-/// What is left of a send of which so many bytes were taken.
+/// The rest of a send after `taken` bytes.
 fn behind(buffers: &[Vec<u8>], mut taken: usize) -> Vec<&[u8]> {
     let mut left = Vec::new();
     for buffer in buffers {
@@ -280,7 +280,7 @@ fn behind(buffers: &[Vec<u8>], mut taken: usize) -> Vec<&[u8]> {
     left
 }
 
-/// Plays a whole conversation, and closes the connection.
+/// Plays a whole conversation and closes the connection.
 pub(crate) fn play(observed: Observed, script: &Script, tape: &Tape, faults: Faults) -> Player {
     let mut player = Player {
         observed,

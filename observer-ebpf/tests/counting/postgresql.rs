@@ -5,26 +5,26 @@ use tcp_reuse_watch_ebpf::Application;
 
 use crate::{
     config,
+    model::{resumptions, start_at},
     observed::Observed,
     play::{Faults, Tape, play},
     script::Script,
-    turns::{begun, resumptions},
     wire::{postgresql as wire, text::Text},
 };
 
-/// What comes before the first query.
+/// Set-up before the first query.
 #[derive(Clone, Debug)]
 struct Login {
-    /// Encryption is asked for, and refused: GSS, TLS.
+    /// Encryption is requested and refused: GSS, TLS.
     asks_gss: bool,
     asks_tls: bool,
-    /// Messages of the password's exchange.
+    /// Number of password messages.
     passwords: usize,
-    /// SET, as drivers begin, in queries, or parsed and executed.
+    /// SET from the driver, as a query or parsed and executed.
     sets: Vec<bool>,
 }
 
-/// Something of which it is known how many exchanges it is.
+/// A step with a known number of exchanges.
 #[derive(Clone, Debug)]
 enum Step {
     Query {
@@ -34,21 +34,21 @@ enum Step {
     },
     /// SET is set-up only before the first query.
     Set,
-    /// A statement is parsed and executed, so often, in one send or in several.
+    /// A statement, parsed and executed repeatedly, in one send or in several.
     Extended {
         sql_bytes: usize,
         value_bytes: usize,
         executions: usize,
         cuts: Vec<usize>,
     },
-    /// It is parsed, and not executed yet: with Sync, or with Flush.
+    /// A statement, parsed and not executed yet, with Sync or with Flush.
     Prepared {
         sql_bytes: usize,
         syncs: bool,
         cuts: Vec<usize>,
     },
     Closed,
-    /// COPY FROM STDIN: data in messages of such a length, cut anywhere; and a notice comes in between.
+    /// COPY FROM STDIN: data in messages of these lengths, cut anywhere, with a notice in between.
     Copied {
         data: Text,
         bytes: usize,
@@ -56,9 +56,9 @@ enum Step {
         cuts: Vec<usize>,
         is_noticed: bool,
     },
-    /// A message for one who listens comes by itself.
+    /// An unsolicited notification.
     Notified,
-    /// Batches that are sent before the first is answered. Of one at least a hook sees that it is sent.
+    /// Batches sent before the first answer. A hook sees at least one of them.
     Pipelined {
         batches: usize,
         seen: usize,
@@ -95,14 +95,14 @@ impl Script {
     /// Sends messages, cut at these offsets.
     fn send_messages(&mut self, messages: &[Vec<u8>], cuts: &[usize]) {
         let bytes = messages.concat();
-        // Behind an upload it may be more of that.
+        // After an upload it may be more of the upload.
         self.may_be_marked |= self.has_uploaded && !cuts.is_empty();
         self.has_uploaded = false;
-        // More messages than the kernel side looks at.
+        // More messages than the kernel side inspects.
         self.may_be_marked |= messages.len() > 12 && !cuts.is_empty();
         let mut begin = 0;
         for message in messages {
-            // Where a message ends whose length is cut, is not known.
+            // If a message's length is cut, its end is unknown.
             let head = begin + 1..begin + 5;
             self.may_be_marked |= cuts.iter().any(|cut| head.contains(&(cut % (bytes.len() + 1))));
             begin += message.len();
@@ -186,7 +186,7 @@ impl Script {
                 if *is_noticed {
                     self.answer(wire::message(b'N', b"SWARNING\0"));
                     self.send_in_pieces(rest, cuts);
-                    // What goes on with it may be anything.
+                    // What continues it is ambiguous.
                     self.may_be_marked = true;
                 }
                 self.answer(wire::result(0));
@@ -226,7 +226,7 @@ fn script(login: Option<&Login>, steps: &[Step], terminates: bool) -> Script {
     script
 }
 
-/// Conversations that other files wrap in something.
+/// Conversations that other files wrap.
 pub(crate) fn conversations() -> impl Strategy<Value = Script> {
     (logins(), steps(), any::<bool>()).prop_map(|(login, steps, ends)| script(Some(&login), &steps, ends))
 }
@@ -235,7 +235,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn postgresql_is_exact_where_every_hook_sees(script in conversations(), tape in Tape::any()) {
+    fn postgresql_is_exact_when_every_hook_runs(script in conversations(), tape in Tape::any()) {
         play(Observed::new(), &script, &tape, Faults::NONE).assert_exact(&script, Application::Postgresql)?;
     }
 
@@ -244,15 +244,15 @@ proptest! {
         play(Observed::new(), &script, &tape, faults).assert_honest(&script)?;
     }
 
-    /// It is recognised by a query, which fills its send; what begins otherwise is not.
+    /// A pre-existing connection is recognised only by a query that fills its send.
     #[test]
-    fn postgresql_that_was_there_before_is_right_or_marked(
+    fn pre_existing_postgresql_is_right_or_marked(
         steps in steps(),
         at in resumptions(),
         tape in Tape::any(),
         faults in Faults::any(),
     ) {
         let script = script(None, &steps, true);
-        play(begun(at), &script, &tape, faults).assert_honest(&script)?;
+        play(start_at(at), &script, &tape, faults).assert_honest(&script)?;
     }
 }

@@ -5,10 +5,10 @@ use tcp_reuse_watch_ebpf::Application;
 
 use crate::{
     config,
+    model::{resumptions, start_at},
     observed::Observed,
     play::{Faults, Tape, play},
     script::{Script, pieces},
-    turns::{begun, resumptions},
     wire::{redis::command, text::Text},
 };
 
@@ -24,28 +24,28 @@ enum Manner {
     /// Each answered before the next.
     InTurns,
     AtOnce,
-    /// Each sent by itself, before the first is answered.
+    /// Separate sends before the first answer.
     Pipelined,
 }
 
-/// Something of which it is known how many exchanges it is.
+/// A step with a known number of exchanges.
 #[derive(Clone, Debug)]
 enum Step {
     Read,
-    /// A value, perhaps in several sends.
+    /// A value, in one send or several.
     Write {
         value: Text,
         bytes: usize,
         cuts: Vec<usize>,
     },
-    /// Several commands in one send are one exchange: they go around once.
+    /// Several commands in one send are one exchange, because they take one round trip.
     Batch(usize),
-    /// Sent by themselves before the first is answered. Of one at least a hook sees that it is sent.
+    /// Separate sends before the first answer. A hook sees at least one of them.
     Pipelined {
         commands: usize,
         seen: usize,
     },
-    /// A message for one who listens comes by itself.
+    /// An unsolicited message to a subscriber.
     Published,
 }
 
@@ -78,7 +78,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 impl Script {
     fn introduce(&mut self, SetUp { commands, manner }: &SetUp) {
-        // Behind the 2 KB of a send that are looked at, or behind many commands, it may be anything.
+        // Past the 2 KB of a send that are inspected, or past many commands, anything may follow.
         let bytes: usize = commands.iter().map(Vec::len).sum();
         self.may_be_marked |= *manner == Manner::AtOnce && bytes > 2048;
         match manner {
@@ -111,7 +111,7 @@ impl Script {
             Step::Write { value, bytes, cuts } => {
                 let bytes = command(&[b"SET", b"page", &value.bytes(*bytes)]);
                 let pieces = pieces(&bytes, cuts);
-                // A value that looks like commands; and the first command of all, cut before what tells that it is one.
+                // A value that looks like commands, or the connection's first command, cut before it is recognisable.
                 self.may_be_marked |= pieces[1..].iter().any(|piece| piece.starts_with(b"*"));
                 self.may_be_marked |= pieces[0].len() < 16;
                 self.send_in_pieces(&bytes, cuts);
@@ -147,7 +147,7 @@ fn script(set_up: Option<&SetUp>, steps: &[Step]) -> Script {
     script
 }
 
-/// Conversations that other files wrap in something.
+/// Conversations that other files wrap.
 pub(crate) fn conversations() -> impl Strategy<Value = Script> {
     (set_ups(), steps()).prop_map(|(set_up, steps)| script(Some(&set_up), &steps))
 }
@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn redis_is_exact_where_every_hook_sees(script in conversations(), tape in Tape::any()) {
+    fn redis_is_exact_when_every_hook_runs(script in conversations(), tape in Tape::any()) {
         play(Observed::new(), &script, &tape, Faults::NONE).assert_exact(&script, Application::Redis)?;
     }
 
@@ -166,26 +166,26 @@ proptest! {
     }
 
     #[test]
-    fn redis_that_was_there_before_is_exact(steps in steps(), at in resumptions(), tape in Tape::any()) {
+    fn pre_existing_redis_is_exact(steps in steps(), at in resumptions(), tape in Tape::any()) {
         let script = script(None, &steps);
-        play(begun(at), &script, &tape, Faults::NONE).assert_exact(&script, Application::Redis)?;
+        play(start_at(at), &script, &tape, Faults::NONE).assert_exact(&script, Application::Redis)?;
     }
 
     #[test]
-    fn redis_that_was_there_before_is_right_or_marked(
+    fn pre_existing_redis_is_right_or_marked(
         steps in steps(),
         at in resumptions(),
         tape in Tape::any(),
         faults in Faults::any(),
     ) {
         let script = script(None, &steps);
-        play(begun(at), &script, &tape, faults).assert_honest(&script)?;
+        play(start_at(at), &script, &tape, faults).assert_honest(&script)?;
     }
 }
 
-/// A login that is cut may be one with a command behind it.
+/// A login that is cut may have a command after it.
 #[test]
-fn a_login_in_pieces_is_marked() {
+fn login_in_pieces_is_marked() {
     for bytes in [100, 1500, 3000] {
         let mut script = Script::default();
         script.send_in_pieces(&command(&[b"AUTH", &vec![b'x'; bytes]]), &[90]);
@@ -195,9 +195,9 @@ fn a_login_in_pieces_is_marked() {
     }
 }
 
-/// One that is longer than what is looked at is marked, if it is not told.
+/// A login longer than the inspected part is marked, unless it is recognised.
 #[test]
-fn a_long_login_is_no_exchange() {
+fn long_login_is_no_exchange() {
     for bytes in [9, 99, 999, 1000, 1500, 3000, 12_000] {
         let mut script = Script::default();
         script.send(command(&[b"AUTH", b"me", &vec![b'x'; bytes]]));

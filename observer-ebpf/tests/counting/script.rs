@@ -1,54 +1,54 @@
-//! What is said on a connection, by one who knows what it means.
+//! A conversation as a script, written with knowledge of its meaning.
 
 use tcp_reuse_watch_ebpf::Application;
 
-/// What an application or its peer does.
+/// An event caused by the application or its peer.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// The application sends, in one call, what is in these buffers.
+    /// The application sends these buffers in one call.
     Send(Vec<Vec<u8>>),
-    /// The same, and this hook is not skipped: without it nobody could tell.
+    /// The same, and the hook always runs, because nothing else could tell.
     SendSeen(Vec<Vec<u8>>),
-    /// It sends, and another thread reads an answer before the kernel has taken all of it.
+    /// It sends, and another thread reads an answer before the kernel has taken all of the send.
     SendAnswered(Vec<u8>, Vec<u8>),
-    /// It sends so many bytes of a file.
+    /// It sends this many bytes of a file.
     SendFile(usize),
-    /// The peer's payload comes, and nobody reads it yet.
+    /// The peer's payload arrives and stays unread.
     Arrive(Vec<u8>),
-    /// The application reads all that has come.
+    /// The application reads everything that has arrived.
     Read,
-    /// The peer's payload comes, and all of it is read, perhaps while it comes.
+    /// The peer's payload arrives and is all read, possibly while arriving.
     Answer(Vec<u8>),
 }
 
 /// How an application reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// With as much room as it likes, and what it reads comes in pieces.
+    /// With any buffer size, from payload that arrives in pieces.
     #[default]
     Any,
-    /// All that there is, which came at once.
+    /// Everything at once.
     Whole,
-    /// As OpenSSL does: the head of a record, then the rest of it. It came at once, too.
+    /// Like OpenSSL: a record's header, then the rest. Everything has arrived before.
     Records,
 }
 
-/// A conversation, with the number of exchanges in it that whoever wrote it knows.
+/// A conversation with its true number of exchanges.
 #[derive(Clone, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "what is true of a conversation, in any combination")]
+#[allow(clippy::struct_excessive_bools, reason = "independent properties of a conversation")]
 pub(crate) struct Script {
     pub(crate) events: Vec<Event>,
     pub(crate) exchanges: u64,
     pub(crate) reading: Reading,
-    /// Something in it cannot be told from something else, even where every hook runs.
+    /// Part of it is ambiguous even if every hook runs.
     pub(crate) may_be_marked: bool,
-    /// What was sent last was an upload.
+    /// The last send was an upload.
     pub(crate) has_uploaded: bool,
-    /// What is spoken in the end, if not what it began with.
+    /// The final protocol, if it differs from the initial one.
     pub(crate) becomes: Option<Application>,
-    /// What is spoken, the first bytes of an answer tell.
+    /// The first bytes of an answer identify the protocol.
     pub(crate) is_told_by_answer: bool,
-    /// Which of several answers this is, all of it has to tell.
+    /// A whole answer is needed to tell preliminary from final answers.
     pub(crate) is_told_by_statuses: bool,
 }
 
@@ -77,7 +77,7 @@ impl Script {
         }
     }
 
-    /// In several calls, cut at these offsets.
+    /// Sends in several calls, cut at these offsets.
     pub(crate) fn send_in_pieces(&mut self, bytes: &[u8], cuts: &[usize]) {
         for piece in pieces(bytes, cuts) {
             self.send(piece);
@@ -96,19 +96,19 @@ impl Script {
         self.events.push(Event::Answer(bytes.into()));
     }
 
-    /// The answer to what was asked.
+    /// The answer to an ask.
     pub(crate) fn answered(&mut self, bytes: impl Into<Vec<u8>>) {
         self.exchange();
         self.answer(bytes);
     }
 
-    /// Something was asked, and is answered.
+    /// Counts an ask that is answered.
     pub(crate) fn exchange(&mut self) {
         self.exchanges += 1;
     }
 }
 
-/// What is between the cuts, without what is empty.
+/// The nonempty pieces between the cuts.
 pub(crate) fn pieces<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     cuts.extend([0, bytes.len()]);

@@ -1,4 +1,4 @@
-//! HTTP/1 within TLS.
+//! HTTP/1 inside TLS.
 
 use proptest::{collection::vec, prelude::*};
 use tcp_reuse_watch_ebpf::{Application, Protocol};
@@ -11,28 +11,28 @@ use crate::{
     wire::tls::{self, Cipher, Handshake, records},
 };
 
-/// The shortest request and the shortest answer, and `HTTP/1.1 100 Continue`.
+/// The shortest request, the shortest answer, and `HTTP/1.1 100 Continue`.
 const REQUEST_BYTES: usize = 18;
 const ANSWER_BYTES: usize = 17;
 const CONTINUE_BYTES: usize = 25;
 
-/// Something of which it is known how many exchanges it is. Lengths are those of records.
+/// A step with a known number of exchanges. Lengths are those of records.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A request in one send or more, and its answer.
+    /// A request in one send or several, and its answer.
     Exchange { request: Vec<usize>, is_split: bool, answer: Vec<usize> },
-    /// Its body waits for `100 Continue`.
+    /// The body waits for `100 Continue`.
     Expecting { head: usize, body: Vec<usize>, answer: Vec<usize> },
-    /// New keys.
+    /// A key update.
     Updated,
 }
 
-/// Tickets of TLS 1.3, of one length.
+/// TLS 1.3 tickets of equal length.
 #[derive(Clone, Copy, Debug)]
 struct Tickets {
     count: usize,
     bytes: usize,
-    /// They come behind the head of the first request, whose body waits until they are read; else before it.
+    /// They arrive after the head of the first request, whose body waits for them. Otherwise before it.
     are_late: bool,
 }
 
@@ -63,7 +63,7 @@ impl Script {
         }
     }
 
-    /// The rest of a connection, behind its handshake.
+    /// The rest of a connection after its handshake.
     fn go_on(&mut self, handshake: &Handshake, tickets: Tickets, steps: &[Step]) {
         let cipher = handshake.cipher;
         let data = |lengths: &[usize]| lengths.iter().flat_map(|bytes| cipher.data(*bytes)).collect::<Vec<u8>>();
@@ -102,31 +102,31 @@ impl Script {
                 Step::Updated => {}
             }
         }
-        // The goodbye, and the server's.
+        // The client's goodbye and the server's.
         self.send(cipher.alert());
         self.answer(cipher.answered_alert());
     }
 }
 
-/// A client that reads as it likes, from a server that sends no tickets behind the head of a request.
+/// A client that reads in any way, from a server that sends no tickets after the head of a request.
 fn script(handshake: &Handshake, tickets: Tickets, steps: &[Step]) -> Script {
     let mut script = Script::default();
     script.shake_hands(handshake);
     let tickets = Tickets { are_late: false, ..tickets };
     let steps: Vec<Step> = steps.iter().filter(|step| can_be_told(handshake, step)).cloned().collect();
-    // Where no tickets came before, the first answer may be some. And of a peer that pads its records it is not known that
-    // the other one does not: `100 Continue` has another length then.
+    // If no tickets came earlier, the first answer may be tickets. A peer of a client that pads may not pad, which
+    // changes the length of `100 Continue`.
     let pads = handshake.cipher == Cipher::Java13;
     let may_be_marked = |step: &Step| match step {
         Step::Expecting { .. } => pads || !handshake.offers_http(),
-        // As short as `100 Continue`, which may have another text.
+        // As short as `100 Continue` with another reason phrase.
         Step::Exchange { answer, .. } => answer.iter().sum::<usize>() <= if pads { 41 } else { CONTINUE_BYTES },
         Step::Updated => false,
     };
     script.may_be_marked = handshake.may_be_marked()
         || handshake.cipher.is_tls13() && tickets.count == 0
         || steps.iter().any(may_be_marked);
-    // A part of a request that is as long as an acknowledgement of HTTP/2's settings.
+    // A part of a request that is as long as HTTP/2's settings acknowledgement.
     let acknowledges =
         |step: &Step| matches!(step, Step::Exchange { request, is_split: true, .. } if request[1..].contains(&9));
     script.may_be_marked |= handshake.offers.contains(&b"h2".as_slice()) && steps.iter().any(acknowledges);
@@ -134,8 +134,8 @@ fn script(handshake: &Handshake, tickets: Tickets, steps: &[Step]) -> Script {
     script
 }
 
-/// Where HTTP was offered, `100 Continue` is told by its length, and an answer of that length would be taken for it. None is
-/// known that leaves the connection open (docs/COUNTING.md).
+/// Where HTTP was offered, `100 Continue` is recognised by its length, and an answer of that length would be taken for
+/// it. No known one leaves the connection open (docs/COUNTING.md).
 fn can_be_told(handshake: &Handshake, step: &Step) -> bool {
     match step {
         Step::Exchange { answer, .. } => *answer != [CONTINUE_BYTES] || !handshake.offers_http(),
@@ -143,7 +143,7 @@ fn can_be_told(handshake: &Handshake, step: &Step) -> bool {
     }
 }
 
-/// Conversations that other files wrap in something.
+/// Conversations that other files wrap.
 pub(crate) fn conversations() -> impl Strategy<Value = Script> {
     (Handshake::any(), tickets(), steps()).prop_map(|(handshake, tickets, steps)| script(&handshake, tickets, &steps))
 }
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn tls_is_exact_where_every_hook_sees(
+    fn tls_is_exact_when_every_hook_runs(
         handshake in Handshake::any(),
         tickets in tickets(),
         steps in steps(),
@@ -176,8 +176,8 @@ proptest! {
         prop_assert!(player.observed.is(Protocol::Tls) || player.observed.is_marked());
     }
 
-    /// They are told by how OpenSSL reads, or by their lengths where all that came is read at once. Three of them, or one,
-    /// read at once look like an answer (docs/COUNTING.md).
+    /// They are recognised by the way OpenSSL reads, or by their lengths if everything is read at once. One or three of
+    /// them, read at once, look like an answer (docs/COUNTING.md).
     #[test]
     fn late_tickets_are_no_answer_or_marked(
         handshake in Handshake::of(&[Cipher::Tls13, Cipher::Tls13Sha384, Cipher::Java13]),
@@ -196,9 +196,9 @@ proptest! {
     }
 }
 
-/// It is mail, perhaps. In TLS 1.3 it could be tickets.
+/// It may be mail. In TLS 1.3 it could be tickets.
 #[test]
-fn a_server_that_speaks_first_within_tls_is_marked() {
+fn server_first_protocol_inside_tls_is_marked() {
     for cipher in [Cipher::Gcm12, Cipher::ChaCha12] {
         let mut script = Script::default();
         script.send(tls::hello(&[], false));

@@ -1,4 +1,4 @@
-//! Each protocol behind something that only leads to it: the PROXY protocol's header, a tunnel through a proxy.
+//! Each protocol behind a PROXY header or inside a proxy's tunnel.
 
 use proptest::{collection::vec, prelude::*};
 use tcp_reuse_watch_ebpf::Application;
@@ -14,12 +14,12 @@ use crate::{
 
 #[derive(Clone, Debug)]
 enum Wrapping {
-    /// A header of version 1 or 2, in a send of its own, or with the first that the client says.
+    /// A header of version 1 or 2, in a send of its own or with the client's first bytes.
     Proxy {
         header: Vec<u8>,
         by_itself: bool,
     },
-    /// The request for it in one send or in two.
+    /// The tunnel request in one send or in several.
     Connect {
         lines: usize,
         cuts: Vec<usize>,
@@ -52,14 +52,14 @@ fn wrappings() -> impl Strategy<Value = Wrapping> {
 impl Wrapping {
     fn around(&self, inner: Script) -> Script {
         let mut script = Script { events: Vec::new(), ..inner };
-        // Through a tunnel it cannot be told from the proxy's answer that the server has greeted.
+        // Inside a tunnel the server's greeting looks like part of the proxy's answer.
         let greets = matches!(inner.events.first(), Some(Event::Answer(_)));
         script.may_be_marked |= greets && !matches!(self, Self::Proxy { .. });
         match self {
             Self::Proxy { header, by_itself } => {
                 let begins = inner.events.first();
                 if let (false, Some(Event::Send(buffers) | Event::SendSeen(buffers))) = (by_itself, begins) {
-                    // In front of the first buffer, as whoever passes it on writes it.
+                    // In front of the first buffer, as a forwarder writes it.
                     let first = [header.as_slice(), &buffers[0]].concat();
                     script.send_vectored([vec![first], buffers[1..].to_vec()].concat());
                     script.events.extend_from_slice(&inner.events[1..]);
@@ -70,7 +70,8 @@ impl Wrapping {
             Self::Connect { lines, cuts } => {
                 let lines = "Proxy-Authorization: Basic bWU6eW91\r\n".repeat(*lines);
                 let head = format!("CONNECT db.example.org:443 HTTP/1.1\r\nHost: db.example.org:443\r\n{lines}\r\n");
-                // A method that is cut is no CONNECT, and what goes through the tunnel is HTTP then (docs/COUNTING.md).
+                // A cut method is not recognised as CONNECT, and the tunnel's content is taken for HTTP
+                // (docs/COUNTING.md).
                 let cuts: Vec<usize> = cuts.iter().map(|cut| 9 + cut % (head.len() - 9)).collect();
                 script.send_in_pieces(head.as_bytes(), &cuts);
                 script.answer("HTTP/1.1 200 Connection established\r\n\r\n");
@@ -96,7 +97,7 @@ impl Wrapping {
     }
 }
 
-/// Conversations of a protocol, and what they are called: within TLS, nothing.
+/// A protocol's conversations, and its name. None inside TLS.
 pub(crate) fn conversations() -> impl Strategy<Value = (Script, Application)> {
     prop_oneof![
         2 => http1::conversations().prop_map(|script| (script, Application::Http1)),
@@ -112,7 +113,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_wrapped_is_exact_where_every_hook_sees(
+    fn wrapped_protocols_are_exact_when_every_hook_runs(
         wrapping in wrappings(),
         (inner, application) in conversations(),
         tape in Tape::any(),
@@ -122,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_wrapped_is_right_or_marked(
+    fn wrapped_protocols_are_right_or_marked(
         wrapping in wrappings(),
         (inner, _) in conversations(),
         tape in Tape::any(),

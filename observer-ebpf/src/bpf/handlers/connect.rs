@@ -1,4 +1,4 @@
-//! A connect, in the caller's context: the only moment at which it is known whose connection it is.
+//! A connect in the caller's context, the only moment that shows who owns the connection.
 
 use aya_ebpf::{EbpfContext, bindings::BPF_ANY};
 use tcp_reuse_watch_ebpf::{Connect, Phase};
@@ -20,9 +20,9 @@ pub(in crate::bpf) fn connecting<M: Memory>(
 ) -> Option<Entry> {
     let last_chance = moment as u32 >= frozen!(SWITCHES.last_connect);
     let entry = find_or_create(ctx, socket, moment, last_chance)?;
-    entry::note_local(entry, socket);
+    entry::note_local_address(entry, socket);
     if moment as u32 == frozen!(SWITCHES.last_connect) {
-        // Not before: what is sent with the SYN may come after the connect that put it off (TCP_FASTOPEN_CONNECT).
+        // Not earlier: data for the SYN may be set after the connect that deferred it (TCP_FASTOPEN_CONNECT).
         sending_syn(entry, socket);
     }
     Some(entry)
@@ -39,7 +39,7 @@ fn find_or_create<M: Memory>(
         if moment != Connect::SynSent && entry.phase == Phase::Connecting as u8 {
             return Some(entry);
         }
-        // A connect is retried on the same socket, or its address is used again: the old one is over.
+        // A retried connect on the same socket, or a reused address: the old connection is over.
         entry::fail(ctx, entry, u32::MAX, 0);
         entry::close_unseen(entry, socket);
         entry::finish(ctx, entry);

@@ -1,21 +1,21 @@
-//! The application has read from the socket (or tried to: whether it consumed anything, `copied_seq` tells).
+//! The application has read from the socket, or tried to. `copied_seq` tells whether it consumed anything.
 
 use aya_ebpf::EbpfContext;
 
-use crate::bpf::{entry, frozen::frozen, hearing::hear_read, memory::Memory, socket::Socket};
+use crate::bpf::{entry, frozen::frozen, inspection::inspect_read, memory::Memory, socket::Socket};
 
 #[inline(always)]
 pub(in crate::bpf) fn received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
     entry::catch_up(ctx, entry, socket);
-    // Without its sends a conversation is not followed.
-    let unheard = if frozen!(SWITCHES.sees_sends) == 0 { None } else { entry::unheard_answer(entry, socket) };
-    let heard = match unheard {
-        Some((written, read)) => hear_read(entry, written, read),
+    // A conversation cannot be followed without its sends.
+    let pending = if frozen!(SWITCHES.sees_sends) == 0 { None } else { entry::pending_answer(entry, socket) };
+    let outcome = match pending {
+        Some((written, read)) => inspect_read(entry, written, read),
         None => None,
     };
-    if heard == Some(false) {
+    if outcome == Some(false) {
         entry::mark_inexact(entry);
     }
-    entry::observe(ctx, entry, socket, heard.is_some());
+    entry::observe(ctx, entry, socket, outcome.is_some());
 }

@@ -1,12 +1,12 @@
-//! A reset. Which side it came from settles who ended the connection.
+//! A received reset, which tells who ended the connection.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::flag;
 
 use crate::bpf::{entry, memory::Memory, socket::Socket};
 
-/// `tcp_reset()` begins. It also runs for our own abort when data arrives after our close: only while we had not closed
-/// is it the peer's.
+/// `tcp_reset()` begins. It also runs for our own abort when data arrives after our close, so the reset counts as the
+/// peer's only if we had not closed.
 #[inline(always)]
 pub(in crate::bpf) fn reset_received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     if let Some(entry) = entry::of(socket) {

@@ -1,17 +1,16 @@
-//! A change of state. What was missed before it is made good here: the states say how far the connection has come.
+//! A state change. The states tell how far the connection has come, so this makes up for skipped hooks.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connect, Connection, Cut, Ender};
 
 use super::connecting;
 use crate::bpf::{
-    entry,
+    entry::{self, pool},
     memory::Memory,
-    pool,
     socket::{Socket, state},
 };
 
-/// From `old` to `new`; the socket's own state may be either.
+/// A change from `old` to `new`. The socket's own state may be either.
 #[inline(always)]
 pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, old: u8, new: u8) {
     if new == state::SYN_SENT {
@@ -21,8 +20,8 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     let from_connecting = old == state::SYN_SENT || old == state::SYN_RECV;
     if from_connecting && new == state::CLOSE {
         let (error, shutdown) = (socket.error(), socket.shutdown());
-        // A connect that finds no local port ends here, in the caller's context, with no error and nothing shut, and
-        // without ever reaching `tcp_connect()` (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`: `inet_hash_connect` failed).
+        // A connect without a free local port ends here, in the caller's context, with no error and nothing shut. It
+        // never reaches `tcp_connect()` (net/ipv4/tcp_ipv4.c, `tcp_v4_connect`: `inet_hash_connect` failed).
         let found = if error == 0 && shutdown == 0 && old == state::SYN_SENT {
             connecting(ctx, socket, Connect::NoLocalPort)
         } else {
@@ -35,7 +34,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     }
     let Some(entry) = entry::of(socket) else { return };
     if new == state::SYN_RECV {
-        // Both sides connected at once; ESTABLISHED follows.
+        // Both sides connected at once. ESTABLISHED follows.
         return;
     }
     entry::establish(ctx, entry, socket);
@@ -44,35 +43,35 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         // The state changes before the FIN is queued (`tcp_close_state()`, then `tcp_send_fin()`).
         state::FIN_WAIT1 | state::LAST_ACK => entry::end_sending(entry, socket.queued_bytes()),
         state::FIN_WAIT2 | state::CLOSING => entry::end_sending(entry, socket.written()),
-        // Seen late: by then it was queued.
+        // Seen late: the FIN was already queued.
         state::CLOSE if is_behind_own_fin(old) => entry::end_sending(entry, socket.queued_bytes().wrapping_sub(1)),
         _ => {}
     }
     entry::observe(ctx, entry, socket, false);
     match new_state(entry) {
-        // The latter also where a socket that had ended sending is closed (`__tcp_close()`).
+        // FIN_WAIT2 also where a socket that had ended sending is closed (`__tcp_close()`).
         state::FIN_WAIT1 | state::FIN_WAIT2 => entry::stop_reading(entry, socket),
         // Both sides have ended sending.
         state::CLOSING | state::LAST_ACK => pool::stop_serving(entry),
         _ => {}
     }
     if let Some(by) = ender(entry) {
-        entry::end(entry, socket, by, Cut::Fin);
+        entry::note_end(entry, socket, by, Cut::Fin);
     }
     if new_state(entry) == state::CLOSE {
         entry::close(ctx, entry, socket);
-        // Else its application may read from it yet, and it is over when the socket is gone. Here it costs less, and
-        // sock_ops cannot be skipped, as a tracepoint can.
+        // Otherwise the application may still read, and the connection finishes when the socket is destroyed. Finishing
+        // here is cheaper, and the kernel never skips sock_ops, as it may skip a tracepoint.
         if socket.is_orphan() {
             entry::finish(ctx, entry);
         }
     }
 }
 
-/// Whose FIN came first, as far as the change tells. Where it was seen late, the state before it does.
+/// Whose FIN came first, as far as the change tells. If the hook saw it late, the old state tells.
 #[inline(always)]
 fn ender(entry: &Connection) -> Option<Ender> {
-    let [old, new] = entry::anew(&entry.change);
+    let [old, new] = entry::reread(&entry.change);
     match new {
         state::FIN_WAIT1 => Some(Ender::Local),
         state::CLOSE_WAIT => Some(Ender::Peer),
@@ -87,10 +86,10 @@ fn ender(entry: &Connection) -> Option<Ender> {
 
 #[inline(always)]
 fn new_state(entry: &Connection) -> u8 {
-    entry::anew(&entry.change)[1]
+    entry::reread(&entry.change)[1]
 }
 
-/// Whether our FIN is sent, or about to be, in a state.
+/// Whether our FIN is sent or about to be sent in this state.
 #[inline(always)]
 fn is_behind_own_fin(of: u8) -> bool {
     matches!(of, state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING | state::LAST_ACK)

@@ -1,5 +1,5 @@
-//! The functions of a connection's life, by fentry: typed arguments and direct loads. The kernel may skip them as it may
-//! skip tracepoints.
+//! fentry programs on the functions of a connection's life, with typed arguments and direct loads. The kernel may skip
+//! them, like tracepoints.
 
 use aya_ebpf::{macros::fentry, programs::FEntryContext};
 
@@ -12,7 +12,8 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// `int tcp_connect(struct sock *sk)`, net/ipv4/tcp_output.c: the SYN is about to be built; the local port is known.
+/// `int tcp_connect(struct sock *sk)`, net/ipv4/tcp_output.c, in every version from 5.10 on. The SYN is about to be
+/// built, and the local port is known.
 #[fentry(function = "tcp_connect")]
 fn fentry_connect(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -21,7 +22,7 @@ fn fentry_connect(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// `void tcp_close(struct sock *sk, long timeout)`, net/ipv4/tcp.c.
+/// `void tcp_close(struct sock *sk, long timeout)`, net/ipv4/tcp.c, in every version from 5.10 on.
 #[fentry(function = "tcp_close")]
 fn fentry_close(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -30,7 +31,8 @@ fn fentry_close(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// `int tcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t size)`, net/ipv4/tcp.c, since 4.14: once a send.
+/// `int tcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t size)`, net/ipv4/tcp.c, since 4.14. Called once
+/// for each send.
 #[fentry(function = "tcp_sendmsg_locked")]
 fn fentry_send(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -40,7 +42,7 @@ fn fentry_send(ctx: FEntryContext) -> i32 {
 }
 
 /// `ssize_t do_tcp_sendpages(struct sock *sk, struct page *page, int offset, size_t size, int flags)`, net/ipv4/tcp.c,
-/// until 6.4: what sendfile and splice use. Later ones go through `tcp_sendmsg_locked()`.
+/// until 6.4. sendfile and splice use it. Later versions use `tcp_sendmsg_locked()`.
 #[fentry(function = "do_tcp_sendpages")]
 fn fentry_pages(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {

@@ -1,5 +1,5 @@
-//! Programs that user space runs over every TCP socket of its network namespace (iter/tcp, since 5.9): listeners first,
-//! then the others, TIME_WAIT included.
+//! Iterator programs that user space runs over every TCP socket of its network namespace (iter/tcp, since 5.9).
+//! Listeners come first, then all others, including TIME_WAIT.
 
 use core::ffi::c_void;
 
@@ -9,22 +9,22 @@ use tcp_reuse_watch_ebpf::StateKey;
 use crate::bpf::{
     atomic,
     frozen::{frozen, watches_port},
-    handlers::{check, list, take},
-    maps::{STATES, has_listener, listens},
+    handlers::{check_kernel_handled, list, take_over},
+    maps::{STATES, has_listener, note_listener},
     memory::{Direct, Memory as _},
     socket::{Socket, load, remote_addr, remote_port, state},
 };
 
-/// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c): the pointers are 8 bytes on every architecture.
+/// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c). The pointers take 8 bytes on every architecture.
 #[repr(C)]
 struct Context {
     meta: *const u8,
-    /// `struct sock_common`; NULL after the last one.
+    /// `struct sock_common`. NULL after the last socket.
     sk_common: *const u8,
     uid: u32,
 }
 
-/// For what wants any context.
+/// Adapts the context for functions that take any context.
 struct IteratorContext(*mut Context);
 
 impl EbpfContext for IteratorContext {
@@ -33,7 +33,7 @@ impl EbpfContext for IteratorContext {
     }
 }
 
-/// The socket at hand, if its remote port is watched; listeners are noted on the way.
+/// The current socket, if its remote port is watched. Records listeners on the way.
 #[inline(always)]
 fn watched(ctx: *mut Context) -> Option<*const u8> {
     // SAFETY: `ctx` is the program's context.
@@ -42,13 +42,13 @@ fn watched(ctx: *mut Context) -> Option<*const u8> {
         return None;
     }
     if load!(Direct, sk, sk_state as u8) == state::LISTEN {
-        listens(load!(Direct, sk, sk_num as u16));
+        note_listener(load!(Direct, sk, sk_num as u16));
         return None;
     }
     if watches_port(remote_port::<Direct>(sk)) { Some(sk) } else { None }
 }
 
-/// Notes the sockets whose process user space has to find.
+/// Lists the sockets whose process user space has to find.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
 extern "C" fn inventory_list(ctx: *mut Context) -> i32 {
@@ -67,13 +67,13 @@ extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
     if let Some(sk) = watched(ctx)
         && let Some(socket) = Socket::<Direct>::new(sk)
     {
-        take(&IteratorContext(ctx), &socket);
+        take_over(&IteratorContext(ctx), &socket);
     }
     0
 }
 
-/// Counts outbound sockets by destination and state. Those whose payload passes no hook are marked: where a sockmap lets go
-/// of its socket before it closes, nothing else tells.
+/// Counts outbound sockets by destination and state. Marks sockets whose payload no hook sees, because a sockmap that
+/// releases its socket before the close leaves no other trace.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
 extern "C" fn netstat(ctx: *mut Context) -> i32 {
@@ -85,13 +85,13 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     if now == state::ESTABLISHED
         && let Some(socket) = Socket::<Direct>::new(sk)
     {
-        check(&socket);
+        check_kernel_handled(&socket);
     }
     let key = StateKey { addr: remote_addr::<Direct>(sk), port: remote_port::<Direct>(sk), state: now.into() };
     if let Some(count) = STATES.get_ptr_mut(&key) {
         atomic::add(count, 1);
     } else {
-        // When there is no room, a destination is left out.
+        // Without room, a destination is left out.
         let _ = STATES.insert(&key, &1, 0);
     }
     0

@@ -1,7 +1,7 @@
-//! The functions of a connection's life, by kprobe: for kernels that refuse fentry. Arguments are plain addresses, so
-//! every field is a probe read. All kprobes of a processor share one guard against re-entry.
+//! kprobe programs on the functions of a connection's life, for kernels that refuse fentry. Arguments are plain
+//! addresses, so every field is a probe read. All kprobes of a processor share one guard against re-entry.
 //!
-//! The prototypes are in fentry.rs, which hangs on the same functions.
+//! `fentry.rs` has the prototypes and versions of these functions.
 
 use aya_ebpf::{macros::kprobe, programs::ProbeContext};
 
@@ -14,7 +14,7 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// The socket that is the first argument, if it is watched.
+/// The first argument as a socket, if it is watched.
 #[inline(always)]
 fn socket(ctx: &ProbeContext) -> Option<Socket<Probed>> {
     Socket::<Probed>::watched(ctx.arg(0)?)

@@ -1,7 +1,7 @@
-//! sock_ops, on the root of cgroup v2: every connect, establishment and close, exactly. Unlike tracing programs it is
-//! never skipped.
+//! The sock_ops program on the root of cgroup v2, which sees every connect, establishment and close. Unlike tracing
+//! programs, the kernel never skips it.
 //!
-//! It stays an observer: `reply` is left alone, and its callback flag is added to those that are there.
+//! It only observes: it leaves `reply` alone, and adds its callback flag to the existing ones.
 
 use aya_ebpf::{
     bindings::{BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB},
@@ -18,8 +18,8 @@ use crate::bpf::{
     socket::{Socket, state},
 };
 
-/// `struct bpf_sock_ops` (include/uapi/linux/bpf.h). TCP_CONNECT_CB comes from `tcp_connect()`, STATE_CB from
-/// `tcp_set_state()` before the state is stored; both since 4.16, `sk` since 5.7.
+/// `struct bpf_sock_ops` (include/uapi/linux/bpf.h). TCP_CONNECT_CB comes from `tcp_connect()`, and STATE_CB from
+/// `tcp_set_state()` before the state is stored. Both exist since 4.16, `sk` since 5.7.
 #[sock_ops]
 fn lifecycle(ctx: SockOpsContext) -> u32 {
     observe(&ctx);
@@ -46,12 +46,12 @@ fn observe(ctx: &SockOpsContext) {
     if op == BPF_SOCK_OPS_TCP_CONNECT_CB {
         if connecting(ctx, &socket, Connect::Callback).is_some() {
             let flags = ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG;
-            // It fails only for flags that the kernel does not know, or for a request socket.
+            // Fails only for flags that the kernel does not know and for request sockets.
             let _ = ctx.set_cb_flags(flags.cast_signed());
         }
     } else if ctx.arg(1) as u8 != state::SYN_SENT {
-        // Its flag outlives a connect. When the socket connects again, TCP_CONNECT_CB follows: at SYN_SENT two hooks
-        // could not tell whose entry it is that they find.
+        // The flag outlives a connect. When the socket connects again, TCP_CONNECT_CB follows. If both hooks handled
+        // SYN_SENT, neither could tell whose entry it finds.
         state_changed(ctx, &socket, ctx.arg(0) as u8, ctx.arg(1) as u8);
     }
 }

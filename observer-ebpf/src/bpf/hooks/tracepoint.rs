@@ -1,4 +1,4 @@
-//! Tracepoints, with typed arguments (tp_btf). The kernel may skip any of them, silently, when it interrupts itself.
+//! Tracepoint programs with typed arguments (tp_btf). The kernel silently skips them when one interrupts another.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
@@ -6,14 +6,14 @@ use tcp_reuse_watch_ebpf::BY_SOCKOPS;
 
 use crate::bpf::{
     frozen::frozen,
-    handlers::{gone, received, reset_received, sending, state_changed},
+    handlers::{destroyed, received, reset_received, sending, state_changed},
     memory::Direct,
     message::MessageHeader,
     socket::{Socket, remote_port, state},
 };
 
-/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16; after the new state
-/// is stored. In softirq for some changes.
+/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16. Fires after the
+/// new state is stored, for some changes in softirq.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -25,14 +25,14 @@ fn state(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Whether sock_ops sees this change too, and sees it for sure: then it need not be looked at twice. Of a connect, it sees
-/// what follows the change.
+/// Whether sock_ops reliably sees this change too, so this hook need not handle it. For a connect, sock_ops sees the
+/// call that follows the change.
 #[inline(always)]
 fn is_seen_by_sockops(socket: &Socket<Direct>, new: u8) -> bool {
     frozen!(SWITCHES.last_connect) == BY_SOCKOPS && (new == state::SYN_SENT || socket.has_state_callback())
 }
 
-/// `tcp_rcv_space_adjust(struct sock *sk)`, since 4.15: after `copied_seq` moved, in every way of reading.
+/// `tcp_rcv_space_adjust(struct sock *sk)`, since 4.15. Fires after `copied_seq` moved, for every way of reading.
 #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
 fn receive(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -41,8 +41,8 @@ fn receive(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `tcp_sendmsg_locked(const struct sock *sk, const struct msghdr *msg, const struct sk_buff *skb, int size_goal)`, since
-/// 6.16: before each chunk is copied.
+/// `tcp_sendmsg_locked(const struct sock *sk, const struct msghdr *msg, const struct sk_buff *skb, int size_goal)`,
+/// since 6.16. Fires before each chunk is copied.
 #[btf_tracepoint(function = "tcp_sendmsg_locked")]
 fn send(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -51,7 +51,7 @@ fn send(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `tcp_receive_reset(struct sock *sk)`, since 4.15: `tcp_reset()` begins, before `sk_err` is set.
+/// `tcp_receive_reset(struct sock *sk)`, since 4.15. Fires when `tcp_reset()` begins, before `sk_err` is set.
 #[btf_tracepoint(function = "tcp_receive_reset")]
 fn peer_reset(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
@@ -60,14 +60,14 @@ fn peer_reset(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `tcp_destroy_sock(struct sock *sk)`, since 4.16. The remote port is 0 already after a refused connect, EADDRNOTAVAIL
-/// or linger 0: then only the lookup tells.
+/// `tcp_destroy_sock(struct sock *sk)`, since 4.16. The remote port is already 0 after a refused connect, EADDRNOTAVAIL
+/// or linger 0, so only the lookup tells.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 fn destroy(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg(0);
     let socket = if remote_port::<Direct>(sk) == 0 { Socket::<Direct>::new(sk) } else { Socket::<Direct>::watched(sk) };
     if let Some(socket) = socket {
-        gone(&ctx, &socket);
+        destroyed(&ctx, &socket);
     }
     0
 }

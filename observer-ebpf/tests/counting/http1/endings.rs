@@ -1,4 +1,4 @@
-//! How a conversation of HTTP/1 ends: nothing can come behind these.
+//! Endings of an HTTP/1 conversation, which no further step may follow.
 
 use proptest::{collection::vec, prelude::*};
 use tcp_reuse_watch_ebpf::Application;
@@ -18,21 +18,21 @@ pub(super) enum Ending {
     /// A request that is never answered, or whose answer is never read.
     Lost(Request),
     Unread(Request, Answer),
-    /// The server has given up waiting (408), as it is asked. That it had not been asked then, a hook has to see.
+    /// The server gave up waiting (408) just as the request was sent. A hook has to see that it was sent later.
     TooLate(Request),
-    /// Another protocol, after `101 Switching Protocols`: a WebSocket, or what looks like anything. The first of it may come
-    /// with the answer.
+    /// Another protocol after `101 Switching Protocols`: a WebSocket, or anything else. Its first bytes may arrive with
+    /// the answer.
     Upgraded {
         web_socket: bool,
         said: Vec<Said>,
         together: bool,
     },
-    /// The same, without a word of it: Docker's attach. Where the first that is said looks like a request, or where the end of
-    /// the request cannot be seen, what is said may be counted, unmarked (docs/COUNTING.md).
+    /// The same without an announcement: Docker's attach. If its first bytes look like a request, or if the request's
+    /// end cannot be seen, its bytes may be counted, unmarked (docs/COUNTING.md).
     Hijacked(Request, Vec<Said>),
 }
 
-/// Something that the client says, or its peer.
+/// Bytes from the client or the peer.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
     by_client: bool,

@@ -1,4 +1,4 @@
-//! What a client and a server of HTTP/1 do.
+//! Steps of an HTTP/1 client and its server.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -13,10 +13,10 @@ pub(super) enum Sending {
     AtOnce,
     /// Head and body in two buffers of one call.
     Vectored,
-    /// The body behind the head: in several calls, or from a file.
+    /// The body after the head, in several calls or from a file.
     Body(Vec<usize>),
     File,
-    /// Cut anywhere, also within its head.
+    /// Cut anywhere, even inside the head.
     Pieces(Vec<usize>),
 }
 
@@ -36,16 +36,16 @@ impl Sending {
     }
 }
 
-/// Something of which it is known how many exchanges it is.
+/// A step with a known number of exchanges.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Exchange(Request, Sending, Answer),
-    /// A preliminary answer comes before the final one, with it or by itself.
+    /// A preliminary answer before the final one, together or separate.
     Hinted(Request, Sending, Answer, bool),
-    /// `Upgrade: h2c`, which the server does not follow.
+    /// `Upgrade: h2c`, which the server declines.
     Offering(Request, Answer),
-    /// `Expect: 100-continue`: the client waits for it, or sends its body without it; the answer comes with the `100`, or by
-    /// itself.
+    /// `Expect: 100-continue`. The client waits for it or sends its body without it. The answer comes with the `100` or
+    /// separately.
     Expecting {
         request: Request,
         answer: Answer,
@@ -53,23 +53,23 @@ pub(super) enum Step {
         together: bool,
         cuts: Vec<usize>,
     },
-    /// `Expect: 100-continue`, which the server refuses: the body is not sent.
+    /// `Expect: 100-continue`, which the server refuses, so the body is not sent.
     Refused(Request),
     /// The answer begins before the body ends.
     Early(Request, Answer, Vec<usize>),
-    /// It is read before the kernel has taken all of a request that is sent at once.
+    /// The answer is read before the kernel has taken all of a request that is sent in one call.
     Within(Request, Answer),
-    /// Requests that are sent before the first of them is answered: in one call, or in several. That one, or one of these,
-    /// a hook sees: pipelining that no hook has seen looks like one request.
+    /// Requests sent before the first is answered, in one call or in several. A hook sees the first or one of the
+    /// others, because pipelining that no hook sees looks like one request.
     Pipelined(Vec<Request>, Answer, Option<usize>),
 }
 
 impl Step {
-    /// In these the kernel side has to see where a request ends, if one of the others follows:
-    /// - where the answer comes before the rest of a body, and that looks like a request;
-    /// - where another request is behind it in the same send. Of a body in chunks it sees the end of the send.
+    /// In two cases the kernel side has to see where a request ends:
+    /// - if the answer comes before the rest of a body that looks like a request;
+    /// - if another request follows in the same send. For a chunked body it sees the end of the send.
     ///
-    /// Behind a head of more than 2 KB, or chunks, they would be counted wrong, unmarked (docs/COUNTING.md).
+    /// After a head of more than 2 KB, or chunks, these would be counted wrong, unmarked (docs/COUNTING.md).
     pub(super) fn any() -> impl Strategy<Value = Self> {
         let ends = || Request::with_body().prop_map(Request::seen_whole);
         let together = (Request::without_body().prop_map(Request::seen_whole), vec(Request::any(), 1..3))
@@ -114,7 +114,7 @@ impl Script {
                 self.is_told_by_statuses |= request.is_chunked();
                 if *waits {
                     self.answer(CONTINUE);
-                    // It is awaited, so it is a body, whatever it looks like.
+                    // The server waits for it, so it is a body, even if it looks like a request.
                     let body = request.body();
                     self.may_be_marked |= cuts_last_chunk(request, &pieces(&body, cuts));
                     self.send_in_pieces(&body, cuts);
@@ -127,7 +127,7 @@ impl Script {
             Step::Refused(request) => {
                 self.send(request.head("Expect: 100-continue\r\n"));
                 self.answer(Answer { status: 417, body: request.body, body_bytes: 0 }.bytes());
-                // Whether the body comes all the same, is not known.
+                // Whether the client sends the body anyway is unknown.
                 self.may_be_marked = true;
             }
             Step::Within(request, answer) => {
@@ -148,7 +148,7 @@ impl Script {
 
     pub(super) fn send_request(&mut self, request: &Request, sending: &Sending) {
         let (head, body) = (request.head(""), request.body());
-        // Of a method that is not common, or of a part of it, the answer has to tell what it is.
+        // With an uncommon method, or only a part of one, the answer has to identify the protocol.
         self.is_told_by_answer |= self.events.is_empty();
         match sending {
             Sending::Vectored => self.send_vectored(vec![head, body]),
@@ -169,7 +169,7 @@ impl Script {
         let bytes = request.bytes();
         let pieces = pieces(&bytes, cuts);
         self.may_be_marked |= pieces[1..].iter().any(|piece| looks_like_request(piece));
-        // A method by itself, which may be capitals of a body.
+        // A method by itself, which may be a body of capitals.
         self.may_be_marked |= looks_like_request(pieces[0]) && !pieces[0].contains(&b' ');
         self.may_be_marked |= cuts_last_chunk(request, &pieces);
         for piece in pieces {
@@ -223,7 +223,7 @@ impl Script {
     }
 }
 
-/// Whether a piece looks like the first line of a request, or may be the beginning of one.
+/// Whether a piece looks like a request line or its beginning.
 pub(super) fn looks_like_request(piece: &[u8]) -> bool {
     let piece = piece.strip_prefix(b"\r\n").unwrap_or(piece);
     let is_method = |byte: &&u8| byte.is_ascii_uppercase() || **byte == b'-';
@@ -231,7 +231,7 @@ pub(super) fn looks_like_request(piece: &[u8]) -> bool {
     method > 0 && piece.get(method).is_none_or(|byte| *byte == b' ') || method >= 32
 }
 
-/// Whether a body in chunks ends so that the end of no send shows it. No client is known to do that.
+/// Whether the cuts in a chunked body hide its end from every send's end. No known client does that.
 fn cuts_last_chunk(request: &Request, pieces: &[&[u8]]) -> bool {
     request.is_chunked() && pieces.last().is_some_and(|piece| piece.len() < 5)
 }

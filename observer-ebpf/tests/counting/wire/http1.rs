@@ -1,19 +1,19 @@
-//! Requests of HTTP/1, and answers to them.
+//! HTTP/1 requests and answers.
 
 use proptest::prelude::*;
-use tcp_reuse_watch_ebpf::BEGINNING_BYTES;
+use tcp_reuse_watch_ebpf::PREFIX_BYTES;
 
 use super::text::Text;
 
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub(crate) const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n";
 
-/// How a request says where it ends.
+/// How a request marks its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     Nothing,
     Length,
-    /// Chunks of about so many bytes.
+    /// Chunks of about this many bytes.
     Chunks(u8),
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Request {
     pub(crate) framing: Framing,
     pub(crate) body: Text,
     pub(crate) body_bytes: usize,
-    /// Lines of its head beside those that it needs, and one long one.
+    /// Number of optional header lines, and the length of one long line.
     pub(crate) lines: usize,
     pub(crate) cookie_bytes: usize,
 }
@@ -67,20 +67,20 @@ impl Request {
         prop_oneof![8 => 0..200_usize, 1 => 2000..4000_usize]
     }
 
-    /// The same with a head that the kernel side sees whole, if it is sent in one piece.
+    /// The same with a head that the kernel side sees whole, if sent in one piece.
     pub(crate) fn seen_whole(self) -> Self {
         Self { cookie_bytes: self.cookie_bytes % 200, ..self }
     }
 
     pub(crate) fn is_seen_whole(&self) -> bool {
-        self.cookie_bytes < 200 && self.head(&"x".repeat(200)).len() <= BEGINNING_BYTES
+        self.cookie_bytes < 200 && self.head(&"x".repeat(200)).len() <= PREFIX_BYTES
     }
 
     pub(crate) fn is_chunked(&self) -> bool {
         matches!(self.framing, Framing::Chunks(_))
     }
 
-    /// Its head, with this line more if it is not empty.
+    /// The head, with an extra line unless it is empty.
     pub(crate) fn head(&self, line: &str) -> Vec<u8> {
         let target = match self.method {
             "OPTIONS" | "M-SEARCH" => "*",
@@ -106,7 +106,7 @@ impl Request {
         (head + line + "\r\n").into_bytes()
     }
 
-    /// What is behind the head.
+    /// The bytes after the head.
     pub(crate) fn body(&self) -> Vec<u8> {
         let body = self.body.bytes(self.body_bytes);
         match self.framing {
@@ -141,7 +141,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// No body of these looks like an answer: where the read of the head was skipped, that would be taken for one
+    /// No body looks like an answer. If the read of the head was skipped, such a body would be taken for an answer
     /// (docs/COUNTING.md).
     pub(crate) fn any() -> impl Strategy<Value = Self> {
         let status = prop::sample::select(&[200, 204, 304, 404, 413, 503][..]);
@@ -157,7 +157,7 @@ impl Answer {
     }
 }
 
-/// A preliminary answer that says what to load (RFC 8297).
+/// A preliminary answer with preload hints (RFC 8297).
 pub(crate) fn hints(links: usize) -> Vec<u8> {
     let links = "Link: </style.css>; rel=preload; as=style\r\n".repeat(links);
     format!("HTTP/1.1 103 Early Hints\r\n{links}\r\n").into_bytes()

@@ -1,4 +1,4 @@
-//! Packets of MySQL.
+//! MySQL packets.
 
 const SSL: u32 = 1 << 11;
 pub(crate) const COMPRESS: u32 = 1 << 5;
@@ -12,7 +12,7 @@ pub(crate) const STMT_EXECUTE: u8 = 0x17;
 pub(crate) const STMT_SEND_LONG_DATA: u8 = 0x18;
 pub(crate) const STMT_CLOSE: u8 = 0x19;
 
-/// Its length, its number, and what is in it.
+/// Length, number and content.
 pub(crate) fn packet(number: usize, body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).unwrap().to_le_bytes()[..3], &[number as u8], body].concat()
 }
@@ -21,7 +21,7 @@ pub(crate) fn greeting() -> Vec<u8> {
     packet(0, b"\x0a8.0.36\0\x08\0\0\0saltsalt\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0moresaltmore\0")
 }
 
-/// What the client answers, with these capabilities beside those of all.
+/// The client's login, with these additional capabilities.
 pub(crate) fn login(capabilities: u32) -> Vec<u8> {
     let capabilities = (0x003f_a285 | capabilities).to_le_bytes();
     packet(
@@ -30,7 +30,7 @@ pub(crate) fn login(capabilities: u32) -> Vec<u8> {
     )
 }
 
-/// The beginning of a login, up to its zeros: TLS comes next.
+/// The start of a login, up to its zeros. TLS follows.
 pub(crate) fn tls_request() -> Vec<u8> {
     packet(1, &login(SSL)[4..36])
 }

@@ -1,11 +1,11 @@
-//! Messages of PostgreSQL.
+//! PostgreSQL messages.
 
-/// A type, a length that counts itself, and what is in it.
+/// A type, a length that includes itself, and content.
 pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], untyped(body).as_slice()].concat()
 }
 
-/// As the client begins.
+/// A message without a type, as the client begins.
 fn untyped(body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
 }
@@ -55,12 +55,12 @@ pub(crate) fn flush() -> Vec<u8> {
     message(b'H', b"")
 }
 
-/// The server is done, and takes the next one.
+/// The server is ready for the next query.
 pub(crate) fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-/// A row, and that was all.
+/// One row, complete.
 pub(crate) fn result(row_bytes: usize) -> Vec<u8> {
     [message(b'D', &vec![b'r'; row_bytes]), message(b'C', b"SELECT 1\0"), ready()].concat()
 }

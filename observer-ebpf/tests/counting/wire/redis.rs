@@ -1,4 +1,4 @@
-//! Commands of Redis, as arrays of strings.
+//! Redis commands, as arrays of strings.
 
 pub(crate) fn command(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();

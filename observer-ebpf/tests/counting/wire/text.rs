@@ -1,4 +1,4 @@
-//! Bodies of requests, also such as look like requests.
+//! Request bodies, including some that look like requests.
 
 use proptest::prelude::*;
 
@@ -8,9 +8,9 @@ pub(crate) enum Text {
     Base64,
     Fasta,
     Sql,
-    /// A log of requests, as one is shipped.
+    /// A shipped log of requests.
     Requests,
-    /// An answer of HTTP, as an archive of the web holds it.
+    /// An HTTP answer, as in a web archive.
     Answers,
     Binary,
 }
@@ -21,7 +21,7 @@ impl Text {
         prop::sample::select(&[Prose, Base64, Fasta, Sql, Requests, Answers, Binary][..])
     }
 
-    /// So many bytes of it.
+    /// This many bytes of it.
     pub(crate) fn bytes(self, len: usize) -> Vec<u8> {
         let line: &[u8] = match self {
             Self::Prose => b"it was a dark and stormy night\r\n",

@@ -1,4 +1,4 @@
-//! Records of TLS, and the client's handshake.
+//! TLS records, and the client's handshake.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -16,13 +16,13 @@ fn change_cipher_spec() -> Vec<u8> {
     record(CHANGE_CIPHER_SPEC, &[1])
 }
 
-/// A message of the handshake, in the clear.
+/// A handshake message in the clear.
 fn message(kind: u8, bytes: usize) -> Vec<u8> {
     let len = u32::try_from(bytes).unwrap().to_be_bytes();
     record(HANDSHAKE, &[&[kind, len[1], len[2], len[3]], vec![7; bytes].as_slice()].concat())
 }
 
-/// A hello that offers these protocols, and takes tickets of TLS 1.3.
+/// A hello that offers these protocols and takes TLS 1.3 tickets.
 pub(crate) fn hello(names: &[&[u8]], takes_tickets: bool) -> Vec<u8> {
     let list: Vec<u8> = names.iter().flat_map(|name| [&[name.len() as u8], *name].concat()).collect();
     let mut extensions = extension(0, &[0; 20]);
@@ -53,15 +53,15 @@ fn with_len(bytes: &[u8]) -> Vec<u8> {
     [&u16::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
 }
 
-/// How the records of a connection are protected.
+/// How a connection's records are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cipher {
     Gcm12,
     ChaCha12,
-    /// SHA-256, or SHA-384.
+    /// SHA-256 or SHA-384.
     Tls13,
     Tls13Sha384,
-    /// TLS 1.3 by Java, with 16 zeros in each record of data.
+    /// TLS 1.3 by Java, with 16 zeros in each data record.
     Java13,
 }
 
@@ -79,17 +79,17 @@ impl Cipher {
         }
     }
 
-    /// A record with so much in it. What it looks like, nobody can foresee.
+    /// A data record with this much content, encrypted.
     pub(crate) fn data(self, bytes: usize) -> Vec<u8> {
         record(DATA, &vec![0xe7; bytes + self.overhead()])
     }
 
-    /// The goodbye.
+    /// The client's goodbye.
     pub(crate) fn alert(self) -> Vec<u8> {
         record(if self.is_tls13() { DATA } else { ALERT }, &vec![0xe7; 2 + self.overhead()])
     }
 
-    /// The server's, which pads nothing.
+    /// The server's goodbye, without padding.
     pub(crate) fn answered_alert(self) -> Vec<u8> {
         if self.is_tls13() { self.answer(2) } else { self.alert() }
     }
@@ -98,7 +98,7 @@ impl Cipher {
         self.data(5)
     }
 
-    /// What the server sends, of which so much is in it. It pads nothing.
+    /// A data record from the server with this much content, without padding.
     pub(crate) fn answer(self, bytes: usize) -> Vec<u8> {
         record(DATA, &vec![0xe7; bytes + if self.is_tls13() { 17 } else { self.overhead() }])
     }
@@ -109,11 +109,11 @@ impl Cipher {
 pub(crate) struct Handshake {
     pub(crate) cipher: Cipher,
     pub(crate) offers: &'static [&'static [u8]],
-    /// A certificate of the client's, of so many bytes.
+    /// Size of the client's certificate.
     certificate: Option<usize>,
-    /// The server wants another hello (TLS 1.3).
+    /// The server requests another hello (TLS 1.3).
     is_retried: bool,
-    /// A session is resumed (TLS 1.2): the server finishes first.
+    /// The session is resumed (TLS 1.2), so the server finishes first.
     is_resumed: bool,
     flights: Flights,
 }
@@ -122,9 +122,9 @@ pub(crate) struct Handshake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flights {
     Together,
-    /// Each by itself.
+    /// Each in a send of its own.
     ByRecord,
-    /// With all that the client says encrypted in one record (TLS 1.3, with a certificate).
+    /// All encrypted messages in one record (TLS 1.3 with a certificate).
     Packed,
 }
 
@@ -144,7 +144,7 @@ impl Handshake {
                 cipher,
                 offers,
                 certificate,
-                // Java's change cipher spec comes by itself, and only then.
+                // Java sends its change cipher spec separately, and only then.
                 is_retried: is_retried && cipher.is_tls13() && cipher != Cipher::Java13,
                 is_resumed: is_resumed && !cipher.is_tls13(),
                 flights: match flights {
@@ -156,8 +156,8 @@ impl Handshake {
         )
     }
 
-    /// Whether it has ended cannot be told where nothing is read behind it; nor, where Finished comes by itself, whether what is
-    /// read answers it.
+    /// The handshake's end is ambiguous if nothing is read after it. If Finished is sent separately, it may be a
+    /// request that the next read answers.
     pub(crate) fn may_be_marked(&self) -> bool {
         self.cipher.is_tls13() && self.certificate.is_some() && self.flights != Flights::Together
     }
@@ -166,8 +166,7 @@ impl Handshake {
         !self.offers.is_empty()
     }
 
-    /// What is sent, in turns, and what is answered: the client has the last word, but where it resumes a session of
-    /// TLS 1.2.
+    /// The client's sends by turn, and their answers. The client sends last, unless it resumes a TLS 1.2 session.
     pub(crate) fn flights(&self) -> Vec<Flight> {
         let hello = hello(self.offers, self.cipher.is_tls13());
         let finish = [change_cipher_spec(), self.finished()].concat();
@@ -197,10 +196,10 @@ impl Handshake {
             flights.push(Flight::said(hello, 2000));
         }
         if !certificate.is_empty() {
-            // Encrypted, as is what verifies it.
+            // Encrypted, like its verification.
             certificate = [self.cipher.data(certificate.len()), self.cipher.data(280)].concat();
         }
-        // By itself it would make it look like Java, and a request of 18 bytes like a goodbye (docs/COUNTING.md).
+        // Sent separately it would look like Java, and an 18-byte request would look like a goodbye (docs/COUNTING.md).
         let first = if self.is_retried { Vec::new() } else { change_cipher_spec() };
         if self.flights == Flights::Packed {
             let packed = self.cipher.data(self.certificate.unwrap_or_default() + 280 + 53);
@@ -213,7 +212,7 @@ impl Handshake {
         flights
     }
 
-    /// Encrypted: it may begin as a hello does.
+    /// Encrypted, so it may begin like a hello.
     fn finished(&self) -> Vec<u8> {
         match self.cipher {
             Cipher::Gcm12 => record(HANDSHAKE, &[1; 40]),
@@ -229,7 +228,7 @@ impl Handshake {
     }
 }
 
-/// Sends, and how many bytes answer them.
+/// Sends, and the length of their answer.
 pub(crate) struct Flight {
     pub(crate) sends: Vec<Vec<u8>>,
     pub(crate) answer: usize,
@@ -241,7 +240,7 @@ impl Flight {
     }
 }
 
-/// Lengths of the records of a message that is not shorter than `least`.
+/// Record lengths of a message with a first record of at least `least` bytes.
 pub(crate) fn records(least: usize) -> impl Strategy<Value = Vec<usize>> {
     (least..400_usize, vec(1..3000_usize, 0..3)).prop_map(|(first, more)| [vec![first], more].concat())
 }

@@ -1,0 +1,26 @@
+//! The socket is destroyed: the final update, and the row.
+
+use aya_ebpf::EbpfContext;
+use tcp_reuse_watch_ebpf::{Cut, Ender, Phase, flag};
+
+use crate::bpf::{entry, memory::Memory, socket::Socket};
+
+#[inline(always)]
+pub(in crate::bpf) fn destroyed<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
+    let Some(entry) = entry::of(socket) else { return };
+    // If the last state change was skipped, this makes up for it, but how the connection ended stays unknown.
+    entry::catch_up(ctx, entry, socket);
+    entry::fail(ctx, entry, socket.error(), socket.shutdown());
+    if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
+        entry::note_end(entry, socket, Ender::Unknown, Cut::Unknown);
+    }
+    entry::close(ctx, entry, socket);
+    // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`. The numbers at CLOSE stay
+    // the last valid ones then.
+    if entry.phase == Phase::Closed as u8 && socket.received_bytes() == entry.received_bytes {
+        entry::observe(ctx, entry, socket, false);
+        entry.unread_bytes = socket.unread_bytes();
+        entry::update_cause(entry);
+    }
+    entry::finish(ctx, entry);
+}

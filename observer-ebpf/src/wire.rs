@@ -1,0 +1,16 @@
+//! The records that cross between the kernel side and user space, and the constants that user space freezes.
+
+mod config;
+mod connection;
+mod group;
+mod inventory;
+mod loss;
+
+pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
+pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
+pub use group::{
+    FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, OVERFLOW,
+    OVERFLOW_SLOT, SERVING_MARKS, exchanges_bucket, lifetime_bucket, pool,
+};
+pub use inventory::{Owner, StateKey, UNKNOWN_OWNER};
+pub use loss::Loss;

@@ -1,0 +1,24 @@
+//! Losses on the kernel side, all of which are counted.
+
+/// What was lost: an index into the per-CPU map LOSS, whose values are counts.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The ring had no room for a row.
+    RowsLost = 0,
+    /// The connection map had no room, so the connection is in no count.
+    Untracked = 1,
+    /// A group found no room, so the overflow group counts its connections.
+    GroupsFull = 2,
+    /// A group's counters were missing, so a count is lost.
+    CountsLost = 3,
+    /// An entry could not be removed.
+    NotRemoved = 4,
+    /// A connection is MPTCP and is not counted, because its payload takes other functions.
+    Mptcp = 5,
+}
+
+impl Loss {
+    pub const ALL: [Self; 6] =
+        [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved, Self::Mptcp];
+}
