@@ -41,7 +41,7 @@ fn counting_continues_while_standard_output_is_blocked() {
     watch.tool.signal(Signal::INT);
     let mut text = watch.first;
     watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(watch.tool.wait(Duration::from_secs(10)).code(), Some(0));
+    assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(0));
     let report = Report::read(text.lines().map(str::to_owned));
     let lost = report.total("events_lost");
     println!("{lost} rows lost of {}", CONNECTIONS * 12);
@@ -62,7 +62,7 @@ fn signal_ends_a_watch_with_blocked_standard_output() {
     let mut watch = RunningWatch::start(&arguments);
     fill(&watch, &peer, CONNECTIONS);
     watch.tool.signal(Signal::TERM);
-    let status = watch.tool.wait(Duration::from_secs(5));
+    let status = watch.tool.wait(Duration::from_secs(30));
     assert_eq!(status.code(), Some(1), "exit code when standard output does not take the summary");
     assert!(watch.tool.stderr().contains("standard output"), "stderr does not mention standard output");
     let summary: Value =
@@ -81,7 +81,7 @@ fn second_signal_ends_a_blocked_watch_at_once() {
     std::thread::sleep(Duration::from_millis(200));
     assert!(watch.tool.has_ended().is_none(), "the watch should wait for standard output");
     watch.tool.signal(Signal::INT);
-    assert_eq!(watch.tool.wait(Duration::from_secs(5)).code(), Some(1));
+    assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(1));
     // A watch that waits to the end reports that standard output did not take the summary.
     assert_eq!(watch.tool.stderr(), "");
 }
@@ -95,7 +95,7 @@ fn full_disk_is_reported_and_the_summary_file_is_written() {
     let arguments = format!("-p {} -o json --summary {}", peer.port(), file.display());
     let full = fs::File::options().write(true).open("/dev/full").expect("cannot open /dev/full");
     let mut tool = Process::start(tool::command(&arguments).stdout(full).stderr(Stdio::piped()));
-    assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(1));
+    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(1));
     let stderr = tool.stderr();
     assert!(stderr.contains("standard output") && stderr.contains("No space left"), "{stderr}");
     let summary = fs::read_to_string(&file).expect("cannot read the file");

@@ -1,13 +1,13 @@
 //! Output formats and destinations: lines, JSON, none, and the summary file.
 
-use std::{fs, io::Read as _, process::Stdio, thread::sleep, time::Duration};
+use std::{fs, io::Read as _, process::Stdio, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::support::{
-    contract,
+    contract, eventually,
     go::{self, Server},
     machine::Machine,
     peer::{Peer, ask},
@@ -24,7 +24,7 @@ fn lines_of_go_client(client: &str) -> String {
     server.truth();
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(tool.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0));
     text
 }
 
@@ -52,14 +52,19 @@ fn summary_file_is_written_with_every_output() {
     let peer = Peer::echo();
     for (visits, output) in ["json", "lines", "none"].into_iter().enumerate() {
         let file = folder.path().join(output);
-        let arguments = format!("-p {} -o {output} --duration 4s --summary {}", peer.port(), file.display());
-        let mut command = tool::command(&arguments);
+        let log = folder.path().join(format!("{output}.log"));
+        let (port, summary) = (peer.port(), file.display());
+        let mut command =
+            tool::command(&format!("-p {port} -o {output} --summary {summary} --log-file {}", log.display()));
         let mut tool = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         // With `-o none`, no output tells when the watch is attached.
-        sleep(Duration::from_secs(3));
+        eventually("the watch is attached", || {
+            fs::read_to_string(&log).is_ok_and(|log| log.lines().any(|line| line.contains("attached ")))
+        });
         ask(&mut peer.connect());
         peer.wait_for(visits as u64 + 1);
-        assert_eq!(tool.wait(Duration::from_secs(10)).code(), Some(0), "-o {output}");
+        tool.signal(Signal::INT);
+        assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0), "-o {output}");
         let summary = fs::read_to_string(&file).expect("cannot read the file");
         let object: Value = serde_json::from_str(&summary).expect("the summary is one object");
         contract::check_summary(&object);

@@ -174,7 +174,7 @@ fn connections_are_recorded_without_other_output() {
     drop(stream);
     peer.wait_for(1);
     watch.signal(Signal::INT);
-    assert_eq!(watch.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(watch.wait(Duration::from_secs(30)).code(), Some(0));
     let report = report_of(&replayer.replay("--speed max -o json"));
     report.assert_complete();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 3, "new": 1, "reused": 2 }));
@@ -224,7 +224,7 @@ fn replay_follows_the_speed_option() {
         let expected = paused.mul_f64(fraction);
         let took = close - open;
         assert!(took.abs_diff(expected) < Duration::from_millis(400), "--speed {speed}: {took:?}, not {expected:?}");
-        assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(replay.wait(Duration::from_secs(30)).code(), Some(0));
     }
 }
 
@@ -250,7 +250,7 @@ fn signal_ends_a_replay_with_a_partial_summary() {
     sleep(Duration::from_millis(2_500));
     replay.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(replay.wait(Duration::from_secs(30)).code(), Some(0));
     let report = Report::read(text.lines().map(str::to_owned));
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 1 }));
 }
@@ -292,7 +292,7 @@ fn replay_waits_for_blocked_standard_output() {
     assert!(replay.has_ended().is_none(), "the replay should wait for standard output");
     let mut text = String::new();
     replay.child.stdout.take().expect("stdout is piped").read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(replay.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(replay.wait(Duration::from_secs(30)).code(), Some(0));
     assert!(text.len() > 16 << 20, "expected more than the output buffers: {} bytes", text.len());
     let opened = text.lines().filter(|line| line.contains("\"type\":\"open\"")).count();
     assert_eq!(opened, CONNECTIONS + 1);
@@ -341,7 +341,7 @@ fn killed_watch_leaves_a_usable_recording() {
     ask(&mut peer.connect());
     eventually("a sample counts it", || replayer.lines().iter().any(|line| line.contains("\"closed\":1")));
     watch.tool.signal(Signal::KILL);
-    watch.tool.wait(Duration::from_secs(5));
+    watch.tool.wait(Duration::from_secs(30));
     let ended = replayer.replay("--speed max -o json");
     ended.assert_code(1);
     assert!(ended.stderr.contains(&format!("line {}: cut off", replayer.lines().len())), "{}", ended.stderr);

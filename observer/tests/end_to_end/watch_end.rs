@@ -64,7 +64,7 @@ fn closed_standard_output_ends_the_watch_within_a_second() {
         if with_traffic {
             (0..20).for_each(|_| ask(&mut peer.connect()));
         }
-        let status = tool.wait(Duration::from_secs(5));
+        let status = tool.wait(Duration::from_secs(30));
         let took = closed.elapsed();
         assert!(took < Duration::from_millis(1_300), "-o {output}, traffic {with_traffic}: {took:?}");
         assert_eq!(status.code(), Some(0), "-o {output}, traffic {with_traffic}");
@@ -85,7 +85,7 @@ fn kernel_keeps_no_program_or_map() {
         let there = loaded.left();
         assert_eq!((there.programs.len(), there.maps.len()), (loaded.programs.len(), loaded.maps.len()), "{there:?}");
         watch.tool.signal(signal);
-        watch.tool.wait(Duration::from_secs(5));
+        watch.tool.wait(Duration::from_secs(30));
         // The kernel frees them some time after the last holder has exited.
         eventually(&format!("{loaded:?} is gone"), || {
             let left = loaded.left();

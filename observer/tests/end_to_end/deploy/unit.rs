@@ -145,7 +145,7 @@ fn unit_command_line_works_with_its_capabilities() {
     let helper = Helper::of(daemon.id());
     assert_eq!(privileges_of(helper.0)[..2], [ONLY_PTRACE, ONLY_PTRACE], "the helper has only CAP_SYS_PTRACE");
     daemon.signal(Signal::TERM);
-    assert_eq!(daemon.wait(Duration::from_secs(10)).code(), Some(0));
+    assert_eq!(daemon.wait(Duration::from_secs(30)).code(), Some(0));
 }
 
 /// systemd's system call sets by name.

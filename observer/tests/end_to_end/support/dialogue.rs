@@ -10,7 +10,7 @@ use std::{
 
 use super::tool::Process;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Dialogue {
     pub(crate) process: Process,

@@ -15,8 +15,8 @@ use tempfile::{TempDir, tempdir};
 use super::{eventually, sockets::ReservedPort, tool::Process};
 
 /// A database takes one or two seconds, RabbitMQ six, and longer while compilers run.
-const LISTEN_TIMEOUT: Duration = Duration::from_mins(1);
-const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
+const LISTEN_TIMEOUT: Duration = Duration::from_mins(3);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Service {
     process: Process,

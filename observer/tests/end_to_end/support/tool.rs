@@ -29,7 +29,7 @@ pub(crate) struct RunOutput {
 impl RunOutput {
     /// Runs a command that should exit within ten seconds.
     pub(crate) fn run(command: &mut Command) -> Self {
-        Self::run_on("", Duration::from_secs(10), command)
+        Self::run_on("", Duration::from_secs(30), command)
     }
 
     /// Runs a command with this input, which it need not read.
