@@ -7,7 +7,7 @@ use std::{
 
 use compact_str::CompactString;
 pub(crate) use tcp_reuse_watch_ebpf::{
-    Application, Cause, Cut, Ender, Failure, Group, GroupKey, Protocol, RowKind, Why,
+    Application, Cause, Cut, Ender, Failure, GroupCounters, GroupKey, Protocol, RowKind, Why,
 };
 
 use crate::runtime::{Process, Runtime};
@@ -145,7 +145,7 @@ pub(crate) enum Activity {
     Closing,
 }
 
-/// All counters at one moment. They only grow, but for what [`Group`] says goes down.
+/// All counters at one moment. They only grow, but for what [`GroupCounters`] says goes down.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) groups: Vec<GroupSample>,
@@ -196,7 +196,7 @@ pub(crate) fn state_name(state: u16) -> &'static str {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GroupSample {
     pub(crate) key: GroupKey,
-    pub(crate) counters: Group,
+    pub(crate) counters: GroupCounters,
     /// The process is gone and its connections are over: these are its last counters, and it will not come again.
     pub(crate) ended: bool,
     /// The process is gone.

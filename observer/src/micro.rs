@@ -27,7 +27,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use clock::Clock;
 use decode::decode;
-use event::{About, Cause, Group, GroupSample, Sample};
+use event::{About, Cause, GroupCounters, GroupSample, Sample};
 use series::{Bounds, Label, Lost, Series};
 use tracker::{Row, Snapshot, Tracker};
 use view::{Format, JsonView, LinesView, Theme, Tui, View, encode};
@@ -44,8 +44,13 @@ fn main() {
 fn sample(groups: u32) -> Sample {
     let group = |n: u32| {
         let many = u64::from(n);
-        let mut counters =
-            Group { opened: 3 + many, closed: many, new: 2 + many, reused: 7 * many, ..Group::default() };
+        let mut counters = GroupCounters {
+            opened: 3 + many,
+            closed: many,
+            new: 2 + many,
+            reused: 7 * many,
+            ..GroupCounters::default()
+        };
         counters.comm[..6].copy_from_slice(b"client");
         counters.exchanges_per_connection[1] = 2 + many;
         counters.closes[Cause::ClientIdle as usize] = many;

@@ -152,7 +152,7 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
-    use crate::event::Group;
+    use crate::event::GroupCounters;
 
     /// Folders of another file system have ids as well.
     fn cgroups(root: &Path) -> Cgroups {
@@ -162,7 +162,7 @@ mod tests {
     fn group(tgid: u32, start_ticks: u64, cgroup: u64) -> GroupSample {
         GroupSample {
             key: GroupKey { tgid, start_ticks, ..GroupKey::default() },
-            counters: Group { cgroup, ..Group::default() },
+            counters: GroupCounters { cgroup, ..GroupCounters::default() },
             ended: false,
             process_ended: true,
             runtime: None,

@@ -5,7 +5,7 @@ use std::collections;
 
 use anyhow::Context as _;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, Queue};
-use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, OVERFLOW, OVERFLOW_SLOT, Phase};
+use tcp_reuse_watch_ebpf::{Connection, GroupCounters, GroupKey, Loss, OVERFLOW, OVERFLOW_SLOT, Phase};
 
 use super::{Wire, processes::Processes};
 use crate::event::{ConnectionKey, GroupSample, LossSample, Sample};
@@ -13,7 +13,7 @@ use crate::event::{ConnectionKey, GroupSample, LossSample, Sample};
 pub(crate) struct Counters {
     groups: HashMap<MapData, Wire<GroupKey>, u32>,
     /// By slot.
-    values: Array<MapData, Wire<Group>>,
+    values: Array<MapData, Wire<GroupCounters>>,
     free_slots: Queue<MapData, u32>,
     /// Slots of the groups in the last sample: they stay the same.
     slots: collections::HashMap<GroupKey, u32>,
@@ -24,7 +24,7 @@ pub(crate) struct Counters {
 impl Counters {
     pub(super) fn new(
         groups: HashMap<MapData, Wire<GroupKey>, u32>,
-        values: Array<MapData, Wire<Group>>,
+        values: Array<MapData, Wire<GroupCounters>>,
         free_slots: Queue<MapData, u32>,
         connections: HashMap<MapData, u64, Wire<Connection>>,
         loss: PerCpuArray<MapData, u64>,
@@ -67,7 +67,8 @@ impl Counters {
         }
         self.slots.remove(&key);
         // Nothing points at the slot any more. Without it there is room for one group less.
-        let freed = self.values.set(slot, Wire(Group::default()), 0).and_then(|()| self.free_slots.push(slot, 0));
+        let freed =
+            self.values.set(slot, Wire(GroupCounters::default()), 0).and_then(|()| self.free_slots.push(slot, 0));
         if let Err(error) = freed {
             log::warn!("cannot free the slot of a group: {error}");
         }

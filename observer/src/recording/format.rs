@@ -122,7 +122,7 @@ pub(super) struct GroupLine {
     #[serde(with = "GroupKeyDef")]
     key: GroupKey,
     #[serde(with = "GroupDef")]
-    counters: crate::event::Group,
+    counters: crate::event::GroupCounters,
     #[serde(default, skip_serializing_if = "is_false")]
     ended: bool,
     #[serde(default, skip_serializing_if = "is_false")]

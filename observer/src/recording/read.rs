@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::format::{EventLine, FORMAT, Header, KeyLine, Line, LossLine, SampleLine, Version};
 use crate::{
-    event::{About, ConnectionKey, Event, Group, GroupKey, GroupSample, Listing, LossSample, Sample},
+    event::{About, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample},
     printable::printable,
 };
 
@@ -147,7 +147,7 @@ fn event(EventLine { unix_ns, kind, id, group, connection }: EventLine) -> Event
 
 /// Behind the name, a group is nothing but counters; the sum of times in it may be any, and nothing here adds it up.
 fn has_sane_counters(group: &GroupSample) -> bool {
-    let counters = Group { lifetime_us_sum: 0, ..group.counters };
+    let counters = GroupCounters { lifetime_us_sum: 0, ..group.counters };
     let counters = &bytemuck::bytes_of(&counters)[size_of_val(&counters.comm)..];
     counters.chunks_exact(size_of::<u64>()).all(|bytes| bytemuck::pod_read_unaligned::<u64>(bytes) <= MAX_COUNT)
 }

@@ -8,8 +8,8 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::{
     event::{
-        About, Application, Connection, ConnectionKey, Cut, Ender, Event, Failure, Group, GroupKey, GroupSample,
-        Listing, LossSample, Protocol, RowKind, Sample, SocketState,
+        About, Application, Connection, ConnectionKey, Cut, Ender, Event, Failure, GroupCounters, GroupKey,
+        GroupSample, Listing, LossSample, Protocol, RowKind, Sample, SocketState,
     },
     event_loop::event_loop,
     tracker::Row,
@@ -65,7 +65,8 @@ fn row(id: u64, kind: RowKind) -> Row {
 fn group(tgid: u32, new: u64) -> GroupSample {
     let key =
         GroupKey { start_ticks: 7, addr: Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(), tgid, port: 80, reserved: 0 };
-    let mut counters = Group { opened: new, new, failures: [0, 2, 0, 0, 0, 0, 0, 1], ..Group::default() };
+    let mut counters =
+        GroupCounters { opened: new, new, failures: [0, 2, 0, 0, 0, 0, 0, 1], ..GroupCounters::default() };
     counters.exchanges_per_connection[1] = new;
     (counters.marked, counters.application) = (new, Application::Postgresql as u64);
     (counters.pool, counters.asked, counters.most_serving[0]) = (pool::COUNTED | pool::MIXED, new, 1);

@@ -2,7 +2,7 @@
 
 use tcp_reuse_watch_ebpf::pool;
 
-use crate::event::Group;
+use crate::event::GroupCounters;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -31,7 +31,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// What a group's counters say for good.
-    pub(super) fn settled(group: &Group) -> Self {
+    pub(super) fn settled(group: &GroupCounters) -> Self {
         let unsettled = unsettled(group);
         let asked = if group.pool & pool::COUNTED == 0 { 0 } else { group.asked };
         // A group is read while it counts: the kernel raises what was needed before it counts what asked, and here it is read
@@ -94,11 +94,11 @@ impl Tally {
 
 /// How many closed connections may yet turn out to have ended by something else, at most: what is read after the end
 /// decides, until the program lets go of the socket. Such a one is tracked, but neither open nor live.
-fn unsettled(group: &Group) -> u64 {
+fn unsettled(group: &GroupCounters) -> u64 {
     group.tracked.saturating_sub(open(group).max(group.live))
 }
 
 /// Connections of a group that are open. A sample is not taken at one instant: a close may be in it whose open is not.
-pub(super) fn open(group: &Group) -> u64 {
+pub(super) fn open(group: &GroupCounters) -> u64 {
     (group.opened + group.pre_existing).saturating_sub(group.closed)
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::event::{Cause, Failure, Group, GroupSample, Listing, Why};
+use crate::event::{Cause, Failure, GroupCounters, GroupSample, Listing, Why};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -23,7 +23,8 @@ fn group(tgid: u32, exchanges: u64, open: u64) -> GroupSample {
 fn named(name: &str, tgid: u32, exchanges: u64, open: u64) -> GroupSample {
     let addr = Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets();
     let key = GroupKey { start_ticks: 7, addr, tgid, port: 80, reserved: 0 };
-    let mut counters = Group { new: exchanges, opened: exchanges, closed: exchanges - open, ..Group::default() };
+    let mut counters =
+        GroupCounters { new: exchanges, opened: exchanges, closed: exchanges - open, ..GroupCounters::default() };
     counters.comm[..name.len()].copy_from_slice(name.as_bytes());
     counters.why[Why::First as usize] = exchanges;
     counters.closes[Cause::ClosedAfterResponse as usize] = counters.closed;
@@ -152,7 +153,7 @@ fn a_cause_counts_when_it_is_settled() {
     };
     let mut series = by_process(1);
     let mut held = group(1, 3, 0);
-    (held.counters.tracked, held.counters.closes) = (1, Group::default().closes);
+    (held.counters.tracked, held.counters.closes) = (1, GroupCounters::default().closes);
     held.counters.closes[Cause::Unused as usize] = 1;
     held.counters.closes[Cause::ClosedAfterResponse as usize] = 2;
     assert_eq!(unread(&feed(&mut series, 0, vec![held.clone()])), (0, 1));

@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 
 use super::Pool;
-use crate::event::{Group, Why};
+use crate::event::{GroupCounters, Why};
 
 /// What was counted. What follows from these is a method, so that nothing can disagree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,8 +86,8 @@ impl Counts {
     }
 }
 
-impl From<&Group> for Counts {
-    fn from(group: &Group) -> Self {
+impl From<&GroupCounters> for Counts {
+    fn from(group: &GroupCounters) -> Self {
         Self {
             opened: group.opened,
             pre_existing: group.pre_existing,

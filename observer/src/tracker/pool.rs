@@ -4,7 +4,7 @@
 
 use std::ops::AddAssign;
 
-use tcp_reuse_watch_ebpf::{Group, pool};
+use tcp_reuse_watch_ebpf::{GroupCounters, pool};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pool {
@@ -51,8 +51,8 @@ impl Pool {
     }
 }
 
-impl From<&Group> for Pool {
-    fn from(group: &Group) -> Self {
+impl From<&GroupCounters> for Pool {
+    fn from(group: &GroupCounters) -> Self {
         if group.pool & pool::COUNTED == 0 {
             return Self { uncounted: 1, ..Self::default() };
         }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn pool_of(asked: u64, needed: u32, bits: u64) -> Pool {
-        let mut group = Group { asked, pool: bits, ..Group::default() };
+        let mut group = GroupCounters { asked, pool: bits, ..GroupCounters::default() };
         // Any processor may have seen the most.
         (group.most_serving[3], group.most_serving[7]) = (needed, needed / 2);
         Pool::from(&group)

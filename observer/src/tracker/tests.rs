@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     clock::Clock,
     decode,
-    event::{Application, Cause, Connection, Group, GroupKey, Listing},
+    event::{Application, Cause, Connection, GroupCounters, GroupKey, Listing},
 };
 
 fn key(tgid: u32, port: u16) -> GroupKey {
@@ -15,7 +15,7 @@ fn key(tgid: u32, port: u16) -> GroupKey {
 }
 
 fn group(key: GroupKey, opened: u64, new: u64, reused: u64) -> GroupSample {
-    let mut counters = Group { opened, closed: opened, new, reused, ..Group::default() };
+    let mut counters = GroupCounters { opened, closed: opened, new, reused, ..GroupCounters::default() };
     counters.comm[..4].copy_from_slice(b"curl");
     GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
 }

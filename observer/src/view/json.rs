@@ -301,7 +301,7 @@ mod tests {
     };
 
     /// The summary of a watch whose groups have these counters, each in a process of its own.
-    fn summary(counters: &[crate::event::Group]) -> Value {
+    fn summary(counters: &[crate::event::GroupCounters]) -> Value {
         let mut tracker = Tracker::new(0, 10);
         let groups = counters.iter().zip(1..).map(|(counters, tgid)| GroupSample {
             key: GroupKey { tgid, ..GroupKey::default() },
@@ -320,16 +320,16 @@ mod tests {
         let numbers =
             |object: &Value| ["asked", "needed", "avoidable", "avoidable_exact"].map(|name| object[name].clone());
         let counted = |bits| {
-            let mut counters = crate::event::Group {
+            let mut counters = crate::event::GroupCounters {
                 opened: 5,
                 asked: 4,
                 pool: pool::COUNTED | bits,
-                ..crate::event::Group::default()
+                ..crate::event::GroupCounters::default()
             };
             counters.most_serving[1] = 3;
             counters
         };
-        let old = crate::event::Group { opened: 5, ..crate::event::Group::default() };
+        let old = crate::event::GroupCounters { opened: 5, ..crate::event::GroupCounters::default() };
         assert_eq!(numbers(&summary(&[old])["totals"]), [json!(null), json!(null), json!(null), json!(null)]);
         assert_eq!(numbers(&summary(&[counted(0)])["totals"]), [json!(4), json!(3), json!(1), json!(true)]);
         let mixed = summary(&[counted(pool::MIXED), counted(0)]);
@@ -340,11 +340,11 @@ mod tests {
 
     #[test]
     fn a_group_says_what_it_speaks_and_how_many_of_its_connections_are_marked() {
-        let counters = |opened, marked, application| crate::event::Group {
+        let counters = |opened, marked, application| crate::event::GroupCounters {
             opened,
             marked,
             application,
-            ..crate::event::Group::default()
+            ..crate::event::GroupCounters::default()
         };
         let said = summary(&[
             counters(4, 0, Application::Http1 as u64),

@@ -204,11 +204,11 @@ fn diagnoses(snapshot: &Snapshot) -> String {
 mod tests {
     use super::*;
     use crate::{
-        event::{Group, GroupKey, GroupSample, Sample},
+        event::{GroupCounters, GroupKey, GroupSample, Sample},
         tracker::Tracker,
     };
 
-    fn summary(counters: &Group) -> String {
+    fn summary(counters: &GroupCounters) -> String {
         let counters = *counters;
         let mut tracker = Tracker::new(0, 10);
         let key = GroupKey { tgid: 1, ..GroupKey::default() };
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_marked_connection_marks_what_others_have_counted() {
-        let said = summary(&Group { opened: 3, new: 2, reused: 8, marked: 1, ..Group::default() });
+        let said = summary(&GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..GroupCounters::default() });
         for words in ["≈10", "≈2", "≈8", "≈ 1 connection cannot be counted exactly", "≈10 exchanges to"] {
             assert!(said.contains(words), "{words}: {said}");
         }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn no_exchanges_are_marked_too() {
-        let said = |marked| summary(&Group { opened: 3, marked, ..Group::default() });
+        let said = |marked| summary(&GroupCounters { opened: 3, marked, ..GroupCounters::default() });
         assert!(said(0).ends_with("\nno exchanges: 3 connections opened, 0 failed\n"), "{}", said(0));
         assert!(said(1).ends_with("\n≈0 exchanges: 3 connections opened, 0 failed\n"), "{}", said(1));
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tcp_reuse_watch_ebpf::{CAUSES, FAILURES, HISTOGRAM, LIFETIMES, SERVING_MARKS, WHYS};
 
-use crate::event::{Group, GroupKey, LossSample, SocketState};
+use crate::event::{GroupCounters, GroupKey, LossSample, SocketState};
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "GroupKey", default = "GroupKey::default")]
@@ -20,7 +20,7 @@ pub(super) struct GroupKeyDef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Group", default = "Group::default")]
+#[serde(remote = "GroupCounters", default = "GroupCounters::default")]
 pub(super) struct GroupDef {
     #[serde(with = "comm")]
     comm: [u8; 16],

@@ -103,7 +103,7 @@ impl Connections {
 mod tests {
     use super::*;
     use crate::{
-        event::{Connection, Group},
+        event::{Connection, GroupCounters},
         view::tui::fixture::{self, Watch},
     };
 
@@ -114,7 +114,7 @@ mod tests {
         for n in 0..rows {
             watch.event(0, RowKind::Open, key(n as u32 % groups), n, Connection::nothing_known());
         }
-        let counters = Group { opened: rows, closed: rows - open, ..Group::default() };
+        let counters = GroupCounters { opened: rows, closed: rows - open, ..GroupCounters::default() };
         watch.sample((0..groups).map(|n| fixture::group(key(n), "curl", &counters)).collect(), 0);
         let mut connections = Connections::default();
         watch.rows.iter().for_each(|row| connections.row(row));

@@ -6,8 +6,8 @@ use tcp_reuse_watch_ebpf::pool;
 
 use crate::{
     event::{
-        About, Cause, Connection, ConnectionKey, Cut, Ender, Event, Failure, Group, GroupKey, GroupSample, Listing,
-        LossSample, RowKind, Sample, SocketState, Why,
+        About, Cause, Connection, ConnectionKey, Cut, Ender, Event, Failure, GroupCounters, GroupKey, GroupSample,
+        Listing, LossSample, RowKind, Sample, SocketState, Why,
     },
     tracker::{Family, Row, Tracker, families as fold},
 };
@@ -34,7 +34,7 @@ pub(super) fn key(pid: u32, remote: &str) -> GroupKey {
     GroupKey { start_ticks: 7, addr, tgid: pid, port: remote.port(), reserved: 0 }
 }
 
-pub(super) fn group(key: GroupKey, process: &str, counters: &Group) -> GroupSample {
+pub(super) fn group(key: GroupKey, process: &str, counters: &GroupCounters) -> GroupSample {
     let mut counters = *counters;
     let name = process.as_bytes();
     counters.comm[..name.len()].copy_from_slice(name);
@@ -112,7 +112,8 @@ pub(super) fn undrained() -> Watch {
         };
         watch.event(100 * i64::from(n) + 2, RowKind::Close, key, n.into(), closed);
     }
-    let mut counters = Group { opened: 10, closed: 10, new: 10, asked: 10, pool: pool::COUNTED, ..Group::default() };
+    let mut counters =
+        GroupCounters { opened: 10, closed: 10, new: 10, asked: 10, pool: pool::COUNTED, ..GroupCounters::default() };
     counters.most_serving[0] = 1;
     counters.exchanges_per_connection[0] = 10;
     counters.closes[Cause::UnreadResponse as usize] = 10;
@@ -129,7 +130,8 @@ pub(super) fn drained() -> Watch {
     let key = key(467, remote);
     let opened = Connection { why: Some(Why::First), ..connection("client", 467, 51_388, remote) };
     watch.event(10, RowKind::Open, key, 1, opened);
-    let mut counters = Group { opened: 1, new: 1, reused: 9, live: 1, idle: 1, tracked: 1, ..Group::default() };
+    let mut counters =
+        GroupCounters { opened: 1, new: 1, reused: 9, live: 1, idle: 1, tracked: 1, ..GroupCounters::default() };
     counters.exchanges_per_connection[2] = 1;
     counters.why[Why::First as usize] = 1;
     let mut group = group(key, "client", &counters);
@@ -145,7 +147,8 @@ pub(super) fn many() -> Watch {
         let remote =
             if n % 3 == 0 { format!("[2001:db8::{n:x}]:443") } else { format!("10.0.{}.{}:8080", n % 250, n / 250) };
         let n64 = u64::from(n);
-        let mut counters = Group { opened: 3 + n64, closed: n64, new: 2 + n64, reused: 7 * n64, ..Group::default() };
+        let mut counters =
+            GroupCounters { opened: 3 + n64, closed: n64, new: 2 + n64, reused: 7 * n64, ..GroupCounters::default() };
         counters.exchanges_per_connection[1] = 2 + n64;
         counters.why[Why::Concurrency as usize] = 3 + n64;
         counters.closes[Cause::ClientIdle as usize] = n64;
@@ -161,7 +164,8 @@ pub(super) fn many() -> Watch {
 pub(super) fn long_names() -> Watch {
     let mut watch = Watch::new();
     let remote = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
-    let counters = Group { opened: 123_456, closed: 123_455, new: 123_456, reused: 9_876_543, ..Group::default() };
+    let counters =
+        GroupCounters { opened: 123_456, closed: 123_455, new: 123_456, reused: 9_876_543, ..GroupCounters::default() };
     let hostile = "\u{1b}[2J\u{7}äöü\n";
     let mut groups =
         vec![group(key(4_194_303, remote), "a-fifteen-bytes", &counters), group(key(7, remote), hostile, &counters)];
@@ -176,7 +180,7 @@ pub(super) fn loss() -> Watch {
     let groups = vec![group(
         key(443, "127.0.0.1:8080"),
         "client",
-        &Group { opened: 10, closed: 10, new: 10, ..Group::default() },
+        &GroupCounters { opened: 10, closed: 10, new: 10, ..GroupCounters::default() },
     )];
     watch.lose(groups);
     watch
@@ -185,7 +189,7 @@ pub(super) fn loss() -> Watch {
 /// One family that has opened so many.
 pub(super) fn families(opened: u64) -> Vec<Family> {
     let mut watch = Watch::new();
-    let counters = Group { opened: opened.max(1), ..Group::default() };
+    let counters = GroupCounters { opened: opened.max(1), ..GroupCounters::default() };
     watch.sample(vec![group(key(1, "127.0.0.1:80"), "curl", &counters)], 0);
     fold(watch.tracker.snapshot(START_NS).groups)
 }

@@ -114,7 +114,7 @@ fn long_names_and_addresses() {
 /// A watch that has counted so much.
 fn counted(opened: u64, closed: u64, new: u64, reused: u64) -> Watch {
     let mut watch = Watch::new();
-    let counters = crate::event::Group { opened, closed, new, reused, ..Default::default() };
+    let counters = crate::event::GroupCounters { opened, closed, new, reused, ..Default::default() };
     watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 77);
     watch
 }
@@ -273,7 +273,7 @@ fn names_from_outside_do_not_touch_the_screen() {
 #[test]
 fn no_bar_is_cut_off_nor_a_port() {
     let mut watch = Watch::new();
-    let mut counters = crate::event::Group { opened: 30, closed: 20, new: 30, ..Default::default() };
+    let mut counters = crate::event::GroupCounters { opened: 30, closed: 20, new: 30, ..Default::default() };
     counters.exchanges_per_connection = [10, 20, 0, 0, 0];
     counters.why[Why::Concurrency as usize] = 30;
     counters.closes = counters.closes.map(|_| 2);
@@ -302,7 +302,7 @@ fn no_bar_is_cut_off_nor_a_port() {
 #[test]
 fn the_detail_says_what_is_spoken_and_where() {
     let mut watch = fixture::Watch::new();
-    let counters = crate::event::Group {
+    let counters = crate::event::GroupCounters {
         opened: 1,
         new: 1,
         reused: 9,
@@ -327,7 +327,7 @@ fn the_detail_says_what_is_spoken_and_where() {
 #[test]
 fn a_connection_that_cannot_be_counted_exactly_marks_what_others_have_counted() {
     let mut watch = fixture::Watch::new();
-    let counters = crate::event::Group { opened: 3, new: 2, reused: 8, marked: 1, ..Default::default() };
+    let counters = crate::event::GroupCounters { opened: 3, new: 2, reused: 8, marked: 1, ..Default::default() };
     watch.sample(vec![fixture::group(fixture::key(443, "127.0.0.1:8080"), "client", &counters)], 0);
     let text = text(&drawn(&mut screen(&watch, PLAIN, 3_500), (80, 15)));
     assert!(text.contains("NEW ≈2 ") && text.contains("REUSED ≈8 "), "{text}");
@@ -341,7 +341,8 @@ fn what_is_not_exact_and_what_is_not_listed_says_so() {
     let close = watch.rows.last().unwrap().event.connection.clone();
     watch.event(2_000, RowKind::Close, key, 99, Connection { exact: false, exchanges: 7, ..close.clone() });
     watch.event(2_000, RowKind::Open, key, 100, close);
-    let counters = crate::event::Group { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
+    let counters =
+        crate::event::GroupCounters { pre_existing: 13, opened: 1, new: 4, inexact: 4, ..Default::default() };
     watch.sample(vec![fixture::group(key, "client", &counters)], 0);
     let mut tui = screen(&Watch::new(), PLAIN, 0);
     press(&mut tui, "r");

@@ -22,7 +22,7 @@ fn the_worst_group_is_selected_until_someone_chooses() {
     let snapshot = |new: [u64; 3]| {
         let mut watch = Watch::new();
         let group = |(pid, new): (u32, u64)| {
-            let counters = crate::event::Group { opened: new, new, ..Default::default() };
+            let counters = crate::event::GroupCounters { opened: new, new, ..Default::default() };
             fixture::group(fixture::key(pid, "127.0.0.1:80"), &format!("p{pid}"), &counters)
         };
         watch.sample((1..).zip(new).map(group).collect(), 0);
@@ -104,7 +104,7 @@ fn a_filter_finds_processes_addresses_and_ports_as_it_is_typed() {
 #[test]
 fn a_name_with_several_processes_unfolds() {
     let mut watch = Watch::new();
-    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let counters = crate::event::GroupCounters { opened: 2, new: 2, ..Default::default() };
     let groups = (1..=3).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters)).collect();
     watch.sample(groups, 0);
     let mut tui = screen(&watch, PLAIN, 1_000);
@@ -118,7 +118,7 @@ fn a_name_with_several_processes_unfolds() {
 #[test]
 fn processes_of_a_name_are_in_the_order_of_their_numbers() {
     let mut watch = Watch::new();
-    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let counters = crate::event::GroupCounters { opened: 2, new: 2, ..Default::default() };
     let pids = [1000, 99, 7, 20_000];
     let groups = pids.map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters));
     watch.sample(groups.into(), 0);

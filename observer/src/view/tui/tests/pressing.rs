@@ -90,7 +90,7 @@ fn the_footer_has_keys_that_work() {
         assert!(!has(&tui, key, what), "there is nothing to {what}");
     }
     let mut watch = Watch::new();
-    let counters = crate::event::Group { opened: 2, new: 2, ..Default::default() };
+    let counters = crate::event::GroupCounters { opened: 2, new: 2, ..Default::default() };
     let groups = (1..=3).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters)).collect();
     watch.sample(groups, 0);
     tui.snapshot(watch.tracker.snapshot(fixture::START_NS));

@@ -41,7 +41,7 @@ fn a_frozen_log_stays_whatever_comes_and_wherever_it_is_held() {
 fn a_reset_is_of_the_screen_only() {
     let counted = |opened: u64, reused: u64| {
         let mut watch = Watch::new();
-        let mut counters = crate::event::Group { opened, new: opened, reused, ..Default::default() };
+        let mut counters = crate::event::GroupCounters { opened, new: opened, reused, ..Default::default() };
         counters.exchanges_per_connection[1] = opened;
         watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
         watch.tracker.snapshot(fixture::START_NS + 1_000_000 * opened.cast_signed())
@@ -63,7 +63,7 @@ fn a_reset_is_of_the_screen_only() {
 #[test]
 fn counts_since_a_reset_follow_processes_that_end() {
     let groups = |has_ended: bool| {
-        let counters = |opened: u64| crate::event::Group { opened, new: opened, ..Default::default() };
+        let counters = |opened: u64| crate::event::GroupCounters { opened, new: opened, ..Default::default() };
         let grown = u64::from(has_ended);
         (1..=3u32)
             .map(|pid| {
@@ -89,7 +89,7 @@ fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
     let groups = |all: &[(u32, u64, bool)]| {
         all.iter()
             .map(|(pid, opened, has_ended)| {
-                let counters = crate::event::Group { opened: *opened, new: *opened, ..Default::default() };
+                let counters = crate::event::GroupCounters { opened: *opened, new: *opened, ..Default::default() };
                 let mut group = fixture::group(fixture::key(*pid, "127.0.0.1:80"), "curl", &counters);
                 (group.ended, group.process_ended) = (*has_ended, *has_ended);
                 group
@@ -120,7 +120,7 @@ fn counts_since_a_reset_follow_one_process_that_gets_company_and_ends() {
 fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
     let counted = |opened: u64, closed: u64, reused: u64| {
         let mut watch = Watch::new();
-        let mut counters = crate::event::Group { opened, closed, new: opened, reused, ..Default::default() };
+        let mut counters = crate::event::GroupCounters { opened, closed, new: opened, reused, ..Default::default() };
         counters.exchanges_per_connection[1] = opened;
         watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
         watch.tracker.snapshot(fixture::START_NS + 1_000_000_000)
@@ -142,7 +142,7 @@ fn exchanges_per_connection_are_told_after_a_reset_only_where_they_are_known() {
 fn what_goes_by_unseen_is_in_the_chart_all_the_same() {
     let at = |second: i64, opened: u64| {
         let mut watch = Watch::new();
-        let counters = crate::event::Group { opened, new: opened, ..Default::default() };
+        let counters = crate::event::GroupCounters { opened, new: opened, ..Default::default() };
         watch.sample(vec![fixture::group(fixture::key(1, "127.0.0.1:80"), "curl", &counters)], 0);
         watch.tracker.snapshot(fixture::START_NS + second * 1_000_000_000)
     };
@@ -164,7 +164,8 @@ fn thousands_of_processes_of_one_name_are_counted_since_a_reset_in_no_time() {
     const PROCESSES: u32 = 10_000;
     let mut watch = Watch::new();
     let groups = |more: u64| {
-        let counters = |pid: u32| crate::event::Group { opened: u64::from(pid) + more, new: 1, ..Default::default() };
+        let counters =
+            |pid: u32| crate::event::GroupCounters { opened: u64::from(pid) + more, new: 1, ..Default::default() };
         (1..=PROCESSES).map(|pid| fixture::group(fixture::key(pid, "127.0.0.1:80"), "curl", &counters(pid))).collect()
     };
     watch.sample(groups(0), 0);
