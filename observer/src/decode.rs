@@ -7,7 +7,7 @@ use tcp_reuse_watch_ebpf::{self as wire, flag};
 use crate::{
     clock::Clock,
     event::{
-        Activity, Application, CAUSES, Cause, Connection, ConnectionKey, Cut, Ender, Event, FAILURES, Failure,
+        Activity, Application, CAUSES, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, FAILURES, Failure,
         Protocol, RowKind, Standing, WHYS, Why, address, name,
     },
 };
@@ -68,8 +68,13 @@ fn connection(record: &wire::Connection) -> Connection {
     let since = |begin_us: u64| {
         (record.ended_ns > 0 && begin_us > 0).then(|| (record.ended_ns / 1000).saturating_sub(begin_us))
     };
-    let how = known(record.how, [Cut::Fin, Cut::Reset, Cut::Timeout], |value| value as u8, Cut::Unknown);
-    let end_seen = how != Cut::Unknown;
+    let how = known(
+        record.how,
+        [CloseKind::Fin, CloseKind::Reset, CloseKind::Timeout],
+        |value| value as u8,
+        CloseKind::Unknown,
+    );
+    let end_seen = how != CloseKind::Unknown;
     Connection {
         pid: (record.group.tgid > 0).then_some(record.group.tgid),
         process: name(record.comm),
@@ -89,7 +94,7 @@ fn connection(record: &wire::Connection) -> Connection {
         unread_bytes: end_seen.then_some(record.unread_bytes),
         lifetime_us: since(record.established_ns / 1000),
         idle_us: since(record.last_receive_us),
-        closed_by: known(record.closed_by, [Ender::Local, Ender::Peer], |value| value as u8, Ender::Unknown),
+        closed_by: known(record.closed_by, [Closer::Local, Closer::Peer], |value| value as u8, Closer::Unknown),
         how,
         protocol: known(
             record.conversation.protocol,
@@ -167,7 +172,7 @@ mod tests {
         assert_eq!(decode(&bytes, clock), Err(Malformed::Kind(u32::MAX)));
         bytes[..4].copy_from_slice(&(RowKind::Open as u32).to_ne_bytes());
         let event = decode(&bytes, clock);
-        assert!(event.is_ok_and(|event| event.connection.how == Cut::Unknown));
+        assert!(event.is_ok_and(|event| event.connection.how == CloseKind::Unknown));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use compact_str::CompactString;
 pub(crate) use tcp_reuse_watch_ebpf::{
-    Application, Cause, Cut, Ender, Failure, GroupCounters, GroupKey, Protocol, RowKind, Why,
+    Application, Cause, CloseKind, Closer, Failure, GroupCounters, GroupKey, Protocol, RowKind, Why,
 };
 
 use crate::runtime::{Process, Runtime};
@@ -74,8 +74,8 @@ pub(crate) struct Connection {
     pub(crate) lifetime_us: Option<u64>,
     /// From the last packet that was read to the first FIN or reset; None if nothing was read.
     pub(crate) idle_us: Option<u64>,
-    pub(crate) closed_by: Ender,
-    pub(crate) how: Cut,
+    pub(crate) closed_by: Closer,
+    pub(crate) how: CloseKind,
     pub(crate) protocol: Protocol,
     pub(crate) application: Application,
     pub(crate) exact: bool,
@@ -109,8 +109,8 @@ impl Connection {
             unread_bytes: None,
             lifetime_us: None,
             idle_us: None,
-            closed_by: Ender::Unknown,
-            how: Cut::Unknown,
+            closed_by: Closer::Unknown,
+            how: CloseKind::Unknown,
             protocol: Protocol::Unknown,
             application: Application::Unknown,
             exact: true,

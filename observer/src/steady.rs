@@ -3,7 +3,7 @@
 use bytemuck::{Zeroable as _, bytes_of};
 use tcp_reuse_watch_ebpf as wire;
 
-use crate::event::{Cause, Cut, GroupKey, RowKind};
+use crate::event::{Cause, CloseKind, GroupKey, RowKind};
 
 /// How many connections are open at a time.
 const OPEN: u64 = 100;
@@ -26,7 +26,7 @@ pub(crate) fn records(groups: u32) -> Vec<Vec<u8>> {
         record.exchanges = 1;
         if kind == RowKind::Close {
             (record.ended_ns, record.last_receive_us) = (9_000_000, 8_500);
-            (record.how, record.cause) = (Cut::Fin as u8, Cause::ClientIdle as u8);
+            (record.how, record.cause) = (CloseKind::Fin as u8, Cause::ClientIdle as u8);
         }
         bytes_of(&record).to_vec()
     };

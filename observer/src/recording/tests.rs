@@ -8,7 +8,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::{
     event::{
-        About, Application, Connection, ConnectionKey, Cut, Ender, Event, Failure, GroupCounters, GroupKey,
+        About, Application, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey,
         GroupSample, Listing, LossSample, Protocol, RowKind, Sample, SocketState,
     },
     event_loop::event_loop,
@@ -49,8 +49,8 @@ fn row(id: u64, kind: RowKind) -> Row {
         unread_bytes: Some(1),
         lifetime_us: Some(2),
         idle_us: None,
-        closed_by: Ender::Peer,
-        how: Cut::Timeout,
+        closed_by: Closer::Peer,
+        how: CloseKind::Timeout,
         protocol: Protocol::Http2,
         application: Application::Http2,
         exact: false,
@@ -205,7 +205,7 @@ fn what_other_versions_know_is_ignored_and_what_they_do_not_is_nothing() {
     assert_eq!(end, Ok(8));
     let [Record::Event(event), Record::Sample { sample, .. }] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!((event.connection.remote.port(), event.connection.pid), (80, None));
-    assert_eq!((event.connection.how, event.connection.exact), (Cut::Unknown, true));
+    assert_eq!((event.connection.how, event.connection.exact), (CloseKind::Unknown, true));
     assert_eq!((sample.groups[0].counters.new, sample.groups[0].counters.failures), (2, [0; 8]));
     assert_eq!(event.connection.application, Application::Unknown);
     assert_eq!((sample.groups[0].counters.marked, sample.groups[0].counters.application), (0, 0));

@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::failure_name;
 use crate::{
-    event::{About, Connection, Cut, Ender, Protocol, RowKind, state_name},
+    event::{About, CloseKind, Closer, Connection, Protocol, RowKind, state_name},
     printable::printable,
     tracker::{Confidence, Counts, Diagnosis, GroupRow, Row, Snapshot},
 };
@@ -101,12 +101,12 @@ pub(super) fn close_details(connection: &Connection) -> String {
         _ => format!("{approximately}1 new, {approximately}{reused} reused"),
     };
     text.push_str(match (connection.closed_by, connection.how) {
-        (_, Cut::Timeout) => ", timed out",
-        (Ender::Local, Cut::Reset) => ", reset by us",
-        (Ender::Peer, Cut::Reset) => ", reset by peer",
-        (Ender::Local, _) => ", by us",
-        (Ender::Peer, _) => ", by peer",
-        (Ender::Unknown, _) => ", end not seen",
+        (_, CloseKind::Timeout) => ", timed out",
+        (Closer::Local, CloseKind::Reset) => ", reset by us",
+        (Closer::Peer, CloseKind::Reset) => ", reset by peer",
+        (Closer::Local, _) => ", by us",
+        (Closer::Peer, _) => ", by peer",
+        (Closer::Unknown, _) => ", end not seen",
     });
     if let Some(unread) = connection.unread_bytes.filter(|unread| *unread > 0) {
         let _ = write!(text, ", {} unread", plural(unread.into(), "byte", "bytes"));
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_connection_that_cannot_be_counted_exactly_is_not_called_unused() {
         let details =
-            |exact| close_details(&Connection { exact, closed_by: Ender::Local, ..Connection::nothing_known() });
+            |exact| close_details(&Connection { exact, closed_by: Closer::Local, ..Connection::nothing_known() });
         assert_eq!([true, false].map(details), ["unused, by us", "≈0 exchanges, by us"]);
     }
 

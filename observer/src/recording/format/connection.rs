@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Application, Cause, Connection, Cut, Ender, Failure, Protocol, RowKind, Why};
+use crate::event::{Application, Cause, CloseKind, Closer, Connection, Failure, Protocol, RowKind, Why};
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "RowKind", rename_all = "lowercase")]
@@ -17,7 +17,7 @@ pub(super) enum RowKindDef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Ender", rename_all = "lowercase")]
+#[serde(remote = "Closer", rename_all = "lowercase")]
 enum EnderDef {
     Local,
     Peer,
@@ -26,7 +26,7 @@ enum EnderDef {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Cut", rename_all = "lowercase")]
+#[serde(remote = "CloseKind", rename_all = "lowercase")]
 enum CutDef {
     Fin,
     Reset,
@@ -84,9 +84,9 @@ pub(super) struct ConnectionDef {
     lifetime_us: Option<u64>,
     idle_us: Option<u64>,
     #[serde(with = "EnderDef")]
-    closed_by: Ender,
+    closed_by: Closer,
     #[serde(with = "CutDef")]
-    how: Cut,
+    how: CloseKind,
     #[serde(with = "ProtocolDef")]
     protocol: Protocol,
     #[serde(with = "application")]

@@ -9,7 +9,7 @@ use std::{
 
 use super::{failure_name, time::Time};
 use crate::{
-    event::{Connection, Cut, Ender, Protocol, RowKind, cause_name, why_name},
+    event::{CloseKind, Closer, Connection, Protocol, RowKind, cause_name, why_name},
     tracker::Row,
 };
 
@@ -95,20 +95,20 @@ fn kind(kind: RowKind) -> &'static str {
     }
 }
 
-fn closed_by(ender: Ender) -> Option<&'static str> {
+fn closed_by(ender: Closer) -> Option<&'static str> {
     match ender {
-        Ender::Local => Some("local"),
-        Ender::Peer => Some("peer"),
-        Ender::Unknown => None,
+        Closer::Local => Some("local"),
+        Closer::Peer => Some("peer"),
+        Closer::Unknown => None,
     }
 }
 
-fn how(cut: Cut) -> Option<&'static str> {
+fn how(cut: CloseKind) -> Option<&'static str> {
     match cut {
-        Cut::Fin => Some("fin"),
-        Cut::Reset => Some("rst"),
-        Cut::Timeout => Some("timeout"),
-        Cut::Unknown => None,
+        CloseKind::Fin => Some("fin"),
+        CloseKind::Reset => Some("rst"),
+        CloseKind::Timeout => Some("timeout"),
+        CloseKind::Unknown => None,
     }
 }
 
@@ -249,8 +249,8 @@ mod tests {
             lifetime_us: Some(1),
             idle_us: Some(2),
             unread_bytes: Some(3),
-            closed_by: Ender::Peer,
-            how: Cut::Reset,
+            closed_by: Closer::Peer,
+            how: CloseKind::Reset,
             protocol: Protocol::Http2,
             application: Application::Http2,
             exact: false,

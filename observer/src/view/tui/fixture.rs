@@ -6,8 +6,8 @@ use tcp_reuse_watch_ebpf::pool;
 
 use crate::{
     event::{
-        About, Cause, Connection, ConnectionKey, Cut, Ender, Event, Failure, GroupCounters, GroupKey, GroupSample,
-        Listing, LossSample, RowKind, Sample, SocketState, Why,
+        About, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey,
+        GroupSample, Listing, LossSample, RowKind, Sample, SocketState, Why,
     },
     tracker::{Family, Row, Tracker, families as fold},
 };
@@ -105,8 +105,8 @@ pub(super) fn undrained() -> Watch {
             unread_bytes: Some(105_472),
             lifetime_us: Some(1_200),
             idle_us: Some(100),
-            closed_by: Ender::Local,
-            how: Cut::Reset,
+            closed_by: Closer::Local,
+            how: CloseKind::Reset,
             cause: Some(Cause::UnreadResponse),
             ..opened
         };
