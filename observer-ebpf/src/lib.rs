@@ -16,8 +16,8 @@ pub use conversation::{
     consumed_bytes, run_stages, subprogram, written_bytes,
 };
 pub use wire::{
-    ABSENT, BY_SOCKOPS, CAUSES, Cause, Connect, Connection, Cut, Ender, FAILURES, Failure, Filter, Group, GroupKey,
-    HISTOGRAM, HISTOGRAM_STARTS, IDLE_US, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW, OVERFLOW_SLOT, Offsets, Owner,
-    PORT_WORDS, Phase, RowKind, SERVING_MARKS, StateKey, Switches, UNKNOWN_OWNER, WHYS, Why, exchanges_bucket, flag,
-    lifetime_bucket, pool,
+    ABSENT, BY_SOCKOPS, CAUSES, Cause, CloseKind, Closer, Connect, Connection, FAILURES, Failure, Filter,
+    GroupCounters, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, IDLE_US, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
+    OVERFLOW_SLOT, Offsets, Owner, PORT_WORDS, Phase, RowKind, SERVING_MARKS, StateKey, Switches, UNKNOWN_OWNER, WHYS,
+    Why, exchanges_bucket, flag, lifetime_bucket, pool,
 };

@@ -7,9 +7,9 @@ mod inventory;
 mod loss;
 
 pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
-pub use connection::{CAUSES, Cause, Connection, Cut, Ender, IDLE_US, Phase, RowKind, WHYS, Why, flag};
+pub use connection::{CAUSES, Cause, CloseKind, Closer, Connection, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use group::{
-    FAILURES, Failure, Group, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, OVERFLOW,
+    FAILURES, Failure, GroupCounters, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES, OVERFLOW,
     OVERFLOW_SLOT, SERVING_MARKS, exchanges_bucket, lifetime_bucket, pool,
 };
 pub use inventory::{Owner, StateKey, UNKNOWN_OWNER};

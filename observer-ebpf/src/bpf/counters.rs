@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_reuse_watch_ebpf::{
-    Application, Connection, Group, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, SEVERAL_APPLICATIONS,
+    Application, Connection, GroupCounters, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, SEVERAL_APPLICATIONS,
     exchanges_bucket, lifetime_bucket, pool,
 };
 
@@ -42,7 +42,7 @@ impl GroupSlot {
 
 /// A group's counters: a pointer into a map value, checked for null.
 #[derive(Clone, Copy)]
-pub(super) struct Counters(pub(super) *mut Group);
+pub(super) struct Counters(pub(super) *mut GroupCounters);
 
 /// Adds one to a counter, as in `count!(counters, opened)`. `uncount!` subtracts one (-1 in two's complement).
 macro_rules! count {

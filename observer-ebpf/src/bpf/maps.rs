@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf},
 };
-use tcp_reuse_watch_ebpf::{Connection, Group, GroupKey, Loss, Owner, PORT_WORDS, StateKey};
+use tcp_reuse_watch_ebpf::{Connection, GroupCounters, GroupKey, Loss, Owner, PORT_WORDS, StateKey};
 
 use super::atomic;
 
@@ -20,7 +20,7 @@ pub(super) static GROUPS: HashMap<GroupKey, u32> = HashMap::with_max_entries(1, 
 /// Exact counters, which user space reads once per tick. An array, because a lookup by slot takes a few nanoseconds and
 /// a lookup by group takes fifty.
 #[map]
-pub(super) static COUNTERS: Array<Group> = Array::with_max_entries(1, 0);
+pub(super) static COUNTERS: Array<GroupCounters> = Array::with_max_entries(1, 0);
 
 /// Free counter slots, zeroed by user space.
 #[map]

@@ -55,7 +55,7 @@ applications! {
     Websocket = 17, "websocket";
 }
 
-/// Value of [`crate::Group::application`] when the group's connections speak several.
+/// Value of [`crate::GroupCounters::application`] when the group's connections speak several.
 pub const SEVERAL_APPLICATIONS: u64 = 255;
 
 impl Application {

@@ -30,7 +30,7 @@ pub enum Phase {
 /// Which side ended the connection first.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ender {
+pub enum Closer {
     Unknown = 0,
     Local = 1,
     Peer = 2,
@@ -39,7 +39,7 @@ pub enum Ender {
 /// How the first end looked on the wire.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub enum CloseKind {
     Unknown = 0,
     Fin = 1,
     Reset = 2,
@@ -177,9 +177,9 @@ pub struct Connection {
     pub local_port: u16,
     /// A [`Phase`].
     pub phase: u8,
-    /// An [`Ender`].
+    /// A [`Closer`].
     pub closed_by: u8,
-    /// A [`Cut`].
+    /// A [`CloseKind`].
     pub how: u8,
     /// A [`super::Failure`], if the connect failed.
     pub failure: u8,

@@ -77,7 +77,7 @@ pub fn lifetime_bucket(lifetime_us: u64) -> usize {
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct GroupCounters {
     pub comm: [u8; 16],
     /// Entries of the connection map that count here. At 0, with the process gone, the counters are final.
     pub tracked: u64,
@@ -131,7 +131,7 @@ pub struct Group {
     pub pool: u64,
 }
 
-/// Bits of [`Group::pool`]: what is known about a group's connections as a pool.
+/// Bits of [`GroupCounters::pool`]: what is known about a group's connections as a pool.
 pub mod pool {
     /// `asked` and `serving` are counted. Unset for the overflow group and in old recordings.
     pub const COUNTED: u64 = 1;
@@ -147,7 +147,7 @@ pub mod pool {
 /// Number of high-water marks. Processors share them by the low bits of their number.
 pub const SERVING_MARKS: usize = 16;
 
-impl Group {
+impl GroupCounters {
     /// How many connections were needed at once: the highest `serving` ever reached.
     #[inline(always)]
     #[must_use]
@@ -161,7 +161,7 @@ impl Group {
 }
 
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<Group>() == 616);
+const _: () = assert!(size_of::<GroupCounters>() == 616);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The cause of a connection's end.
 
-use tcp_reuse_watch_ebpf::{Cause, Connection, Cut, Ender, IDLE_US, flag};
+use tcp_reuse_watch_ebpf::{Cause, CloseKind, Closer, Connection, IDLE_US, flag};
 
 use super::reread;
 use crate::bpf::counters::{Counters, add_at};
@@ -46,8 +46,8 @@ pub(super) fn cause(entry: &Connection) -> Cause {
     if entry.flags & flag::EXITING != 0 {
         return Cause::ProcessExit;
     }
-    let is_local = entry.closed_by == Ender::Local as u8;
-    if entry.how == Cut::Reset as u8 && !is_local {
+    let is_local = entry.closed_by == Closer::Local as u8;
+    if entry.how == CloseKind::Reset as u8 && !is_local {
         return Cause::ResetByPeer;
     }
     let goodbye_bytes = if entry.conversation.may_say_goodbye() { GOODBYE_BYTES } else { 0 };
@@ -55,17 +55,17 @@ pub(super) fn cause(entry: &Connection) -> Cause {
         return Cause::UnreadResponse;
     }
     // An unread goodbye turns an orderly close into a reset.
-    if entry.how == Cut::Reset as u8 && entry.unread_bytes == 0 {
+    if entry.how == CloseKind::Reset as u8 && entry.unread_bytes == 0 {
         return Cause::Aborted;
     }
-    if entry.how == Cut::Timeout as u8 {
+    if entry.how == CloseKind::Timeout as u8 {
         return Cause::TimedOut;
     }
     // A pre-existing connection that was not used since was idle at least as long as it was watched.
     let since_us = if entry.last_receive_us > 0 { entry.last_receive_us } else { entry.connect_ns / 1000 };
     let was_idle = (entry.ended_ns / 1000).saturating_sub(since_us) >= IDLE_US;
-    match (entry.closed_by == Ender::Peer as u8, was_idle) {
-        _ if entry.closed_by == Ender::Unknown as u8 => Cause::Unknown,
+    match (entry.closed_by == Closer::Peer as u8, was_idle) {
+        _ if entry.closed_by == Closer::Unknown as u8 => Cause::Unknown,
         (false, false) => Cause::ClosedAfterResponse,
         (true, false) => Cause::ServerClosedAfterResponse,
         (false, true) => Cause::ClientIdle,

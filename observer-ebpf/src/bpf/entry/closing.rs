@@ -1,7 +1,7 @@
 //! The end of an established connection: the first FIN or reset, and CLOSE.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Connection, Cut, Ender, Phase, flag};
+use tcp_reuse_watch_ebpf::{CloseKind, Closer, Connection, Phase, flag};
 
 use super::{
     cause::{cause, count_cause},
@@ -24,20 +24,20 @@ const SHUTDOWN_BOTH: u8 = 3;
 
 /// Notes the first FIN or reset.
 #[inline(always)]
-pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Ender, how: Cut) {
-    if by != Ender::Local || how != Cut::Fin {
+pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socket<M>, by: Closer, how: CloseKind) {
+    if by != Closer::Local || how != CloseKind::Fin {
         // A side that has only ended sending can still be answered.
         pool::stop_serving(entry);
     }
     if entry.ended_ns == 0 {
         // The peer's FIN or reset is the last packet. A pre-existing connection begins with the watch, so its end is
         // not earlier.
-        entry.ended_ns = if by == Ender::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
+        entry.ended_ns = if by == Closer::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
         entry.closed_by = by as u8;
         entry.how = how as u8;
         mark_if_kernel_handled(entry, socket);
         leave_group(entry);
-        if by == Ender::Local && how != Cut::Timeout && process::is_exiting(entry.group.tgid) {
+        if by == Closer::Local && how != CloseKind::Timeout && process::is_exiting(entry.group.tgid) {
             entry.flags |= flag::EXITING;
         }
     }
@@ -58,12 +58,12 @@ pub(in crate::bpf) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &S
 /// from ICMP, and `tcp_abort()` sets ECONNABORTED. Our own reset on close leaves it 0 until later (all in
 /// net/ipv4/tcp*.c).
 #[inline(always)]
-fn abrupt_end(entry: &Connection, error: u32) -> (Ender, Cut) {
+fn abrupt_end(entry: &Connection, error: u32) -> (Closer, CloseKind) {
     match error {
-        _ if entry.flags & flag::PEER_RESET != 0 => (Ender::Peer, Cut::Reset),
-        errno::CONNRESET | errno::PIPE => (Ender::Peer, Cut::Reset),
-        0 | errno::CONNABORTED => (Ender::Local, Cut::Reset),
-        _ => (Ender::Local, Cut::Timeout),
+        _ if entry.flags & flag::PEER_RESET != 0 => (Closer::Peer, CloseKind::Reset),
+        errno::CONNRESET | errno::PIPE => (Closer::Peer, CloseKind::Reset),
+        0 | errno::CONNABORTED => (Closer::Local, CloseKind::Reset),
+        _ => (Closer::Local, CloseKind::Timeout),
     }
 }
 
@@ -85,14 +85,14 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
     entry.sent_bytes = socket.sent_bytes();
     entry.received_bytes = socket.received_bytes();
     // A side that has only ended sending may still read it.
-    let is_half_closed = entry.closed_by == Ender::Local as u8
-        && entry.how == Cut::Fin as u8
+    let is_half_closed = entry.closed_by == Closer::Local as u8
+        && entry.how == CloseKind::Fin as u8
         && entry.segments_at_close == u32::MAX
         && !socket.is_orphan();
     entry.unread_bytes = if is_half_closed { 0 } else { socket.unread_bytes() };
     let written = written(entry, socket);
     if entry.exchanges == 0
-        && entry.how == Cut::Fin as u8
+        && entry.how == CloseKind::Fin as u8
         && entry.received_bytes == 0
         && entry.conversation.turn.has_open_ask(written)
     {
@@ -114,7 +114,7 @@ pub(in crate::bpf) fn close_unseen<M: Memory>(entry: &mut Connection, socket: &S
         return;
     }
     entry.phase = Phase::Closed as u8;
-    note_end(entry, socket, Ender::Unknown, Cut::Unknown);
+    note_end(entry, socket, Closer::Unknown, CloseKind::Unknown);
     count_closed(entry);
 }
 

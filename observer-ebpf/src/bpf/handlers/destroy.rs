@@ -1,7 +1,7 @@
 //! The socket is destroyed: the final update, and the row.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Cut, Ender, Phase, flag};
+use tcp_reuse_watch_ebpf::{CloseKind, Closer, Phase, flag};
 
 use crate::bpf::{entry, memory::Memory, socket::Socket};
 
@@ -12,7 +12,7 @@ pub(in crate::bpf) fn destroyed<M: Memory>(ctx: &impl EbpfContext, socket: &Sock
     entry::catch_up(ctx, entry, socket);
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
     if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {
-        entry::note_end(entry, socket, Ender::Unknown, Cut::Unknown);
+        entry::note_end(entry, socket, Closer::Unknown, CloseKind::Unknown);
     }
     entry::close(ctx, entry, socket);
     // `tcp_disconnect()` (SO_LINGER with 0) zeroes the byte counts and moves `copied_seq`. The numbers at CLOSE stay

@@ -2,7 +2,7 @@
 //! sockets with an entry alone, so no connection is missed or counted twice.
 
 use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST};
-use tcp_reuse_watch_ebpf::{Cut, Ender, Owner, UNKNOWN_OWNER};
+use tcp_reuse_watch_ebpf::{CloseKind, Closer, Owner, UNKNOWN_OWNER};
 
 use crate::bpf::{
     entry,
@@ -37,7 +37,7 @@ pub(in crate::bpf) fn take_over<M: Memory>(ctx: &impl EbpfContext, socket: &Sock
         entry::adopt(entry, socket);
     }
     if socket.state() == state::CLOSE_WAIT {
-        entry::note_end(entry, socket, Ender::Peer, Cut::Fin);
+        entry::note_end(entry, socket, Closer::Peer, CloseKind::Fin);
     }
 }
 

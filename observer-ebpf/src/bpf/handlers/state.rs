@@ -1,7 +1,7 @@
 //! A state change. The states tell how far the connection has come, so this makes up for skipped hooks.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Connect, Connection, Cut, Ender};
+use tcp_reuse_watch_ebpf::{CloseKind, Closer, Connect, Connection};
 
 use super::connecting;
 use crate::bpf::{
@@ -55,8 +55,8 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         state::CLOSING | state::LAST_ACK => pool::stop_serving(entry),
         _ => {}
     }
-    if let Some(by) = ender(entry) {
-        entry::note_end(entry, socket, by, Cut::Fin);
+    if let Some(by) = closer(entry) {
+        entry::note_end(entry, socket, by, CloseKind::Fin);
     }
     if new_state(entry) == state::CLOSE {
         entry::close(ctx, entry, socket);
@@ -70,14 +70,14 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
 
 /// Whose FIN came first, as far as the change tells. If the hook saw it late, the old state tells.
 #[inline(always)]
-fn ender(entry: &Connection) -> Option<Ender> {
+fn closer(entry: &Connection) -> Option<Closer> {
     let [old, new] = entry::reread(&entry.change);
     match new {
-        state::FIN_WAIT1 => Some(Ender::Local),
-        state::CLOSE_WAIT => Some(Ender::Peer),
+        state::FIN_WAIT1 => Some(Closer::Local),
+        state::CLOSE_WAIT => Some(Closer::Peer),
         state::CLOSE => match old {
-            state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => Some(Ender::Local),
-            state::CLOSE_WAIT | state::LAST_ACK => Some(Ender::Peer),
+            state::FIN_WAIT1 | state::FIN_WAIT2 | state::CLOSING => Some(Closer::Local),
+            state::CLOSE_WAIT | state::LAST_ACK => Some(Closer::Peer),
             _ => None,
         },
         _ => None,
