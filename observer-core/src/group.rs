@@ -1,12 +1,12 @@
 //! What is known of a group: its counters, its connection pool, the application that it speaks, and the history of its
 //! last connections. Diagnoses and snapshots are made from it.
 
+mod application;
 mod counts;
 mod history;
 mod pool;
-mod spoken;
 
+pub use application::GroupApplication;
 pub use counts::Counts;
 pub use history::{ClosedConnection, History, Spread};
 pub use pool::Pool;
-pub use spoken::Spoken;

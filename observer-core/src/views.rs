@@ -1,31 +1,31 @@
 //! Views turn rows and snapshots into text or a screen. They depend on nothing behind these.
 
 mod advice;
+mod diagnosis_notice;
 pub(crate) mod evidence;
 mod json;
 mod lines;
-mod notice;
 mod prometheus;
 mod tui;
 mod words;
 pub mod wrap;
 
+pub use diagnosis_notice::diagnosis_notice;
 pub use json::JsonView;
 pub use lines::{LinesView, watch_is_over};
-pub use notice::diagnosis_notice;
 pub use prometheus::{Format, encode};
 pub use tui::{ActivityQuery, Outcome, Theme, Tui};
 
 use crate::{
-    model::About,
+    model::WatchInfo,
     tracker::{Row, Snapshot},
 };
 
 /// An output format. Each method returns whole lines, or nothing. Rows are appended to the output buffer instead, because they
 /// are by far the most frequent.
 pub trait View {
-    fn start(&self, about: &About) -> String;
+    fn start(&self, about: &WatchInfo) -> String;
     fn row(&self, row: &Row, output: &mut Vec<u8>);
     fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String;
-    fn summary(&self, about: &About, snapshot: &Snapshot) -> String;
+    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot) -> String;
 }

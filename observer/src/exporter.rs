@@ -19,7 +19,7 @@ use tokio::{sync::watch, task::LocalSet};
 
 use crate::{cli, host::event_loop::event_loop};
 use observer_core::{
-    model::{About, ProgramSample, Sample},
+    model::{ProgramSample, Sample, WatchInfo},
     series::{Losses, Series, SeriesConfig},
 };
 use page::Page;
@@ -48,7 +48,7 @@ impl Endpoint {
     }
 
     /// Starts serving in a thread. Must be called after the privileges are dropped, because the thread inherits them.
-    pub(crate) fn serve(self, about: &About) -> anyhow::Result<Exporter> {
+    pub(crate) fn serve(self, about: &WatchInfo) -> anyhow::Result<Exporter> {
         let Self { listener, address, config } = self;
         let exporter = Exporter::new(about, config, address);
         let pages = exporter.pages.subscribe();
@@ -80,14 +80,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Turns samples into pages for the server.
 pub(crate) struct Exporter {
-    about: Arc<About>,
+    about: Arc<WatchInfo>,
     series: Series,
     pages: watch::Sender<Arc<Page>>,
     address: SocketAddr,
 }
 
 impl Exporter {
-    fn new(about: &About, config: SeriesConfig, address: SocketAddr) -> Self {
+    fn new(about: &WatchInfo, config: SeriesConfig, address: SocketAddr) -> Self {
         let about = Arc::new(about.clone());
         let series = Series::new(config);
         let first = Page::new(Arc::clone(&about), series.scrape(Losses::default(), Vec::new()));

@@ -6,8 +6,8 @@
 mod child;
 mod fork;
 mod inspect;
+mod messages;
 mod runtimes;
 mod serve;
-mod wire;
 
 pub(crate) use runtimes::Runtimes;

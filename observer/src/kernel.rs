@@ -3,6 +3,7 @@
 //!
 //! Nothing is pinned, so the kernel frees programs and maps when the process ends, even if it is killed.
 
+mod async_fd;
 mod attach;
 mod attached;
 pub(crate) mod btf;
@@ -14,9 +15,8 @@ mod inventory;
 mod kernel_log;
 pub(crate) mod load;
 pub(crate) mod offsets;
+mod pod;
 mod program_stats;
-mod readable;
-mod wire;
 
 pub(crate) use attached::Kernel;
 pub(crate) use config::{MAX_CONNECTIONS, RING_BYTES, WatchConfig};

@@ -10,7 +10,7 @@ use std::{future::pending, time::Duration};
 use anyhow::Context as _;
 use observer_core::{
     decode,
-    model::{About, RowKind, Sample},
+    model::{RowKind, Sample, WatchInfo},
     series::Losses,
     tracker::{Notice, Snapshot, Tracker},
     views::diagnosis_notice,
@@ -50,7 +50,7 @@ pub(crate) struct Session {
     tracker: Tracker,
     recorder: Option<Recorder>,
     exporter: Option<Exporter>,
-    pub(crate) about: About,
+    pub(crate) about: WatchInfo,
     /// Notices from the start, to be shown once there is a screen.
     pub(crate) notices: Vec<Notice>,
     /// When the programs were detached.
@@ -63,7 +63,7 @@ impl Session {
     /// them.
     pub(crate) fn start(
         config: &WatchConfig,
-        about: About,
+        about: WatchInfo,
         recording: Option<RecordingFile>,
         metrics: Option<Endpoint>,
         runtimes: Runtimes,
@@ -75,7 +75,7 @@ impl Session {
         let mut tracker = Tracker::new(started_unix_ns, config.max_connections as usize);
         let mut first = kernel.sample(false)?;
         attribution.fill_in(&mut first, false);
-        let about = About {
+        let about = WatchInfo {
             pre_existing: first.groups.iter().map(|group| group.counters.pre_existing).sum(),
             hooks: kernel.hooks.names().into_iter().map(Into::into).collect(),
             hooks_not_taken: kernel.remarks.clone(),

@@ -10,7 +10,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use observer_core::{
     TimeBase,
     decode::decode,
-    model::{About, Cause, GroupCounters, GroupSample, Sample},
+    model::{Cause, GroupCounters, GroupSample, Sample, WatchInfo},
     series::{Label, Losses, Series, SeriesConfig},
     tracker::{Row, Snapshot, Tracker},
     views::{Format, JsonView, LinesView, Theme, Tui, View, encode},
@@ -43,8 +43,13 @@ fn sample(groups: u32) -> Sample {
     Sample { groups: (0..groups).map(group).collect(), ..Sample::default() }
 }
 
-fn about() -> About {
-    About { ports: vec!["8080".into()], hooks: vec!["sockops".into()], kernel: "6.18".into(), ..About::default() }
+fn about() -> WatchInfo {
+    WatchInfo {
+        ports: vec!["8080".into()],
+        hooks: vec!["sockops".into()],
+        kernel: "6.18".into(),
+        ..WatchInfo::default()
+    }
 }
 
 /// Decodes records of the ring buffer. Items are rows.

@@ -8,7 +8,7 @@ use super::{
     unit::{announcements, are_checks, are_rare, is_a_unit_each, most_at_once},
 };
 use crate::{
-    group::{ClosedConnection, Counts, Spoken},
+    group::{ClosedConnection, Counts, GroupApplication},
     model::{Application, Cause, Why},
 };
 
@@ -34,7 +34,7 @@ pub(super) fn process_per_request(subject: Subject<'_>) -> Option<Diagnosis> {
         is_a_unit_each(subject, closed, ClosedConnection::may_have_carried_requests)
     };
     // The one exchange of a WebSocket is the upgrade. How much the connection was used after it is not counted.
-    if !is_found || subject.spoken == Spoken::One(Application::Websocket) {
+    if !is_found || subject.spoken == GroupApplication::One(Application::Websocket) {
         return None;
     }
     let is_certain = has_one_each && subject.speaks_requests();

@@ -2,7 +2,7 @@
 
 use super::{Confidence, Diagnosis, Evidence, FEW, Share};
 use crate::{
-    group::{ClosedConnection, Counts, History, Spoken, Spread},
+    group::{ClosedConnection, Counts, GroupApplication, History, Spread},
     model::{Application, Cause, Why},
     runtime::Runtime,
 };
@@ -19,7 +19,7 @@ pub struct Subject<'a> {
     pub runtime: Option<Runtime>,
     /// The number of processes, which share a name. None: unknown.
     pub processes: Option<u64>,
-    pub spoken: Spoken,
+    pub spoken: GroupApplication,
 }
 
 /// The closes by one cause that a rule can rely on, and how sure it can be of what the connections carried.
@@ -85,9 +85,9 @@ impl Subject<'_> {
     /// Whether clients of this protocol say goodbye, so that the server closes because it was asked to.
     pub(super) fn says_goodbye(self) -> bool {
         match self.spoken {
-            Spoken::One(application) => has_a_goodbye(application),
-            Spoken::Unknown => self.may_say_goodbye(),
-            Spoken::Several => false,
+            GroupApplication::One(application) => has_a_goodbye(application),
+            GroupApplication::Unknown => self.may_say_goodbye(),
+            GroupApplication::Several => false,
         }
     }
 
@@ -105,13 +105,14 @@ impl Subject<'_> {
 
     /// Whether each exchange of the connections is a request with its response.
     pub(super) fn speaks_requests(self) -> bool {
-        let may_have_messages = matches!(self.spoken, Spoken::One(Application::Websocket) | Spoken::Several);
+        let may_have_messages =
+            matches!(self.spoken, GroupApplication::One(Application::Websocket) | GroupApplication::Several);
         self.counts.is_exact() && !may_have_messages
     }
 
     /// Whether they are requests in the clear. What is spoken within TLS is not known.
     fn speaks_requests_in_the_clear(self) -> bool {
-        self.speaks_requests() && matches!(self.spoken, Spoken::One(_))
+        self.speaks_requests() && matches!(self.spoken, GroupApplication::One(_))
     }
 
     /// At least `few` significant closes by this cause. Their meaning is certain if the closes that satisfy `is_known`
@@ -154,9 +155,9 @@ impl Subject<'_> {
     /// is nearly always HTTP. Counts that are not exact may be anything.
     pub(super) fn likely_application(self) -> Application {
         match self.spoken {
-            Spoken::One(application) => application,
-            Spoken::Unknown if self.counts.is_exact() => Application::Http1,
-            Spoken::Unknown | Spoken::Several => Application::Unknown,
+            GroupApplication::One(application) => application,
+            GroupApplication::Unknown if self.counts.is_exact() => Application::Http1,
+            GroupApplication::Unknown | GroupApplication::Several => Application::Unknown,
         }
     }
 }

@@ -4,7 +4,7 @@ mod units;
 
 use super::{pool::kept_idle, unread::FAREWELL_BYTES, *};
 use crate::{
-    group::{Counts, History, Spoken},
+    group::{Counts, GroupApplication, History},
     model::{Application, Cause, Connection, Protocol, Why},
     views::evidence::sentence,
 };
@@ -45,7 +45,7 @@ fn diagnosed(counts: &Counts, history: &History, processes: u64) -> Vec<Diagnosi
 }
 
 fn subject<'a>(counts: &'a Counts, history: &'a History) -> Subject<'a> {
-    Subject { counts, history, runtime: None, processes: Some(1), spoken: Spoken::Unknown }
+    Subject { counts, history, runtime: None, processes: Some(1), spoken: GroupApplication::Unknown }
 }
 
 fn diagnosed_of(subject: Subject<'_>) -> Vec<Diagnosis> {
@@ -267,11 +267,12 @@ fn without_rows_unread_means_a_response_only_if_the_group_speaks_requests() {
         diagnosed_of(Subject { spoken, ..subject(counts, &history) }).pop().map(|of| sentence(&of.evidence))
     };
     let text = "3 of 3 closed by this process, with some of the response unread or still to come";
-    let http = Spoken::One(Application::Http1);
+    let http = GroupApplication::One(Application::Http1);
     assert_eq!(found(&counts, http).as_deref(), Some(text));
     assert_eq!(found(&Counts { marked: 1, ..counts }, http), None);
     // An unknown protocol may be within TLS.
-    for spoken in [Spoken::Unknown, Spoken::Several, Spoken::One(Application::Websocket)] {
+    for spoken in [GroupApplication::Unknown, GroupApplication::Several, GroupApplication::One(Application::Websocket)]
+    {
         assert_eq!(found(&counts, spoken), None);
     }
 }
@@ -323,22 +324,22 @@ fn inexact_processes_are_likely_and_websockets_are_none() {
         found.into_iter().next().map(|of| (of.confidence, sentence(&of.evidence)))
     };
     let text = |mark: &str| format!("6 processes opened 6 connections for {mark}6 exchanges");
-    assert_eq!(found(&counts, Spoken::Unknown), Some((Confidence::Certain, text(""))));
+    assert_eq!(found(&counts, GroupApplication::Unknown), Some((Confidence::Certain, text(""))));
     for marked in [Counts { marked: 1, ..counts }, Counts { inexact: 1, ..counts }] {
-        assert_eq!(found(&marked, Spoken::Unknown), Some((Confidence::Likely, text("≈"))));
+        assert_eq!(found(&marked, GroupApplication::Unknown), Some((Confidence::Likely, text("≈"))));
     }
-    assert_eq!(found(&counts, Spoken::One(Application::Websocket)), None);
-    assert_eq!(found(&counts, Spoken::Several).map(|(confidence, _)| confidence), Some(Confidence::Likely));
+    assert_eq!(found(&counts, GroupApplication::One(Application::Websocket)), None);
+    assert_eq!(found(&counts, GroupApplication::Several).map(|(confidence, _)| confidence), Some(Confidence::Likely));
 }
 
 #[test]
 fn exact_counts_within_tls_are_taken_for_http_and_unrecognised_turns_for_nothing() {
     for (spoken, is_exact, application) in [
-        (Spoken::One(Application::Redis), true, Application::Redis),
-        (Spoken::One(Application::Mqtt), false, Application::Mqtt),
-        (Spoken::Unknown, true, Application::Http1),
-        (Spoken::Unknown, false, Application::Unknown),
-        (Spoken::Several, true, Application::Unknown),
+        (GroupApplication::One(Application::Redis), true, Application::Redis),
+        (GroupApplication::One(Application::Mqtt), false, Application::Mqtt),
+        (GroupApplication::Unknown, true, Application::Http1),
+        (GroupApplication::Unknown, false, Application::Unknown),
+        (GroupApplication::Several, true, Application::Unknown),
     ] {
         let (counts, history) = (Counts { marked: u64::from(!is_exact), ..Counts::default() }, History::default());
         let subject = Subject { spoken, ..subject(&counts, &history) };

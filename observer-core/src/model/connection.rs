@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use compact_str::CompactString;
 
-use super::wire::{Application, Cause, CloseKind, Closer, Failure, GroupKey, Protocol, RowKind, Why};
+use super::kernel_types::{Application, Cause, CloseKind, Closer, Failure, GroupKey, Protocol, RowKind, Why};
 use crate::runtime::Process;
 
 /// Identifies a connection within a watch. The kernel reuses the addresses of freed sockets, so the connect time is

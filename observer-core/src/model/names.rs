@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use compact_str::CompactString;
 
 use super::{
+    kernel_types::{Application, Cause, Failure, Why},
     sample::TIME_WAIT,
-    wire::{Application, Cause, Failure, Why},
 };
 
 /// The netstat name of a TCP state (include/net/tcp_states.h).

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::wire::{GroupCounters, GroupKey};
+use super::kernel_types::{GroupCounters, GroupKey};
 use crate::runtime::{Process, Runtime};
 
 /// All counters at one moment. They only grow, except for those documented in [`GroupCounters`].

@@ -16,7 +16,7 @@ mod group;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{About, Connection, GroupCounters, GroupKey, GroupSample, Listing, LossSample, RowKind, SocketState},
+    model::{Connection, GroupCounters, GroupKey, GroupSample, Listing, LossSample, RowKind, SocketState, WatchInfo},
     runtime::Runtime,
 };
 use connection::{ConnectionDef, RowKindDef};
@@ -52,7 +52,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn new(about: &About, max_connections: u32) -> Self {
+    pub(super) fn new(about: &WatchInfo, max_connections: u32) -> Self {
         Self {
             recording: FORMAT,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -67,8 +67,8 @@ impl Header {
         }
     }
 
-    pub(super) fn about(&self) -> About {
-        About {
+    pub(super) fn about(&self) -> WatchInfo {
+        WatchInfo {
             hooks: self.hooks.clone(),
             hooks_not_taken: self.hooks_not_taken.clone(),
             kernel: self.kernel.clone(),

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::format::{EventLine, FORMAT, Header, KeyRepr, Line, LossRepr, SampleLine, Version};
 use crate::{
-    model::{About, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample},
+    model::{ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample, WatchInfo},
     printable::printable,
 };
 
@@ -60,7 +60,7 @@ impl Recording {
         Ok(Self { lines, header, groups: BTreeMap::new(), loss: LossSample::default() })
     }
 
-    pub fn about(&self) -> About {
+    pub fn about(&self) -> WatchInfo {
         self.header.about()
     }
 

@@ -11,8 +11,8 @@ use tcp_reuse_watch_ebpf::pool;
 use super::*;
 use crate::{
     model::{
-        About, Application, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters,
-        GroupKey, GroupSample, Protocol, RowKind, Sample, Why,
+        Application, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey,
+        GroupSample, Protocol, RowKind, Sample, WatchInfo, Why,
     },
     runtime::Runtime,
     tracker::Row,
@@ -20,8 +20,8 @@ use crate::{
 
 const START: i64 = 1_800_000_000_000_000_000;
 
-fn about() -> About {
-    About {
+fn about() -> WatchInfo {
+    WatchInfo {
         hooks: vec!["sockops".into(), "tracepoint".into()],
         hooks_not_taken: vec!["kprobe: not built".into()],
         kernel: "6.18".into(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::format::{EventLine, Header, KeyRepr, Line, LossRepr, SampleLine};
 use crate::{
-    model::{About, Event, GroupKey, GroupSample, Listing, LossSample, Sample, SocketState},
+    model::{Event, GroupKey, GroupSample, Listing, LossSample, Sample, SocketState, WatchInfo},
     tracker::Row,
 };
 
@@ -22,7 +22,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// Encodes the first line.
-    pub fn header(&self, about: &About, max_connections: u32) -> serde_json::Result<Vec<u8>> {
+    pub fn header(&self, about: &WatchInfo, max_connections: u32) -> serde_json::Result<Vec<u8>> {
         encode_line(&Header::new(about, max_connections))
     }
 

@@ -7,7 +7,7 @@ use foldhash::HashMap;
 
 use crate::{
     diagnosis::{Diagnosis, Subject, certain_diagnoses, diagnose},
-    group::{Counts, History, Pool, Spoken},
+    group::{Counts, GroupApplication, History, Pool},
     model::{GroupKey, GroupSample, LossSample, SocketState, TIME_WAIT, ip_address, process_name},
     runtime::Runtime,
 };
@@ -42,7 +42,7 @@ pub struct GroupRow {
     pub runtime: Option<Runtime>,
     /// The container or the systemd unit, else the path of the cgroup. None if unknown, or if the processes differ.
     pub cgroup: Option<Arc<str>>,
-    pub spoken: Spoken,
+    pub spoken: GroupApplication,
     pub counts: Counts,
     pub history: Arc<History>,
 }
@@ -69,7 +69,7 @@ impl GroupRow {
             key: Some(group.key),
             runtime: group.runtime,
             cgroup: group.cgroup.clone(),
-            spoken: Spoken::of(group.counters.application),
+            spoken: GroupApplication::of(group.counters.application),
             counts: Counts::from(&group.counters),
             history,
         }
@@ -214,7 +214,7 @@ fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
         key: None,
         runtime: None,
         cgroup: None,
-        spoken: Spoken::default(),
+        spoken: GroupApplication::default(),
         counts: Counts::default(),
         history: Arc::default(),
     };

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::group::Spoken;
+use crate::group::GroupApplication;
 use crate::{
     TimeBase, decode,
     model::{Application, Cause, Connection, GroupCounters, GroupKey, Listing},
@@ -111,7 +111,10 @@ fn merged_groups_add_their_marks_and_keep_the_recognised_application() {
     };
     let folded = ended_ones([Application::Unknown, Application::Redis, Application::Redis]);
     assert_eq!((folded.spoken.name(), folded.counts.marked), (Some("redis"), 6));
-    assert_eq!(ended_ones([Application::Redis, Application::Mysql, Application::Redis]).spoken, Spoken::Several);
+    assert_eq!(
+        ended_ones([Application::Redis, Application::Mysql, Application::Redis]).spoken,
+        GroupApplication::Several
+    );
     let live = vec![
         speaking(group(key(1, 80), 1, 1, 0), Application::Http1, 1),
         speaking(group(key(2, 80), 1, 1, 0), Application::Unknown, 2),

@@ -15,7 +15,7 @@ use crate::{
     diagnosis::{Confidence, Diagnosis},
     group::Counts,
     model::{
-        About, CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, cause_name, failure_name, state_name,
+        CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name, state_name,
         why_name,
     },
     tracker::{GroupRow, Row, Snapshot},
@@ -250,7 +250,7 @@ fn line(object: &impl Serialize) -> String {
 pub struct JsonView;
 
 impl View for JsonView {
-    fn start(&self, about: &About) -> String {
+    fn start(&self, about: &WatchInfo) -> String {
         line(&Start {
             r#type: "start",
             schema: SCHEMA,
@@ -272,7 +272,7 @@ impl View for JsonView {
         line(&Notice { r#type: "notice", time: Time(unix_ns), kind, message })
     }
 
-    fn summary(&self, about: &About, snapshot: &Snapshot) -> String {
+    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot) -> String {
         line(&Summary {
             r#type: "summary",
             schema: SCHEMA,
@@ -318,7 +318,7 @@ mod tests {
             cgroup: None,
         });
         tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
-        serde_json::from_str(&JsonView.summary(&About::default(), &tracker.snapshot(0))).unwrap()
+        serde_json::from_str(&JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0))).unwrap()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     group::Counts,
-    model::About,
+    model::WatchInfo,
     printable::printable,
     tracker::{Row, Snapshot},
 };
@@ -25,7 +25,7 @@ const MAX_DIAGNOSES: usize = 3;
 pub struct LinesView;
 
 impl View for LinesView {
-    fn start(&self, about: &About) -> String {
+    fn start(&self, about: &WatchInfo) -> String {
         let mut text = format!("watching {}, Ctrl-C ends\n", description(about));
         if about.pre_existing > 0 {
             let _ = writeln!(text, "{} open already", plural(about.pre_existing, "connection is", "connections are"));
@@ -42,7 +42,7 @@ impl View for LinesView {
         format!("{} notice {}\n", time_of_day(unix_ns), printable(message))
     }
 
-    fn summary(&self, _about: &About, snapshot: &Snapshot) -> String {
+    fn summary(&self, _about: &WatchInfo, snapshot: &Snapshot) -> String {
         let mut text = String::from("\n");
         if !snapshot.groups.is_empty() {
             let table = table(snapshot).to_string();
@@ -62,12 +62,12 @@ impl View for LinesView {
 }
 
 /// The start line in the past tense, for a watch that has ended.
-pub fn watch_is_over(about: &About) -> String {
+pub fn watch_is_over(about: &WatchInfo) -> String {
     format!("watched {}\n", description(about))
 }
 
 /// The ports, the kernel and the hooks of a watch.
-fn description(about: &About) -> String {
+fn description(about: &WatchInfo) -> String {
     printable(&format!("{} (Linux {}, {})", watched(about), about.kernel, about.hooks.join(" + ")))
 }
 
@@ -215,7 +215,7 @@ mod tests {
         let key = GroupKey { tgid: 1, ..GroupKey::default() };
         let group = GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None };
         tracker.sample(Sample { groups: vec![group], ..Sample::default() });
-        LinesView.summary(&About::default(), &tracker.snapshot(0))
+        LinesView.summary(&WatchInfo::default(), &tracker.snapshot(0))
     }
 
     #[test]

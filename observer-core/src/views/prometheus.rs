@@ -7,14 +7,14 @@ pub use text::Format;
 use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
 use crate::{
-    model::{About, CAUSES, Cause, FAILURES, Failure, WHYS, cause_name, failure_name, why_name},
+    model::{CAUSES, Cause, FAILURES, Failure, WHYS, WatchInfo, cause_name, failure_name, why_name},
     series::{Counters, LabelSet, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
 
 const AVOIDABLE: &str = "Connections that a pool that keeps its connections open would have avoided.";
 
-pub fn encode(about: &About, scrape: &Scrape, format: Format) -> String {
+pub fn encode(about: &WatchInfo, scrape: &Scrape, format: Format) -> String {
     let mut text = Text::new(format);
     groups(&mut text, scrape);
     time_wait(&mut text, scrape);
@@ -122,7 +122,7 @@ fn host(text: &mut Text, host: &Counters) {
     text.sample("_total", &Labels::default(), host.avoidable);
 }
 
-fn watch(text: &mut Text, about: &About, scrape: &Scrape) {
+fn watch(text: &mut Text, about: &WatchInfo, scrape: &Scrape) {
     let info = Labels::default()
         .with("version", env!("CARGO_PKG_VERSION"))
         .with("hooks", about.hooks.join(","))

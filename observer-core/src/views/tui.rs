@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{About, Activity},
+    model::{Activity, WatchInfo},
     printable::printable,
     tracker::{Row, Snapshot},
 };
@@ -29,14 +29,14 @@ pub use state::{connections::ActivityQuery, keys::Outcome};
 
 pub struct Tui {
     theme: Theme,
-    about: About,
+    about: WatchInfo,
     state: State,
     /// The size of the screen at the last frame.
     area: Rect,
 }
 
 impl Tui {
-    pub fn new(theme: Theme, about: &About) -> Self {
+    pub fn new(theme: Theme, about: &WatchInfo) -> Self {
         Self { theme, about: about.clone(), state: State::new(about.started_unix_ns), area: Rect::ZERO }
     }
 

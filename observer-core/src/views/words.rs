@@ -14,13 +14,13 @@ use std::net::SocketAddr;
 
 use crate::{
     diagnosis::{Confidence, Diagnosis},
-    model::About,
+    model::WatchInfo,
     printable::printable,
     tracker::GroupRow,
 };
 
 /// The ports and filters of a watch.
-pub(super) fn watched(about: &About) -> String {
+pub(super) fn watched(about: &WatchInfo) -> String {
     let ports: String = match about.ports.as_slice() {
         [] => "every port".into(),
         [port] if !port.contains('-') => format!("port {port}"),

@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::WatchConfig, session::Session};
 use client::Body;
-use observer_core::{group::Counts, model::About, tracker::Snapshot};
+use observer_core::{group::Counts, model::WatchInfo, tracker::Snapshot};
 use server::Server;
 
 /// Fetches in each half.
@@ -79,7 +79,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ];
     let runtime = event_loop()?;
     let _entered = runtime.enter();
-    let mut session = Session::start(&watch_config(&halves), About::default(), None, None, Runtimes::default())?;
+    let mut session = Session::start(&watch_config(&halves), WatchInfo::default(), None, None, Runtimes::default())?;
     let watched_by = format!("Linux {} by {}", session.about.kernel, session.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)

@@ -1,7 +1,7 @@
 //! `tcp-reuse-watch replay`: shows a recorded watch through the same tracker and views. It needs no privileges, and
 //! shows nothing of this machine.
 
-mod ahead;
+mod read_ahead;
 
 use std::{convert::Infallible, fs::File, future::pending, io::BufReader, path::Path, pin::pin, time::Duration};
 
@@ -21,13 +21,13 @@ use crate::{
         summary_file::SummaryFile,
     },
 };
-use ahead::ReadAhead;
 use observer_core::{
-    model::{About, Event},
+    model::{Event, WatchInfo},
     recording::{Record, Recording},
     tracker::{Notice, Snapshot, Tracker},
     views::diagnosis_notice,
 };
+use read_ahead::ReadAhead;
 
 /// The latest that a record can be due. Later times would overflow the clock.
 const NEVER: Duration = Duration::from_hours(24 * 365);
@@ -64,7 +64,7 @@ async fn replay(options: &cli::Replay, recording: Recording, summary_file: Optio
 struct Replay {
     records: ReadAhead,
     schedule: Schedule,
-    about: About,
+    about: WatchInfo,
     tracker: Tracker,
     /// The time of the last record.
     unix_ns: i64,

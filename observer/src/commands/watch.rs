@@ -1,7 +1,7 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
-use observer_core::model::About;
+use observer_core::model::WatchInfo;
 use tokio::time::Instant;
 
 use crate::{
@@ -57,14 +57,14 @@ async fn watch(
 }
 
 /// The filters, as people read them.
-fn about(options: &cli::Watch) -> About {
+fn about(options: &cli::Watch) -> WatchInfo {
     let destinations = options.destinations.iter().map(|network| format!("to {network}"));
     let pids = options.pids.iter().map(|pid| format!("of pid {pid}"));
     let processes = options.processes.iter().map(|name| format!("of {name}"));
-    About {
+    WatchInfo {
         ports: options.ports.iter().map(ToString::to_string).collect(),
         filters: destinations.chain(pids).chain(processes).collect(),
-        ..About::default()
+        ..WatchInfo::default()
     }
 }
 

@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use hyper::body::Bytes;
 
 use observer_core::{
-    model::About,
+    model::WatchInfo,
     series::Scrape,
     views::{Format, encode},
 };
@@ -20,7 +20,7 @@ use observer_core::{
 const STALE: Duration = Duration::from_mins(1);
 
 pub(super) struct Page {
-    about: Arc<About>,
+    about: Arc<WatchInfo>,
     scrape: Scrape,
     sampled: Instant,
     text: Encoded,
@@ -34,7 +34,7 @@ struct Encoded {
 }
 
 impl Page {
-    pub(super) fn new(about: Arc<About>, scrape: Scrape) -> Self {
+    pub(super) fn new(about: Arc<WatchInfo>, scrape: Scrape) -> Self {
         Self { about, scrape, sampled: Instant::now(), text: Encoded::default(), openmetrics: Encoded::default() }
     }
 

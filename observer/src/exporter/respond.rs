@@ -77,10 +77,10 @@ mod tests {
     use http_body_util::{BodyExt as _, Empty};
 
     use super::*;
-    use observer_core::{model::About, series::Scrape};
+    use observer_core::{model::WatchInfo, series::Scrape};
 
     fn page(age: Duration) -> Page {
-        Page::new(Arc::new(About::default()), Scrape::default()).aged(age)
+        Page::new(Arc::new(WatchInfo::default()), Scrape::default()).aged(age)
     }
 
     fn send(method: Method, path: &str, page: &Page) -> (u16, String) {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     child::Child,
-    wire::{self, RESPONSE_BYTES},
+    messages::{self, RESPONSE_BYTES},
 };
 use observer_core::runtime::{Process, Runtime};
 
@@ -47,8 +47,8 @@ impl Runtimes {
             return;
         }
         let Some(helper) = &mut self.helper else { return };
-        match helper.socket.write(&wire::encode_request(process)) {
-            Ok(wire::REQUEST_BYTES) => drop(self.in_flight.insert(process)),
+        match helper.socket.write(&messages::encode_request(process)) {
+            Ok(messages::REQUEST_BYTES) => drop(self.in_flight.insert(process)),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             _ => self.lose_helper(),
         }
@@ -61,7 +61,7 @@ impl Runtimes {
         let complete = self.partial.len() / RESPONSE_BYTES * RESPONSE_BYTES;
         let bytes: Vec<u8> = self.partial.drain(..complete).collect();
         for record in bytes.as_chunks::<RESPONSE_BYTES>().0 {
-            let (process, runtime) = wire::decode_response(*record);
+            let (process, runtime) = messages::decode_response(*record);
             if self.in_flight.remove(&process) {
                 self.insert(process, runtime);
                 responses.push((process, runtime));
@@ -125,7 +125,7 @@ mod tests {
     fn requests(helper: &mut UnixStream) -> Vec<Process> {
         let mut bytes = Vec::new();
         let _ = helper.read_to_end(&mut bytes);
-        bytes.as_chunks().0.iter().copied().map(wire::decode_request).collect()
+        bytes.as_chunks().0.iter().copied().map(messages::decode_request).collect()
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         runtimes.request(process(1));
         assert_eq!(requests(&mut helper), [process(1)]);
         assert_eq!((runtimes.get(process(1)), runtimes.responses().len()), (None, 0));
-        helper.write_all(&wire::encode_response(process(1), Some(Runtime::Node))).unwrap();
+        helper.write_all(&messages::encode_response(process(1), Some(Runtime::Node))).unwrap();
         assert_eq!(runtimes.responses(), [(process(1), Some(Runtime::Node))]);
         runtimes.request(process(1));
         assert_eq!(requests(&mut helper), []);
@@ -146,8 +146,8 @@ mod tests {
     fn partial_and_unsolicited_responses_are_handled() {
         let (mut runtimes, mut helper) = pair();
         runtimes.request(process(1));
-        helper.write_all(&wire::encode_response(process(9), Some(Runtime::Java))).unwrap();
-        let response = wire::encode_response(process(1), None);
+        helper.write_all(&messages::encode_response(process(9), Some(Runtime::Java))).unwrap();
+        let response = messages::encode_response(process(1), None);
         helper.write_all(&response[..7]).unwrap();
         assert_eq!(runtimes.responses(), []);
         helper.write_all(&response[7..]).unwrap();
@@ -165,7 +165,7 @@ mod tests {
             let requests = requests(&mut helper);
             assert_eq!(requests.len(), MAX_IN_FLIGHT);
             for process in requests {
-                helper.write_all(&wire::encode_response(process, Some(Runtime::Unknown))).unwrap();
+                helper.write_all(&messages::encode_response(process, Some(Runtime::Unknown))).unwrap();
             }
             assert_eq!(runtimes.responses().len(), MAX_IN_FLIGHT);
             next += u32::try_from(MAX_IN_FLIGHT).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     fn dead_helper_gets_no_requests() {
         let (mut runtimes, mut helper) = pair();
         runtimes.request(process(1));
-        helper.write_all(&wire::encode_response(process(1), Some(Runtime::Python))).unwrap();
+        helper.write_all(&messages::encode_response(process(1), Some(Runtime::Python))).unwrap();
         assert_eq!(requests(&mut helper), [process(1)]);
         drop(helper);
         assert_eq!(runtimes.responses().len(), 1, "its last response counts");

@@ -22,7 +22,7 @@ use rustix::{
 use super::{
     fork::fork,
     inspect,
-    wire::{self, REQUEST_BYTES},
+    messages::{self, REQUEST_BYTES},
 };
 use observer_core::runtime::Process;
 
@@ -39,7 +39,7 @@ pub(super) fn run(socket: RawFd, parent: Pid) -> ! {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let Some(mut socket) = isolate(socket, parent) else { return };
         let mut bytes = [0; REQUEST_BYTES];
-        while socket.read_exact(&mut bytes).is_ok() && serve_request(wire::decode_request(bytes), &mut socket) {}
+        while socket.read_exact(&mut bytes).is_ok() && serve_request(messages::decode_request(bytes), &mut socket) {}
     }));
     // The parent is gone, or this is a child that has panicked while it inspected a process.
     exit(1);
@@ -103,7 +103,7 @@ fn close_all_but(socket: RawFd) -> Option<UnixStream> {
 /// is lost.
 fn serve_request(process: Process, socket: &mut UnixStream) -> bool {
     if !inspect::is_running(process) {
-        return socket.write_all(&wire::encode_response(process, None)).is_ok();
+        return socket.write_all(&messages::encode_response(process, None)).is_ok();
     }
     let helper = getpid();
     let has_responded = match fork() {
@@ -112,12 +112,12 @@ fn serve_request(process: Process, socket: &mut UnixStream) -> bool {
         Ok(None) => {
             let is_sent = die_with(helper).is_some() && {
                 let runtime = inspect::runtime_of(process);
-                socket.write_all(&wire::encode_response(process, runtime)).is_ok()
+                socket.write_all(&messages::encode_response(process, runtime)).is_ok()
             };
             exit(i32::from(!is_sent))
         }
     };
-    has_responded || socket.write_all(&wire::encode_response(process, None)).is_ok()
+    has_responded || socket.write_all(&messages::encode_response(process, None)).is_ok()
 }
 
 /// Waits for a child, and kills it after [`INSPECT_TIMEOUT`]. Returns whether it succeeded.

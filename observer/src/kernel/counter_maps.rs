@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, Queue};
 use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, OVERFLOW, OVERFLOW_SLOT, Phase};
 
-use super::wire::Wire;
+use super::pod::Wire;
 use crate::host::processes::Processes;
 use observer_core::model::{ConnectionKey, GroupCounters, GroupSample, LossSample, Sample};
 

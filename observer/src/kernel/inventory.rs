@@ -15,7 +15,7 @@ use aya::{
 };
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
-use super::{attach, wire::Wire};
+use super::{attach, pod::Wire};
 use crate::host::{processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 

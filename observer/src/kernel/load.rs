@@ -14,6 +14,7 @@ use ipnet::Ipv4Net;
 use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
 
 use super::{
+    async_fd::readable,
     attach,
     attached::Kernel,
     btf::Source,
@@ -23,8 +24,7 @@ use super::{
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     kernel_log::KernelLog,
     offsets::KernelTypes,
-    readable::readable,
-    wire::{Wire, mapped},
+    pod::{Wire, mapped},
 };
 use crate::{
     exit::NotPermitted,

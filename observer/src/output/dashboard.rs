@@ -10,7 +10,7 @@ use std::{future::ready, thread, time::Duration};
 
 use anyhow::Context as _;
 use observer_core::{
-    model::{About, Activity},
+    model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
     views::{ActivityQuery, LinesView, Outcome, Tui, View as _, watch_is_over},
 };
@@ -71,7 +71,7 @@ enum Wake {
 
 impl Dashboard {
     /// Takes over the terminal and starts a thread that reads keys.
-    pub(super) fn start(about: &About, stdout: &mut Stdout) -> anyhow::Result<Self> {
+    pub(super) fn start(about: &WatchInfo, stdout: &mut Stdout) -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         let suspend = listen(SignalKind::from_raw(ProcessSignal::TSTP.as_raw()))?;
         let resume = listen(SignalKind::from_raw(ProcessSignal::CONT.as_raw()))?;
@@ -238,7 +238,7 @@ impl Face for Dashboard {
         })
     }
 
-    fn summary(&self, about: &About, snapshot: &Snapshot, stdout: &mut Stdout) {
+    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout) {
         stdout.text(&watch_is_over(about));
         stdout.text(&LinesView.summary(about, snapshot));
         if let Some(since) = self.tui.since_reset(snapshot) {

@@ -3,7 +3,7 @@
 use std::{io, pin::Pin};
 
 use observer_core::{
-    model::{About, Activity},
+    model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
     views::ActivityQuery,
 };
@@ -19,7 +19,7 @@ pub(super) trait Face {
     /// Waits for work of its own and does it. Returns what ends the watch. Cancel-safe.
     fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a>;
 
-    fn summary(&self, about: &About, snapshot: &Snapshot, stdout: &mut Stdout);
+    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout);
 
     /// Only a live face shows snapshots.
     fn snapshot(&mut self, _: Snapshot) {}

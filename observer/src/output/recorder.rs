@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use observer_core::{
-    model::{About, Sample},
+    model::{Sample, WatchInfo},
     recording::Encoder,
     tracker::{Notice, Row},
 };
@@ -58,7 +58,7 @@ impl Recorder {
     pub(crate) const NOTICE: &str = "record";
 
     /// Starts a thread.
-    pub(crate) fn start(RecordingFile { file, path }: RecordingFile, about: &About, max_connections: u32) -> Self {
+    pub(crate) fn start(RecordingFile { file, path }: RecordingFile, about: &WatchInfo, max_connections: u32) -> Self {
         let mut recorder = Self {
             path,
             writer: Some(Writer::new(file)),

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use observer_core::{
-    model::{About, Activity},
+    model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
     views::{ActivityQuery, JsonView, LinesView},
 };
@@ -18,7 +18,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Starts threads. None with `-o none`.
-    pub(crate) fn start(output: cli::Output, about: &About) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn start(output: cli::Output, about: &WatchInfo) -> anyhow::Result<Option<Self>> {
         let mut stdout = match output {
             cli::Output::None => return Ok(None),
             _ => Stdout::new(),
@@ -94,7 +94,7 @@ impl Screen {
         self.face.leave(&mut self.stdout);
     }
 
-    async fn finish(mut self, about: &About, snapshot: &Snapshot) -> anyhow::Result<()> {
+    async fn finish(mut self, about: &WatchInfo, snapshot: &Snapshot) -> anyhow::Result<()> {
         self.face.summary(about, snapshot, &mut self.stdout);
         self.stdout.finish().await.context("standard output did not take the summary")
     }
@@ -105,7 +105,7 @@ impl Ending {
     pub(crate) async fn conclude(
         self,
         screen: Option<Screen>,
-        about: &About,
+        about: &WatchInfo,
         snapshot: &Snapshot,
     ) -> anyhow::Result<()> {
         match (self, screen) {

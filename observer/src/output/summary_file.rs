@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 
 use observer_core::{
-    model::About,
+    model::WatchInfo,
     tracker::Snapshot,
     views::{JsonView, View as _},
 };
@@ -25,7 +25,7 @@ impl SummaryFile {
         Ok(Self { file, path: path.into() })
     }
 
-    pub(crate) fn write(mut self, about: &About, snapshot: &Snapshot) -> anyhow::Result<()> {
+    pub(crate) fn write(mut self, about: &WatchInfo, snapshot: &Snapshot) -> anyhow::Result<()> {
         self.file
             .write_all(JsonView.summary(about, snapshot).as_bytes())
             .with_context(|| format!("cannot write the summary to {}", self.path.display()))

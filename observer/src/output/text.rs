@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use observer_core::{
-    model::About,
+    model::WatchInfo,
     tracker::{Notice, Row, Snapshot},
     views::View,
 };
@@ -22,7 +22,7 @@ pub(super) struct Text<V> {
 }
 
 impl<V: View> Text<V> {
-    pub(super) fn start(view: V, about: &About, stdout: &mut Stdout) -> Self {
+    pub(super) fn start(view: V, about: &WatchInfo, stdout: &mut Stdout) -> Self {
         stdout.text(&view.start(about));
         Self { view }
     }
@@ -48,7 +48,7 @@ impl<V: View> Face for Text<V> {
         })
     }
 
-    fn summary(&self, about: &About, snapshot: &Snapshot, stdout: &mut Stdout) {
+    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout) {
         stdout.text(&self.view.summary(about, snapshot));
     }
 }

@@ -50,13 +50,13 @@ impl Rounds {
         history
     }
 
-    fn findings(self, spoken: Spoken) -> Vec<Finding> {
+    fn findings(self, spoken: GroupApplication) -> Vec<Finding> {
         let (counts, history) = (self.counts(), self.history());
         diagnosed_of(Subject { spoken, ..subject(&counts, &history) }).iter().map(Diagnosis::finding).collect()
     }
 
     fn is_found(self) -> bool {
-        self.findings(Spoken::Unknown) == [Finding::ClosedAfterResponse]
+        self.findings(GroupApplication::Unknown) == [Finding::ClosedAfterResponse]
     }
 }
 
@@ -87,7 +87,7 @@ fn a_single_exchange_takes_two_rounds() {
     assert!(!check.is_found() && Rounds { at_once: 2, ..check }.is_found());
     assert!(Rounds { pause_us: 800_000, ..check }.is_found());
     let check = Rounds { cause: Cause::ServerClosedAfterResponse, ..check };
-    assert_eq!(check.findings(Spoken::One(Application::Http1)), []);
+    assert_eq!(check.findings(GroupApplication::One(Application::Http1)), []);
 }
 
 #[test]
@@ -106,15 +106,19 @@ fn a_server_that_was_asked_to_close_gets_no_diagnosis() {
     ] {
         for exchanges in [1, 3] {
             let closed = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges, ..UNITS };
-            assert_eq!(closed.findings(Spoken::One(application)), [Finding::ClosedAfterResponse], "{application:?}");
+            assert_eq!(
+                closed.findings(GroupApplication::One(application)),
+                [Finding::ClosedAfterResponse],
+                "{application:?}"
+            );
         }
         let many = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 24, ..UNITS };
-        assert_eq!(many.findings(Spoken::One(application)), [], "{application:?}");
+        assert_eq!(many.findings(GroupApplication::One(application)), [], "{application:?}");
     }
     let closed = Rounds { cause: Cause::ServerClosedAfterResponse, exchanges: 1, ..UNITS };
-    assert_eq!(closed.findings(Spoken::One(Application::Http1)), [Finding::ServerClosesEach]);
+    assert_eq!(closed.findings(GroupApplication::One(Application::Http1)), [Finding::ServerClosesEach]);
     let limited = Rounds { exchanges: 5, ..closed };
-    assert_eq!(limited.findings(Spoken::One(Application::Http1)), [], "it may have a limit");
+    assert_eq!(limited.findings(GroupApplication::One(Application::Http1)), [], "it may have a limit");
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn checks_may_take_turns() {
         history.most_busy = 1;
         (counts.opened, counts.closed, counts.new) = (n, n, n);
         counts.closes[Cause::ServerClosedAfterResponse as usize] = n;
-        let spoken = Spoken::One(Application::Http1);
+        let spoken = GroupApplication::One(Application::Http1);
         let found = diagnosed_of(Subject { spoken, ..subject(&counts, &history) });
         found.iter().map(Diagnosis::finding).collect::<Vec<_>>()
     };

@@ -4,8 +4,11 @@ use super::*;
 use crate::model::{LossSample, ProgramSample};
 
 fn encoded(scrape: &Scrape) -> String {
-    let about =
-        About { hooks: vec!["sockops".into(), "fentry".into()], kernel: "6.1 \"x\"".into(), ..About::default() };
+    let about = WatchInfo {
+        hooks: vec!["sockops".into(), "fentry".into()],
+        kernel: "6.1 \"x\"".into(),
+        ..WatchInfo::default()
+    };
     encode(&about, scrape, Format::Text)
 }
 

@@ -6,8 +6,8 @@ use tcp_reuse_watch_ebpf::pool;
 
 use crate::{
     model::{
-        About, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey,
-        GroupSample, Listing, LossSample, RowKind, Sample, SocketState, Why,
+        Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey, GroupSample,
+        Listing, LossSample, RowKind, Sample, SocketState, WatchInfo, Why,
     },
     tracker::{Family, Row, Tracker, families as fold},
 };
@@ -15,13 +15,13 @@ use crate::{
 /// 2026-01-02 03:04:05 UTC.
 pub(super) const START_NS: i64 = 1_767_323_045_000_000_000;
 
-pub(super) fn about() -> About {
-    About {
+pub(super) fn about() -> WatchInfo {
+    WatchInfo {
         hooks: vec!["sockops".into(), "tracepoint".into()],
         kernel: "6.18.0".into(),
         ports: vec!["8080".into()],
         started_unix_ns: START_NS,
-        ..About::default()
+        ..WatchInfo::default()
     }
 }
 

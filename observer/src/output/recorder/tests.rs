@@ -9,8 +9,8 @@ use crate::host::event_loop::event_loop;
 
 const START: i64 = 1_800_000_000_000_000_000;
 
-fn about() -> About {
-    About { started_unix_ns: START, ..About::default() }
+fn about() -> WatchInfo {
+    WatchInfo { started_unix_ns: START, ..WatchInfo::default() }
 }
 
 fn row(id: u64, kind: RowKind) -> Row {

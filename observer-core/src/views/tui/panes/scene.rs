@@ -5,7 +5,7 @@ use ratatui::widgets::Block;
 use super::theme::Theme;
 use crate::{
     group::Counts,
-    model::About,
+    model::WatchInfo,
     views::tui::state::{
         baseline::Baseline, keys::Mode, layout::Pane, picture::Picture, table::Table, table_row::TableRow,
     },
@@ -13,7 +13,7 @@ use crate::{
 
 pub(crate) struct Scene<'a> {
     pub(crate) theme: Theme,
-    pub(crate) about: &'a About,
+    pub(crate) about: &'a WatchInfo,
     pub(crate) picture: &'a Picture,
     /// None unless the screen was reset.
     pub(crate) baseline: Option<&'a Baseline>,

@@ -5,14 +5,14 @@ use tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;
 use crate::model::Application;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Spoken {
+pub enum GroupApplication {
     #[default]
     Unknown,
     One(Application),
     Several,
 }
 
-impl Spoken {
+impl GroupApplication {
     /// From a group's counters.
     pub(crate) fn of(number: u64) -> Self {
         match Application::of(number) {
@@ -46,21 +46,24 @@ mod tests {
 
     #[test]
     fn the_kernels_number_is_one_application_or_several() {
-        assert_eq!(Spoken::of(Application::Redis as u64).name(), Some("redis"));
-        assert_eq!([0, 254, u64::MAX].map(Spoken::of), [Spoken::Unknown; 3]);
-        assert_eq!((Spoken::of(SEVERAL_APPLICATIONS), Spoken::Several.name()), (Spoken::Several, None));
+        assert_eq!(GroupApplication::of(Application::Redis as u64).name(), Some("redis"));
+        assert_eq!([0, 254, u64::MAX].map(GroupApplication::of), [GroupApplication::Unknown; 3]);
+        assert_eq!(
+            (GroupApplication::of(SEVERAL_APPLICATIONS), GroupApplication::Several.name()),
+            (GroupApplication::Several, None)
+        );
     }
 
     #[test]
     fn groups_that_agree_speak_one_application_and_others_speak_several() {
-        let [http, redis] = [Application::Http1, Application::Redis].map(Spoken::One);
+        let [http, redis] = [Application::Http1, Application::Redis].map(GroupApplication::One);
         for (one, other, together) in [
-            (Spoken::Unknown, Spoken::Unknown, Spoken::Unknown),
-            (Spoken::Unknown, http, http),
+            (GroupApplication::Unknown, GroupApplication::Unknown, GroupApplication::Unknown),
+            (GroupApplication::Unknown, http, http),
             (http, http, http),
-            (http, redis, Spoken::Several),
-            (Spoken::Several, http, Spoken::Several),
-            (Spoken::Several, Spoken::Unknown, Spoken::Several),
+            (http, redis, GroupApplication::Several),
+            (GroupApplication::Several, http, GroupApplication::Several),
+            (GroupApplication::Several, GroupApplication::Unknown, GroupApplication::Several),
         ] {
             assert_eq!((one.and(other), other.and(one)), (together, together), "{one:?} and {other:?}");
         }

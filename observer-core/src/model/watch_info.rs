@@ -2,7 +2,7 @@
 
 /// What a watch observes and how. It is reported when the watch starts and again in the summary.
 #[derive(Clone, Debug, Default)]
-pub struct About {
+pub struct WatchInfo {
     pub hooks: Vec<String>,
     /// Better sets of hooks that were not available, and why.
     pub hooks_not_taken: Vec<String>,
