@@ -210,6 +210,8 @@ fn half_closed() -> Result<Truth> {
     let peer = Peer::new(move |mut stream| {
         let answer_bytes = read_request(&mut stream).map_or(0, |bytes| bytes as usize);
         both_have_asked.wait();
+        // The server must not close before the client has ended sending.
+        read_to_end(&mut stream)?;
         stream.write_all(&vec![b'.'; answer_bytes])?;
         Ok(1)
     })?;
