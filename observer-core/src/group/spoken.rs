@@ -13,7 +13,7 @@ pub enum Spoken {
 }
 
 impl Spoken {
-    /// From a group's counters.
+    /// Decodes the application in a group's counters.
     pub(crate) fn of(number: u64) -> Self {
         match Application::of(number) {
             _ if number == SEVERAL_APPLICATIONS => Self::Several,
@@ -22,7 +22,7 @@ impl Spoken {
         }
     }
 
-    /// Of two groups together. Unrecognised connections contradict nothing.
+    /// Combines two groups. Unrecognised connections contradict no protocol.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unknown, known) | (known, Self::Unknown) => known,
@@ -45,14 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_number_is_one_application_or_several() {
+    fn kernel_number_is_one_application_or_several() {
         assert_eq!(Spoken::of(Application::Redis as u64).name(), Some("redis"));
         assert_eq!([0, 254, u64::MAX].map(Spoken::of), [Spoken::Unknown; 3]);
         assert_eq!((Spoken::of(SEVERAL_APPLICATIONS), Spoken::Several.name()), (Spoken::Several, None));
     }
 
     #[test]
-    fn groups_that_agree_speak_one_application_and_others_speak_several() {
+    fn groups_in_agreement_speak_one_application_and_others_several() {
         let [http, redis] = [Application::Http1, Application::Redis].map(Spoken::One);
         for (one, other, together) in [
             (Spoken::Unknown, Spoken::Unknown, Spoken::Unknown),
