@@ -116,7 +116,7 @@ fn cause(number: u8) -> Option<Cause> {
     CAUSES.into_iter().find(|cause| *cause as u8 == number)
 }
 
-/// The one of `values` with this number, otherwise `unknown`.
+/// The element of `values` with this number, otherwise `unknown`.
 fn from_number<T: Copy, const N: usize>(number: u8, values: [T; N], number_of: fn(T) -> u8, unknown: T) -> T {
     values.into_iter().find(|value| number_of(*value) == number).unwrap_or(unknown)
 }

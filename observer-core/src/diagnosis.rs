@@ -1,5 +1,5 @@
-//! Why the connections of a group were not reused, as far as its counters and its history tell. Rules are pure functions
-//! from a group to a diagnosis, whose evidence is numbers. Views put it into words and add advice.
+//! Why the connections of a group were not reused, judged by its counters and its history. A rule is a pure function
+//! from a group to a diagnosis. The evidence of a diagnosis is numbers; views put them into words and add advice.
 //!
 //! The rules and their thresholds are in the modules, by subject.
 
@@ -22,7 +22,7 @@ pub use evidence::{Agreement, ClosesEach, Evidence, ExchangesEach, Leaver, Proce
 pub use finding::Finding;
 pub use subject::Subject;
 
-/// Fewer connections than this are no habit.
+/// Fewer connections than this do not make a pattern.
 const FEW: u64 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Diagnosis {
     /// How many connections it explains.
     pub connections: u64,
     pub evidence: Evidence,
-    /// What the connections most likely speak, for the advice.
+    /// The application protocol that the connections most likely speak, for the advice.
     pub application: Application,
     /// The runtime of the process, for the advice. None: unknown.
     pub runtime: Option<Runtime>,
@@ -52,8 +52,8 @@ impl Diagnosis {
 
 type Rule = fn(Subject<'_>) -> Option<Diagnosis>;
 
-/// Rules whose findings may be certain and report a problem. They run for every group at every tick, so each looks first
-/// at a counter that is zero for most groups.
+/// Rules that can report a problem with certainty. They run for every group at every tick, so each first tests a
+/// counter that is zero for most groups.
 const MAY_BE_CERTAIN: [Rule; 4] =
     [port_exhaustion, unread::response_not_read, openers::process_per_request, closers::server_closes_each];
 
@@ -68,7 +68,7 @@ const NEVER_CERTAIN: [Rule; 8] = [
     limits::max_lifetime,
 ];
 
-/// The certain diagnoses of a group, in no order.
+/// The certain diagnoses of a group, in no particular order.
 pub fn certain_diagnoses(subject: Subject<'_>) -> impl Iterator<Item = Diagnosis> {
     let found = MAY_BE_CERTAIN.into_iter().filter_map(move |rule| rule(subject));
     found.filter(|diagnosis| diagnosis.confidence == Confidence::Certain)

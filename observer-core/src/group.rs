@@ -1,5 +1,5 @@
-//! What is known of a group: its counters, its connection pool, the application that it speaks, and the history of its
-//! last connections. Diagnoses and snapshots are made from it.
+//! The data of a group: its counters, its connection pool, the application that it speaks, and the history of its last
+//! connections. Diagnoses and snapshots are built from it.
 
 mod application;
 mod counts;

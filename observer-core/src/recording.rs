@@ -1,4 +1,4 @@
-//! Recordings: a file of the tracker's input during a watch, from which a replay feeds another tracker.
+//! Recordings: files with the tracker's input during a watch. A replay feeds it to another tracker.
 
 mod format;
 mod read;

@@ -1,6 +1,6 @@
-//! The runtime or language that a process's program is written for, so that advice can name its API.
-//! [`Runtime::detect`] decides by data that the caller supplies: the name and bytes of the executable, and the loaded
-//! libraries. Nothing here accesses the file system; the helper process does.
+//! The runtime or language that a process's program is written for, so advice can name its API. [`Runtime::detect`]
+//! decides from data that the caller supplies: the name and bytes of the executable, and the loaded libraries. Nothing
+//! here accesses the file system; the helper process does.
 
 mod detect;
 mod dotnet;

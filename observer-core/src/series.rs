@@ -42,7 +42,7 @@ pub struct SeriesConfig {
 
 pub struct Series {
     config: SeriesConfig,
-    /// What has been counted of each of the kernel's current groups.
+    /// The counters so far of each of the kernel's current groups.
     groups: HashMap<GroupKey, Counters>,
     sets: BTreeMap<LabelSet, Entry>,
     overflow: Option<Values>,

@@ -1,7 +1,7 @@
-//! The state of a watch. Pure: it has no clock and does no I/O. It takes events and samples, and gives snapshots.
+//! The state of a watch. Pure: it has no clock and does no I/O. It takes events and samples, and returns snapshots.
 //!
-//! Totals come from samples alone, whose counters are exact. Events only add rows that people read, so a lost event costs a
-//! row and never a count.
+//! Totals come from samples alone, because their counters are exact. Events only add rows for people to read, so a lost
+//! event costs a row and never a count.
 
 mod family;
 mod ports;
@@ -47,7 +47,7 @@ struct Open {
     established_ns: i64,
 }
 
-/// Diagnoses that are reported during a watch. Further ones are in the summary only.
+/// Maximum number of diagnoses reported during a watch. Further ones are only in the summary.
 const MAX_REPORTED: usize = 1000;
 
 pub struct Tracker {
@@ -59,7 +59,8 @@ pub struct Tracker {
     live: Vec<GroupSample>,
     histories: HashMap<GroupKey, Arc<History>>,
     reported: HashSet<(Option<Arc<GroupName>>, Finding)>,
-    /// Ended groups by name. `just_ended` has those of the last sample, because a row may come later than the counters.
+    /// Ended groups by name. `just_ended` has the groups that ended in the last sample, because a row may arrive after
+    /// the counters.
     folded: Folded,
     just_ended: HashMap<GroupKey, Option<Arc<GroupName>>>,
     loss: LossSample,
@@ -117,8 +118,8 @@ impl Tracker {
         Arc::make_mut(folded.unwrap_or_else(|| self.histories.entry(group).or_default()))
     }
 
-    /// A lost close row leaves its connection open here. The kernel tracks at most `max_connections`, so beyond twice as
-    /// many the older half must have closed.
+    /// A lost close row leaves its connection open here. The kernel tracks at most `max_connections`, so if twice as
+    /// many are open, the older half must have closed.
     fn drop_stale(&mut self) {
         if self.open.len() > 2 * self.max_connections {
             let mut ids: Vec<u64> = self.open.values().map(|open| open.id).collect();
@@ -136,7 +137,7 @@ impl Tracker {
             let name = self.folded.add(&group, history);
             self.just_ended.insert(group.key, name);
         }
-        // A row that comes even later leaves the history of a group that is gone.
+        // A row that arrives even later creates a history for a group that is gone. Remove it.
         let present: HashSet<GroupKey> = self.live.iter().chain(&sample.groups).map(|group| group.key).collect();
         self.histories.retain(|key, _| present.contains(key));
         self.live = sample.groups;

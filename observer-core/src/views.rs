@@ -1,4 +1,4 @@
-//! Views turn rows and snapshots into text or a screen. They depend on nothing behind these.
+//! Views turn rows and snapshots into text or a screen. They depend on nothing that produces these.
 
 mod advice;
 mod diagnosis_notice;
@@ -12,7 +12,7 @@ pub mod wrap;
 
 pub use diagnosis_notice::diagnosis_notice;
 pub use json::JsonView;
-pub use lines::{LinesView, watch_is_over};
+pub use lines::{LinesView, ended_watch_line};
 pub use prometheus::{Format, encode};
 pub use tui::{ActivityQuery, Outcome, Theme, Tui};
 
@@ -21,8 +21,8 @@ use crate::{
     tracker::{Row, Snapshot},
 };
 
-/// An output format. Each method returns whole lines, or nothing. Rows are appended to the output buffer instead, because they
-/// are by far the most frequent.
+/// An output format. Each method returns whole lines, or nothing. Rows are appended to the output buffer instead,
+/// because they are by far the most frequent output.
 pub trait View {
     fn start(&self, about: &WatchInfo) -> String;
     fn row(&self, row: &Row, output: &mut Vec<u8>);

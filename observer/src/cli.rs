@@ -102,7 +102,7 @@ pub(crate) struct Replay {
     /// Recording to replay, written by --record
     pub(crate) file: PathBuf,
 
-    /// Show this on standard output [default: tui on a terminal, else lines]
+    /// Output format [default: tui on a terminal, else lines]
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
 
@@ -156,11 +156,11 @@ pub(crate) struct Watch {
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = running_process)]
     pub(crate) pids: Vec<u32>,
 
-    /// Watch only connections of processes with this name (only its first 15 bytes count); repeatable
+    /// Watch only connections of processes with this name (compared up to 15 bytes); repeatable
     #[arg(long = "process", value_name = "NAME", value_parser = process_name)]
     pub(crate) processes: Vec<String>,
 
-    /// Show this on standard output [default: tui on a terminal, else lines]
+    /// Output format [default: tui on a terminal, else lines]
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
 
@@ -210,7 +210,7 @@ pub(crate) struct Watch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Hooks {
-    /// sockops if possible, and the first of the others that loads
+    /// sockops if possible, plus the first of the others that loads
     Auto,
     /// sock_ops at the root of cgroup v2; never misses an open or close
     Sockops,

@@ -1,4 +1,4 @@
-//! A child process that detects the runtimes of other processes, because this process drops that privilege.
+//! A child process that detects the runtimes of other processes, because this process drops the privilege to do so.
 //!
 //! The helper is forked before the privileges are dropped and before other threads exist. It keeps CAP_SYS_PTRACE only,
 //! and dies with its parent, even if that is killed. Without a helper, runtimes stay unknown and nothing else changes.

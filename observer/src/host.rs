@@ -1,4 +1,5 @@
-//! The host apart from BPF: processes and cgroups, this process's privileges, the clock, signals and memory.
+//! The parts of the host that do not involve BPF: processes and cgroups, this process's privileges, the clock, signals
+//! and memory.
 
 pub(crate) mod cgroup;
 pub(crate) mod cgroups;

@@ -39,8 +39,8 @@ const LIVE_TICK: Duration = Duration::from_millis(250);
 /// Idle time after a sample, as a multiple of its cost: 20 means at most 5 % of a CPU.
 const IDLE_FACTOR: u32 = 20;
 
-/// How long the ring buffer is left alone once it is empty. The first row of a burst is shown at once and the others
-/// together, because a wake-up for each row would take CPU time from a program that opens connections one by one.
+/// Pause after the ring buffer has been emptied. The first row of a burst is shown at once and the others together,
+/// because a wake-up for each row would take CPU time from a program that opens connections one by one.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(40);
 
 pub(crate) struct Session {
@@ -51,16 +51,16 @@ pub(crate) struct Session {
     recorder: Option<Recorder>,
     exporter: Option<Exporter>,
     pub(crate) about: WatchInfo,
-    /// Notices from the start, to be shown once there is a screen.
+    /// Notices from start-up, shown once there is a screen.
     pub(crate) notices: Vec<Notice>,
     /// When the programs were detached.
     ended_unix_ns: i64,
 }
 
 impl Session {
-    /// Attaches and drops the privileges that this took. Everything counts from here on. Must run within a tokio
-    /// runtime and before other threads are started. `about` says what `config` cannot: the filters as people read
-    /// them.
+    /// Attaches the programs, then drops the privileges that attaching needed. Counting starts here. Must run within a
+    /// tokio runtime and before other threads are started. `about` carries what `config` lacks: the filters in the
+    /// words shown to the user.
     pub(crate) fn start(
         config: &WatchConfig,
         about: WatchInfo,
@@ -247,7 +247,7 @@ impl Session {
     }
 }
 
-/// Everything that was lost, by where, for the metrics.
+/// All losses by place, for the metrics.
 fn losses(sample: &Sample, output_rows: u64, recording_rows: u64) -> Losses {
     Losses { sampled: sample.loss, output_rows, recording_rows }
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The objects are not rebuilt here. Whether they are out of date can be told without building them.
+/// The objects are not rebuilt here, because the digest of their sources shows whether they are out of date.
 fn bpf_objects(workspace: &Workspace) -> Result<&'static str> {
     Ok(if ebpf::is_up_to_date(workspace)? {
         "rebuilding the BPF objects: cargo xtask ebpf --check"

@@ -1,7 +1,7 @@
 //! `cargo xtask ebpf`: builds the BPF objects, one per architecture, and writes them to observer/bpf with a record of
 //! their sources and tools.
 //!
-//! The objects are committed, so that stable Rust alone builds the program. `--check` verifies them. With the tools
+//! The objects are committed, so stable Rust alone builds the program. `--check` verifies them. With the tools
 //! named in the record, it rebuilds the objects and compares every byte. Other tools produce other bytes; with those,
 //! it compares the digest of the sources and runs the tests on the rebuilt objects.
 

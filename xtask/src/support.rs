@@ -1,4 +1,4 @@
-//! What several commands share: the repository's paths, running programs, packages, and counting.
+//! Code that several commands share: the repository's paths, running programs, packages, and counting.
 
 pub(crate) mod cargo_test;
 pub(crate) mod packages;

@@ -64,7 +64,7 @@ fn install_packages() -> Result<()> {
     Ok(())
 }
 
-/// Runs both parts even if the first fails, so that one run shows all failures.
+/// Runs both parts even if the first fails, so one run shows all failures.
 fn all_tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     if !is_root() {
         println!("not root: the end-to-end tests will fail");

@@ -3,8 +3,8 @@
 use super::{
     ClosesEach, Confidence, Diagnosis, Evidence, ExchangesEach, FEW, Finding, Leaver, Subject,
     idle::LONG_IDLE_US,
-    unit::{announcements, are_checks, are_rare, is_a_unit_each, most_at_once},
-    unread::FAREWELL_BYTES,
+    unit::{announcements, are_checks, are_rare, most_at_once, serve_one_unit_each},
+    unread::GOODBYE_BYTES,
 };
 use crate::{
     group::{ClosedConnection, Spread},
@@ -31,15 +31,15 @@ impl Abandoned {
         Self { closes, by_server, says_goodbye, matches: is_abandoned_after_a_response }
     }
 
-    /// Also connections closed with an unread farewell, and connections on which only the login was answered.
-    fn in_any_way(subject: Subject<'_>) -> Self {
+    /// Adds connections closed with an unread goodbye, and connections on which only the login was answered.
+    fn with_unanswered(subject: Subject<'_>) -> Self {
         let matches = |closed: &ClosedConnection, says_goodbye: bool| match closed.cause {
-            Cause::UnreadResponse => is_farewell(closed),
+            Cause::UnreadResponse => is_goodbye(closed),
             Cause::Unused => closed.may_have_announced(),
             _ => is_abandoned_after_a_response(closed, says_goodbye),
         };
         let abandoned = Self::after_a_response(subject);
-        let others = subject.closes_matching(Cause::UnreadResponse, is_farewell) + announcements(subject);
+        let others = subject.closes_matching(Cause::UnreadResponse, is_goodbye) + announcements(subject);
         Self { closes: abandoned.closes + others, matches, ..abandoned }
     }
 
@@ -55,10 +55,10 @@ impl Abandoned {
         self.spread(subject, |closed| Some(closed.exchanges()))
     }
 
-    /// Whether there are enough of them, and others replaced them. Connections that were open at once may all be closed
-    /// when the work is done.
-    fn are_a_habit(&self, subject: Subject<'_>) -> bool {
-        // The history may be shorter than the number that was open at once.
+    /// Whether there are enough of these connections, and others replaced them. Twice as many as were open at once are
+    /// required, because all of these may be closed when the work is done.
+    fn is_pattern(&self, subject: Subject<'_>) -> bool {
+        // The history may hold fewer connections than were open at once.
         let at_once =
             || most_at_once(&subject.history.in_order(|closed| self.matches(closed))).max(subject.history.most_busy);
         self.closes >= FEW
@@ -68,10 +68,10 @@ impl Abandoned {
             && !are_checks(subject, |closed| self.matches(closed))
     }
 
-    fn are_a_unit_each(&self, subject: Subject<'_>) -> bool {
-        self.are_a_habit(subject)
+    fn serve_one_unit_each(&self, subject: Subject<'_>) -> bool {
+        self.is_pattern(subject)
             && subject.reopened() >= FEW
-            && is_a_unit_each(subject, self.closes, |closed| self.matches(closed))
+            && serve_one_unit_each(subject, self.closes, |closed| self.matches(closed))
     }
 
     fn evidence(&self, subject: Subject<'_>) -> Evidence {
@@ -98,38 +98,38 @@ fn is_abandoned_after_a_response(closed: &ClosedConnection, says_goodbye: bool) 
     }
 }
 
-/// A few unread bytes that may not be a response are most likely what a peer says on its own.
-fn is_farewell(closed: &ClosedConnection) -> bool {
-    !closed.is_exact() && closed.unread_bytes() <= FAREWELL_BYTES
+/// A few unread bytes that may not be a response are most likely the peer's goodbye.
+fn is_goodbye(closed: &ClosedConnection) -> bool {
+    !closed.is_exact() && closed.unread_bytes() <= GOODBYE_BYTES
 }
 
-/// Closed after a single exchange each, or after a unit of work each.
+/// Connections closed after a single exchange each, or after a unit of work each.
 pub(super) fn closed_after_response(subject: Subject<'_>) -> Option<Diagnosis> {
     let abandoned = Abandoned::after_a_response(subject);
-    let has_one_each = abandoned.are_a_habit(subject)
+    let has_one_each = abandoned.is_pattern(subject)
         && abandoned.exchanges(subject).median() == Some(1)
         && !are_rare(subject, |closed| abandoned.matches(closed));
     let abandoned = if has_one_each {
         abandoned
     } else {
-        Some(Abandoned::in_any_way(subject)).filter(|abandoned| abandoned.are_a_unit_each(subject))?
+        Some(Abandoned::with_unanswered(subject)).filter(|abandoned| abandoned.serve_one_unit_each(subject))?
     };
     let evidence = abandoned.evidence(subject);
     Some(subject.diagnosis(Confidence::Possible, abandoned.closes, evidence))
 }
 
-/// Whether units of work account for all exchanges, so that no connection was kept for others.
-pub(super) fn leaves_nothing_in_use(subject: Subject<'_>) -> bool {
+/// Whether the abandoned connections account for nearly all exchanges, so no other connection was kept in use.
+pub(super) fn abandons_all_in_use(subject: Subject<'_>) -> bool {
     let abandoned = Abandoned::after_a_response(subject);
     let Some(each) = abandoned.exchanges(subject).median() else { return false };
     let explained = (abandoned.closes + 1) * each;
     let is_all = subject.counts.exchanges() * 10 <= explained * 11;
-    is_all && (each > 1 || subject.counts.reused == 0) && abandoned.are_a_unit_each(subject)
+    is_all && (each > 1 || subject.counts.reused == 0) && abandoned.serve_one_unit_each(subject)
 }
 
-/// Closed by the server after the first exchange. Where that exchange may be a turn of an unknown protocol, the protocol
-/// itself may close; such connections may also take several turns, to log in and to ask. A server that was asked to close
-/// is not to blame.
+/// Connections closed by the server after the first exchange. If that exchange may be a turn of an unknown protocol,
+/// the close may be part of the protocol; such connections may also take several turns, for a login and a request. A
+/// server that was asked to close is not to blame.
 pub(super) fn server_closes_each(subject: Subject<'_>) -> Option<Diagnosis> {
     let grounds = subject.grounds(Cause::ServerClosedAfterResponse, FEW, ClosedConnection::carried_requests)?;
     let by_server = |closed: &ClosedConnection| closed.cause == Cause::ServerClosedAfterResponse;
@@ -164,16 +164,16 @@ fn server_ends_units(subject: Subject<'_>, closes: u64) -> bool {
     };
     let ages = subject.history.of(Cause::ServerClosedAfterResponse, ClosedConnection::lifetime_us);
     let has_max_lifetime = ages.is_narrow() && ages.median() >= Some(LONG_IDLE_US);
-    subject.reopened() >= FEW && !has_max_lifetime && is_a_unit_each(subject, closes, matches)
+    subject.reopened() >= FEW && !has_max_lifetime && serve_one_unit_each(subject, closes, matches)
 }
 
-/// Drops diagnoses that only describe a symptom which another one explains.
+/// Drops diagnoses that only describe a symptom of another one.
 pub(super) fn keep_best_explanation(subject: Subject<'_>, found: &mut Vec<Diagnosis>) {
     let has = |finding| found.iter().any(|diagnosis| diagnosis.finding() == finding);
     let is_openers =
         [Finding::PoolTooSmall, Finding::ClientPerRequest, Finding::ProcessPerRequest].map(has).contains(&true);
-    // A client that is told that the server will close closes too, and now and then it is the first. The same holds for
-    // the server if the client says goodbye.
+    // If the server announces that it will close, the client closes too, and is sometimes first. The same holds for the
+    // server if the client says goodbye.
     let is_servers = has(Finding::ServerClosesEach)
         && subject.closes(Cause::ServerClosedAfterResponse) >= subject.closes(Cause::ClosedAfterResponse);
     let is_clients = has(Finding::ClosedAfterResponse) && !is_servers;

@@ -9,8 +9,8 @@ pub enum Evidence {
     NoLocalPort {
         connects: u64,
     },
-    /// Closed by this process with unread bytes. `unread_bytes` is a median: None if no such close is remembered, 0 if the
-    /// response arrived only after the close.
+    /// Closed by this process with unread bytes. `unread_bytes` is a median: None if the history has no such close, 0
+    /// if the response arrived only after the close.
     UnreadResponse {
         closes: Share,
         closed: u64,
@@ -31,7 +31,8 @@ pub enum Evidence {
         each: ClosesEach,
     },
     ProcessEach(ProcessEach),
-    /// Opened while up to `idle` connections were idle. `unused_after`: each was left unused after so many exchanges.
+    /// Opened while up to `idle` connections were idle. `unused_after`: the exchanges after which each was left unused.
+    /// None if it was one.
     OpenedBesideIdle {
         missed: u64,
         opened: u64,
@@ -45,20 +46,21 @@ pub enum Evidence {
         kept_idle: u64,
         concurrent: u64,
     },
-    /// Closed by the server when idle for the median time.
+    /// Closed by the server after being idle. `timeout_us` is the median idle time.
     ServerIdle {
         closes: u64,
         closed: u64,
         timeout_us: u64,
     },
-    /// Closed by this process when idle. `is_noticed_late`: at the next request, so that the time is an upper bound.
+    /// Closed by this process after being idle. `is_noticed_late`: closed only at the next request, so the time is an
+    /// upper bound.
     ClientIdle {
         closes: u64,
         closed: u64,
         timeout_us: u64,
         is_noticed_late: bool,
     },
-    /// Reset by the peer when idle for the median time.
+    /// Reset by the peer after being idle. `idle_us` is the median idle time.
     ResetWhenIdle {
         closes: u64,
         closed: u64,
@@ -69,7 +71,7 @@ pub enum Evidence {
         closes: u64,
         lifetime_us: u64,
     },
-    /// The last `seen` of these were closed by the server after `cap` exchanges each.
+    /// Closed by the server. The last `seen` of them carried `cap` exchanges each.
     Cap {
         closes: u64,
         seen: usize,
@@ -95,7 +97,7 @@ impl Evidence {
         }
     }
 
-    /// The numbers by name, as JSON has them.
+    /// The numbers under their names in JSON.
     pub fn values(&self) -> Vec<(&'static str, u64)> {
         match *self {
             Self::UnreadResponse { unread_bytes, .. } => vec![("unread_bytes", unread_bytes.unwrap_or(0))],
@@ -115,8 +117,8 @@ impl Evidence {
     }
 }
 
-/// Some of the closes by one cause. The counters know how many there are by each cause; how many of these a rule can rely
-/// on is an estimate from the history.
+/// A part of the closes by one cause. The counters have the number of closes by each cause; the part that a rule can
+/// rely on is estimated from the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     pub closes: u64,
@@ -153,7 +155,7 @@ pub enum ClosesEach {
     AfterUnit(ExchangesEach),
 }
 
-/// How many exchanges connections carried.
+/// How many exchanges each connection carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangesEach {
     pub median: u64,
@@ -180,7 +182,7 @@ impl ExchangesEach {
         Self { median: exchanges.median().unwrap_or(0), agreement, is_exact }
     }
 
-    /// Of every connection in the history.
+    /// Summarises every connection in the history.
     pub(super) fn of_all(history: &History, is_exact: bool) -> Self {
         Self::new(&history.spread(|closed: &ClosedConnection| Some(closed.exchanges())), is_exact)
     }

@@ -6,14 +6,16 @@ use crate::{
     model::Cause,
 };
 
-/// After this time an idle connection may have been forgotten or dropped for its age: ten times what a request may take.
+/// A connection that was idle for this long may have been forgotten by its peer or dropped for its age. Ten times as
+/// long as a request may take.
 pub(super) const LONG_IDLE_US: u64 = 1_000_000;
 
-/// The shortest timeout that a client can be set to is a second, and a request each second has other reasons.
+/// The shortest upper bound that is taken for a timeout. Clients can be set to 1 s or more, and an idle time of 1 s may
+/// come from a request each second.
 const LEAST_BOUND_US: u64 = 1_100_000;
 
-/// A connect this soon after a close belongs to the request that caused both. A resolver, a round trip and a busy machine
-/// lie between the two. A connect may also come slightly before the close.
+/// A connect this soon after a close belongs to the request that caused both. The time covers name resolution, a round
+/// trip and the delays of a busy machine. A connect may also come slightly before the close.
 const NOTICED_NS: i64 = 50_000_000;
 
 pub(super) fn server_idle_timeout(subject: Subject<'_>) -> Option<Diagnosis> {
@@ -22,16 +24,17 @@ pub(super) fn server_idle_timeout(subject: Subject<'_>) -> Option<Diagnosis> {
     Some(subject.diagnosis(Confidence::Likely, closes, evidence))
 }
 
-/// The client closes by a timer, or it checks the age of a connection when the next request comes. The latter gives only
-/// an upper bound for the timeout.
+/// The client closes by a timer, or checks how long a connection was idle when the next request comes. The latter gives
+/// only an upper bound for the timeout.
 ///
-/// A client that sends some requests on a fresh connection for another reason looks the same, as Squid does with POST. It
-/// differs in that some connections were idle for as long and were used again, or in that the time is too short for a
-/// setting while most connections end this way.
+/// A client that sends some requests on a fresh connection for another reason, as Squid does with POST, looks the same.
+/// It is excluded if some connections were idle for as long and used again, or if the time is too short for a setting
+/// and most connections end this way.
 pub(super) fn client_idle_timeout(subject: Subject<'_>) -> Option<Diagnosis> {
     let (closes, idle) = constant_idle_time(subject, Cause::ClientIdle)?;
     let is_noticed_late = are_noticed_at_the_next_request(subject);
-    // Of upper bounds the shortest is the nearest. The lower quartile leaves out a few closes of another cause.
+    // The shortest upper bound is the closest to the timeout. The lower quartile excludes a few closes for another
+    // reason.
     let timeout_us = if is_noticed_late { idle.lower_quartile()? } else { idle.median()? };
     if outlive(subject, timeout_us) {
         return None;
@@ -46,8 +49,8 @@ pub(super) fn client_idle_timeout(subject: Subject<'_>) -> Option<Diagnosis> {
     Some(subject.diagnosis(confidence, closes, evidence))
 }
 
-/// The number of closes by this cause and their idle times, if these are nearly constant and the connections were opened
-/// again. Connections that are closed together at the end were no longer needed.
+/// The number of closes by this cause and their idle times, if the times are nearly constant and the connections were
+/// replaced. Connections that are closed together at the end were no longer needed.
 fn constant_idle_time(subject: Subject<'_>, cause: Cause) -> Option<(u64, Spread)> {
     let closes = subject.closes(cause);
     let replaced = closes.min(subject.replaced());
@@ -58,7 +61,7 @@ fn constant_idle_time(subject: Subject<'_>, cause: Cause) -> Option<(u64, Spread
     idle.is_narrow().then_some((closes, idle))
 }
 
-/// Whether most idle connections were closed within moments of another connect.
+/// Whether most of these connections were closed within moments of another connect.
 fn are_noticed_at_the_next_request(subject: Subject<'_>) -> bool {
     let all = subject.history.in_order(|_| true);
     let dropped = all.iter().filter(|closed| closed.cause == Cause::ClientIdle);
@@ -70,7 +73,8 @@ fn are_noticed_at_the_next_request(subject: Subject<'_>) -> bool {
     noticed.count() * 4 >= dropped.count() * 3
 }
 
-/// Whether some connections were idle for longer than that between their exchanges, on average, and lived on.
+/// Whether at least two connections survived such idle times: the average pause between their exchanges was 90 % of the
+/// timeout or longer.
 fn outlive(subject: Subject<'_>, timeout_us: u64) -> bool {
     let pauses_us = subject.history.spread(|closed| {
         let pauses = closed.exchanges().checked_sub(1).filter(|pauses| *pauses > 0)?;

@@ -1,15 +1,15 @@
-//! Connections that ended at a limit that someone configured. These are healthy.
+//! Connections that ended at a configured limit. These are healthy.
 
 use super::{Confidence, Diagnosis, Evidence, Subject};
 use crate::model::Cause;
 
-/// A shorter lifetime is no setting.
+/// A shorter lifetime is not a setting.
 const LONG_LIFE_US: u64 = 10_000_000;
 
-/// Fewer exchanges than this are no cap.
+/// Fewer exchanges than this are not a cap.
 const LEAST_CAP: u64 = 10;
 
-/// Connections were in use until the end and had the same age then: a pool recycles its connections.
+/// Connections that were in use until the end and ended at the same age: a pool recycles its connections.
 pub(super) fn max_lifetime(subject: Subject<'_>) -> Option<Diagnosis> {
     [Cause::ClosedAfterResponse, Cause::ServerClosedAfterResponse].into_iter().find_map(|cause| {
         let ages = subject.history.of(cause, |closed| closed.lifetime_us().filter(|_| closed.exchanges() > 1));

@@ -1,11 +1,11 @@
-//! Who opens a connection for each unit of work: a process each, or a client each.
+//! Connections that are opened for one unit of work each: by a new process, or by a new client object.
 
 use tcp_reuse_watch_ebpf::IDLE_US;
 
 use super::{
     Confidence, Diagnosis, Evidence, ExchangesEach, FEW, ProcessEach, Subject,
     idle::LONG_IDLE_US,
-    unit::{announcements, are_checks, are_rare, is_a_unit_each, most_at_once},
+    unit::{announcements, are_checks, are_rare, most_at_once, serve_one_unit_each},
 };
 use crate::{
     group::{ClosedConnection, Counts, GroupApplication},
@@ -31,9 +31,9 @@ pub(super) fn process_per_request(subject: Subject<'_>) -> Option<Diagnosis> {
     let is_found = if has_one_each {
         !are_workers(subject) && !are_checks(subject, |_| true) && !are_rare(subject, |_| true)
     } else {
-        is_a_unit_each(subject, closed, ClosedConnection::may_have_carried_requests)
+        serve_one_unit_each(subject, closed, ClosedConnection::may_have_carried_requests)
     };
-    // The one exchange of a WebSocket is the upgrade. How much the connection was used after it is not counted.
+    // The one exchange of a WebSocket is the upgrade. Its use after that is not counted.
     if !is_found || subject.spoken == GroupApplication::One(Application::Websocket) {
         return None;
     }
@@ -69,10 +69,11 @@ pub(super) fn client_per_request(subject: Subject<'_>) -> Option<Diagnosis> {
     if missed < FEW || missed * 2 < opened || idle < FEW || !subject.is_significant(missed) {
         return None;
     }
-    // A pool opens connections ahead and uses them later or never. A pool that is too small closes what it cannot keep.
+    // A pool may open connections in advance and use them later or never. A pool that is too small closes the
+    // connections that it cannot keep.
     let closed = subject.closes(Cause::ClosedAfterResponse) + subject.closes(Cause::UnreadResponse);
     let has_one_each = subject.counts.reused < missed && subject.counts.new >= missed && closed * 2 <= missed;
-    if !has_one_each && !are_left_for_the_next(subject) {
+    if !has_one_each && !are_left_unused(subject) {
         return None;
     }
     let unused_after = (!has_one_each).then(|| ExchangesEach::of_all(subject.history, subject.counts.is_exact()));
@@ -81,7 +82,7 @@ pub(super) fn client_per_request(subject: Subject<'_>) -> Option<Diagnosis> {
 }
 
 /// Whether each connection had finished its unit of work when the next one was opened, stayed open, and was not used again.
-fn are_left_for_the_next(subject: Subject<'_>) -> bool {
+fn are_left_unused(subject: Subject<'_>) -> bool {
     let units = subject.history.in_order(ClosedConnection::may_have_carried_requests);
     let pairs = units.len().saturating_sub(1);
     let is_left = |(one, next): &(&&ClosedConnection, &&ClosedConnection)| {
@@ -89,7 +90,7 @@ fn are_left_for_the_next(subject: Subject<'_>) -> bool {
     };
     let left = units.iter().zip(units.iter().skip(1)).filter(is_left).count();
     let most = units.iter().map(|unit| unit.exchanges()).max().unwrap_or(0);
-    // Connections that are still open have carried no more than these.
+    // Otherwise some open connection has carried more exchanges than any closed one.
     let is_all = subject.counts.exchanges() <= subject.counts.opened * most;
     pairs as u64 >= MANY && left * 10 >= pairs * 9 && is_all
 }

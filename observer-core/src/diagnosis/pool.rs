@@ -6,8 +6,9 @@ use crate::{
     model::Cause,
 };
 
-/// The pool closes after the response what it has no room for, while as many connections as fit stay idle, and opens
-/// connections again later. If no more were opened than were in use at once, nothing that was needed was closed.
+/// The pool closes the connections that it has no room for after their response, while the connections that fit stay
+/// idle, and opens new ones later. If no more were opened than were in use at once, no closed connection was needed
+/// again.
 pub(super) fn pool_too_small(subject: Subject<'_>) -> Option<Diagnosis> {
     let Counts { opened, pre_existing, closed, .. } = *subject.counts;
     let closes = subject.closes(Cause::ClosedAfterResponse);
@@ -15,7 +16,7 @@ pub(super) fn pool_too_small(subject: Subject<'_>) -> Option<Diagnosis> {
     if closes < FEW || opened + pre_existing <= concurrent || !subject.is_significant(closes) || subject.needed_all() {
         return None;
     }
-    if closers::leaves_nothing_in_use(subject) {
+    if closers::abandons_all_in_use(subject) {
         return None;
     }
     let kept_idle = kept_idle(subject.history).filter(|kept_idle| *kept_idle < concurrent)?;
@@ -24,8 +25,8 @@ pub(super) fn pool_too_small(subject: Subject<'_>) -> Option<Diagnosis> {
 }
 
 /// How many connections stay idle when one is closed after its response. A client that shuts down closes its idle
-/// connections one by one, which passes every number on the way to none. So each number must come up more often than none
-/// did.
+/// connections one by one, which yields every number down to 0 once. So a number counts only if it occurs more often
+/// than 0.
 pub(super) fn kept_idle(history: &History) -> Option<u64> {
     let beside = history.of(Cause::ClosedAfterResponse, |closed| Some(closed.idle_beside()));
     let shut_down = beside.runs().find(|(idle, _)| *idle == 0).map_or(0, |(_, closes)| closes);

@@ -1,4 +1,4 @@
-//! The group that rules examine: what is known of it, and which of its closes a rule can rely on.
+//! The group that rules examine: its data, and the closes that a rule can rely on.
 
 use super::{Confidence, Diagnosis, Evidence, FEW, Share};
 use crate::{
@@ -37,7 +37,7 @@ impl Grounds {
         Share { closes: self.closes, is_estimate: self.closes < self.all_closes }
     }
 
-    /// A number of the matching connections in the history.
+    /// The distribution of a number over the matching connections in the history.
     pub(super) fn spread(&self, subject: Subject<'_>, number: fn(&ClosedConnection) -> Option<u64>) -> Spread {
         subject.history.of(self.cause, |closed| number(closed).filter(|_| (self.matches)(closed)))
     }
@@ -52,19 +52,19 @@ impl Subject<'_> {
         self.counts.why[why as usize]
     }
 
-    /// Whether so many connections that went wrong are worth a diagnosis.
+    /// Whether this many connections that went wrong are enough for a diagnosis.
     pub(super) fn is_significant(self, connections: u64) -> bool {
         connections * GOOD_RATIO > self.counts.exchanges()
     }
 
-    /// Whether nearly all connections were needed, so that a pool would have saved next to nothing.
+    /// Whether nearly all connections were needed, so a pool would have saved next to nothing.
     pub(super) fn needed_all(self) -> bool {
         let pool = self.counts.pool;
         pool.is_exact() && pool.asked() > Some(0) && pool.avoidable() < Some(FEW)
     }
 
-    /// Connections that replaced closed ones, because as many had been open at once before. Connections opened beside idle
-    /// ones do not count.
+    /// Connections that replaced closed ones: opened beyond the number that was in use at once. Connections opened
+    /// beside idle ones do not count.
     pub(super) fn replaced(self) -> u64 {
         let needed = self.why(Why::Replaced) + self.why(Why::Concurrency);
         needed.saturating_sub(self.history.most_busy.saturating_sub(1))
@@ -76,13 +76,13 @@ impl Subject<'_> {
         (self.counts.opened - self.why(Why::First).min(self.counts.opened)).saturating_sub(self.history.most_beside)
     }
 
-    /// Whether this process resets connections whatever was received: at least half as many as `connections`. HAProxy's
-    /// checks do, and by what cause the others end is a matter of chance.
+    /// Whether this process resets connections regardless of what it received: at least half as many as `connections`.
+    /// HAProxy's checks do this, and the cause of their other closes is a matter of chance.
     pub(super) fn resets(self, connections: u64) -> bool {
         self.closes(Cause::Aborted) * 2 >= connections
     }
 
-    /// Whether clients of this protocol say goodbye, so that the server closes because it was asked to.
+    /// Whether clients of this protocol say goodbye, so the server closes because it was asked to.
     pub(super) fn says_goodbye(self) -> bool {
         match self.spoken {
             GroupApplication::One(application) => has_a_goodbye(application),
@@ -91,8 +91,8 @@ impl Subject<'_> {
         }
     }
 
-    /// Whether an unknown protocol looks like it says goodbye: after several turns either side may close first, or the
-    /// connections use TLS, within which protocols with a login are not recognised.
+    /// Whether an unknown protocol seems to say goodbye: connections carry several turns, and either side may close
+    /// first, or they use TLS, inside which protocols with a login are not recognised.
     fn may_say_goodbye(self) -> bool {
         let by_server = |matches: Predicate| self.history.count(Cause::ServerClosedAfterResponse, matches);
         let turns = self
@@ -110,13 +110,13 @@ impl Subject<'_> {
         self.counts.is_exact() && !may_have_messages
     }
 
-    /// Whether they are requests in the clear. What is spoken within TLS is not known.
+    /// Like [`Self::speaks_requests`], but only in the clear. The protocol inside TLS is not known.
     fn speaks_requests_in_the_clear(self) -> bool {
         self.speaks_requests() && matches!(self.spoken, GroupApplication::One(_))
     }
 
-    /// At least `few` significant closes by this cause. Their meaning is certain if the closes that satisfy `is_known`
-    /// suffice by themselves, and possible with those that may have carried requests.
+    /// The closes by this cause that a rule can rely on: at least `few`, and enough for a diagnosis. Certain if the
+    /// closes that satisfy `is_known` suffice, and possible if it takes all closes that may have carried requests.
     pub(super) fn grounds(self, cause: Cause, few: u64, is_known: Predicate) -> Option<Grounds> {
         let all_closes = self.closes(cause);
         if all_closes < few || !self.is_significant(all_closes) {
@@ -131,8 +131,8 @@ impl Subject<'_> {
         grounds.find(|grounds| grounds.closes >= few && self.is_significant(grounds.closes))
     }
 
-    /// Estimates how many closes by this cause match, from the history. Without a history, because rows were lost or are
-    /// still to come, the counters tell whether all do.
+    /// Estimates how many closes by this cause match, from the history. If the history has none, because rows were lost
+    /// or have not arrived, the counters decide whether all match.
     pub(super) fn closes_matching(self, cause: Cause, matches: Predicate) -> u64 {
         let closes = self.closes(cause);
         match self.history.count(cause, |_| true) {
@@ -151,8 +151,8 @@ impl Subject<'_> {
         Diagnosis { confidence, connections, evidence, application, runtime: self.runtime }
     }
 
-    /// What the connections most likely speak. Exact counts without a recognised application come from within TLS, which
-    /// is nearly always HTTP. Counts that are not exact may be anything.
+    /// The application protocol that the connections most likely speak. Exact counts without a recognised application
+    /// come from TLS, inside which it is nearly always HTTP. Inexact counts may come from any protocol.
     pub(super) fn likely_application(self) -> Application {
         match self.spoken {
             GroupApplication::One(application) => application,

@@ -2,7 +2,7 @@
 
 mod units;
 
-use super::{pool::kept_idle, unread::FAREWELL_BYTES, *};
+use super::{pool::kept_idle, unread::GOODBYE_BYTES, *};
 use crate::{
     group::{Counts, GroupApplication, History},
     model::{Application, Cause, Connection, Protocol, Why},
@@ -28,7 +28,7 @@ fn history_with(connections: impl IntoIterator<Item = Connection>) -> History {
     history
 }
 
-/// The counters of a group with just these connections, each of which replaced another one.
+/// The counters of a group with only these connections. Each replaced another one.
 fn counts_of(ends: &[End]) -> Counts {
     let n = ends.len() as u64;
     let exchanges: u64 = ends.iter().map(|end| end.1).sum();
@@ -68,7 +68,7 @@ fn findings_of(ends: &[End]) -> Vec<Finding> {
 }
 
 #[test]
-fn three_closes_are_a_habit_and_five_equal_idle_times_a_timeout() {
+fn three_closes_are_a_pattern_and_five_equal_idle_times_a_timeout() {
     for (end, enough, finding) in [
         (End(Cause::UnreadResponse, 1, 0, 0), 1, Finding::ResponseNotRead),
         (End(Cause::ClosedAfterResponse, 1, 0, 0), 3, Finding::ClosedAfterResponse),
@@ -101,7 +101,7 @@ fn one_in_twenty_exchanges_is_not_significant() {
 }
 
 #[test]
-fn a_request_cap_is_constant_and_at_least_ten() {
+fn request_cap_is_constant_and_at_least_ten() {
     let cap = |exchanges: &[u64]| {
         let ends: Vec<_> = exchanges.iter().map(|n| End(Cause::ServerClosedAfterResponse, *n, 0, 0)).collect();
         findings_of(&ends).contains(&Finding::RequestCap)
@@ -111,7 +111,7 @@ fn a_request_cap_is_constant_and_at_least_ten() {
 }
 
 #[test]
-fn five_processes_that_asked_are_a_pattern() {
+fn five_processes_with_an_ask_are_a_pattern() {
     let is_found = |processes, opened, new, reused| {
         let counts = Counts { opened, closed: opened, new, reused, ..Counts::default() };
         let found = diagnosed(&counts, &History::default(), processes);
@@ -140,20 +140,20 @@ fn idle_connections_pile_up_unless_they_are_closed() {
     assert!(!is_found(2, 3, 0, 3), "too few were missed");
     assert!(!is_found(10, 21, 0, 3), "most were not missed");
     assert!(!is_found(10, 20, 6, 3), "a pool closes them");
-    assert!(!is_found(10, 20, 0, 2), "two that wait are no pile");
+    assert!(!is_found(10, 20, 0, 2), "two idle connections do not pile up");
 }
 
-/// The size of the pool, from how many were idle beside the closed connections.
+/// The size of the pool is inferred from the number of idle connections beside the closed ones.
 #[test]
-fn a_shutdown_is_not_a_full_pool() {
+fn shutdown_is_not_taken_for_a_full_pool() {
     let kept = |beside: &[u32]| {
         let ends: Vec<_> = beside.iter().map(|idle| End(Cause::ClosedAfterResponse, 1, 0, *idle)).collect();
         kept_idle(&history_of(&ends))
     };
     assert_eq!(kept(&[2, 3, 2]), Some(2));
-    assert_eq!(kept(&[2, 3, 2, 1, 0]), Some(2), "and is shut down");
-    assert_eq!(kept(&[3, 1, 2, 0]), None, "only that");
-    assert_eq!(kept(&[3, 2, 1, 0, 5, 4, 3, 2, 1, 0, 0]), None, "of three sizes");
+    assert_eq!(kept(&[2, 3, 2, 1, 0]), Some(2), "then it is shut down");
+    assert_eq!(kept(&[3, 1, 2, 0]), None, "only a shutdown");
+    assert_eq!(kept(&[3, 2, 1, 0, 5, 4, 3, 2, 1, 0, 0]), None, "shutdowns of three pools");
     assert_eq!(kept(&[0, 0, 0]), None);
     // Measured: Python requests with pool_maxsize=2 and eight threads, closed at their end.
     let measured = [2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 5, 5, 6, 4, 2, 4, 4, 4, 4, 3, 2, 1, 0];
@@ -161,7 +161,7 @@ fn a_shutdown_is_not_a_full_pool() {
 }
 
 #[test]
-fn a_pool_is_too_small_when_what_it_closed_is_opened_again() {
+fn pool_is_too_small_if_closed_connections_are_reopened() {
     let ends = [End(Cause::ClosedAfterResponse, 1, 0, 2); 4];
     let mut history = history_of(&ends);
     let cases: [(u64, u64, &[Finding]); 4] = [
@@ -231,7 +231,7 @@ fn unread_bytes_are_certainly_a_response_only_after_a_request() {
         let text = "3 of 3 closed by this process 0.4 ms after the last read, 1,000 bytes unread".into();
         assert_eq!(found(&vec![unknown(1_000); 3]), [(Confidence::Possible, 3, text)]);
         assert_eq!(found(&vec![unknown(0); 3]), [], "bytes after the close are a goodbye");
-        assert_eq!(found(&vec![unknown(FAREWELL_BYTES as u32); 3]), [], "so are a few bytes before it");
+        assert_eq!(found(&vec![unknown(GOODBYE_BYTES as u32); 3]), [], "so are a few bytes before it");
     }
     assert_eq!(found(&vec![web_socket(1_000); 3]), [], "messages of a WebSocket answer nothing");
     let goodbyes = vec![encrypted(0), encrypted(24), encrypted(31)];
@@ -260,7 +260,7 @@ fn certain_requests_suffice_or_do_not_count() {
 
 /// Rows may be lost, or come later than the counters.
 #[test]
-fn without_rows_unread_means_a_response_only_if_the_group_speaks_requests() {
+fn unread_bytes_without_rows_are_a_response_only_if_the_group_speaks_requests() {
     let counts = counts_of(&[End(Cause::UnreadResponse, 1, 0, 0); 3]);
     let found = |counts: &Counts, spoken| {
         let history = History::default();
@@ -270,7 +270,7 @@ fn without_rows_unread_means_a_response_only_if_the_group_speaks_requests() {
     let http = GroupApplication::One(Application::Http1);
     assert_eq!(found(&counts, http).as_deref(), Some(text));
     assert_eq!(found(&Counts { marked: 1, ..counts }, http), None);
-    // An unknown protocol may be within TLS.
+    // An unknown protocol may be inside TLS.
     for spoken in [GroupApplication::Unknown, GroupApplication::Several, GroupApplication::One(Application::Websocket)]
     {
         assert_eq!(found(&counts, spoken), None);
@@ -316,7 +316,7 @@ fn evidence_says_most_if_some_differ() {
 }
 
 #[test]
-fn inexact_processes_are_likely_and_websockets_are_none() {
+fn process_per_request_is_only_likely_if_inexact_and_excludes_websockets() {
     let counts = Counts { opened: 6, closed: 6, new: 6, ..Counts::default() };
     let found = |counts: &Counts, spoken| {
         let history = History::default();
@@ -333,7 +333,7 @@ fn inexact_processes_are_likely_and_websockets_are_none() {
 }
 
 #[test]
-fn exact_counts_within_tls_are_taken_for_http_and_unrecognised_turns_for_nothing() {
+fn exact_counts_inside_tls_suggest_http_and_unrecognised_turns_nothing() {
     for (spoken, is_exact, application) in [
         (GroupApplication::One(Application::Redis), true, Application::Redis),
         (GroupApplication::One(Application::Mqtt), false, Application::Mqtt),

@@ -13,7 +13,7 @@ pub enum GroupApplication {
 }
 
 impl GroupApplication {
-    /// From a group's counters.
+    /// Decodes the application in a group's counters.
     pub(crate) fn of(number: u64) -> Self {
         match Application::of(number) {
             _ if number == SEVERAL_APPLICATIONS => Self::Several,
@@ -22,7 +22,7 @@ impl GroupApplication {
         }
     }
 
-    /// Of two groups together. Unrecognised connections contradict nothing.
+    /// Combines two groups. Unrecognised connections contradict no protocol.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unknown, known) | (known, Self::Unknown) => known,
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_number_is_one_application_or_several() {
+    fn kernel_number_is_one_application_or_several() {
         assert_eq!(GroupApplication::of(Application::Redis as u64).name(), Some("redis"));
         assert_eq!([0, 254, u64::MAX].map(GroupApplication::of), [GroupApplication::Unknown; 3]);
         assert_eq!(
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_agree_speak_one_application_and_others_speak_several() {
+    fn groups_in_agreement_speak_one_application_and_others_several() {
         let [http, redis] = [Application::Http1, Application::Redis].map(GroupApplication::One);
         for (one, other, together) in [
             (GroupApplication::Unknown, GroupApplication::Unknown, GroupApplication::Unknown),

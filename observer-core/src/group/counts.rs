@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use super::Pool;
 use crate::model::{GroupCounters, Why};
 
-/// Derived numbers are methods, so that they cannot disagree with the counters.
+/// Derived numbers are methods, so they cannot disagree with the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub opened: u64,
@@ -23,11 +23,12 @@ pub struct Counts {
     pub failures: [u64; tcp_reuse_watch_ebpf::FAILURES],
     /// By [`tcp_reuse_watch_ebpf::HISTOGRAM_STARTS`].
     pub exchanges_per_connection: [u64; tcp_reuse_watch_ebpf::HISTOGRAM],
-    /// Opened ones by [`Why`].
+    /// Opened connections by [`Why`].
     pub why: [u64; tcp_reuse_watch_ebpf::WHYS],
-    /// Closed ones by [`crate::model::Cause`].
+    /// Closed connections by [`crate::model::Cause`].
     pub closes: [u64; tcp_reuse_watch_ebpf::CAUSES],
-    /// Closed ones by [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`], without pre-existing ones, whose lifetime is unknown.
+    /// Closed connections by [`tcp_reuse_watch_ebpf::LIFETIME_BOUNDS_US`], without pre-existing ones, because their
+    /// lifetime is unknown.
     pub lifetimes: [u64; tcp_reuse_watch_ebpf::LIFETIMES],
 }
 
@@ -37,7 +38,7 @@ impl Counts {
         (self.opened + self.pre_existing).saturating_sub(self.closed)
     }
 
-    /// Connections opened while an idle one was there.
+    /// Connections opened while an idle one was available.
     pub fn missed(&self) -> u64 {
         self.why[Why::MissedReuse as usize]
     }

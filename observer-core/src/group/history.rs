@@ -1,5 +1,5 @@
-//! The history of a group: its last closed connections, and the most that were idle or in use at once. Bounded, so the last
-//! connections stand for all; the counters say how many there were of each kind.
+//! The history of a group: its last closed connections, and the highest numbers that were idle or in use at once. It is
+//! bounded, so the last connections represent all; the counters have the number of each kind.
 
 mod closed_connection;
 mod spread;
@@ -10,16 +10,17 @@ use crate::model::{Cause, Connection};
 pub use closed_connection::ClosedConnection;
 pub use spread::Spread;
 
-/// Closed connections that a group remembers.
+/// Maximum number of closed connections in a history.
 const MOST_CLOSED: usize = 32;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     closed: VecDeque<ClosedConnection>,
-    /// The most that were idle when another connection was opened, and the most that were in use at once.
+    /// The highest number of connections that were idle when another one was opened, and that were in use at once.
     pub most_idle_at_open: u64,
     pub most_busy: u64,
-    /// The most that were open when another one was opened. For several processes, the sum of these.
+    /// The highest number of connections that were open when another one was opened. For several processes, the sum of
+    /// their numbers.
     pub most_beside: u64,
 }
 
@@ -74,12 +75,12 @@ impl History {
         self.closed.iter().filter(|closed| closed.cause == cause && matches(closed)).count() as u64
     }
 
-    /// A number of each connection that ended by this cause, unless it is unknown.
+    /// The distribution of a number over the connections that ended by this cause. Unknown numbers are left out.
     pub fn of(&self, cause: Cause, number: impl Fn(&ClosedConnection) -> Option<u64>) -> Spread {
         self.spread(|closed| number(closed).filter(|_| closed.cause == cause))
     }
 
-    /// A number of each connection, unless it is unknown.
+    /// The distribution of a number over all connections. Unknown numbers are left out.
     pub(crate) fn spread(&self, number: impl Fn(&ClosedConnection) -> Option<u64>) -> Spread {
         Spread::new(self.closed.iter().filter_map(number).collect())
     }

@@ -1,6 +1,6 @@
-//! Groups as connection pools: how many connections asked something, how many were needed at once, and so how many a pool
-//! that keeps its connections would have avoided. Groups are only added up, because a connection of one process or to one
-//! address cannot replace that of another.
+//! Groups as connection pools: how many connections asked something, how many were needed at once, and therefore how
+//! many a pool that keeps its connections would have avoided. Numbers of several groups are only added up, because a
+//! connection of one process or to one address cannot replace a connection of another.
 
 use std::ops::AddAssign;
 
@@ -12,10 +12,10 @@ use crate::model::GroupCounters;
 pub struct Pool {
     asked: u64,
     needed: u64,
-    /// Groups whose pool is counted, and the others: the overflow group, and every group of an old recording.
+    /// Groups with a counted pool, and the others: the overflow group, and every group of an old recording.
     counted: u32,
     uncounted: u32,
-    /// Counted groups whose connections may not be interchangeable, or whose asks were not seen.
+    /// Counted groups with connections that may not be interchangeable, or with unseen asks.
     unclear: u32,
 }
 
@@ -25,7 +25,7 @@ impl Pool {
         self.is_counted().then_some(self.asked)
     }
 
-    /// The most that were serving at once.
+    /// The highest number of connections that were serving at once.
     pub fn needed(&self) -> Option<u64> {
         self.is_counted().then_some(self.needed)
     }
@@ -43,7 +43,7 @@ impl Pool {
         self.counted > 0 || self.uncounted == 0
     }
 
-    /// The growth since then.
+    /// The growth since `earlier`.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         Self {
             asked: self.asked.saturating_sub(earlier.asked),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uncounted_pool_is_unknown_and_marks_the_sum() {
+    fn uncounted_pool_is_unknown_and_marks_the_sum() {
         let uncounted = pool_of(7, 1, 0);
         assert_eq!(numbers(uncounted), (None, None, None, false));
         let mut both = uncounted;
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_may_not_be_interchangeable_are_marked() {
+    fn possibly_different_connections_are_marked() {
         for bits in [pool::MIXED, pool::UNHEARD] {
             assert!(!pool_of(10, 1, pool::COUNTED | bits).is_exact());
         }
     }
 
     #[test]
-    fn since_a_reset_only_growth_counts() {
+    fn only_growth_counts_after_a_reset() {
         let before = pool_of(10, 1, pool::COUNTED);
         assert_eq!(numbers(pool_of(15, 3, pool::COUNTED).since(&before)), (Some(5), Some(2), Some(3), true));
     }

@@ -76,7 +76,7 @@ pub struct Connection {
     pub protocol: Protocol,
     pub application: Application,
     pub exact: bool,
-    /// When it first asked something, a connection closed earlier could have served instead; None if not counted.
+    /// Whether a connection closed earlier could have served when this one first asked something; None if not counted.
     pub avoidable: Option<bool>,
     /// Why the connect failed, if it did.
     pub failure: Failure,

@@ -1,4 +1,4 @@
-//! The types of the kernel side that user space uses as they are.
+//! Kernel-side types that user space uses unchanged.
 
 pub use tcp_reuse_watch_ebpf::{
     Application, Cause, CloseKind, Closer, Failure, GroupCounters, GroupKey, Protocol, RowKind, Why,

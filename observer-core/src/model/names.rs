@@ -38,7 +38,7 @@ pub const FAILURES: [Failure; 7] = [
     Failure::Abandoned,
 ];
 
-/// The name of a failed connect. `errno` tells failures without a name of their own apart; `u32::MAX`: unknown.
+/// The name of a failed connect. `errno` distinguishes failures without a name of their own; `u32::MAX`: unknown.
 pub fn failure_name(failure: Failure, errno: u32) -> String {
     match failure {
         Failure::Refused => "ECONNREFUSED".into(),

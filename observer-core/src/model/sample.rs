@@ -70,7 +70,7 @@ pub struct LossSample {
     pub counts: u64,
     /// Program runs that the kernel reported as skipped (a lower bound).
     pub hook_skips: u64,
-    /// Skipped runs that no other hook makes up for.
+    /// Skipped runs that no other hook compensates for.
     pub unrecovered_skips: u64,
 }
 

@@ -64,7 +64,7 @@ fn more_reliable_evidence_decides() {
 }
 
 #[test]
-fn executable_decides_without_telling_libraries() {
+fn executable_decides_if_no_library_does() {
     assert_eq!(with_contents("server", &rust(), &[]), Some(Runtime::Rust));
     assert_eq!(with_contents("server", &dotnet(), &[]), Some(Runtime::DotNet));
     assert_eq!(with_contents("server", &rust(), &["libcurl.so.4"]), Some(Runtime::Libcurl), "the curl crate");

@@ -96,8 +96,8 @@ impl Counters {
     }
 }
 
-/// The most closed connections whose cause may still change: data that the program reads after the close changes it,
-/// until the program releases the socket. Until then the connection is tracked but neither open nor live.
+/// Upper bound of closed connections with a cause that may still change: data that the program reads after the close
+/// changes it, until the program releases the socket. Until then the connection is tracked but neither open nor live.
 fn unsettled(group: &GroupCounters) -> u64 {
     group.tracked.saturating_sub(open_connections(group).max(group.live))
 }

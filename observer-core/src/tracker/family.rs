@@ -30,7 +30,7 @@ impl Family {
     }
 }
 
-/// In the order of the first member of each.
+/// Ordered by the first member of each.
 pub fn families(groups: Vec<GroupRow>) -> Vec<Family> {
     let mut places: HashMap<Option<Arc<GroupName>>, usize> = HashMap::with_capacity(groups.len());
     let mut families: Vec<Family> = Vec::with_capacity(groups.len());

@@ -8,7 +8,7 @@ use std::{
 use super::Notice;
 use crate::model::SocketState;
 
-/// Share of the range, in percent, from which on connects take longer and soon fail.
+/// Share of the range, in percent, above which connects take longer and soon fail.
 const NEAR_PERCENT: u64 = 80;
 
 /// Warns once for each destination.

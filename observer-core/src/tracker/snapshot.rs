@@ -12,7 +12,7 @@ use crate::{
     runtime::Runtime,
 };
 
-/// Further rows are merged into one, so that no view grows without bound.
+/// Maximum number of rows. Further ones are merged into one, so no view grows without bound.
 const MAX_GROUPS: usize = 10_000;
 
 /// The groups always add up to the totals.
@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub loss: LossSample,
     /// Sockets by destination and state. None if they cannot be listed.
     pub states: Option<Vec<SocketState>>,
-    /// The most exchanges first.
+    /// Groups with the most exchanges come first.
     pub groups: Vec<GroupRow>,
 }
 
@@ -80,7 +80,7 @@ impl GroupRow {
         diagnose(self.subject())
     }
 
-    /// The certain ones among them. Cheap if there are none.
+    /// The certain diagnoses among them. Cheap if there are none.
     pub(super) fn certain_diagnoses(&self) -> impl Iterator<Item = Diagnosis> {
         certain_diagnoses(self.subject())
     }
@@ -90,7 +90,7 @@ impl GroupRow {
         Subject { counts, history, runtime: *runtime, processes: *processes, spoken: *spoken }
     }
 
-    /// Adds another row, of the same name or of any.
+    /// Adds another row, under the same name or another.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
         (self.pid, self.key) = (None, None);
@@ -136,7 +136,7 @@ impl Folded {
     }
 }
 
-/// The rows of all groups, ended processes merged. The most exchanges first.
+/// The rows of all groups, with ended processes merged. Rows with the most exchanges come first.
 pub(super) fn rows(
     live: &[GroupSample],
     mut folded: Folded,

@@ -34,7 +34,7 @@ fn snapshot_of(samples: impl IntoIterator<Item = Vec<GroupSample>>) -> Snapshot 
 }
 
 #[test]
-fn a_sample_replaces_the_last_one() {
+fn sample_replaces_the_last_one() {
     let snapshot = snapshot_of([vec![group(key(1, 80), 1, 1, 0)], vec![group(key(1, 80), 2, 2, 8)]]);
     assert_eq!((snapshot.totals.new, snapshot.totals.reused, snapshot.duration_us), (2, 8, 1500));
     assert_eq!(snapshot.totals.reuse_ratio(), Some(0.8));
@@ -69,7 +69,7 @@ fn rows_are_bounded_and_still_add_up() {
 }
 
 #[test]
-fn the_overflow_group_is_a_row_without_a_name() {
+fn overflow_group_is_a_row_without_a_name() {
     let snapshot = snapshot_of([vec![group(tcp_reuse_watch_ebpf::OVERFLOW, 3, 3, 0), group(key(1, 80), 1, 1, 0)]]);
     assert_eq!(snapshot.groups.len(), 2);
     assert_eq!((snapshot.groups[1].name.as_ref(), snapshot.groups[1].counts.opened), (None, 3));
@@ -93,7 +93,7 @@ fn speaking(mut group: GroupSample, application: Application, marked: u64) -> Gr
 }
 
 #[test]
-fn a_marked_connection_makes_the_watch_inexact_even_without_an_exchange() {
+fn marked_connection_makes_the_watch_inexact_even_without_an_exchange() {
     let snapshot = snapshot_of([vec![speaking(group(key(1, 80), 1, 0, 0), Application::Mqtt, 1)]]);
     assert_eq!((snapshot.totals.exchanges(), snapshot.totals.inexact, snapshot.totals.marked), (0, 0, 1));
     assert!(!snapshot.totals.is_exact() && !snapshot.is_exact());
@@ -170,7 +170,7 @@ fn event(kind: RowKind, socket: u64, connect_ns: u64) -> Event {
 }
 
 #[test]
-fn connections_are_numbered_not_socket_addresses() {
+fn connections_are_numbered_by_identity_not_by_socket_address() {
     let mut tracker = Tracker::new(0, 10);
     assert_eq!(tracker.apply(event(RowKind::Open, 0xa, 1)).id, 1);
     assert_eq!(tracker.apply(event(RowKind::Open, 0xb, 1)).id, 2);
@@ -181,7 +181,7 @@ fn connections_are_numbered_not_socket_addresses() {
 }
 
 #[test]
-fn connections_whose_close_row_was_lost_are_dropped() {
+fn connections_with_a_lost_close_row_are_removed() {
     let mut tracker = Tracker::new(0, 10);
     for socket in 1..=1000 {
         tracker.apply(event(RowKind::Open, socket, 1));
@@ -190,9 +190,9 @@ fn connections_whose_close_row_was_lost_are_dropped() {
     assert_eq!(tracker.apply(event(RowKind::Close, 1000, 1)).id, 1000);
 }
 
-/// Counters are read before rows that the kernel has already sent.
+/// Counters may be read before rows that the kernel has already sent.
 #[test]
-fn a_row_after_the_last_counters_of_its_group_still_counts_as_history() {
+fn row_after_the_last_counters_of_its_group_enters_the_history() {
     let mut tracker = Tracker::new(0, 10);
     let close = |socket| {
         let mut event = event(RowKind::Close, socket, 1);
@@ -212,7 +212,7 @@ fn a_row_after_the_last_counters_of_its_group_still_counts_as_history() {
 }
 
 #[test]
-fn a_family_adds_up_the_processes_of_one_name() {
+fn family_adds_up_the_processes_of_one_name() {
     let groups = vec![
         group(key(1, 80), 1, 1, 4),
         group(key(2, 80), 2, 2, 0),

@@ -1,7 +1,8 @@
-//! The advice of a diagnosis: a sentence for each finding, filled in with the words of the client that the process most
-//! likely uses, which follows from the application protocol and the runtime. The setting of another client would mislead.
+//! The advice of a diagnosis: a sentence for each finding, filled in with the words of the client library that the
+//! process most likely uses, judged by its application protocol and runtime. The setting of another client would
+//! mislead.
 //!
-//! The words are in tables, a file for each kind of client. What clients do by themselves was read in their sources and
+//! The words are in tables, a file for each kind of client. The behaviour of clients was looked up in their sources and
 //! documentation.
 
 mod brokers;

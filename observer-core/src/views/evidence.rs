@@ -91,7 +91,7 @@ fn share(Share { closes, is_estimate }: Share) -> String {
     if is_estimate { format!("about {closes}") } else { closes.to_string() }
 }
 
-/// After how many exchanges, or turns where only these can be counted.
+/// The number of exchanges after which connections ended, or of turns if only turns can be counted.
 fn after(ExchangesEach { median, agreement, is_exact }: &ExchangesEach) -> String {
     let after = match agreement {
         Agreement::All => "after",

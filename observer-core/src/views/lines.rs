@@ -16,10 +16,10 @@ use crate::{
     tracker::{Row, Snapshot},
 };
 
-/// Further groups are summed up in one row.
+/// Maximum number of groups in the table. Further ones are summed up in one row.
 const MAX_TABLE_ROWS: usize = 30;
 
-/// The most diagnoses shown of a group.
+/// Maximum number of diagnoses shown for a group.
 const MAX_DIAGNOSES: usize = 3;
 
 pub struct LinesView;
@@ -62,7 +62,7 @@ impl View for LinesView {
 }
 
 /// The start line in the past tense, for a watch that has ended.
-pub fn watch_is_over(about: &WatchInfo) -> String {
+pub fn ended_watch_line(about: &WatchInfo) -> String {
     format!("watched {}\n", description(about))
 }
 

@@ -59,12 +59,12 @@ impl Tui {
     }
 
     /// Marks the end of a recording.
-    pub fn set_over(&mut self) {
-        self.state.is_over = true;
+    pub fn mark_ended(&mut self) {
+        self.state.has_ended = true;
     }
 
-    pub fn is_over(&self) -> bool {
-        self.state.is_over
+    pub fn has_ended(&self) -> bool {
+        self.state.has_ended
     }
 
     pub fn is_frozen(&self) -> bool {
@@ -116,7 +116,7 @@ impl Tui {
     }
 
     fn scene(&self) -> Scene<'_> {
-        let State { ref baseline, ref table, focus, is_widened, mode, detail_offset, is_over, .. } = self.state;
+        let State { ref baseline, ref table, focus, is_widened, mode, detail_offset, has_ended, .. } = self.state;
         Scene {
             theme: self.theme,
             about: &self.about,
@@ -128,7 +128,7 @@ impl Tui {
             detail_offset,
             is_widened,
             is_frozen: self.state.is_frozen(),
-            is_over,
+            has_ended,
         }
     }
 }

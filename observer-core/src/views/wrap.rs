@@ -2,7 +2,7 @@
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-/// The columns of output whose width is unknown.
+/// Number of columns assumed for output of unknown width.
 pub const WIDTH: usize = 80;
 
 /// Appends text that starts at column `indent`, and indents its further lines to that column.

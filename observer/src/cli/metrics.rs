@@ -43,11 +43,12 @@ pub(crate) struct Metrics {
     #[arg(id = "metrics", long, value_name = "[HOST:]PORT", num_args = 0..=1, default_missing_value = PORT, value_parser = address)]
     pub(crate) address: Option<SocketAddr>,
 
-    /// Allow a --metrics address that other machines can reach; protect it by a proxy with TLS and authentication
+    /// Allow a --metrics address that other machines can reach; protect it with a proxy that adds TLS and
+    /// authentication
     #[arg(id = "metrics-allow-remote", long, requires = "metrics")]
     allow_remote: bool,
 
-    /// Label the series with these, separated by commas
+    /// Labels of the series, separated by commas
     #[arg(
         id = "metrics-labels",
         long,

@@ -29,7 +29,7 @@ use crate::{
 };
 use report::Report;
 
-/// Small maps are enough for a moment.
+/// Small maps suffice, because the programs are attached only for a moment.
 const MAX_CONNECTIONS: u32 = 1024;
 const RING_BYTES: u32 = 64 << 10;
 
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &cli::Doctor) -> anyhow::Result<ExitCode> {
     Ok(if report.runs { ExitCode::SUCCESS } else { exit::not_permitted() })
 }
 
-/// Fails only if `--btf` gives an unusable file.
+/// Fails only if `--btf` names an unusable file.
 fn examine(config: &WatchConfig) -> anyhow::Result<Report> {
     let source = match Source::read(config.btf.as_deref()) {
         Err(error) if config.btf.is_some() => return Err(error),
@@ -89,7 +89,7 @@ fn examine(config: &WatchConfig) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The set that `auto` attaches, and why not the better ones.
+/// The set that `auto` attaches, and why better sets were not attached.
 type Attached = anyhow::Result<(HookSet, Vec<String>)>;
 
 /// Tries each hook by itself, and then attaches as a watch would.

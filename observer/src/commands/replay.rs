@@ -1,5 +1,5 @@
 //! `tcp-reuse-watch replay`: shows a recorded watch through the same tracker and views. It needs no privileges, and
-//! shows nothing of this machine.
+//! shows only recorded data.
 
 mod read_ahead;
 
@@ -29,7 +29,7 @@ use observer_core::{
 };
 use read_ahead::ReadAhead;
 
-/// The latest that a record can be due. Later times would overflow the clock.
+/// Upper bound of the time at which a record is due. Later times would overflow the clock.
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
 pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
@@ -197,7 +197,7 @@ async fn wait<T>(
     }
 }
 
-/// Sleeps until `until`. Yields to other tasks even if that has passed.
+/// Sleeps until `until`. Yields to other tasks even if that time has passed.
 async fn pause(until: Instant) {
     if until > Instant::now() {
         sleep_until(until).await;

@@ -56,7 +56,7 @@ async fn watch(
     ending.conclude(screen, &session.about, &snapshot).await
 }
 
-/// The filters, as people read them.
+/// The filters, in the words shown to the user.
 fn about(options: &cli::Watch) -> WatchInfo {
     let destinations = options.destinations.iter().map(|network| format!("to {network}"));
     let pids = options.pids.iter().map(|pid| format!("of pid {pid}"));

@@ -10,7 +10,7 @@ use std::{
 use crate::host::processes::{comm_of, start_ticks_of};
 use observer_core::runtime::{LoadedLibraries, Process, ReadAt, Runtime};
 
-/// Limit on /proc/PID/maps. That of a JVM under load has a few hundred kilobytes.
+/// Limit on /proc/PID/maps. The file of a JVM under load has a few hundred kilobytes.
 const MAX_MAPS_BYTES: u64 = 8 << 20;
 
 /// The runtime of a process. None if it cannot be determined, or if the process has exited or executed another program
@@ -36,7 +36,7 @@ fn executable_of(process: Process) -> Option<PathBuf> {
 
 fn detect(pid: u32, executable: &Path) -> Option<Runtime> {
     // CAP_SYS_PTRACE does not allow reading files. If only the owner may read the executable, the mapped libraries have
-    // to do.
+    // to suffice.
     let mut file = File::open(format!("/proc/{pid}/exe")).ok().map(Executable);
     let path = executable.as_os_str().as_bytes();
     let path = path.strip_suffix(b" (deleted)").unwrap_or(path);

@@ -19,8 +19,8 @@ const MAX_KNOWN: usize = 10_000;
 
 /// The runtimes of processes. The default has no helper, so every runtime stays unknown.
 ///
-/// A response holds for a process under one name. After it executes another program, it has another name and gets
-/// another request.
+/// A response is valid for one process under one name. A process that executes another program gets another name, and
+/// so another request.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes {
     helper: Option<Child>,
@@ -97,7 +97,7 @@ impl Runtimes {
         self.order.push_back(process);
     }
 
-    /// Goes on without the helper. Cached runtimes stay known.
+    /// Continues without the helper. Cached runtimes stay known.
     fn lose_helper(&mut self) {
         log::warn!("the helper has died: the runtimes of further processes stay unknown");
         self.helper = None;

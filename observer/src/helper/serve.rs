@@ -29,7 +29,8 @@ use observer_core::runtime::Process;
 /// The descriptor of the socket, after standard input, output and error.
 const SOCKET: RawFd = 3;
 
-/// How long inspecting one process may take. A FUSE file system, which any user may mount, can block a reader for ever.
+/// Time limit for the inspection of one process. A FUSE file system, which any user may mount, can block a reader for
+/// ever.
 const INSPECT_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// The helper's main function.

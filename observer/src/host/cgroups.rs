@@ -21,7 +21,7 @@ use observer_core::{
     model::{GroupKey, GroupSample},
 };
 
-/// Directories that one walk visits.
+/// Maximum number of directories that one walk visits.
 const MAX_DIRECTORIES: usize = 50_000;
 
 /// Cached names. The cache is cleared when it is full.
@@ -30,7 +30,7 @@ const MAX_NAMES: usize = 10_000;
 /// Idle time after a walk, as a multiple of its cost: walks take at most 1 % of a CPU.
 const IDLE_FACTOR: u32 = 100;
 
-/// More than one walk for each sample is of no use.
+/// More than one walk per sample is useless.
 const MIN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// None: the root cgroup, or not found.

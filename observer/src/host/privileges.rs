@@ -58,7 +58,7 @@ pub(crate) fn in_initial_user_namespace() -> io::Result<bool> {
 /// Fails with [`NotPermitted`] if this process cannot load programs. `for_sockops`: they include sock_ops.
 pub(crate) fn check(for_sockops: bool) -> anyhow::Result<()> {
     if missing(for_sockops)?.is_empty() {
-        // An unreadable namespace is no reason to refuse.
+        // An unreadable namespace is not a reason to refuse.
         if in_initial_user_namespace().unwrap_or(true) {
             return Ok(());
         }
@@ -87,7 +87,8 @@ pub(crate) fn has_net_admin() -> bool {
 /// Keeps CAP_BPF if `can_read_maps` fails without it: until 5.19, every bpf() call needs it if
 /// `unprivileged_bpf_disabled` is set (kernel/bpf/syscall.c, `__sys_bpf`).
 ///
-/// Capabilities belong to threads, and new threads inherit them. So this must precede any thread that outlives it.
+/// Capabilities belong to threads, and new threads inherit them. So this must run before any longer-lived thread is
+/// started.
 pub(crate) fn drop_all(can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<()> {
     set_no_new_privs(true)?;
     let none = CapabilitySet::empty();

@@ -35,7 +35,7 @@ fn parse_start_ticks(stat: &str) -> Option<u64> {
 }
 
 /// Finds the process of each of these sockets, given by inode. Stops when all are found. A socket that several
-/// processes hold belongs to the one with the lowest id.
+/// processes hold is attributed to the one with the lowest id.
 pub(crate) fn owners(mut wanted: Vec<u64>) -> HashMap<u64, Owner> {
     let mut found = HashMap::new();
     let Ok(entries) = fs::read_dir("/proc") else { return found };

@@ -1,4 +1,4 @@
-//! A time budget for work whose cost varies: after each run the work pauses for a multiple of what the run took.
+//! A time budget for work whose cost varies: after each run, the work pauses for a multiple of the run's duration.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ impl Throttle {
         self.next
     }
 
-    /// Notes that a run just ended which took this long.
+    /// Records that a run has just ended, and how long it took.
     pub(crate) fn ran(&mut self, cost: Duration) {
         self.next = Instant::now() + self.min_interval.max(cost * self.idle_factor);
     }

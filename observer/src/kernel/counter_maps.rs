@@ -1,5 +1,5 @@
 //! Reads the counter maps, and deletes ended groups: those whose process has exited and whose connections are all
-//! closed. So short-lived processes do not fill the map of 10,000 groups.
+//! closed. Otherwise short-lived processes would fill the map of 10,000 groups.
 
 use std::collections;
 
@@ -91,7 +91,7 @@ impl CounterMaps {
         })
     }
 
-    /// Looks up a connection. None: the kernel has forgotten it.
+    /// Looks up a connection. None: it is no longer in the kernel's map.
     pub(crate) fn connection(&self, key: ConnectionKey) -> Option<Connection> {
         let Wire(connection) = self.connections.get(&key.socket, 0).ok()?;
         (connection.connect_ns == key.connect_ns).then_some(connection)

@@ -1,4 +1,4 @@
-//! Tries every hook by itself, for `doctor`: which ones this kernel accepts.
+//! Tries every hook by itself, to show in `doctor` which ones this kernel accepts.
 
 use aya::{
     Ebpf, EbpfError,

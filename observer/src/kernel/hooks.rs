@@ -44,7 +44,7 @@ pub(super) enum AttachPoint {
 /// What compensates for a skipped run of a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recovery {
-    /// Another hook that is always attached. Or the program counts nothing.
+    /// Another hook that is always attached, or nothing because the program counts nothing.
     Always,
     /// sock_ops, if attached: it sees the same and is never skipped.
     BySockops,
@@ -66,7 +66,8 @@ const fn hook(program: &'static str, point: AttachPoint, recovery: Recovery) -> 
 /// The tracepoint that sees the first bytes of a send (Linux 6.16 and later).
 pub(super) const SEND_TRACEPOINT: &str = "tcp_sendmsg_locked";
 
-/// The tracepoints of every set. Those that create entries come last, so all the others see a connection that has one.
+/// The tracepoints of every set. Those that create entries come last, so the others are attached before any connection
+/// gets its entry.
 const BASE: [Hook; 4] = [
     hook("destroy", AttachPoint::Tracepoint("tcp_destroy_sock"), Recovery::BySockops),
     hook("peer_reset", AttachPoint::Tracepoint("tcp_receive_reset"), Recovery::Always),
@@ -104,7 +105,7 @@ pub(crate) const BASE_KIND: &str = "base-tracepoints";
 pub(super) const KINDS: [(&str, &[Hook]); 5] =
     [(BASE_KIND, &BASE), ("sockops", &SOCKOPS), ("fentry", &FENTRY), ("kprobe", &KPROBE), ("tracepoint", &TRACEPOINT)];
 
-/// Which of the attach points that only some kernels have exist in the running one.
+/// Which of the attach points that only some kernels have are present in the running kernel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OptionalPoints {
     pub(super) send_tracepoint: bool,
@@ -157,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn set_is_displayed_as_the_option_takes_it() {
+    fn set_is_displayed_in_the_syntax_of_the_option() {
         let set = HookSet { sockops: true, fentry: true, ..HookSet::default() };
         assert_eq!(set.to_string(), "sockops,fentry");
     }

@@ -19,7 +19,7 @@ use super::{attach, pod::Wire};
 use crate::host::{processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
-/// Pre-existing sockets whose process is looked up. The process of any further one stays unknown.
+/// Maximum number of pre-existing sockets whose process is looked up. The process of any further one stays unknown.
 pub(super) const MAX_OWNERS: u32 = 65_536;
 
 /// Pairs of destination and state.
@@ -28,7 +28,7 @@ pub(super) const MAX_STATES: u32 = 65_536;
 /// Idle time after a listing, as a multiple of its cost: listings take at most 1 % of a CPU.
 const IDLE_FACTOR: u32 = 100;
 
-/// Nothing shows listings more often.
+/// No view shows listings more often.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 const LIST: &str = "inventory_list";

@@ -35,8 +35,8 @@ use crate::{
     },
 };
 
-/// What may accompany sock_ops, best first: fentry has typed arguments, kprobes attach to any function, and no kernel
-/// with the tracepoint refuses it.
+/// The sets that may accompany sock_ops, best first: fentry has typed arguments, kprobes attach to any function, and
+/// every kernel with the tracepoint accepts it.
 const PROBES: [HookSet; 3] = [
     HookSet { sockops: false, fentry: true, kprobe: false, tracepoint: false },
     HookSet { sockops: false, fentry: false, kprobe: true, tracepoint: false },
@@ -48,7 +48,7 @@ const ALL_OF_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0);
 /// Groups in the kernel at the same time, not counting the overflow group.
 const MAX_GROUPS: u32 = 10_000;
 
-/// What the programs have to know about the running kernel.
+/// Facts about the running kernel that the programs depend on.
 pub(super) struct KernelFacts {
     offsets: Offsets,
     /// With the values of `enum iter_type`, and the way to read the calling task.
@@ -72,7 +72,7 @@ impl KernelFacts {
     }
 }
 
-/// Whether sock_ops programs may call `bpf_get_current_task_btf`. They were the last to get it
+/// Whether sock_ops programs may call `bpf_get_current_task_btf`. sock_ops was the last program type to get it
 /// (`bpf_base_func_proto()`, kernel/bpf/helpers.c).
 fn has_typed_task() -> bool {
     is_helper_supported(ProgramType::SockOps, BpfHelper::BPF_FUNC_get_current_task_btf).unwrap_or(false)
@@ -101,7 +101,7 @@ impl Kernel {
     }
 }
 
-/// What loading needs for any set of hooks.
+/// The inputs for loading any set of hooks.
 pub(crate) struct Loader<'a> {
     config: &'a WatchConfig,
     pub(super) facts: KernelFacts,

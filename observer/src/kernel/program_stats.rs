@@ -21,8 +21,8 @@ pub(super) fn read(
     hooks_of(set, points).map(sample).collect()
 }
 
-/// Returns the previous numbers if fdinfo cannot be read (no file descriptor may be left), because counters must not
-/// fall.
+/// Returns the previous numbers if fdinfo cannot be read (for example if no file descriptor is left), because counters
+/// must not fall.
 fn sample(name: &'static str, fdinfo: Option<&str>, previous: &[ProgramSample]) -> ProgramSample {
     let Some(fdinfo) = fdinfo else {
         let previous = previous.iter().find(|program| program.name == name);

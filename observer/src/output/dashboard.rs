@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use observer_core::{
     model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
-    views::{ActivityQuery, LinesView, Outcome, Tui, View as _, watch_is_over},
+    views::{ActivityQuery, LinesView, Outcome, Tui, View as _, ended_watch_line},
 };
 use ratatui::crossterm::event::Event;
 use rustix::process::{Signal as ProcessSignal, getpid, kill_process};
@@ -36,7 +36,7 @@ use frame_rate::{FrameRate, INTERVAL};
 /// How soon to retry when the terminal has not taken the last frame.
 const FLUSH_RETRY: Duration = Duration::from_millis(20);
 
-/// How long the terminal may take to show what is queued when the dashboard leaves it.
+/// How long the terminal may take to show queued output when the dashboard leaves it.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Dashboard {
@@ -52,14 +52,14 @@ pub(super) struct Dashboard {
     is_awaited: bool,
     /// The snapshot to arrange next. Arranging thousands of groups takes a while, so keys come first.
     pending: Option<Snapshot>,
-    /// When the last snapshot came that was or will be arranged.
+    /// Arrival of the last snapshot that was or will be arranged.
     last_arranged: Option<Instant>,
     frame_rate: FrameRate,
     arranging: CpuTime,
     drawing: CpuTime,
 }
 
-/// What a dashboard wakes up for.
+/// Reasons for the dashboard to wake up.
 enum Wake {
     /// None: the terminal is gone.
     Input(Option<Event>),
@@ -173,8 +173,7 @@ impl Dashboard {
         let drawn = self.drawing.measure(|| self.canvas.draw(&mut self.tui));
         match drawn {
             Ok(bytes) => stdout.bytes(&bytes),
-            // Frames are drawn to memory. Only asking for the size of a terminal that is gone can fail, and a signal
-            // follows that.
+            // Frames are drawn to memory. Only querying the size of a closed terminal can fail, and a signal follows.
             Err(error) => log::debug!("cannot draw: {error}"),
         }
         stdout.flush();
@@ -201,7 +200,7 @@ impl Dashboard {
         }
     }
 
-    /// Draws everything anew after `clear`, the bytes that clear the screen.
+    /// Draws the whole frame again after `clear`, the bytes that clear the screen.
     fn redraw(&mut self, clear: &[u8], stdout: &mut Stdout) {
         self.canvas.forget();
         stdout.bytes(clear);
@@ -239,7 +238,7 @@ impl Face for Dashboard {
     }
 
     fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout) {
-        stdout.text(&watch_is_over(about));
+        stdout.text(&ended_watch_line(about));
         stdout.text(&LinesView.summary(about, snapshot));
         if let Some(since) = self.tui.since_reset(snapshot) {
             stdout.text(&format!("{since}\n"));
@@ -247,11 +246,11 @@ impl Face for Dashboard {
         self.farewell.iter().for_each(|notice| stdout.text(notice));
     }
 
-    /// Queues a snapshot, unless the last one is too fresh: a replay at full speed brings more than anyone can see.
+    /// Queues a snapshot, unless the last one is too fresh: a replay at full speed produces more than anyone can see.
     fn snapshot(&mut self, snapshot: Snapshot) {
         let now = Instant::now();
         let is_too_soon = self.last_arranged.is_some_and(|last| now - last < INTERVAL);
-        if is_too_soon && !self.tui.is_over() {
+        if is_too_soon && !self.tui.has_ended() {
             self.tui.skip(&snapshot);
             return;
         }
@@ -278,7 +277,7 @@ impl Face for Dashboard {
     }
 
     fn stay(&mut self) -> bool {
-        self.tui.set_over();
+        self.tui.mark_ended();
         self.has_changed = true;
         true
     }
@@ -293,7 +292,7 @@ impl Face for Dashboard {
         }
         terminal::restore_modes();
         log::debug!("snapshots arranged: {}; frames drawn: {}", self.arranging, self.drawing);
-        // A terminal that takes nothing would not take diagnostics either, and the watch has to end.
+        // A blocked terminal would block the diagnostics too, and the watch has to end.
         if !stdout.is_busy() {
             diagnostics::release();
         }

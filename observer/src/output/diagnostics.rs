@@ -1,5 +1,5 @@
-//! The log of `-v` and `--log-file`. Diagnostics help to find out why the program does something. What users have to
-//! know is a notice in the output instead.
+//! The log of `-v` and `--log-file`. Diagnostics explain why the program does something. Anything that users must know
+//! is a notice in the output instead.
 
 use std::{
     fs::OpenOptions,
@@ -38,7 +38,7 @@ pub(crate) fn release() {
     write(held().take());
 }
 
-/// The same for a panic hook. The panicking thread may hold the lock, so this does not wait for it.
+/// Like [`release`], for a panic hook. The panicking thread may hold the lock, so this does not wait for it.
 pub(crate) fn release_if_free() {
     if let Ok(mut held) = HELD.try_lock() {
         let taken = held.take();

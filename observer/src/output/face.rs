@@ -1,4 +1,4 @@
-//! What every view of standard output implements: text or the dashboard.
+//! The interface of every view on standard output: text or the dashboard.
 
 use std::{io, pin::Pin};
 
@@ -10,13 +10,13 @@ use observer_core::{
 
 use super::stdout::Stdout;
 
-/// What is shown on standard output. Every method writes to `stdout`, or changes what the next frame shows.
+/// A view on standard output. Every method writes to `stdout`, or changes the next frame.
 pub(super) trait Face {
     fn notice(&mut self, unix_ns: i64, notice: &Notice, stdout: &mut Stdout);
 
     fn row(&mut self, row: &Row, stdout: &mut Stdout);
 
-    /// Waits for work of its own and does it. Returns what ends the watch. Cancel-safe.
+    /// Waits for the face's own work and does it. Returns why the watch ends. Cancel-safe.
     fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a>;
 
     fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout);
@@ -36,7 +36,7 @@ pub(super) trait Face {
         false
     }
 
-    /// Whether a notice is seen now.
+    /// Whether the user sees a notice now.
     fn shows_notices(&self) -> bool {
         true
     }
@@ -52,7 +52,7 @@ pub(super) trait Face {
 
 pub(super) type Work<'a> = Pin<Box<dyn Future<Output = Option<Ending>> + 'a>>;
 
-/// What ends a watch.
+/// Why a watch ends.
 pub(crate) enum Ending {
     /// A signal, a key, or the deadline.
     Asked,

@@ -27,7 +27,7 @@ const MAX_QUEUED_BYTES: usize = 8 << 20;
 /// size.
 const GIVE_UP_BYTES: usize = 4 * MAX_QUEUED_BYTES;
 
-/// How long a watch that ends waits for a slow disk.
+/// How long to wait for a slow disk at the end of a watch.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The file of `--record`. It is opened before anything is attached.

@@ -1,4 +1,4 @@
-//! The screen: standard output and what is shown there, a text view or the dashboard.
+//! The screen: standard output and the view on it, text or the dashboard.
 
 use anyhow::Context as _;
 use observer_core::{
@@ -36,7 +36,7 @@ impl Screen {
         Ok(Some(screen))
     }
 
-    /// Whether notices are seen. The log of a dashboard goes away with it.
+    /// Whether the user sees notices. The log of a dashboard disappears with it.
     pub(crate) fn shows_notices(&self) -> bool {
         self.face.shows_notices()
     }
@@ -116,7 +116,7 @@ impl Ending {
     }
 }
 
-/// Does the next piece of the screen's own work. Returns what ends the watch. Never completes without a screen.
+/// Does the next piece of the screen's own work. Returns why the watch ends. Never completes without a screen.
 pub(crate) async fn screen_work(screen: Option<&mut Screen>) -> Option<Ending> {
     match screen {
         Some(Screen { face, stdout }) => face.work(stdout).await,

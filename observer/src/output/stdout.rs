@@ -14,7 +14,7 @@ use super::writer::Writer;
 /// Queue limit while standard output blocks. Rows beyond it are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
-/// How long a watch that ends waits for standard output.
+/// How long to wait for standard output at the end of a watch.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Stdout {
@@ -76,7 +76,7 @@ impl Stdout {
         self.lost_rows
     }
 
-    /// Completes when standard output takes no more: Ok if its reader is gone.
+    /// Completes when standard output accepts no more: Ok if its reader is gone.
     pub(crate) async fn closed(&mut self) -> io::Result<()> {
         tokio::select! {
             _ = &mut self.reader_gone => Ok(()),
@@ -87,7 +87,7 @@ impl Stdout {
         }
     }
 
-    /// Writes the queue. Fails if standard output does not take it in time; a reader that is gone is no failure.
+    /// Writes the queue. Fails if standard output does not accept it in time. A closed pipe is not a failure.
     pub(crate) async fn finish(self) -> io::Result<()> {
         match self.writer.finish(FINISH_TIMEOUT).await {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

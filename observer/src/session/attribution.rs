@@ -1,4 +1,4 @@
-//! Who a group belongs to, beyond what the kernel knows: the runtime and the cgroup of its process.
+//! Attributes groups beyond the kernel's data: adds the runtime and the cgroup of each group's process.
 
 use observer_core::model::{Sample, process_name};
 

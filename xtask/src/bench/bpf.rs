@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fdinfo_of_programs_is_parsed_and_of_links_is_not() {
+    fn only_fdinfo_of_programs_is_parsed() {
         let program = "pos:\t0\nprog_type:\t26\nprog_id:\t7\nrun_time_ns:\t1000\nrun_cnt:\t10\n";
         let (id, cost) = Cost::read(program).unwrap();
         assert_eq!((id, cost.runs, cost.run_ns), (7, 10, 1000));

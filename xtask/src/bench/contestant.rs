@@ -110,7 +110,7 @@ impl Contestant {
                 Ok(running)
             })
             .transpose()?;
-        // All contestants sleep, so that the pauses are the same.
+        // All contestants sleep, so the pauses are the same.
         sleep(TO_SETTLE);
         Ok(Started { contestant: self, port, running, folder })
     }
@@ -152,7 +152,7 @@ pub(super) struct Started {
     folder: TempDir,
 }
 
-/// The counts that a contestant reports; None for those that it does not report.
+/// The counts that a contestant reports. None: not reported.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     pub(super) connections: Option<u64>,
@@ -250,8 +250,8 @@ fn lost_events(stderr: &str) -> u64 {
     lost.sum()
 }
 
-/// Counts connections of which either end was listed at least once. `local` is the column of local addresses; the next
-/// column has the remote ones.
+/// Counts connections with at least one end that was listed at least once. `local` is the column of local addresses;
+/// the next column has the remote ones.
 fn distinct(text: &str, port: u16, local: usize) -> Seen {
     let ending = format!(":{port}");
     let ends = text.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! Exactness: what each contestant reports, divided by what the server counted, on the same load.
+//! Exactness: the counts of each contestant, divided by the server's counts, on the same load.
 
 use std::fs;
 use std::path::Path;

@@ -13,7 +13,7 @@ use crate::support::running::Running;
 /// Connections per process. A process holds both ends, so this stays below a hard limit of 20,000 files.
 const PER_PROCESS: u32 = 9_000;
 
-/// Listeners without connections yet, so that a watch can start with their ports.
+/// Listeners without connections yet, so a watch can start with their ports.
 pub(super) struct Places {
     listeners: Vec<TcpListener>,
     connections: u32,

@@ -1,5 +1,5 @@
 //! Comparison with the programs of libbpf-tools that this machine's kernel may not be able to load, on a kernel of
-//! Debian's in a virtual machine. Counts are as true there as anywhere; times are those of an emulated processor.
+//! Debian's in a virtual machine. Counts are as valid there as anywhere, but times are those of an emulated processor.
 
 use std::collections::HashMap;
 use std::fs;

@@ -12,7 +12,7 @@ use super::Part;
 use crate::support::packages;
 use crate::support::workspace::{Workspace, output};
 
-/// The document keeps everything after this line, which people wrote.
+/// The document keeps everything after this line, which is written by hand.
 const BY_HAND: &str = "<!-- what follows is written by hand, and kept -->";
 
 /// A budget, and whether it was met.

@@ -24,7 +24,7 @@ pub(super) fn digest(root: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in files {
         let content = fs::read(root.join(&file)).with_context(|| format!("cannot read {}", file.display()))?;
-        // The length makes bytes that move from one file to the next visible.
+        // The length is hashed too, so bytes that move from one file to the next change the digest.
         hash.update(format!("{} {}\n", file.display(), content.len()));
         hash.update(&content);
     }

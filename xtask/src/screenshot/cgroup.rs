@@ -1,5 +1,5 @@
 //! A cgroup like one that systemd makes for a service. The dashboard shows the cgroup, and the picture should not show
-//! the one of the person who draws it.
+//! the developer's own.
 
 use std::fs;
 use std::path::{Path, PathBuf};

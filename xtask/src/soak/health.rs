@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::support::running::{mapped_kib_of, open_files_of, status_of};
 use crate::support::statistics::median;
 
-/// Share of the soak whose memory does not count. By then, every kind of churn has occurred more than once.
+/// Share of the soak that the memory check excludes. By then, every kind of churn has occurred more than once.
 const WARM_UP: f64 = 0.5;
 
-/// Numbers in the course of memory that is printed.
+/// Number of points in the printed course of memory.
 const COURSE: usize = 24;
 
 pub(super) struct Health {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slope_is_that_of_the_regression_line() {
+    fn slope_matches_the_regression_line() {
         let memory = (0..10).map(|n| (f64::from(n), 100.0 + 3.0 * f64::from(n) + f64::from(n % 2))).collect();
         let health = Health { warm_up: Duration::ZERO, course: vec![2048; 100], memory, files: vec![5, 6, 5] };
         assert!((health.kib_an_hour() - 3.0).abs() < 0.1, "{}", health.kib_an_hour());

@@ -9,7 +9,7 @@ use super::health::Health;
 use super::server::Served;
 use super::watch::Ended;
 
-/// Memory may grow by this much: the allocator keeps less than that for a while.
+/// Permitted growth of memory. The allocator retains less than that for a while.
 const MAX_GROWTH_KIB: f64 = 4096.0;
 
 /// Part of the log line about each connection that does not fit.

@@ -1,4 +1,4 @@
-//! Runs the workspace's tests with cargo, in two parts: those that any user can run, and those that need root.
+//! Runs the workspace's tests with cargo, in two parts: tests that any user can run, and tests that need root.
 //!
 //! The second part has `test = false` in observer/Cargo.toml, which lets a plain `cargo test` succeed without root.
 
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn privileged_tests_are_those_that_plain_cargo_test_leaves_out() {
+    fn plain_cargo_test_leaves_out_the_privileged_tests() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observer/Cargo.toml");
         let manifest: Manifest = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         let left_out = manifest.test.into_iter().filter(|target| !target.test).map(|target| target.name);

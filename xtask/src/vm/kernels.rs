@@ -162,7 +162,7 @@ linux-image-6.1.0-32-cloud-amd64 - Linux 6.1 for x86-64 cloud (signed)
     }
 
     #[test]
-    fn unknown_kernel_is_answered_with_the_list() {
+    fn unknown_kernel_is_rejected_with_the_list() {
         assert_eq!(find("6.1").unwrap().suite, "bookworm");
         assert_eq!(find("4.19").unwrap_err(), "the kernels are 5.10, 6.1, 6.12, 7.2");
     }

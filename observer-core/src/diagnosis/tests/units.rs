@@ -66,23 +66,23 @@ fn units_are_brief_and_follow_soon_in_four_rounds() {
     assert!(!Rounds { times: 3, ..UNITS }.is_found(), "too few");
     for at_once in [2, 8] {
         assert!(Rounds { at_once, ..UNITS }.is_found());
-        assert!(!Rounds { times: 3, at_once, ..UNITS }.is_found(), "a pool that is opened anew");
+        assert!(!Rounds { times: 3, at_once, ..UNITS }.is_found(), "a pool that refills");
         assert!(!Rounds { times: 1, at_once: 4 * at_once, ..UNITS }.is_found(), "a connection for each thread");
     }
     assert!(Rounds { pause_us: 800_000, ..UNITS }.is_found());
-    assert!(!Rounds { pause_us: 900_000, ..UNITS }.is_found(), "a check that comes by");
+    assert!(!Rounds { pause_us: 900_000, ..UNITS }.is_found(), "a check");
     assert!(Rounds { used_us: 10_000_000, ..UNITS }.is_found());
     assert!(!Rounds { used_us: 10_001_000, ..UNITS }.is_found(), "a session");
     assert!(Rounds { exchanges: 19, ..UNITS }.is_found());
-    assert!(!Rounds { exchanges: 21, ..UNITS }.is_found(), "much was asked");
+    assert!(!Rounds { exchanges: 21, ..UNITS }.is_found(), "too many exchanges");
 }
 
 /// With one exchange each, nothing was reused, which is evidence enough.
 #[test]
-fn a_single_exchange_takes_two_rounds() {
+fn single_exchanges_need_two_rounds() {
     let once = Rounds { exchanges: 1, times: 2, at_once: 2, ..UNITS };
     assert!(once.is_found());
-    assert!(!Rounds { times: 1, at_once: 4, ..once }.is_found(), "those that were needed at once");
+    assert!(!Rounds { times: 1, at_once: 4, ..once }.is_found(), "all were needed at once");
     let check = Rounds { times: 6, at_once: 1, pause_us: 2_000_000, ..once };
     assert!(!check.is_found() && Rounds { at_once: 2, ..check }.is_found());
     assert!(Rounds { pause_us: 800_000, ..check }.is_found());
@@ -91,7 +91,7 @@ fn a_single_exchange_takes_two_rounds() {
 }
 
 #[test]
-fn a_server_that_was_asked_to_close_gets_no_diagnosis() {
+fn server_asked_to_close_gets_no_diagnosis() {
     for application in [
         Application::Postgresql,
         Application::Mysql,
@@ -122,7 +122,7 @@ fn a_server_that_was_asked_to_close_gets_no_diagnosis() {
 }
 
 #[test]
-fn a_client_that_resets_connections_gets_no_diagnosis() {
+fn client_that_resets_connections_gets_no_diagnosis() {
     for (cause, finding) in [
         (Cause::ServerClosedAfterResponse, Finding::ServerClosesEach),
         (Cause::UnreadResponse, Finding::ResponseNotRead),
@@ -136,7 +136,7 @@ fn a_client_that_resets_connections_gets_no_diagnosis() {
 }
 
 #[test]
-fn processes_that_hold_connections_side_by_side_are_workers() {
+fn processes_with_concurrent_connections_are_workers() {
     let is_found = |rounds: Rounds, idle_us: u64| {
         let n = rounds.times * rounds.at_once;
         let counts = Counts { opened: n, closed: n, new: n, ..Counts::default() };

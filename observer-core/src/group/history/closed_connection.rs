@@ -1,29 +1,29 @@
-//! A closed connection, as far as diagnoses need it.
+//! A closed connection, reduced to the data that diagnoses need.
 
 use std::num::NonZeroU64;
 
 use crate::model::{Application, Cause, Connection, Protocol};
 
-/// Limits of a unit of work. Counted in turns it may take twice as many, because a login takes up to eight. What takes more
-/// or longer may be a session.
+/// Limits of a unit of work. Counted in turns, it may take twice as many, because a login takes up to eight. A
+/// connection with more exchanges or a longer life may be a session.
 const FEW_EXCHANGES: u64 = 20;
 const FEW_TURNS: u64 = 40;
 const SHORT_LIFE_US: u64 = 10_000_000;
 
-/// What the exchanges of a connection are.
+/// The kind of exchanges that a connection carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Carried {
     /// Each is a request with its response.
     Requests,
-    /// Requests within TLS, whose own messages are payload too.
+    /// Requests inside TLS. Messages of TLS itself count as payload too.
     EncryptedRequests,
-    /// The upgrade to a WebSocket, whose messages are not exchanges and need no answer.
+    /// The upgrade to a WebSocket. Its messages are not exchanges and need no answer.
     Messages,
     /// Nothing but the login to a broker was answered. Its messages need no answer.
     Announcements,
     /// Turns, which may be anything: HTTP/2 interleaves its requests, and other protocols were not recognised.
     Turns,
-    /// Turns within TLS, except HTTP/2: most likely a protocol with a login.
+    /// Turns inside TLS, except HTTP/2: most likely a protocol with a login.
     EncryptedTurns,
 }
 
@@ -67,8 +67,8 @@ pub struct ClosedConnection {
 const _: () = assert!(size_of::<ClosedConnection>() == 40);
 
 impl ClosedConnection {
-    /// None for an open connection. `unix_ns`: the time of the row, which stands in for the end of a connection whose
-    /// beginning or lifetime is unknown.
+    /// None for an open connection. `unix_ns`: the time of the row, used as the end of the connection if its beginning
+    /// or lifetime is unknown.
     pub(crate) fn new(unix_ns: i64, established_ns: Option<i64>, connection: &Connection) -> Option<Self> {
         Some(Self {
             end_ns: established_ns.zip(connection.lifetime_us).map_or(unix_ns, |(established_ns, lifetime_us)| {
@@ -142,7 +142,7 @@ impl ClosedConnection {
         Some(self.lifetime_us()?.saturating_sub(self.idle_us().unwrap_or(0)))
     }
 
-    /// Whether only its login to a broker was answered, so that it may have sent a message.
+    /// Whether only its login to a broker was answered, so it may have sent a message.
     pub(crate) fn may_have_announced(&self) -> bool {
         self.carried == Carried::Announcements
     }
@@ -185,11 +185,11 @@ mod tests {
         assert_eq!(carried(false, Protocol::Plain, Application::Mqtt), Carried::Turns);
         assert_eq!(carried(false, Protocol::Tls, Application::Unknown), Carried::EncryptedTurns);
         assert_eq!(carried(false, Protocol::Http2, Application::Http2), Carried::Turns);
-        assert_eq!(carried(true, Protocol::Http2, Application::Http2), Carried::Turns, "whatever a recording says");
+        assert_eq!(carried(true, Protocol::Http2, Application::Http2), Carried::Turns, "regardless of the recording");
     }
 
     #[test]
-    fn a_broker_connection_with_nothing_but_its_login_answered_may_have_announced() {
+    fn broker_connection_with_only_its_login_answered_may_have_announced() {
         let carried = |application, cause| {
             let connection = Connection { application, cause: Some(cause), exact: false, ..Connection::unknown() };
             ClosedConnection::new(0, None, &connection).unwrap().may_have_announced()

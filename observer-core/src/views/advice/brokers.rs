@@ -1,5 +1,5 @@
-//! Clients of message brokers. Their connections are long-lived. Threads and tasks get a channel, a subscription or a producer
-//! each, all on one connection.
+//! Clients of message brokers. Their connections are long-lived. Each thread or task gets a channel, a subscription or
+//! a producer, all on one connection.
 
 use super::client::{Client, Idle, OTHER};
 use crate::runtime::Runtime;

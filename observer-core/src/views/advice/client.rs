@@ -12,7 +12,7 @@ pub(super) struct Client {
     pub(super) read: Option<&'static str>,
     /// Reasons to close a connection after one exchange, the likeliest first.
     pub(super) causes: &'static str,
-    /// "Raise" this setting, so that the pool keeps more idle connections.
+    /// "Raise" this setting, so the pool keeps more idle connections.
     pub(super) pool_size: &'static str,
     /// "Use one `client` for all requests."
     pub(super) shared: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Client {
     pub(super) batch: &'static str,
     /// Where to look if the server closes each connection.
     pub(super) server_closes: &'static str,
-    /// "Raise the server's" setting, so that it keeps idle connections longer.
+    /// "Raise the server's" setting, so it keeps idle connections longer.
     pub(super) server_timeout: &'static str,
     pub(super) idle: Idle,
 }

@@ -66,7 +66,7 @@ const PYTHON: Client = Client {
     ..ANY
 };
 
-/// Names both clients, because nothing tells which one is in use.
+/// Names both clients, because nothing shows which one is in use.
 const PYCURL: Client = Client {
     read: Some("with pycurl, do not stop in WRITEFUNCTION; with requests, take response.content"),
     causes: "a pycurl.Curl() for each request, or pycurl.FORBID_REUSE; requests.get() and its like, which make a Session for each call; a pool that is full",

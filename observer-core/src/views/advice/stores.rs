@@ -118,7 +118,7 @@ pub(super) fn memcached(runtime: Runtime) -> Client {
     }
 }
 
-/// All drivers are used alike, and the options of the URI have the same names in each.
+/// All drivers are used in the same way, and the options of the URI have the same names in each.
 pub(super) fn mongodb(runtime: Runtime) -> Client {
     let any = Client { asked: "operations", batch: "batch the operations, or keep a client running", ..ANY };
     match runtime {

@@ -65,7 +65,7 @@ struct Given {
     text: String,
 }
 
-/// All of them. Advice that does not depend on the confidence is there once.
+/// All pieces of advice. Advice that does not depend on the confidence occurs once.
 fn all() -> Vec<Given> {
     let versions = [19, 27].map(|minor| Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
     let runtimes: Vec<Runtime> = Runtime::ALL.map(|(runtime, _)| runtime).into_iter().chain(versions).collect();
@@ -161,11 +161,11 @@ fn advice_names_only_what_the_client_has() {
 fn every_word_reaches_its_owners() {
     let all = all();
     for (runtimes, applications, words) in WORDS {
-        let is_told = |given: &Given| {
+        let is_recipient = |given: &Given| {
             runtimes.contains(&without_version(given.runtime)) && applications.contains(&given.application)
         };
-        let told: Vec<&Given> = all.iter().filter(|given| is_told(given)).collect();
-        let unnamed = words.iter().find(|word| told.iter().all(|given| places(&given.text, word).is_empty()));
+        let received: Vec<&Given> = all.iter().filter(|given| is_recipient(given)).collect();
+        let unnamed = words.iter().find(|word| received.iter().all(|given| places(&given.text, word).is_empty()));
         assert_eq!(unnamed, None, "by {runtimes:?} with {applications:?}");
     }
 }
@@ -206,7 +206,7 @@ fn advice_is_a_sentence_of_bounded_length() {
 /// For the same finding, a database client gets other advice than an HTTP client.
 #[test]
 fn advice_fits_application_and_runtime() {
-    let told = |finding, application, runtime| {
+    let text_for = |finding, application, runtime| {
         advice(finding, Confidence::Likely, application, Some(Runtime::from_name(runtime)))
     };
     for (finding, application, runtime, has) in [
@@ -223,7 +223,7 @@ fn advice_fits_application_and_runtime() {
         (Finding::StaleConnection, Application::Mqtt, "Python", "send pings"),
         (Finding::ServerIdleTimeout, Application::Mysql, "PHP", "the server's wait_timeout"),
     ] {
-        let text = told(finding, application, runtime);
+        let text = text_for(finding, application, runtime);
         assert!(text.contains(has), "{runtime} with {application:?}: {text}");
     }
 }
@@ -231,8 +231,8 @@ fn advice_fits_application_and_runtime() {
 #[test]
 fn advice_for_go_depends_on_its_version() {
     let go = |minor| Some(Runtime::Go(Some(GoVersion { major: 1, minor, patch: None })));
-    let told = |finding, minor| advice(finding, Confidence::Certain, Application::Http1, go(minor));
-    assert!(told(Finding::ClosedAfterResponse, 19).contains("first: a small body that is closed unread"));
-    assert!(!told(Finding::ClosedAfterResponse, 27).contains("unread"));
-    assert!(told(Finding::ResponseNotRead, 27).contains("256 KiB"));
+    let text_for = |finding, minor| advice(finding, Confidence::Certain, Application::Http1, go(minor));
+    assert!(text_for(Finding::ClosedAfterResponse, 19).contains("first: a small body that is closed unread"));
+    assert!(!text_for(Finding::ClosedAfterResponse, 27).contains("unread"));
+    assert!(text_for(Finding::ResponseNotRead, 27).contains("256 KiB"));
 }

@@ -1,5 +1,6 @@
-//! The row of a connection, written by hand because there can be tens of thousands a second: this takes a third of serde's
-//! time and allocates nothing (docs/BENCHMARKS.md). serde escapes every field name anew and formats addresses piecewise.
+//! The row of a connection, written by hand because there can be tens of thousands a second: this takes a third of
+//! serde's time and allocates nothing (docs/BENCHMARKS.md). serde escapes every field name each time and formats
+//! addresses piece by piece.
 
 use std::{
     io::Write as _,

@@ -48,7 +48,7 @@ fn causes_start_at_zero_and_errors_appear_when_they_occur() {
 }
 
 #[test]
-fn bucket_bounds_are_those_of_the_contract() {
+fn bucket_bounds_match_the_contract() {
     let text = encoded(&Scrape { sets: vec![(None, Values::default())], ..Scrape::default() });
     let bounds = |name| {
         let bound = |line: &str| line.split("le=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();

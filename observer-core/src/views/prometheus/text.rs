@@ -1,8 +1,8 @@
 //! The text formats of Prometheus, 0.0.4 and OpenMetrics 1.0.0. They differ in the names of counter families, in info metrics
 //! and in the last line.
 //!
-//! Written by hand, because no crate writes both formats, and because their registries are for programs that count in their
-//! own memory: these counts are in the kernel, and would have to be copied one by one (docs/ARCHITECTURE.md).
+//! Written by hand, because no crate writes both formats, and because their registries are for programs that count in
+//! their own memory: these counters are in the kernel, and would have to be copied one by one (docs/ARCHITECTURE.md).
 
 use std::fmt::{Display, Write as _};
 
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Info,
 }
 
-/// Labels in the text format, without braces. Made once for all samples that have them.
+/// Labels in the text format, without braces. Built once for all samples that share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Labels(String);
 

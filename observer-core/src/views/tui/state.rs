@@ -21,7 +21,7 @@ use layout::{PANES, Pane};
 use picture::Picture;
 use table::Table;
 
-/// Farther than any list is long.
+/// A step longer than any list.
 const TO_THE_END: isize = isize::MAX / 2;
 
 pub(super) struct State {
@@ -36,8 +36,8 @@ pub(super) struct State {
     pub(super) mode: Mode,
     /// The number of lines scrolled off the top of the detail.
     pub(super) detail_offset: usize,
-    /// Whether a recording has ended, after which nothing more comes.
-    pub(super) is_over: bool,
+    /// Whether a recording has ended. No more rows and snapshots follow.
+    pub(super) has_ended: bool,
 }
 
 impl State {
@@ -51,7 +51,7 @@ impl State {
             is_widened: false,
             mode: Mode::Normal,
             detail_offset: 0,
-            is_over: false,
+            has_ended: false,
         }
     }
 

@@ -181,13 +181,13 @@ fn header_never_cuts_a_loss() {
     let loss = crate::model::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
     watch.tracker.sample(crate::model::Sample { loss, ..Default::default() });
     let mut tui = screen(&watch, PLAIN, 3_500);
-    let mut told = |width| {
+    let mut losses = |width| {
         let text = text(&drawn(&mut tui, (width, 15)));
         text.lines().find(|line| line.contains("LOST")).unwrap().to_string()
     };
-    assert_eq!(told(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
-    assert_eq!(told(60), " LOST 5 connections not counted, …");
-    assert_eq!(told(20), " LOST …");
+    assert_eq!(losses(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
+    assert_eq!(losses(60), " LOST 5 connections not counted, …");
+    assert_eq!(losses(20), " LOST …");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn help_covers_the_panes_and_any_key_closes_it() {
 }
 
 #[test]
-fn screens_say_the_same_without_colours() {
+fn screens_show_the_same_information_without_colours() {
     for watch in [fixture::undrained(), fixture::drained(), fixture::many(), fixture::loss(), fixture::long_names()] {
         for size in SIZES {
             let plain = drawn(&mut screen(&watch, PLAIN, 3_500), size);
@@ -364,7 +364,7 @@ fn marked_connection_marks_the_exchanges_of_its_group() {
 }
 
 #[test]
-fn inexact_counts_and_unlisted_connections_are_pointed_out() {
+fn inexact_counts_and_unlisted_connections_are_explained() {
     let mut watch = fixture::undrained();
     let key = fixture::key(443, "127.0.0.1:8080");
     let close = watch.rows.last().unwrap().event.connection.clone();

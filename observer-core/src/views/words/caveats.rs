@@ -84,13 +84,13 @@ mod tests {
 
     #[test]
     fn marked_connections_are_mentioned_even_without_exchanges() {
-        let said = |inexact, marked| inexactness(&Counts { inexact, marked, ..Counts::default() });
-        assert_eq!(said(0, 0), None);
-        assert_eq!(said(0, 1).as_deref(), Some("≈ 1 connection cannot be counted exactly"));
-        assert_eq!(said(0, 3).as_deref(), Some("≈ 3 connections cannot be counted exactly"));
+        let caveat = |inexact, marked| inexactness(&Counts { inexact, marked, ..Counts::default() });
+        assert_eq!(caveat(0, 0), None);
+        assert_eq!(caveat(0, 1).as_deref(), Some("≈ 1 connection cannot be counted exactly"));
+        assert_eq!(caveat(0, 3).as_deref(), Some("≈ 3 connections cannot be counted exactly"));
         for marked in [0, 2] {
             let exchanges = Some("≈ 7 exchanges are on connections that cannot be counted exactly");
-            assert_eq!(said(7, marked).as_deref(), exchanges);
+            assert_eq!(caveat(7, marked).as_deref(), exchanges);
         }
     }
 }

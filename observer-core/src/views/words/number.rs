@@ -33,7 +33,7 @@ pub(in crate::views) fn ratio(counts: &Counts) -> String {
     counts.reuse_ratio().map_or_else(|| "–".into(), |ratio| format!("{:.1} %", ratio * 100.0))
 }
 
-/// The length of a bar for a share (0 to 1) of `whole`. Rounded up, so that no share above 0 is invisible.
+/// The length of a bar for a share (0 to 1) of `whole`. Rounded up, so no share above 0 is invisible.
 #[expect(clippy::cast_sign_loss, reason = "a share is no less than 0")]
 pub(in crate::views) fn bar_length(share: f64, whole: usize) -> usize {
     (share * whole as f64).ceil() as usize

@@ -8,7 +8,7 @@ pub(in crate::views) fn time_of_day(unix_ns: i64) -> String {
     time.to_zoned(zone()).strftime("%H:%M:%S%.3f").to_string()
 }
 
-/// The zone of this machine. Tests use UTC, so that screens do not depend on the machine.
+/// The zone of this machine. Tests use UTC, so screens do not depend on the machine.
 fn zone() -> TimeZone {
     if cfg!(test) { TimeZone::UTC } else { TimeZone::system() }
 }

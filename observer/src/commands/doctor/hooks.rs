@@ -1,4 +1,4 @@
-//! The checks of the maps and the hooks, from trying each of them.
+//! Checks of the maps and the hooks, each of which is tried.
 
 use std::fmt::Write as _;
 
@@ -90,7 +90,7 @@ fn refusals(hooks: &[&HookTest]) -> String {
     text
 }
 
-/// If the watch has attached without a missing requirement, says what the watch loses.
+/// If the watch attached although this requirement is missing, says what the watch loses without it.
 pub(super) fn explain_if_not_needed(check: &mut Check, attached: Option<HookSet>) {
     let Some(set) = attached.filter(|_| check.status == Status::Missing) else { return };
     let meaning = match check.name {

@@ -18,7 +18,7 @@ pub(super) struct Report {
     version: &'static str,
     pub(super) kernel: String,
     pub(super) checks: Vec<Check>,
-    /// The hooks that `auto` would attach. Null if none would do.
+    /// The hooks that `auto` would attach. Null if no set can be attached.
     pub(super) hooks: Option<Vec<&'static str>>,
     /// Better sets, and why they would not be attached.
     pub(super) hooks_not_taken: Vec<String>,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use observer_core::recording::{Record, Recording};
 
-/// The most records in a batch.
+/// Maximum number of records in a batch.
 const BATCH: usize = 512;
 
 /// Batches in flight. Few, because a sample of 10,000 groups takes some 7 MB.
@@ -26,7 +26,7 @@ impl ReadAhead {
             loop {
                 let mut records = Vec::new();
                 let broken = fill(&mut records, &mut recording).err();
-                let is_over = broken.is_some() || matches!(records.last(), Some(Record::End { .. }));
+                let is_last = broken.is_some() || matches!(records.last(), Some(Record::End { .. }));
                 // Fails only if the replay has ended before the recording.
                 if sender.blocking_send(Ok(records)).is_err() {
                     return;
@@ -35,7 +35,7 @@ impl ReadAhead {
                     // As above.
                     let _ = sender.blocking_send(Err(error));
                 }
-                if is_over {
+                if is_last {
                     return;
                 }
             }

@@ -14,7 +14,7 @@ mod tests;
 const MAX_DEPTH: u16 = 100;
 const MAX_PARTS: u32 = 1 << 22;
 
-/// The error says what is wrong.
+/// The error describes the first fault.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     let records = Records::find(bytes)?;
     check_names(&records)?;
@@ -41,8 +41,8 @@ struct Size {
     depth: u16,
 }
 
-/// A depth-first walk over the types that each type contains by value. It stops at pointers, so it meets no cycle in
-/// types that a C compiler has made.
+/// A depth-first walk over the types that each type contains by value. It stops at pointers, so types from a C compiler
+/// have no cycle.
 struct Containment<'a> {
     bytes: &'a [u8],
     records: &'a [usize],

@@ -38,7 +38,7 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The error says what is wrong with the header, or with the length of a record.
+    /// The error describes the fault in the header, or in the length of a record.
     pub(super) fn find(bytes: &'a [u8]) -> Result<Self, String> {
         let [types, strings] = sections(bytes)?;
         let mut begins = Vec::new();

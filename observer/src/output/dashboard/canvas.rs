@@ -29,7 +29,7 @@ impl Canvas {
             is_new
         });
         let bytes = self.bytes.0.take();
-        // What is left of an unchanged frame is the position of the cursor.
+        // For an unchanged frame, the bytes only move the cursor.
         drawn.map(|is_new| if is_new { bytes } else { Vec::new() })
     }
 
@@ -37,7 +37,7 @@ impl Canvas {
     pub(super) fn forget(&mut self) {
         match terminal(&self.bytes) {
             Ok(terminal) => (self.terminal, self.last) = (terminal, Buffer::default()),
-            // The terminal is gone, and a signal follows that.
+            // The terminal is gone, and a signal follows.
             Err(error) => log::debug!("{error:#}"),
         }
     }

@@ -1,4 +1,4 @@
-//! The CPU time of work that is done again and again, for the diagnostics.
+//! The CPU time of repeated work, for the diagnostics.
 
 use std::{fmt, time::Duration};
 

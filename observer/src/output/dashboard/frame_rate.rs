@@ -1,5 +1,5 @@
 //! When frames are drawn: at most ten a second and evenly spaced, which makes a held key scroll steadily. Frames that
-//! no key asked for take at most five of the ten, and the first key is answered at once.
+//! answer no key take at most five of the ten, and the first key is answered at once.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Minimum time between frames that answer keys.
 const KEY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Minimum time between frames that no key asked for.
+/// Minimum time between frames that answer no key.
 pub(super) const INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! Blocks and frames. They are drawn as paths rather than written as text, so that adjacent ones meet in any font. All
+//! Blocks and frames. They are drawn as paths rather than written as text, so adjacent ones meet in any font. All
 //! shapes of one look share a path.
 
 use std::collections::BTreeMap;

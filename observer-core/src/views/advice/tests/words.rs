@@ -1,4 +1,4 @@
-//! The owners of every code word: runtimes and protocols. Kept apart from the advice itself, so that a word in the wrong
+//! The owners of every code word: runtimes and protocols. Kept apart from the advice itself, so a word in the wrong
 //! advice is found. A word may have several owners. A word that is added to advice must be added here.
 
 use crate::model::Application::{

@@ -110,7 +110,7 @@ pub(super) fn columns_within(width: u16) -> Vec<(Column, u16)> {
         }
     }
     let mut spare = width.saturating_sub(taken(&columns));
-    // All columns grow alike, one character at a time.
+    // All columns grow in turn, one character at a time.
     while spare > 0 {
         let before = spare;
         for (column, width) in &mut columns {

@@ -27,13 +27,13 @@ use crate::{
     },
 };
 
-/// The least columns for two blocks side by side.
+/// Minimum number of columns for two blocks side by side.
 const TWO_BLOCKS: usize = 76;
 
-/// The least columns of a destination in the title.
+/// Minimum number of columns of a destination in the title.
 const SHORTEST: usize = 16;
 
-/// The most columns of a bar.
+/// Maximum number of columns of a bar.
 const BAR: usize = 24;
 
 type Lines = Vec<Line<'static>>;

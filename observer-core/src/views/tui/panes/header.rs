@@ -86,7 +86,7 @@ fn title(scene: &Scene<'_>, width: u16) -> Line<'static> {
         let ago = picture.snapshot.duration_us.saturating_sub(baseline.at_us);
         let _ = write!(right, "since reset {}  ", clock(ago));
     }
-    if scene.is_over {
+    if scene.has_ended {
         right.push_str("END  ");
     }
     right.push_str(&clock(picture.snapshot.duration_us));

@@ -23,7 +23,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) detail_offset: usize,
     pub(crate) is_widened: bool,
     pub(crate) is_frozen: bool,
-    pub(crate) is_over: bool,
+    pub(crate) has_ended: bool,
 }
 
 impl<'a> Scene<'a> {

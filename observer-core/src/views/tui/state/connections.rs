@@ -7,7 +7,7 @@ use crate::{
     tracker::{GroupRow, Row},
 };
 
-/// The most connections that are listed of a group.
+/// Maximum number of connections listed for a group.
 pub(crate) const LISTED: usize = 100;
 
 /// How many more connections a group may list than it has open, because rows and counts arrive at different times.
@@ -26,13 +26,13 @@ pub(crate) struct OpenConnection {
     pub(crate) key: ConnectionKey,
     pub(crate) unix_ns: i64,
     pub(crate) local_port: Option<u16>,
-    /// None: not asked for, or unknown.
+    /// None: not queried, or unknown.
     pub(crate) activity: Option<Activity>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenConnections {
-    /// By connection id, hence the oldest first.
+    /// By connection id, so the oldest comes first.
     groups: HashMap<GroupKey, BTreeMap<u64, OpenConnection>>,
 }
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_whose_close_was_lost_are_forgotten() {
+    fn connections_with_a_lost_close_row_are_removed() {
         let (mut connections, rows) = opened(5_000, 1, 3);
         connections.forget_lost(rows.iter());
         let left = connections.oldest(&rows, 5_000);

@@ -57,7 +57,7 @@ impl Journal {
         self.held.map(|held| self.written.saturating_sub(held))
     }
 
-    /// Takes over the place at which an earlier copy was held.
+    /// Adopts the place at which an earlier copy was held.
     pub(crate) fn hold_as(&mut self, other: &Self) {
         self.held = other.held;
     }
@@ -83,7 +83,7 @@ impl Journal {
     pub(crate) fn shown(&self, room: usize) -> impl Iterator<Item = &Entry> {
         let oldest = self.written - self.entries.len() as u64;
         let end = self.shown_until().saturating_sub(oldest) as usize;
-        // Entries of the held place may be dropped by now: then the oldest that remain are shown.
+        // The entries at the held place may have been dropped. The oldest remaining ones are shown then.
         let least = if oldest > 0 { room } else { 0 };
         let end = end.max(least).min(self.entries.len());
         self.entries.range(end.saturating_sub(room)..end)

@@ -1,4 +1,4 @@
-//! The keys: one table, in which keys are looked up, and which the help and the footer show.
+//! The keys, in one table. Key presses are looked up in it, and the help and the footer show it.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

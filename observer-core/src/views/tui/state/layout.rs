@@ -21,10 +21,10 @@ pub(crate) struct Layout {
     pub(crate) footer: Rect,
 }
 
-/// The least columns for two panes side by side.
+/// Minimum number of columns for two panes side by side.
 const WIDE: u16 = 110;
 
-/// The least rows of a pane, including its frame.
+/// Minimum number of rows of a pane, including its frame.
 const LEAST: u16 = 5;
 
 impl Layout {

@@ -55,7 +55,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Sorts and filters the rows anew. Call it whenever the picture, the baseline or the arrangement has changed.
+    /// Sorts and filters the rows. Must be called whenever the picture, the baseline or the arrangement has changed.
     pub(crate) fn arrange(&mut self, picture: &Picture, baseline: Option<&Baseline>) {
         let wanted = self.filter.to_lowercase();
         let passes = |family: usize| wanted.is_empty() || matches(picture, family, &wanted);

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn timeline_is_bounded_whatever_the_clock_says() {
+    fn timeline_is_bounded_even_if_the_clock_jumps() {
         let mut timeline = Timeline::default();
         timeline.add(0, 1, 1);
         timeline.add(u64::MAX, 10, 10);
