@@ -122,8 +122,8 @@ pub(super) fn closed_after_response(subject: Subject<'_>) -> Option<Diagnosis> {
 pub(super) fn abandons_all_in_use(subject: Subject<'_>) -> bool {
     let abandoned = Abandoned::after_a_response(subject);
     let Some(each) = abandoned.exchanges(subject).median() else { return false };
-    let explained = (abandoned.closes + 1) * each;
-    let is_all = subject.counts.exchanges() * 10 <= explained * 11;
+    let explained = (abandoned.closes + 1).saturating_mul(each);
+    let is_all = subject.counts.exchanges() * 10 <= explained.saturating_mul(11);
     is_all && (each > 1 || subject.counts.reused == 0) && abandoned.serve_one_unit_each(subject)
 }
 

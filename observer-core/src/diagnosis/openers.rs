@@ -91,6 +91,6 @@ fn are_left_unused(subject: Subject<'_>) -> bool {
     let left = units.iter().zip(units.iter().skip(1)).filter(is_left).count();
     let most = units.iter().map(|unit| unit.exchanges()).max().unwrap_or(0);
     // Otherwise some open connection has carried more exchanges than any closed one.
-    let is_all = subject.counts.exchanges() <= subject.counts.opened * most;
+    let is_all = subject.counts.exchanges() <= subject.counts.opened.saturating_mul(most);
     pairs as u64 >= MANY && left * 10 >= pairs * 9 && is_all
 }

@@ -79,7 +79,7 @@ fn has_period(began_ns: &[i64], before: usize, least_ns: i64, precision: i64) ->
     intervals.sort_unstable();
     let n = intervals.len();
     let [low, median, high] = [n / 4, n / 2, n * 3 / 4].map(|index| intervals.get(index).copied().unwrap_or(0));
-    n >= 2 * before && n >= 2 && median >= least_ns && (high - low) * precision <= median
+    n >= 2 * before && n >= 2 && median >= least_ns && (high - low).saturating_mul(precision) <= median
 }
 
 /// Whether most connections are so far apart that no pool would have kept one for the next.

@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::format::{EventLine, FORMAT, Header, KeyRepr, Line, LossRepr, SampleLine, Version};
 use crate::{
-    model::{ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample, WatchInfo},
+    model::{
+        Connection, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample, WatchInfo,
+    },
     printable::printable,
 };
 
@@ -20,10 +22,13 @@ use crate::{
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// Upper bound of each counter, which keeps sums from overflowing. It allows a million counts a second for half a year.
-const MAX_COUNT: u64 = 1 << 44;
+pub(super) const MAX_COUNT: u64 = 1 << 44;
 
 /// Upper bound of times (the year 2116), which keeps differences from overflowing. The lower bound is 1970.
-const MAX_UNIX_NS: i64 = i64::MAX / 2;
+pub(super) const MAX_UNIX_NS: i64 = i64::MAX / 2;
+
+/// Upper bound of how long a connection lives (ten years), for the same reason.
+pub(super) const MAX_LIFETIME_US: u64 = 10 * 365 * 86_400 * 1_000_000;
 
 /// One item of the tracker's input.
 #[derive(Debug)]
@@ -73,7 +78,8 @@ impl Recording {
     pub fn read(&mut self) -> anyhow::Result<Record> {
         let bytes = self.lines.next()?.ok_or_else(|| self.lines.error("cut off: the recording goes on no further"))?;
         let record = match self.lines.parse(&bytes)? {
-            Line::Event(line) => Record::Event(event(line)),
+            Line::Event(line) if is_sane_connection(&line.connection) => Record::Event(event(line)),
+            Line::Event(_) => return Err(self.lines.error("a number of the connection is out of range")),
             Line::Sample(line) => Record::Sample { unix_ns: line.unix_ns, sample: self.apply(line)? },
             Line::End { unix_ns } => Record::End { unix_ns },
         };
@@ -150,6 +156,12 @@ fn has_sane_counters(group: &GroupSample) -> bool {
     let counters = GroupCounters { lifetime_us_sum: 0, ..group.counters };
     let counters = &bytemuck::bytes_of(&counters)[size_of_val(&counters.comm)..];
     counters.chunks_exact(size_of::<u64>()).all(|bytes| bytemuck::pod_read_unaligned::<u64>(bytes) <= MAX_COUNT)
+}
+
+/// Bytes may be any number, because nothing adds them up.
+fn is_sane_connection(connection: &Connection) -> bool {
+    let times_us = [connection.lifetime_us, connection.idle_us];
+    connection.exchanges <= MAX_COUNT && times_us.into_iter().flatten().all(|us| us <= MAX_LIFETIME_US)
 }
 
 fn has_sane_states(listing: &Listing) -> bool {

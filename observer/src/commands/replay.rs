@@ -102,7 +102,7 @@ impl Replay {
             let Err(ending) = wait(pending::<Infallible>(), signals, Some(screen)).await;
             return (ending, broken);
         }
-        (Ending::Asked, broken)
+        (Ending::Finished, broken)
     }
 
     /// Plays the recording to its end, unless something stops it.

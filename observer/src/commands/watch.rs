@@ -41,7 +41,8 @@ async fn watch(
         screen.notices(session.about.started_unix_ns, &session.notices);
         screen.flush();
     }
-    let deadline = options.duration.map(|duration| Instant::now() + duration);
+    // A duration beyond the range of the clock never ends.
+    let deadline = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     let ending = session.run(&mut signals, deadline, screen.as_mut()).await;
     if let Some(screen) = &mut screen {
         screen.leave();

@@ -1,6 +1,11 @@
 //! The privileges that a watch needs: checked before anything is attached, and dropped afterwards.
 
-use std::{env, fs, io, os::unix::fs::MetadataExt as _};
+use std::{
+    env,
+    ffi::OsStr,
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+};
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
@@ -107,8 +112,8 @@ pub(crate) fn drop_all(can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<(
 /// This command line, run by sudo.
 pub(crate) fn command_with_sudo() -> String {
     let mut words = vec!["sudo".to_string()];
-    let mut arguments = env::args();
-    let program = arguments.next().unwrap_or_else(|| env!("CARGO_PKG_NAME").into());
+    let mut arguments = env::args_os();
+    let program = arguments.next().map_or_else(|| env!("CARGO_PKG_NAME").into(), |program| quote(&program));
     // sudo uses its own PATH, so a program outside it needs its full path.
     words.push(if program.contains('/') { program } else { full_path().unwrap_or(program) });
     words.extend(arguments.map(|argument| quote(&argument)));
@@ -123,8 +128,11 @@ fn full_path() -> Option<String> {
     (!in_path_of_sudo).then_some(path)
 }
 
-/// Quotes an argument for a shell.
-fn quote(argument: &str) -> String {
+/// Quotes an argument for a shell. Bytes that are not UTF-8 are escaped, as bash and zsh read them.
+fn quote(argument: &OsStr) -> String {
+    let Some(argument) = argument.to_str() else {
+        return format!("$'{}'", argument.as_bytes().escape_ascii());
+    };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     if !argument.is_empty() && argument.chars().all(is_plain) {
         argument.into()
@@ -139,9 +147,11 @@ mod tests {
 
     #[test]
     fn arguments_are_quoted_for_a_shell() {
-        assert_eq!(quote("--port=8080,90-91"), "--port=8080,90-91");
-        assert_eq!(quote("my server"), "'my server'");
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote(""), "''");
+        let quoted = |argument: &[u8]| quote(OsStr::from_bytes(argument));
+        assert_eq!(quoted(b"--port=8080,90-91"), "--port=8080,90-91");
+        assert_eq!(quoted(b"my server"), "'my server'");
+        assert_eq!(quoted(b"it's"), r"'it'\''s'");
+        assert_eq!(quoted(b""), "''");
+        assert_eq!(quoted(b"\xff'\n"), r"$'\xff\'\n'");
     }
 }

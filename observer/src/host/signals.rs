@@ -1,20 +1,29 @@
 //! The signals that end a watch. The first one ends it with the summary, a second one quits at once.
 
+use std::{fs, future::pending};
+
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code of a watch that quits before it has written its summary.
 const QUIT_CODE: i32 = 1;
 
+/// A signal is None if whoever started this process had it ignored, as nohup does with SIGHUP: it stays ignored.
 pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
+        let ignored = fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
+        let listen = |kind: SignalKind| -> anyhow::Result<Option<Signal>> {
+            if ignored & 1 << (kind.as_raw_value() - 1) != 0 {
+                return Ok(None);
+            }
+            Ok(Some(signal(kind).context("cannot listen for signals")?))
+        };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -24,9 +33,9 @@ impl Signals {
 
     pub(crate) async fn next(&mut self) {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+            () = received(&mut self.interrupt) => {}
+            () = received(&mut self.terminate) => {}
+            () = received(&mut self.hang_up) => {}
         }
     }
 
@@ -36,5 +45,29 @@ impl Signals {
             self.next().await;
             std::process::exit(QUIT_CODE);
         });
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    }
+}
+
+/// The mask of ignored signals, bit 0 for signal 1, from /proc/PID/status (proc_pid_status(5)).
+fn ignored_signals(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        assert_eq!(ignored_signals("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), 0x1001);
+        assert_eq!(ignored_signals("Name:\tx\n"), 0);
     }
 }

@@ -58,6 +58,8 @@ pub(crate) enum Ending {
     Asked,
     /// The reader of standard output is gone.
     OutputClosed,
+    /// A recording was played to its end.
+    Finished,
     /// Standard output cannot be written to.
     OutputFailed(io::Error),
 }

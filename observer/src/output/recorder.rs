@@ -108,7 +108,7 @@ impl Recorder {
     pub(crate) async fn finish(mut self, unix_ns: i64) -> Vec<Notice> {
         self.write(self.encoder.end(unix_ns));
         if let Some(writer) = self.writer.take()
-            && let Err(error) = writer.finish(FINISH_TIMEOUT).await
+            && let Err(error) = writer.finish(Some(FINISH_TIMEOUT)).await
         {
             self.give_up(&error);
         }

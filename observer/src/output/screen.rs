@@ -1,5 +1,7 @@
 //! The screen: standard output and the view on it, text or the dashboard.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use observer_core::{
     model::{Activity, WatchInfo},
@@ -10,6 +12,9 @@ use observer_core::{
 pub(crate) use super::face::Ending;
 use super::{dashboard::Dashboard, face::Face, stdout::Stdout, text::Text};
 use crate::cli;
+
+/// How long a watch that ends waits for standard output.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Screen {
     face: Box<dyn Face>,
@@ -94,9 +99,9 @@ impl Screen {
         self.face.leave(&mut self.stdout);
     }
 
-    async fn finish(mut self, about: &WatchInfo, snapshot: &Snapshot) -> anyhow::Result<()> {
+    async fn finish(mut self, about: &WatchInfo, snapshot: &Snapshot, timeout: Option<Duration>) -> anyhow::Result<()> {
         self.face.summary(about, snapshot, &mut self.stdout);
-        self.stdout.finish().await.context("standard output did not take the summary")
+        self.stdout.finish(timeout).await.context("standard output did not take the summary")
     }
 }
 
@@ -110,7 +115,9 @@ impl Ending {
     ) -> anyhow::Result<()> {
         match (self, screen) {
             (Self::OutputFailed(error), _) => Err(error).context("cannot write to standard output"),
-            (Self::Asked, Some(screen)) => screen.finish(about, snapshot).await,
+            (Self::Asked, Some(screen)) => screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await,
+            // Nobody waits for the end of a replay but its reader, which may take as long as it likes.
+            (Self::Finished, Some(screen)) => screen.finish(about, snapshot, None).await,
             (Self::OutputClosed, _) | (_, None) => Ok(()),
         }
     }

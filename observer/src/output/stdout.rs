@@ -14,9 +14,6 @@ use super::writer::Writer;
 /// Queue limit while standard output blocks. Rows beyond it are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
-/// How long to wait for standard output at the end of a watch.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
-
 pub(crate) struct Stdout {
     writer: Writer,
     lost_rows: u64,
@@ -88,8 +85,8 @@ impl Stdout {
     }
 
     /// Writes the queue. Fails if standard output does not accept it in time. A closed pipe is not a failure.
-    pub(crate) async fn finish(self) -> io::Result<()> {
-        match self.writer.finish(FINISH_TIMEOUT).await {
+    pub(crate) async fn finish(self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.writer.finish(timeout).await {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             finished => finished,
         }

@@ -9,7 +9,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -19,6 +19,9 @@ const CHUNKS: usize = 2;
 
 /// Larger chunks are freed instead of reused, or a burst would keep its memory.
 const KEPT_BYTES: usize = 512 << 10;
+
+/// How soon to retry when the thread that writes is busy.
+const FLUSH_RETRY: Duration = Duration::from_millis(5);
 
 pub(crate) struct Writer {
     queue: Vec<u8>,
@@ -105,22 +108,26 @@ impl Writer {
         }
     }
 
-    /// Writes the queue within `timeout`.
-    pub(crate) async fn finish(mut self, timeout: Duration) -> io::Result<()> {
-        let deadline = Instant::now() + timeout;
-        while self.queued_bytes() > 0 && Instant::now() < deadline {
+    /// Writes the queue. Fails if that takes longer than `timeout`; without one it waits for as long as it takes.
+    pub(crate) async fn finish(self, timeout: Option<Duration>) -> io::Result<()> {
+        let Some(timeout) = timeout else { return self.write_all().await };
+        tokio::time::timeout(timeout, self.write_all()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn write_all(mut self) -> io::Result<()> {
+        loop {
             self.flush();
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            if self.queue.is_empty() {
+                break;
+            }
+            if let Some(error) = self.failure() {
+                return Err(error);
+            }
+            tokio::time::sleep(FLUSH_RETRY).await;
         }
-        let all_sent = self.queue.is_empty();
         drop(self.thread);
-        let rest = deadline.saturating_duration_since(Instant::now());
-        match tokio::time::timeout(rest, self.ended).await {
-            Ok(Ok(error)) => Err(error),
-            // The thread drops its end of the channel when all is written.
-            Ok(Err(_)) if all_sent => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        // The thread drops its end of the channel when everything is written.
+        self.ended.await.map_or(Ok(()), Err)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A standard output that accepts no more data must not stop the counting, nor the ways to end a watch.
 
-use std::{fs, io::Read as _, process::Stdio, time::Duration};
+use std::{fmt::Write as _, fs, io::Read as _, process::Stdio, time::Duration};
 
 use rustix::{io::ioctl_fionread, process::Signal};
 use serde_json::{Value, json};
@@ -84,6 +84,29 @@ fn second_signal_ends_a_blocked_watch_at_once() {
     assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(1));
     // A watch that waits to the end reports that standard output did not take the summary.
     assert_eq!(watch.tool.stderr(), "");
+}
+
+/// Nobody but its reader waits for the end of a replay.
+#[test]
+fn replay_waits_for_a_slow_reader() {
+    let folder = tempdir().expect("cannot create a directory");
+    let file = folder.path().join("recording");
+    let mut recording = String::from("{\"recording\":1}\n");
+    for id in 1..=2_000 {
+        let event = json!({ "unix_ns": id, "kind": "open", "id": id, "connection": { "remote": "192.0.2.1:80" } });
+        writeln!(recording, "{}", json!({ "event": event })).expect("a string takes everything");
+    }
+    writeln!(recording, "{}", json!({ "end": { "unix_ns": 3_000 } })).expect("a string takes everything");
+    fs::write(&file, recording).expect("cannot write the recording");
+    let arguments = format!("replay {} -o json --speed max", file.display());
+    let mut tool = Process::start(tool::command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    // Longer than a watch waits for standard output.
+    std::thread::sleep(Duration::from_millis(2_500));
+    let mut text = String::new();
+    tool.child.stdout.take().expect("stdout is piped").read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!((tool.wait(Duration::from_secs(30)).code(), tool.stderr().as_str()), (Some(0), ""));
+    assert_eq!(text.lines().filter(|line| line.starts_with(r#"{"type":"open""#)).count(), 2_000);
+    assert!(text.lines().last().is_some_and(|line| line.starts_with(r#"{"type":"summary""#)));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Refusals of the tool: missing privileges and invalid values. They come before anything is attached, so unprivileged
 //! users also learn of an invalid value.
 
-use std::{path::Path, process::Command};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path, process::Command};
+
+use tempfile::tempdir;
 
 use crate::support::{
     machine::Machine,
-    nobody::{as_nobody, world_executable_tool},
+    nobody::{as_nobody, chown_to_nobody, world_executable_tool},
     tool::{self, RunOutput},
 };
 
@@ -29,6 +31,17 @@ fn unprivileged_user_gets_the_missing_capabilities_and_a_command() {
         assert_refused(&ended, 4, &words);
         assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one message: {}", ended.stderr);
     }
+}
+
+/// `--summary` is opened before privileges are checked, so it names a file that nobody may write.
+#[test]
+fn arguments_that_are_not_utf8_are_repeated_escaped() {
+    let (_folder, tool) = world_executable_tool();
+    let directory = tempdir().expect("cannot create a directory");
+    chown_to_nobody(directory.path());
+    let mut command = as_nobody(&tool, "-o none --summary");
+    let ended = RunOutput::run(command.arg(directory.path().join(OsStr::from_bytes(b"\xff"))));
+    assert_refused(&ended, 4, &["CAP_BPF", "--summary $'", r"\xff'"]);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! How a watch ends: by signals, by its duration, on a closed standard output, and by force.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Read as _,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
     eventually,
@@ -11,6 +14,7 @@ use crate::support::{
     machine::Machine,
     peer::{Peer, ask},
     programs::program,
+    report::assert_fields,
     tool::{PROGRAM, RunOutput, RunningWatch},
 };
 
@@ -25,6 +29,39 @@ fn signals_end_the_watch_with_a_summary() {
         let report = watch.ended();
         report.assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
     }
+}
+
+/// As under nohup.
+#[test]
+fn hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut sh = program("sh", "dash");
+    sh.args(["-c", r#"trap "" HUP; exec "$0" "$@""#, PROGRAM, "-o", "json", "-p", &peer.port().to_string()]);
+    let mut watch = RunningWatch::start_command(&mut sh);
+    for _ in 0..3 {
+        watch.tool.signal(Signal::HUP);
+        ask(&mut peer.connect());
+    }
+    assert!(watch.tool.has_ended().is_none(), "the watch was ended by SIGHUP");
+    watch.tool.signal(Signal::INT);
+    let mut text = String::new();
+    watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(0));
+    let summary: Value = serde_json::from_str(text.lines().last().expect("a summary")).expect("JSON");
+    assert_fields(&summary["totals"], &json!({ "opened": 3, "exchanges": 3 }));
+    drop(machine);
+}
+
+#[test]
+fn duration_beyond_the_clock_never_ends_the_watch() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut watch = machine.watch(format!("-p {} --duration {}", peer.port(), u64::MAX));
+    ask(&mut peer.connect());
+    assert!(watch.tool.has_ended().is_none());
+    watch.tool.signal(Signal::INT);
+    watch.ended().assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
 }
 
 #[test]

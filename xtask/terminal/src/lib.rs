@@ -81,10 +81,13 @@ impl Terminal {
         }
         command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
         let take = move || {
+            // A test that runs under nohup ignores SIGHUP, and so would the program.
+            // SAFETY: SIG_DFL is no handler of ours.
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
             setsid()?;
             Ok(ioctl_tiocsctty(&slave)?)
         };
-        // SAFETY: between fork and exec there are two system calls, which take no lock and allocate nothing.
+        // SAFETY: between fork and exec there are three system calls, which take no lock and allocate nothing.
         unsafe { command.pre_exec(take) };
         Ok(())
     }

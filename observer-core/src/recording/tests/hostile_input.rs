@@ -1,6 +1,11 @@
 //! Malformed, truncated and corrupted recordings.
 
 use super::*;
+use crate::{
+    recording::read::{MAX_COUNT, MAX_LIFETIME_US, MAX_UNIX_NS},
+    tracker::Tracker,
+    views::{JsonView, LinesView, View as _},
+};
 
 #[test]
 fn errors_state_the_line_and_the_reason() {
@@ -42,6 +47,12 @@ fn errors_state_the_line_and_the_reason() {
             "line 2: not what a recording holds, at column 86: 9 counters where 8",
         ),
         (counters("\"comm\":\"seventeen letters\""), "line 2: not what a recording holds, at column"),
+        (
+            format!(
+                "{HEADER}{{\"event\":{{\"unix_ns\":1,\"kind\":\"close\",\"id\":1,\"connection\":{{\"remote\":\"1.2.3.4:80\",\"idle_us\":18446744073709551615}}}}}}\n"
+            ),
+            "line 2: a number of the connection is out of range",
+        ),
         (
             format!("{HEADER}{{\"sample\":{{\"unix_ns\":1,\"loss\":{{\"rows\":18446744073709551615}}}}}}\n"),
             "line 2: a count",
@@ -88,5 +99,59 @@ fn corrupt_bytes_do_no_harm() {
             let (records, _) = read(bytes);
             assert!(records.len() <= 2);
         }
+    }
+}
+
+/// Every accepted number, in every combination of the extremes: nothing overflows, which tests would panic about.
+#[test]
+fn extreme_numbers_do_not_overflow_anything_behind_the_reader() {
+    let [count, bytes, us] = [MAX_COUNT, u64::MAX, MAX_LIFETIME_US];
+    let extremes = |max: u64| [0, 1, max];
+    let causes = crate::model::CAUSES.map(crate::model::cause_name);
+    for (exchanges, cause) in extremes(count).into_iter().flat_map(|n| causes.map(|cause| (n, cause))) {
+        let mut lines = vec![r#"{"recording":1}"#.to_owned()];
+        for id in 0..40_u64 {
+            let at = [0, 1, MAX_UNIX_NS][id as usize % 3];
+            let [lifetime_us, idle_us] = [extremes(us)[id as usize / 3 % 3], extremes(us)[id as usize / 9 % 3]];
+            let connection = format!(
+                r#"{{"remote":"1.2.3.4:80","cause":"{cause}","exchanges":{exchanges},"lifetime_us":{lifetime_us},"idle_us":{idle_us},"unread_bytes":{},"sent_bytes":{bytes},"received_bytes":{bytes},"idle_at_open":{},"busy_at_open":{},"idle_at_end":{}}}"#,
+                u32::MAX,
+                u32::MAX,
+                u32::MAX,
+                u32::MAX
+            );
+            for kind in ["open", "close"] {
+                lines.push(format!(
+                    r#"{{"event":{{"unix_ns":{at},"kind":"{kind}","id":{id},"group":{{"tgid":1}},"connection":{connection}}}}}"#
+                ));
+            }
+        }
+        let many = format!("[{}]", vec![MAX_COUNT.to_string(); 8].join(","));
+        let one = MAX_COUNT;
+        let groups: Vec<String> = (1..=100)
+            .map(|tgid| {
+                format!(
+                    r#"{{"key":{{"tgid":{tgid}}},"counters":{{"opened":{one},"closed":{one},"new":{one},"reused":{one},"asked":{one},"needed":{},"pool":["counted"],"failures":{many},"closes":[{one},{one},{one},{one},{one},{one},{one},{one},{one},{one},{one}],"why":[{one},{one},{one},{one}]}}}}"#,
+                    u32::MAX
+                )
+            })
+            .collect();
+        lines.push(format!(r#"{{"sample":{{"unix_ns":{MAX_UNIX_NS},"groups":[{}]}}}}"#, groups.join(",")));
+        lines.push(format!(r#"{{"end":{{"unix_ns":{MAX_UNIX_NS}}}}}"#));
+        let (records, end) = read(lines.join("\n"));
+        assert_eq!(end, Ok(MAX_UNIX_NS));
+        let mut tracker = Tracker::new(0, 100);
+        for record in records {
+            match record {
+                Record::Event(event) => drop(tracker.apply(event)),
+                Record::Sample { sample, .. } => drop(tracker.sample(sample)),
+                Record::End { .. } => {}
+            }
+        }
+        let snapshot = tracker.snapshot(MAX_UNIX_NS);
+        for summary in [JsonView.summary(&about(), &snapshot), LinesView.summary(&about(), &snapshot)] {
+            assert!(summary.contains("1.2.3.4") || summary.contains("::"), "{summary}");
+        }
+        let _ = tracker.new_certainties(&snapshot);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::process::CommandExt as _,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -67,6 +68,14 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
+        let heed_hangup = || {
+            // SAFETY: SIG_DFL is no handler of ours.
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+            Ok(())
+        };
+        // A test that runs under nohup ignores SIGHUP, and so would its children.
+        // SAFETY: between fork and exec there is one system call, which takes no lock and allocates nothing.
+        unsafe { command.pre_exec(heed_hangup) };
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
         Self { child }
     }
@@ -113,7 +122,11 @@ pub(crate) struct RunningWatch {
 
 impl RunningWatch {
     pub(crate) fn start(arguments: &str) -> Self {
-        let mut tool = Process::start(command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        Self::start_command(&mut command(arguments))
+    }
+
+    pub(crate) fn start_command(command: &mut Command) -> Self {
+        let mut tool = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         let pipe = tool.child.stdout.take().expect("the stream is piped");
         let mut stdout = BufReader::with_capacity(1, pipe);
         let mut first = String::new();
