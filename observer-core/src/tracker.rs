@@ -170,6 +170,11 @@ impl Tracker {
         new
     }
 
+    /// Marks the counts as incomplete: the counters could not be read to the end.
+    pub fn lose_counts(&mut self) {
+        self.loss.counts += 1;
+    }
+
     pub fn snapshot(&self, now_unix_ns: i64) -> Snapshot {
         Snapshot::new(
             now_unix_ns - self.started_unix_ns,

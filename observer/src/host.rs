@@ -6,6 +6,7 @@ pub(crate) mod cgroups;
 pub(crate) mod clock;
 pub(crate) mod event_loop;
 pub(crate) mod memory;
+pub(crate) mod panics;
 pub(crate) mod privileges;
 pub(crate) mod processes;
 pub(crate) mod signals;

@@ -20,6 +20,7 @@ use commands::{demo, doctor, replay, watch};
 
 fn main() -> ExitCode {
     host::memory::return_large_buffers();
+    host::panics::watch_for();
     let cli = cli::Cli::parse_or_exit();
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     exporter::{Endpoint, Exporter},
     helper::Runtimes,
-    host::{clock::Clock, signals::Signals, throttle::Throttle},
+    host::{clock::Clock, panics, signals::Signals, throttle::Throttle},
     kernel::{self, Kernel, KernelLog, WatchConfig},
     output::{
         recorder::{Recorder, RecordingFile},
@@ -115,7 +115,7 @@ impl Session {
         signals: &mut Signals,
         deadline: Option<Instant>,
         mut screen: Option<&mut Screen>,
-    ) -> anyhow::Result<Ending> {
+    ) -> Ending {
         let is_live = screen.as_ref().is_some_and(|screen| screen.is_live());
         let tick = if is_live { LIVE_TICK } else { TICK };
         let mut samples = Throttle::new(IDLE_FACTOR, tick);
@@ -130,10 +130,11 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                () = signals.next() => return Ok(Ending::Asked),
-                () = sleep_until_some(deadline) => return Ok(Ending::Asked),
+                () = signals.next() => return Ending::Asked,
+                () = sleep_until_some(deadline) => return Ending::Asked,
+                () = panics::occurred() => return Ending::of_panic(),
                 ending = screen_work(screen.as_deref_mut()) => if let Some(ending) = ending {
-                    return Ok(ending);
+                    return ending;
                 },
                 (unix_ns, took) = some_or_pending(unshown) => {
                     unshown = None;
@@ -145,12 +146,18 @@ impl Session {
                 }
                 () = sleep_until(samples.next().into()) => {
                     let began = Instant::now();
-                    let unix_ns = self.sample(screen.as_deref_mut(), false)?;
+                    let unix_ns = match self.sample(screen.as_deref_mut(), false) {
+                        Ok(unix_ns) => unix_ns,
+                        Err(error) => return Ending::Failed(error),
+                    };
                     unshown = Some((unix_ns, began.elapsed()));
                 }
                 () = forward_log(&mut self.kernel.log) => {}
                 ready = ring::readable(&mut self.kernel.ring, next_drain) => {
-                    let mut ready = ready.context("cannot wait for events")?;
+                    let mut ready = match ready.context("cannot wait for events") {
+                        Ok(ready) => ready,
+                        Err(error) => return Ending::Failed(error),
+                    };
                     let mut sinks = Sinks {
                         runtimes: &mut self.attribution.runtimes,
                         tracker: &mut self.tracker,
@@ -217,8 +224,9 @@ impl Session {
         }
     }
 
-    /// Detaches, drains the ring buffer and returns the final numbers.
-    pub(crate) fn end(&mut self, mut screen: Option<&mut Screen>) -> anyhow::Result<Snapshot> {
+    /// Detaches, drains the ring buffer and returns the final numbers. If the counters cannot be read any more, the numbers
+    /// are those of the last sample, marked as incomplete, and the error says why.
+    pub(crate) fn end(&mut self, mut screen: Option<&mut Screen>) -> (Snapshot, anyhow::Result<()>) {
         self.kernel.detach();
         self.ended_unix_ns = self.clock.now_unix_ns();
         let mut sinks = Sinks {
@@ -235,8 +243,14 @@ impl Session {
                 sinks.event(decode::event(RowKind::Close, &connection, base));
             }
         }
-        let unix_ns = self.sample(screen.as_deref_mut(), true)?;
-        Ok(self.snapshot(screen, unix_ns))
+        let sampled = self.sample(screen.as_deref_mut(), true).map(drop);
+        if sampled.is_err() {
+            self.tracker.lose_counts();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.lose_counts(self.ended_unix_ns);
+            }
+        }
+        (self.snapshot(screen, self.ended_unix_ns), sampled)
     }
 
     /// Writes the end of the recording, if there is one.

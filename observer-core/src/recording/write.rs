@@ -37,6 +37,13 @@ impl Encoder {
         encode_line(&Line::Sample(self.diff(unix_ns, sample)))
     }
 
+    /// Encodes a sample in which nothing has changed but that counts were lost.
+    pub fn lost_counts(&mut self, unix_ns: i64) -> serde_json::Result<Vec<u8>> {
+        let groups = self.groups.values().cloned().collect();
+        let loss = LossSample { counts: self.loss.counts + 1, ..self.loss };
+        self.sample(unix_ns, &Sample { groups, loss, listing: None })
+    }
+
     /// Encodes the last line.
     pub fn end(&self, unix_ns: i64) -> serde_json::Result<Vec<u8>> {
         encode_line(&Line::End { unix_ns })

@@ -85,7 +85,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)
             .with_context(|| format!("the demo's client failed ({})", half.title))?;
     }
-    let snapshot = session.end(None)?;
+    let (snapshot, sampled) = session.end(None);
+    sampled?;
     let counts = [halves[0].counts(&snapshot), halves[1].counts(&snapshot)];
     println!("Ten fetches of a page, twice over, watched on {watched_by}:\n");
     println!("{}\n", table(&halves, &counts));

@@ -6,7 +6,6 @@ mod read_ahead;
 use std::{convert::Infallible, fs::File, future::pending, io::BufReader, path::Path, pin::pin, time::Duration};
 
 use anyhow::Context as _;
-
 use tokio::{
     task::yield_now,
     time::{Instant, sleep_until},
@@ -14,7 +13,7 @@ use tokio::{
 
 use crate::{
     cli::{self, Speed},
-    host::{event_loop::event_loop, signals::Signals},
+    host::{event_loop::event_loop, panics, signals::Signals},
     output::{
         diagnostics,
         screen::{Ending, Screen, screen_work},
@@ -189,6 +188,7 @@ async fn wait<T>(
         tokio::select! {
             biased;
             () = signals.next() => return Err(Ending::Asked),
+            () = panics::occurred() => return Err(Ending::of_panic()),
             ending = screen_work(screen.as_deref_mut()) => if let Some(ending) = ending {
                 return Err(ending);
             },

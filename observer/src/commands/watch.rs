@@ -47,14 +47,14 @@ async fn watch(
     if let Some(screen) = &mut screen {
         screen.leave();
     }
-    let ending = ending?;
     signals.quit_on_next();
-    let snapshot = session.end(screen.as_mut())?;
+    let (snapshot, sampled) = session.end(screen.as_mut());
     session.end_recording(screen.as_mut()).await;
     if let Some(file) = summary_file {
         file.write(&session.about, &snapshot)?;
     }
-    ending.conclude(screen, &session.about, &snapshot).await
+    ending.conclude(screen, &session.about, &snapshot).await?;
+    sampled
 }
 
 /// The filters, in the words shown to the user.

@@ -2,6 +2,7 @@
 
 use std::{io, pin::Pin};
 
+use anyhow::anyhow;
 use observer_core::{
     model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
@@ -62,10 +63,16 @@ pub(crate) enum Ending {
     Finished,
     /// Standard output cannot be written to.
     OutputFailed(io::Error),
+    /// The watch cannot go on. What was counted until then is still shown.
+    Failed(anyhow::Error),
 }
 
 impl Ending {
     pub(super) fn of_stdout(closed: io::Result<()>) -> Self {
         closed.map_or_else(Self::OutputFailed, |()| Self::OutputClosed)
+    }
+
+    pub(crate) fn of_panic() -> Self {
+        Self::Failed(anyhow!("a thread of this program has panicked, which is a bug: please report it"))
     }
 }

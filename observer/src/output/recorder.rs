@@ -96,6 +96,14 @@ impl Recorder {
         }
     }
 
+    /// Records that the counts are incomplete from here on.
+    pub(crate) fn lose_counts(&mut self, unix_ns: i64) {
+        if self.writer.is_some() {
+            let line = self.encoder.lost_counts(unix_ns);
+            self.write(line);
+        }
+    }
+
     /// Takes the notices since the last call.
     pub(crate) fn notices(&mut self) -> Vec<Notice> {
         if let Some(error) = self.writer.as_mut().and_then(Writer::failure) {

@@ -118,6 +118,12 @@ impl Ending {
             (Self::Asked, Some(screen)) => screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await,
             // Nobody waits for the end of a replay but its reader, which may take as long as it likes.
             (Self::Finished, Some(screen)) => screen.finish(about, snapshot, None).await,
+            (Self::Failed(error), screen) => {
+                if let Some(screen) = screen {
+                    screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await?;
+                }
+                Err(error)
+            }
             (Self::OutputClosed, _) | (_, None) => Ok(()),
         }
     }

@@ -1,12 +1,14 @@
 //! How a watch ends: by signals, by its duration, on a closed standard output, and by force.
 
 use std::{
+    fs,
     io::Read as _,
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 use crate::support::{
     eventually,
@@ -15,7 +17,7 @@ use crate::support::{
     peer::{Peer, ask},
     programs::program,
     report::assert_fields,
-    tool::{PROGRAM, RunOutput, RunningWatch},
+    tool::{self, PROGRAM, Process, RunOutput, RunningWatch},
 };
 
 #[test]
@@ -77,6 +79,41 @@ fn duration_counts_from_the_start_of_the_watch() {
     report.assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
     let duration_us = report.summary["duration_us"].as_u64().expect("a time");
     assert!((700_000..3_000_000).contains(&duration_us), "{duration_us}");
+}
+
+/// strace lets every read of a map fail, from one moment on.
+#[test]
+fn counters_that_cannot_be_read_any_more_cost_neither_summary_nor_recording() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let directory = tempdir().expect("cannot create a directory");
+    let [summary, recording] = ["summary", "recording"].map(|name| directory.path().join(name));
+    let files = format!("--summary {} --record {}", summary.display(), recording.display());
+    let mut watch = RunningWatch::start(&format!("-p {} -o json {files}", peer.port()));
+    ask(&mut peer.connect());
+    let recorded = || fs::read_to_string(&recording).unwrap_or_default();
+    eventually("the exchange is in a sample", || recorded().contains(r#""new":1"#));
+    let pid = watch.tool.id().to_string();
+    let mut strace = program("strace", "strace");
+    let _strace = Process::start(strace.args(["-f", "-qq", "-o", "/dev/null", "-p", &pid]).args([
+        "-e",
+        "trace=bpf",
+        "-e",
+        "inject=bpf:error=EPERM",
+    ]));
+    assert_eq!(watch.tool.wait(Duration::from_secs(60)).code(), Some(1));
+    let mut text = String::new();
+    watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    let last: Value = serde_json::from_str(text.lines().last().expect("a summary")).expect("JSON");
+    let written = fs::read_to_string(&summary).expect("cannot read the summary");
+    assert_eq!(serde_json::from_str::<Value>(&written).expect("JSON"), last);
+    assert_fields(&last["totals"], &json!({ "opened": 1, "exchanges": 1 }));
+    assert_fields(&last, &json!({ "complete": false, "exact": false }));
+    let replay = RunOutput::run(&mut tool::command(&format!("replay -o json --speed max {}", recording.display())));
+    replay.assert_code(0);
+    let replayed: Value = serde_json::from_str(replay.stdout.lines().last().expect("a summary")).expect("JSON");
+    assert_eq!((&replayed["totals"], &replayed["complete"]), (&last["totals"], &last["complete"]));
+    drop(machine);
 }
 
 #[test]
