@@ -1,8 +1,9 @@
-//! The meaning of a connection's sends: which ask something, which only set up, and which continue an ask. Together
-//! with [`Turn`] this counts exchanges.
+//! Classifies a connection's sends: some ask something, some only set up the connection, and some continue an ask.
+//! Together with [`Turn`] this counts exchanges.
 //!
-//! It is decided by the first bytes of sends, only where the protocol requires it, and by those of the first answer
-//! where only they tell. Unrecognised conversations are counted in turns and marked inexact.
+//! The first bytes of sends decide this. They are inspected only where the protocol requires it. Where sends are
+//! ambiguous, the first bytes of the first answer decide. Unrecognised conversations are counted in turns and marked
+//! inexact.
 //!
 //! The functions are plain and build for the kernel and the host. Every loop is bounded, as the verifier requires.
 
@@ -48,7 +49,7 @@ pub mod subprogram {
     };
 }
 
-/// How a connection's payload is wrapped, as far as its sends tell.
+/// How a connection's payload is wrapped, as far as its sends show.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -64,7 +65,7 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
     pub turn: Turn,
-    /// TLS: where the next record begins, until the handshake is over. HTTP/1: where the request ends.
+    /// TLS: where the next record begins, until the handshake ends. HTTP/1: where the request ends.
     frame_end: u64,
     /// Bits of [`traits`].
     traits: u32,
@@ -74,7 +75,7 @@ pub struct Conversation {
     pub application: u8,
     /// Number of inspected sends that were not recognised.
     inspected_sends: u8,
-    /// Further bits, whose meaning depends on the protocol.
+    /// Further bits with a protocol-specific meaning.
     protocol_traits: u8,
 }
 

@@ -21,7 +21,7 @@ pub(super) const EEXIST: i32 = -17;
 pub(super) enum GroupSlot {
     Present(u32),
     Created(u32),
-    /// No room: the overflow group counts.
+    /// No room: the overflow group counts the connection.
     NoRoom,
 }
 
@@ -87,7 +87,7 @@ impl Counters {
     }
 
     /// Finds the group, or creates it. A new group already counts the connection that it was created for as live, so a
-    /// concurrent connect does not take itself for the first.
+    /// concurrent connect does not count itself as the first.
     #[inline(always)]
     pub(super) fn find_or_create(key: &GroupKey, process: &Process) -> GroupSlot {
         if let Some(slot) = slot_of(key) {

@@ -66,7 +66,7 @@ pub(super) fn reread<T: Copy>(field: &T) -> T {
     unsafe { core::ptr::from_ref(field).read_volatile() }
 }
 
-/// Logs a connection that found no room. Not in `creation.rs`, because the program stores the path of the calling module
+/// Logs a connection that got no entry. Not in `creation.rs`, because the program stores the path of the calling module
 /// and of its file byte by byte.
 #[inline(always)]
 fn warn_untracked(ctx: &impl EbpfContext, port: u16, error: i32) {

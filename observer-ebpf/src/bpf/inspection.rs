@@ -130,7 +130,7 @@ pub(super) fn inspect_send(entry: &mut Connection, buffers: impl FnOnce() -> Opt
     keep_with_target(entry) && outcome == Exactness::Exact
 }
 
-/// Inspects the data that goes out with a socket's SYN. It does not look for the end of HTTP/1 requests, and it takes
+/// Inspects the data that goes out with a socket's SYN. It does not look for the end of HTTP/1 requests, and it treats
 /// other applications as unknown, because sock_ops calls it and would have to be verified for all of that at each
 /// start.
 #[unsafe(no_mangle)]

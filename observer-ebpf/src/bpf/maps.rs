@@ -1,4 +1,4 @@
-//! The maps. User space sets their sizes. Everything is bounded, and every refusal is counted in LOSS.
+//! The maps. User space sets their sizes. Everything is bounded, and every rejected insert is counted in LOSS.
 
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,

@@ -8,7 +8,7 @@ pub(super) trait Memory: Copy {
     fn read<T: Copy>(base: *const u8, offset: u32) -> T;
 }
 
-/// Direct loads through pointers that BTF types (tp_btf, fentry, sock_ops). They are free, and the verifier checks them
+/// Direct loads through pointers typed by BTF (tp_btf, fentry, sock_ops). They are free, and the verifier checks them
 /// against the running kernel's layout. A bad address reads as zero.
 #[derive(Clone, Copy)]
 pub(super) struct Direct;

@@ -1,5 +1,5 @@
-//! The first bytes of a send, and the headers of TLS records in it, which tell requests from set-up; and the first
-//! bytes of a read, where only the answer tells. No byte is kept, and none leaves the kernel.
+//! The first bytes of a send, and the headers of TLS records in it, which distinguish requests from set-up. Also the
+//! first bytes of a read, where only the answer identifies the protocol. No byte is kept, and none leaves the kernel.
 
 mod buffer;
 mod reading;

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// `SOCK_DONE` of `enum sock_flags` (include/net/sock.h, 1 in every version). `tcp_fin()` sets it when the peer's FIN
-/// has been taken in order.
+/// has been received in order.
 const SOCK_DONE: u64 = 1 << 1;
 
 /// `SOCK_DEAD` (include/net/sock.h, 0 in every version). `sock_orphan()` sets it when the application has closed its
@@ -142,7 +142,7 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, sk_shutdown as u8)
     }
 
-    /// Whether the peer's FIN has been taken. It then occupies the sequence number before `rcv_nxt`.
+    /// Whether the peer's FIN has been received in order. It then occupies the sequence number before `rcv_nxt`.
     #[inline(always)]
     fn has_peer_fin(&self) -> bool {
         load!(M, self.0, sk_flags as u64) & SOCK_DONE != 0
@@ -220,7 +220,7 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, bytes_sent as u64).wrapping_sub(load!(M, self.0, bytes_retrans as u64))
     }
 
-    /// Whether an answer is outstanding, as far as the socket tells: payload is unacknowledged, or has arrived unread,
+    /// Whether an answer is outstanding, as far as the socket shows: payload is unacknowledged, or has arrived unread,
     /// or the last payload sent is newer than the last received (`lsndtime` and `lrcvtime`, in jiffies).
     #[inline(always)]
     pub(super) fn is_answer_due(&self) -> bool {

@@ -85,7 +85,7 @@ impl Conversation {
         self.miss_status()
     }
 
-    /// Takes back the assumption that the first send was an HTTP/1 request.
+    /// Drops the assumption that the first send was an HTTP/1 request.
     #[inline(always)]
     fn forget_http1(&mut self) {
         if self.application == Application::Http1 as u8 {

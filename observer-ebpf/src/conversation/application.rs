@@ -119,7 +119,7 @@ pub fn recognise(message: &mut impl Message, len: u32, context: u32) -> Applicat
 }
 
 /// Generates, from a table of protocols with inexact turns, the functions that consult them. Each protocol is a file
-/// that tells how a connection begins and which sends set it up. These are branches and not a table of functions,
+/// that defines how a connection begins and which sends set it up. These are branches and not a table of functions,
 /// because BPF has no indirect calls.
 macro_rules! turns {
     ($($application:ident: $module:ident,)+) => {

@@ -181,7 +181,7 @@ pub trait Message {
     /// Notes the connection's target: a hash, or [`super::TARGET_UNCLEAR`].
     fn note_target(&mut self, _target: u64) {}
 
-    /// Returns the number. The verifier forgets its value here, so it takes the iterations of a loop for the same.
+    /// Returns the number. The verifier forgets its value here, so it treats the iterations of a loop as equal.
     fn opaque(&mut self, number: u32) -> u32 {
         number
     }
@@ -199,7 +199,7 @@ pub trait Message {
 pub struct Cursor {
     /// Where the loop continues: an offset in the prefix.
     pub at: u32,
-    /// Bits whose meaning depends on the protocol.
+    /// Bits with a protocol-specific meaning.
     pub found: u32,
     /// A length or an offset that was found.
     pub number: u64,

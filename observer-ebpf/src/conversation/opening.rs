@@ -94,13 +94,13 @@ impl Conversation {
             return if application::has_exact_turns(self.application) { Exact } else { Inexact };
         }
         if is_server_first {
-            // Only the server knows how much of what follows is set-up.
+            // Only the server knows how many of the later sends are set-up.
             self.traits |= traits::SERVER_FIRST;
             return Inexact;
         }
         self.traits |= traits::UNIDENTIFIED;
         if http1::may_be_request(message) {
-            // If the answer is HTTP too.
+            // Confirmed only if the answer is HTTP too.
             self.application = Application::Http1 as u8;
         }
         if memcached::may_be_command(message.last_head()) {

@@ -1,4 +1,4 @@
-//! Bits of [`super::Conversation::traits`]: what is known about a conversation.
+//! Bits of [`super::Conversation::traits`]: facts about a conversation.
 
 /// TLS: HTTP/1 was offered (ALPN).
 pub(super) const HTTP1_OFFERED: u32 = 1;
@@ -14,11 +14,11 @@ pub(super) const HELLO_SEEN: u32 = 1 << 4;
 pub(super) const CIPHER_CHANGED: u32 = 1 << 5;
 /// TLS up to 1.2: the rest of the handshake is in handshake records.
 pub(super) const TLS12: u32 = 1 << 6;
-/// The client's handshake is over, and it sends data from now on.
+/// The client has finished the handshake; everything after it is data.
 pub(super) const FINISHED: u32 = 1 << 7;
 /// TLS: data has begun a turn.
 pub(super) const ASKED: u32 = 1 << 8;
-/// TLS 1.3: the client takes tickets. They may come with the first answer and have not been seen yet.
+/// TLS 1.3: the client accepts tickets. They may come with the first answer and have not been seen yet.
 pub(super) const TICKETS_DUE: u32 = 1 << 9;
 /// TLS 1.2 with ChaCha20.
 pub(super) const CHACHA: u32 = 1 << 10;
@@ -49,7 +49,7 @@ pub(super) const CONTINUED: u32 = 1 << 22;
 pub(super) const AWAITS_STATUS: u32 = 1 << 23;
 /// HTTP/1: the head of a preliminary answer continues in the next read.
 pub(super) const INTERIM_OPEN: u32 = 1 << 24;
-/// HTTP/1: only the answer's status tells what is sent after it.
+/// HTTP/1: the answer's status decides how later bytes are read.
 pub(super) const STATUS_DECIDES: u32 = 1 << 25;
 /// HTTP/1: the request asks for an upgrade to WebSocket.
 pub(super) const WEB_SOCKET: u32 = 1 << 26;
@@ -57,8 +57,8 @@ pub(super) const WEB_SOCKET: u32 = 1 << 26;
 pub(super) const UPGRADED: u32 = 1 << 27;
 /// HTTP/1: something other than a request was sent where one had to begin.
 pub(super) const HIJACKED: u32 = 1 << 28;
-/// What the first send may be, if its answer agrees.
+/// Candidates for the protocol of the first send, until its answer confirms one.
 pub(super) const MAY_BE_MEMCACHED: u32 = 1 << 29;
 pub(super) const MAY_BE_MYSQL: u32 = 1 << 30;
-/// Something suggests that not each turn is a request.
+/// There are signs that not every turn is a request.
 pub(super) const DOUBTFUL: u32 = 1 << 31;

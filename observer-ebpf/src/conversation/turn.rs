@@ -1,8 +1,8 @@
 //! The counting rule: when has a connection carried one more exchange?
 //!
 //! The rule reads the socket's own sequence numbers and does not count events, because the kernel sometimes skips
-//! tracing programs silently. A hook is only an occasion to update: the next update makes up for a skipped one, and a
-//! repeated update counts nothing.
+//! tracing programs silently. A hook is only an occasion to update: the next update compensates for a skipped one, and
+//! a repeated update counts nothing.
 //!
 //! - *asked*: the application has written payload since the last counted exchange;
 //! - *answered*: it has then consumed payload that arrived after the ask.

@@ -21,8 +21,8 @@ macro_rules! offsets {
         }
 
         impl Offsets {
-            /// Each field's `struct.path` in BTF, and its setter. `|` separates alternatives, of which the first that
-            /// exists is taken. An empty alternative makes the field optional.
+            /// Each field's `struct.path` in BTF, and its setter. `|` separates alternatives. The first one that exists
+            /// is used. An empty alternative makes the field optional.
             pub const FIELDS: &[(&'static str, fn(&mut Self, u32))] = &[
                 $(($path, |offsets, offset| offsets.$name = offset),)+
             ];
@@ -144,7 +144,8 @@ pub struct Switches {
     pub rows: u32,
     /// 1 when `exchange` rows are wanted too.
     pub exchange_rows: u32,
-    /// The last [`Connect`] moment that has a hook. A connection that finds no room by then is untracked.
+    /// The last [`Connect`] moment that has a hook. A connection that has no entry by then, for lack of room, is
+    /// untracked.
     pub last_connect: u32,
     /// 1 when a hook sees the first bytes of a send.
     pub sees_sends: u32,

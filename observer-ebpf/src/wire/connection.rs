@@ -4,7 +4,7 @@
 use super::group::{GroupKey, OVERFLOW, OVERFLOW_SLOT};
 use crate::conversation::Conversation;
 
-/// Why a row was sent through the ring.
+/// Why a row was sent through the ring buffer.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
@@ -122,7 +122,7 @@ pub mod flag {
     /// Counted in the group's `serving`: it can still carry requests.
     pub const SERVING: u32 = 1 << 12;
     /// When it first asked, fewer of the group's connections were serving than at the peak, so a kept one would have
-    /// done.
+    /// sufficed.
     pub const AVOIDABLE: u32 = 1 << 13;
     /// Its client has named its target.
     pub const TARGETED: u32 = 1 << 14;

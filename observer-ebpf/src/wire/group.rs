@@ -8,8 +8,8 @@ use super::connection::{CAUSES, WHYS};
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey {
-    /// When the process started, in clock ticks since boot, as in /proc/PID/stat. It tells a process from a later one
-    /// with the same tgid.
+    /// When the process started, in clock ticks since boot, as in /proc/PID/stat. It distinguishes a process from a
+    /// later one with the same tgid.
     pub start_ticks: u64,
     /// IPv4 as `::ffff:a.b.c.d`.
     pub addr: [u8; 16],
@@ -18,7 +18,7 @@ pub struct GroupKey {
     pub reserved: u16,
 }
 
-/// The group that counts connections whose own group finds no room.
+/// The group that counts the connections of groups that do not fit the group map.
 pub const OVERFLOW: GroupKey = GroupKey { start_ticks: 0, addr: [0; 16], tgid: 0, port: 0, reserved: 0 };
 
 /// The counter slot of the overflow group. Other groups get any free slot.
@@ -131,7 +131,7 @@ pub struct GroupCounters {
     pub pool: u64,
 }
 
-/// Bits of [`GroupCounters::pool`]: what is known about a group's connections as a pool.
+/// Bits of [`GroupCounters::pool`]: facts about a group's connections as a pool.
 pub mod pool {
     /// `asked` and `serving` are counted. Unset for the overflow group and in old recordings.
     pub const COUNTED: u64 = 1;

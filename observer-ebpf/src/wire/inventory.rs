@@ -1,4 +1,4 @@
-//! Pre-existing sockets: who owns them, and how many are in which state.
+//! Pre-existing sockets: their owners, and counts by state.
 
 /// The process that holds a pre-existing socket, as user space found it.
 #[repr(C)]

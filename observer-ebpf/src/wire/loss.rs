@@ -4,17 +4,17 @@
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The ring had no room for a row.
+    /// The ring buffer had no room for a row.
     RowsLost = 0,
     /// The connection map had no room, so the connection is in no count.
     Untracked = 1,
-    /// A group found no room, so the overflow group counts its connections.
+    /// The group map had no room for a group, so the overflow group counts its connections.
     GroupsFull = 2,
     /// A group's counters were missing, so a count is lost.
     CountsLost = 3,
     /// An entry could not be removed.
     NotRemoved = 4,
-    /// A connection is MPTCP and is not counted, because its payload takes other functions.
+    /// A connection is MPTCP and is not counted, because its payload bypasses the hooks.
     Mptcp = 5,
 }
 

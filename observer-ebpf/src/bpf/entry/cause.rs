@@ -5,8 +5,8 @@ use tcp_reuse_watch_ebpf::{Cause, CloseKind, Closer, Connection, IDLE_US, flag};
 use super::reread;
 use crate::bpf::counters::{Counters, add_at};
 
-/// Upper bound of a server's goodbye that answers nothing. A TLS alert has up to 53 bytes, and HTTP/2's GOAWAY with
-/// what accompanies it about 40.
+/// Upper bound of a server's goodbye that answers nothing. A TLS alert has up to 53 bytes, and HTTP/2's GOAWAY, with
+/// the bytes sent along with it, about 40.
 const GOODBYE_BYTES: u32 = 128;
 
 #[inline(always)]
@@ -18,7 +18,7 @@ pub(super) fn count_cause(entry: &Connection, counters: Counters) {
     unsafe { (*counters.0).last_cause = cause.into() };
 }
 
-/// Updates the cause, which an answer that is read after CLOSE, or never, may change.
+/// Updates the cause. An answer that is read after CLOSE, or never read, may change it.
 #[inline(always)]
 pub(in crate::bpf) fn update_cause(entry: &mut Connection) {
     if entry.cause == Cause::Unknown as u8 {
@@ -61,7 +61,7 @@ pub(super) fn cause(entry: &Connection) -> Cause {
     if entry.how == CloseKind::Timeout as u8 {
         return Cause::TimedOut;
     }
-    // A pre-existing connection that was not used since was idle at least as long as it was watched.
+    // A pre-existing connection that was not used during the watch was idle at least as long as it was watched.
     let since_us = if entry.last_receive_us > 0 { entry.last_receive_us } else { entry.connect_ns / 1000 };
     let was_idle = (entry.ended_ns / 1000).saturating_sub(since_us) >= IDLE_US;
     match (entry.closed_by == Closer::Peer as u8, was_idle) {

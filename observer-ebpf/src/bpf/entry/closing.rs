@@ -43,7 +43,7 @@ pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socke
     }
 }
 
-/// Notes a close of both directions: the connection serves no more, and nothing reads later payload.
+/// Notes a close of both directions: the connection no longer serves, and nothing reads later payload.
 #[inline(always)]
 pub(in crate::bpf) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.segments_at_close == u32::MAX && socket.shutdown() == SHUTDOWN_BOTH {
@@ -52,9 +52,9 @@ pub(in crate::bpf) fn stop_reading<M: Memory>(entry: &mut Connection, socket: &S
     }
 }
 
-/// Who ended a connection that reached CLOSE without a FIN before it, and how.
+/// Which side ended a connection that reached CLOSE without a FIN before it, and how.
 ///
-/// `sk_err` tells: `tcp_reset()` sets ECONNRESET or EPIPE before `tcp_done()`, the timers set ETIMEDOUT or the error
+/// `sk_err` shows it: `tcp_reset()` sets ECONNRESET or EPIPE before `tcp_done()`, the timers set ETIMEDOUT or the error
 /// from ICMP, and `tcp_abort()` sets ECONNABORTED. Our own reset on close leaves it 0 until later (all in
 /// net/ipv4/tcp*.c).
 #[inline(always)]

@@ -16,7 +16,7 @@ use crate::bpf::{
 static EMPTY: Connection = Connection::EMPTY;
 
 /// Creates a socket's entry for `process`, if the filter wants it. `when` holds flags of a map update. With
-/// `last_chance`, a connection that finds no room counts as untracked.
+/// `last_chance`, a connection that gets no entry for lack of room counts as untracked.
 #[inline(always)]
 pub(in crate::bpf) fn create<M: Memory>(
     ctx: &impl EbpfContext,
@@ -73,7 +73,7 @@ pub(in crate::bpf) fn create<M: Memory>(
     Some(entry)
 }
 
-/// Determines why the connection is opened, by what its group holds now, and counts it as live.
+/// Determines why the connection is opened, from its group's current counters, and counts it as live.
 #[inline(always)]
 fn join_group(entry: &mut Connection, counters: Counters, is_first: bool) {
     // SAFETY: a pointer into a map value, checked for null.

@@ -21,7 +21,7 @@ pub(super) fn leave_group(entry: &mut Connection) {
     entry.flags &= !(flag::LIVE | flag::IDLE);
 }
 
-/// Counts a connection as idle once everything asked is answered, so another request may take it.
+/// Counts a connection as idle once everything asked is answered, so another request may use it.
 #[inline(always)]
 pub(super) fn mark_idle(entry: &mut Connection) {
     let is_live = entry.flags & (flag::LIVE | flag::IDLE) == flag::LIVE;

@@ -1,5 +1,5 @@
-//! A group as a pool: how many of its connections have asked something, and how many serve at once. The difference to
-//! the peak tells how many were avoidable: while fewer serve than at the peak, a pool that had kept its connections
+//! A group as a pool: how many of its connections have asked something, and how many serve at once. The difference from
+//! the peak shows how many were avoidable: while fewer serve than at the peak, a pool that had kept its connections
 //! would have a spare one.
 //!
 //! The conversation knows which sends ask, and idleness plays no part. So this is exact for every protocol, even where
@@ -53,7 +53,7 @@ pub(in crate::bpf) fn record_ask(entry: &mut Connection) {
         }
     }
     if entry.ended_ns != 0 {
-        // The peer closed it earlier. It counts as serving for an instant, because its client takes it for usable.
+        // The peer closed it earlier. It counts as serving for an instant, because its client considers it usable.
         stop_serving(entry);
     }
 }
@@ -76,7 +76,7 @@ extern "C" fn count_ask(slot: u32) -> u32 {
     let Some(counters) = Counters::at(slot) else { return 0 };
     count!(counters, serving);
     let is_peak = raise_peak(counters);
-    // Last, so a concurrent reader does not take the connection for avoidable.
+    // Last, so a concurrent reader does not count the connection as avoidable.
     count!(counters, asked);
     u32::from(!is_peak)
 }
@@ -91,7 +91,7 @@ pub(in crate::bpf) fn stop_serving(entry: &mut Connection) {
     count_stop(entry.slot);
 }
 
-/// Counts a connection that serves no more, in the group with these counters. Verified separately. Compares the mark
+/// Counts a connection that no longer serves, in the group with these counters. Verified separately. Compares the mark
 /// once more first, because another processor's update at the peak may have been lost.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -11,7 +11,7 @@ use crate::bpf::{
     socket::Socket,
 };
 
-/// Takes the local address. At SYN_SENT it is missing, or only what bind() set.
+/// Stores the local address. At SYN_SENT it is missing, or holds only what bind() set.
 #[inline(always)]
 pub(in crate::bpf) fn note_local_address<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     entry.local_port = socket.local_port();
@@ -28,7 +28,7 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
     entry.established_ns = socket.last_packet_ns();
     note_local_address(entry, socket);
     if frozen!(SWITCHES.sees_sends) == 0 {
-        // Without sends, TLS cannot be recognised, and its handshake cannot be told from requests.
+        // Without sends, TLS cannot be recognised, and its handshake cannot be distinguished from requests.
         mark_inexact(entry);
         pool::record_ask(entry);
     }
@@ -42,7 +42,7 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
     emit_row(ctx, entry, RowKind::Open);
 }
 
-/// Makes up for a skipped establishment. A preempted program can keep the kernel from running the hook for the whole
+/// Compensates for a skipped establishment. A preempted program can keep the kernel from running the hook for the whole
 /// life of a short connection.
 #[inline(always)]
 pub(in crate::bpf) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {

@@ -1,4 +1,4 @@
-//! A connect in the caller's context, the only moment that shows who owns the connection.
+//! A connect in the caller's context, the only moment that shows which process owns the connection.
 
 use aya_ebpf::{EbpfContext, bindings::BPF_ANY};
 use tcp_reuse_watch_ebpf::{Connect, Phase};
@@ -39,7 +39,7 @@ fn find_or_create<M: Memory>(
         if moment != Connect::SynSent && entry.phase == Phase::Connecting as u8 {
             return Some(entry);
         }
-        // A retried connect on the same socket, or a reused address: the old connection is over.
+        // A retried connect on the same socket, or a reused address: the old connection has ended.
         entry::fail(ctx, entry, u32::MAX, 0);
         entry::close_unseen(entry, socket);
         entry::finish(ctx, entry);

@@ -8,7 +8,7 @@ use crate::bpf::{entry, memory::Memory, socket::Socket};
 #[inline(always)]
 pub(in crate::bpf) fn destroyed<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
-    // If the last state change was skipped, this makes up for it, but how the connection ended stays unknown.
+    // If the last state change was skipped, this compensates for it, but how the connection ended stays unknown.
     entry::catch_up(ctx, entry, socket);
     entry::fail(ctx, entry, socket.error(), socket.shutdown());
     if entry.phase == Phase::Established as u8 && entry.flags & flag::PEER_RESET == 0 {

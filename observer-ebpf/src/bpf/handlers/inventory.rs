@@ -16,12 +16,12 @@ use crate::bpf::{
 #[inline(always)]
 pub(in crate::bpf) fn list<M: Memory>(socket: &Socket<M>) {
     if is_outbound(socket) {
-        // Without room its process stays unknown.
+        // If the map is full, the process stays unknown.
         let _ = OWNERS.insert(socket.inode(), Owner::EMPTY, 0);
     }
 }
 
-/// Takes over a socket that has no entry.
+/// Adopts a socket that has no entry.
 #[inline(always)]
 pub(in crate::bpf) fn take_over<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
     if !is_outbound(socket) || entry::of(socket).is_some() {

@@ -1,4 +1,4 @@
-//! The application has read from the socket, or tried to. `copied_seq` tells whether it consumed anything.
+//! The application has read from the socket, or tried to. `copied_seq` shows whether it consumed anything.
 
 use aya_ebpf::EbpfContext;
 

@@ -1,4 +1,4 @@
-//! A received reset, which tells who ended the connection.
+//! A received reset, which shows which side ended the connection.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::flag;

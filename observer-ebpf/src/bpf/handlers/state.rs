@@ -1,4 +1,4 @@
-//! A state change. The states tell how far the connection has come, so this makes up for skipped hooks.
+//! A state change. The states show how far the connection has come, so this compensates for skipped hooks.
 
 use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{CloseKind, Closer, Connect, Connection};
@@ -49,7 +49,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     }
     entry::observe(ctx, entry, socket, false);
     match new_state(entry) {
-        // FIN_WAIT2 also where a socket that had ended sending is closed (`__tcp_close()`).
+        // FIN_WAIT2 also occurs when a socket that had ended sending is closed (`__tcp_close()`).
         state::FIN_WAIT1 | state::FIN_WAIT2 => entry::stop_reading(entry, socket),
         // Both sides have ended sending.
         state::CLOSING | state::LAST_ACK => pool::stop_serving(entry),
@@ -68,7 +68,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
     }
 }
 
-/// Whose FIN came first, as far as the change tells. If the hook saw it late, the old state tells.
+/// Which side sent the first FIN, judged by the change, or by the old state if the hook saw it late.
 #[inline(always)]
 fn closer(entry: &Connection) -> Option<Closer> {
     let [old, new] = entry::reread(&entry.change);

@@ -60,7 +60,7 @@ extern "C" fn inventory_list(ctx: *mut Context) -> i32 {
     0
 }
 
-/// Takes over the sockets that have no entry.
+/// Adopts the sockets that have no entry.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
 extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
@@ -91,7 +91,7 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     if let Some(count) = STATES.get_ptr_mut(&key) {
         atomic::add(count, 1);
     } else {
-        // Without room, a destination is left out.
+        // If the map is full, the destination is left out.
         let _ = STATES.insert(&key, &1, 0);
     }
     0

@@ -51,7 +51,7 @@ fn observe(ctx: &SockOpsContext) {
         }
     } else if ctx.arg(1) as u8 != state::SYN_SENT {
         // The flag outlives a connect. When the socket connects again, TCP_CONNECT_CB follows. If both hooks handled
-        // SYN_SENT, neither could tell whose entry it finds.
+        // SYN_SENT, neither could know which connection the entry belongs to.
         state_changed(ctx, &socket, ctx.arg(0) as u8, ctx.arg(1) as u8);
     }
 }

@@ -61,7 +61,7 @@ fn peer_reset(ctx: BtfTracePointContext) -> i32 {
 }
 
 /// `tcp_destroy_sock(struct sock *sk)`, since 4.16. The remote port is already 0 after a refused connect, EADDRNOTAVAIL
-/// or linger 0, so only the lookup tells.
+/// or linger 0, so only the map lookup identifies it.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 fn destroy(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg(0);

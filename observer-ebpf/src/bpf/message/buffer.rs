@@ -26,7 +26,7 @@ impl Scratch {
         }
     }
 
-    /// Moves to the next buffer, of which `skip` bytes have been sent already.
+    /// Moves to the next buffer. The first `skip` bytes of it have been sent already.
     #[inline(always)]
     pub(super) fn advance(&mut self, skip: u64) {
         // `struct iovec` and `struct kvec` have the same layout: address, length.
@@ -49,7 +49,7 @@ impl Scratch {
         if within < self.len { self.len - within } else { seek_buffer(offset) }
     }
 
-    /// Moves to another buffer, and returns the same.
+    /// Moves to another buffer, and returns the same number as `seek`.
     #[inline(always)]
     fn seek_further(&mut self, offset: u32) -> u32 {
         if offset < self.begin {

@@ -5,8 +5,8 @@ use tcp_reuse_watch_ebpf::{Cursor, HEAD_BYTES, Prefix, WORD_BYTES};
 
 /// Where a message's bytes are, from its `struct iov_iter`, and the bytes read so far.
 ///
-/// It is in a map and not on the stack, because the verifier does not follow map contents. So it takes the iterations
-/// of a loop for the same and finishes in milliseconds instead of seconds.
+/// It is in a map and not on the stack, because the verifier does not follow map contents. So it treats the iterations
+/// of a loop as equal and finishes in milliseconds instead of seconds.
 #[repr(C)]
 pub(in crate::bpf) struct Scratch {
     /// Address of the current buffer.
@@ -34,7 +34,7 @@ pub(in crate::bpf) struct Scratch {
     /// Address, next and length of the first buffer.
     pub(super) first: (u64, u64, u32),
     pub(super) prefix: Prefix,
-    /// Room for a piece that starts at the prefix's end, which the verifier believes possible.
+    /// Room for a piece that starts at the prefix's end, a case that the verifier assumes reachable.
     pub(super) room: Prefix,
 }
 

@@ -122,7 +122,7 @@ impl Conversation {
     fn inspect_awaited_body(&mut self, message: &mut impl Message, head: Head, send: Send) -> Exactness {
         self.protocol_traits &= !http::EXPECTS;
         let line = message.request_line();
-        // A long run of capitals is no method but a body.
+        // A long run of capitals is a body, not a method.
         let may_be_request =
             line == RequestLine::Request || line == RequestLine::Unclear && head.len < HEAD_BYTES as u32;
         if !self.turn.has_open_ask(send.at) && may_be_request {
@@ -133,7 +133,7 @@ impl Conversation {
         if send.after_unseen { Inexact } else { Exact }
     }
 
-    /// Inspects a send where the previous request's end is unknown. What looks like a request begins one.
+    /// Inspects a send where the previous request's end is unknown. Bytes that look like a request begin one.
     #[inline(always)]
     fn inspect_open_ended(&mut self, message: &mut impl Message, head: Head, send: Send) -> Finding {
         let is_asked = self.turn.has_open_ask(send.at);
@@ -149,7 +149,7 @@ impl Conversation {
             return Finding::Nothing(Exact);
         }
         if line == RequestLine::Unclear && !is_asked {
-            // A method by itself, or a body of capitals.
+            // Only a method, or a body in capitals.
             return Finding::Nothing(Inexact);
         }
         if line != RequestLine::Request {

@@ -1,4 +1,4 @@
-//! HTTP/2 in the clear: which frames ask something, and how a connection is recognised whose start was not seen. RFC
+//! HTTP/2 in the clear: which frames ask something, and how a connection is recognised if its start was not seen. RFC
 //! 9113 sections 3.4, 4.1 and 6.
 
 use crate::conversation::{Application, Conversation, Exactness, Head, Message, Protocol, Send};

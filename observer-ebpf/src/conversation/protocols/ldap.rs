@@ -11,8 +11,8 @@ const UNBIND: u8 = 0x42;
 const EXTENDED: u8 = 0x77;
 const SEARCH: u8 = 0x63;
 
-/// The operation tag of a message of `len` bytes. 0 if it is none. Before the tag come the length, in one byte or in a
-/// byte count and that many bytes, and the message id of up to four bytes.
+/// The operation tag of a message of `len` bytes. 0 if these bytes are no message. Before the tag come the length, in
+/// one byte or in a byte count and that many bytes, and the message id of up to four bytes.
 #[inline(always)]
 fn operation(head: Head, len: u32) -> u8 {
     if head.byte(0) != SEQUENCE {

@@ -15,7 +15,7 @@ fn operation(head: Head) -> u32 {
     head.u32_at(12).swap_bytes()
 }
 
-/// The length, and a response to nothing.
+/// The length, and 0 as the id of the request that this responds to.
 #[inline(always)]
 pub(in crate::conversation) fn begins(head: Head, send: Send) -> bool {
     head.len >= 16

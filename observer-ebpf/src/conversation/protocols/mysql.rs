@@ -86,7 +86,7 @@ impl Conversation {
             return if is_command { Inexact } else { Exact };
         }
         if head.len < HEADER_BYTES || !is_whole && !self.has(traits::PAST_SETUP) && head.len < SET_BYTES {
-            // Too short to tell what it is.
+            // Too short to identify.
             return Inexact;
         }
         if number != 0 {

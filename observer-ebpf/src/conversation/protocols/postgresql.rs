@@ -85,8 +85,8 @@ fn batch(message: &mut impl Message, len: u32) -> Batch {
     Batch { executes, has_several: statements > 1, is_complete: ends && !is_cut, end: at, is_cut }
 }
 
-/// Inspects the next message of a send of `len` bytes, of which the prefix has `prefix_len`. Returns whether another
-/// may follow.
+/// Inspects the next message of a send of `len` bytes. The prefix holds `prefix_len` bytes of it. Returns whether
+/// another may follow.
 #[inline(always)]
 pub fn next_message(message: &mut impl Message, prefix_len: u32, len: u32) -> bool {
     let cursor = message.cursor();

@@ -64,8 +64,8 @@ fn commands(message: &mut impl Message, len: u32) -> Commands {
     }
 }
 
-/// Inspects the start and name of the next command, or the next word of one, in a send of `len` bytes, of which the
-/// prefix has `prefix_len`. Returns whether another may follow.
+/// Inspects the start and name of the next command, or the next word of one, in a send of `len` bytes. The prefix holds
+/// `prefix_len` bytes of it. Returns whether another may follow.
 #[inline(always)]
 pub fn next_word(message: &mut impl Message, prefix_len: u32, len: u32) -> bool {
     let cursor = message.cursor();

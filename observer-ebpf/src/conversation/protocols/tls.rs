@@ -1,7 +1,7 @@
 //! TLS: the client's records, from its hello to its data. RFC 8446 (1.3), RFC 5246 (1.2), RFC 7301 (ALPN).
 //!
-//! Only plaintext is read: record headers, and the hello's extensions, which tell whether HTTP was offered. Whether
-//! data asks is judged by its size, and only where HTTP was offered.
+//! Only plaintext is read: record headers, and the hello's extensions, which show whether HTTP was offered. Where it
+//! was offered, and only there, the size of data decides whether it asks.
 
 mod data;
 mod handshake;
@@ -23,7 +23,7 @@ impl Conversation {
         self.protocol_traits = 0;
         self.turn.restart_answer();
         if head.byte(0) == APPLICATION_DATA && !send.is_first() {
-            // First seen in mid-life. The server name was sent before.
+            // First seen in the middle of the connection, after the server name was sent.
             self.traits |= traits::FINISHED;
             message.note_target(TARGET_UNCLEAR);
         }

@@ -1,4 +1,4 @@
-//! A request's head: the headers that tell where the request ends.
+//! A request's head: the headers that determine where the request ends.
 
 use crate::conversation::{
     Cursor, Message,
@@ -68,7 +68,7 @@ pub fn next_line(message: &mut impl Message, at: u32, len: u32) -> u32 {
     feed + 1
 }
 
-/// Whether a line with this beginning must be parsed. Most need not.
+/// Whether a line that begins like this must be parsed. Most lines need no parsing.
 #[inline(always)]
 fn is_relevant(name: u64) -> bool {
     starts_with_any_case(name, b"cont")

@@ -1,4 +1,4 @@
-//! The status of an answer, which tells preliminary answers from final ones.
+//! The status of an answer, which distinguishes preliminary answers from final ones.
 
 use super::http;
 use crate::conversation::{
@@ -22,7 +22,7 @@ pub(in crate::conversation) fn is_answer(head: Head) -> bool {
 }
 
 impl Conversation {
-    /// Requires the next status. If no hook saw the request, only its answer's status tells what it was.
+    /// Requires the next status. If no hook saw the request, only its answer's status identifies it.
     #[inline(always)]
     pub(in crate::conversation) fn await_status(&mut self) {
         if !self.has(traits::AWAITS_STATUS) {

@@ -11,7 +11,7 @@ use crate::conversation::{
     turn::TLS_HEADER_BYTES,
 };
 
-/// By how much a record's payload is longer than its content: a tag of 16 bytes, plus the content type in TLS 1.3, or a
+/// How much longer a record's payload is than its content: a tag of 16 bytes, plus the content type in TLS 1.3, or a
 /// nonce with TLS 1.2's GCM.
 const CHACHA_OVERHEAD_BYTES: u32 = 16;
 const TLS13_OVERHEAD_BYTES: u32 = 17;
@@ -27,7 +27,7 @@ const PADDING_BYTES: u32 = 16;
 const SHORTEST_REQUEST_BYTES: u32 = 18;
 
 /// The shortest answer is the status line `HTTP/1.1 200 ` with its end, and an empty line. An alert is shorter, such as
-/// the goodbye of a server that has crossed a request.
+/// a server's goodbye that crosses a request.
 const SHORTEST_ANSWER_BYTES: u32 = 17;
 const SETTINGS_ACK_BYTES: u32 = 9;
 
@@ -75,7 +75,7 @@ impl Conversation {
             }
             return Exact;
         }
-        // The server of a client that pads may pad or not. With padding, this length may also be an answer of 41 bytes.
+        // If the client pads, the server may pad or not. With padding, this length may also be an answer of 41 bytes.
         let padded_bytes = TLS_HEADER_BYTES + CONTINUE_BYTES + self.overhead_bytes();
         let continue_bytes =
             if is_tls13 && self.has(traits::PADDED) { padded_bytes - PADDING_BYTES } else { padded_bytes };
@@ -135,7 +135,7 @@ impl Conversation {
         if self.may_be_greeted() {
             let head = message.head(0);
             if is_record(head) && head.byte(0) == APPLICATION_DATA {
-                // Then it is not HTTP.
+                // A server that speaks first does not speak HTTP.
                 self.traits |= traits::DOUBTFUL;
                 return Inexact;
             }

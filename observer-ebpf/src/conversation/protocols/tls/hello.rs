@@ -67,8 +67,8 @@ impl Conversation {
     }
 }
 
-/// The target from a hello's server name extension, of which the prefix holds the bytes before `reach`. An offset of 0
-/// means that there is none.
+/// The target from a hello's server name extension, which begins at an offset of the prefix. The prefix holds the
+/// hello's bytes before `reach`. An offset of 0 means that there is no such extension.
 #[inline(always)]
 fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
     if extension == 0 {
@@ -82,8 +82,8 @@ fn server_name(message: &mut impl Message, extension: u32, reach: u32) -> u64 {
     target::hash(message, extension.wrapping_add(9), len)
 }
 
-/// Inspects the next extension of a hello whose extensions end at an offset of the prefix. Returns whether another may
-/// follow. The cursor collects traits in `found`, the offset of the protocol list in `last`, and that of the server
+/// Inspects the next extension of a hello. Extensions end at `end`, an offset of the prefix. Returns whether another
+/// may follow. The cursor collects traits in `found`, the offset of the protocol list in `last`, and that of the server
 /// name in `number`.
 #[inline(always)]
 pub fn next_extension(message: &mut impl Message, end: u32) -> bool {
