@@ -48,7 +48,7 @@ fn steered(machine: &Machine, hooks: &HookSet) -> Result<Vec<String>> {
     compare(&truth, &report, hooks, &mut all);
     all.count("events_lost", 0, report.total("events_lost"));
     let is_complete = report.summary["complete"] == true;
-    // The next send makes up for a skipped receive, if sends are seen.
+    // The next send compensates for a skipped receive, if sends are seen.
     if report.total("hook_skips") == 0 || (hooks.has_sockops && hooks.sees_sends) {
         all.check(is_complete, || format!("complete expected true in {}", report.summary["totals"]));
     }
