@@ -44,6 +44,8 @@ pub(crate) struct Cgroups {
     /// Names by id, from walks and from running processes.
     directories: HashMap<u64, Name>,
     walks: Throttle,
+    /// The walk that ran out of its budget.
+    walk: Option<Walk>,
 }
 
 impl Cgroups {
@@ -54,6 +56,7 @@ impl Cgroups {
             groups: HashMap::new(),
             directories: HashMap::new(),
             walks: Throttle::new(IDLE_FACTOR, MIN_INTERVAL),
+            walk: None,
         }
     }
 
@@ -75,7 +78,12 @@ impl Cgroups {
         if unknown.is_empty() || !last && !self.walks.is_due() {
             return;
         }
-        self.walk(unknown.iter().map(|group| group.counters.cgroup).collect(), MAX_DIRECTORIES);
+        let budget = if last { Budget::LAST } else { Budget::USUAL };
+        if last {
+            // A walk that is under way may have passed directories that this sample asks for.
+            self.walk = None;
+        }
+        self.walk(unknown.iter().map(|group| group.counters.cgroup).collect(), budget);
         for group in unknown {
             if let Some(name) = self.of_directory(group.counters.cgroup) {
                 self.put(group, name);
@@ -124,27 +132,59 @@ impl Cgroups {
         if id == 0 || self.root.is_none() { Some(None) } else { self.directories.get(&id).cloned() }
     }
 
-    /// Looks for the directories with these ids. After a complete walk, an id that was not found is gone for good,
-    /// because the kernel does not reuse ids.
-    fn walk(&mut self, mut wanted: HashSet<u64>, max_directories: usize) {
+    /// Looks for the directories with these ids, for as long as the budget allows. The next call goes on from there.
+    ///
+    /// After a walk over all directories, an id that it has looked for from the beginning and did not find is gone for
+    /// good, because the kernel does not reuse ids.
+    fn walk(&mut self, mut wanted: HashSet<u64>, budget: Budget) {
         let Some(root) = &self.root else { return };
         let started = Instant::now();
-        let mut waiting = vec![root.clone()];
-        for _ in 0..max_directories {
-            let Some(directory) = waiting.pop().filter(|_| !wanted.is_empty()) else { break };
+        let begin = || Walk { waiting: vec![root.clone()], visited: 0, wanted: wanted.clone() };
+        let mut walk = self.walk.take().unwrap_or_else(begin);
+        let mut visits = 0..budget.directories;
+        while !wanted.is_empty() && walk.visited < MAX_DIRECTORIES {
+            if started.elapsed() > budget.time || visits.next().is_none() {
+                self.walk = Some(walk);
+                break;
+            }
+            let Some(directory) = walk.waiting.pop() else {
+                let gone = walk.wanted.intersection(&wanted).map(|id| (*id, None));
+                self.directories.extend(gone);
+                break;
+            };
+            walk.visited += 1;
             let id = fs::symlink_metadata(&directory).map_or(0, |directory| directory.ino());
             if wanted.remove(&id) {
                 let path = directory.strip_prefix(root).unwrap_or(&directory);
                 self.directories.insert(id, cgroup_name::from_path(&format!("/{}", path.display())).map(Into::into));
             }
             let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-            waiting.extend(entries.filter(is_directory).map(|entry| entry.path()));
-        }
-        if waiting.is_empty() {
-            self.directories.extend(wanted.into_iter().map(|id| (id, None)));
+            walk.waiting.extend(entries.filter(is_directory).map(|entry| entry.path()));
         }
         self.walks.ran(started.elapsed());
     }
+}
+
+/// A walk over all cgroup directories that has not ended.
+struct Walk {
+    /// Directories still to visit.
+    waiting: Vec<PathBuf>,
+    visited: usize,
+    /// The ids that it has looked for from the beginning.
+    wanted: HashSet<u64>,
+}
+
+/// What one part of a walk may take. The event loop stands still meanwhile.
+#[derive(Clone, Copy)]
+struct Budget {
+    directories: usize,
+    time: Duration,
+}
+
+impl Budget {
+    const USUAL: Self = Self { directories: MAX_DIRECTORIES, time: Duration::from_millis(20) };
+    /// For the last sample.
+    const LAST: Self = Self { directories: MAX_DIRECTORIES, time: Duration::from_secs(1) };
 }
 
 fn is_directory(entry: &DirEntry) -> bool {
@@ -214,12 +254,27 @@ mod tests {
         let directory = root.path().join("a.slice/b.service");
         fs::create_dir_all(&directory).unwrap();
         let (id, mut cgroups) = (id_of(&directory), cgroups(root.path()));
-        cgroups.walk([id].into(), 2);
+        let directories = |directories| Budget { directories, ..Budget::LAST };
+        cgroups.walk([id].into(), directories(2));
         assert_eq!(cgroups.of_directory(id), None);
-        cgroups.walk([id].into(), 3);
-        assert_eq!(cgroups.of_directory(id), Some(Some("b.service".into())));
-        cgroups.walk([u64::MAX].into(), 3);
-        assert_eq!(cgroups.of_directory(u64::MAX), Some(None), "the walk was complete");
+        cgroups.walk([id].into(), directories(1));
+        assert_eq!(cgroups.of_directory(id), Some(Some("b.service".into())), "the walk goes on from where it was");
+        cgroups.walk([u64::MAX].into(), directories(2));
+        cgroups.walk([u64::MAX, 1].into(), directories(2));
+        assert_eq!(cgroups.of_directory(u64::MAX), Some(None), "the walk is complete");
+        assert_eq!(cgroups.of_directory(1), None, "its directory may have been passed before it was asked for");
+    }
+
+    #[test]
+    fn a_walk_without_time_visits_nothing_and_goes_on_later() {
+        let root = tempdir().unwrap();
+        let directory = root.path().join("a.service");
+        fs::create_dir(&directory).unwrap();
+        let (id, mut cgroups) = (id_of(&directory), cgroups(root.path()));
+        cgroups.walk([id].into(), Budget { time: Duration::ZERO, ..Budget::USUAL });
+        assert_eq!((cgroups.of_directory(id), cgroups.walk.as_ref().map(|walk| walk.visited)), (None, Some(0)));
+        cgroups.walk([id].into(), Budget::LAST);
+        assert_eq!(cgroups.of_directory(id), Some(Some("a.service".into())));
     }
 
     /// Tests nothing where cgroup v2 is not mounted or not visible.
