@@ -1,37 +1,47 @@
-//! Processes in /proc: whether one still runs, and which one holds a socket.
+//! Processes in /proc: when one started, what it is called, and which one holds a socket.
 
 use std::{collections::HashMap, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
 use tcp_reuse_watch_ebpf::Owner;
 
-/// Caches which processes run, for one sample.
-#[derive(Default)]
-pub(crate) struct Processes(HashMap<u32, Option<u64>>);
+/// What /proc/PID/stat says of a process, or rather of its first thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// In clock ticks since boot.
+    start_ticks: u64,
+    /// Neither a zombie nor dead. A first thread that has ended is a zombie too, as long as other threads run.
+    is_alive: bool,
+}
 
-impl Processes {
-    /// Whether the process runs. A later process that reuses its id has another start time.
-    pub(crate) fn is_running(&mut self, tgid: u32, start_ticks: u64) -> bool {
-        let started = self.0.entry(tgid).or_insert_with(|| start_ticks_of(tgid));
-        *started == Some(start_ticks)
+impl Stat {
+    /// Whether it is the process that started then, and it has not ended.
+    pub(crate) fn is_running_since(self, start_ticks: u64) -> bool {
+        self.is_alive && self.start_ticks == start_ticks
     }
+}
+
+/// None if there is no such process, or /proc hides it.
+pub(crate) fn stat_of(tgid: u32) -> Option<Stat> {
+    // The name in it may not be UTF-8.
+    parse_stat(&String::from_utf8_lossy(&fs::read(format!("/proc/{tgid}/stat")).ok()?))
 }
 
 /// When a process started, in clock ticks since boot. None if it has exited, even if it is still a zombie.
 pub(crate) fn start_ticks_of(tgid: u32) -> Option<u64> {
-    // The name in it may not be UTF-8.
-    parse_start_ticks(&String::from_utf8_lossy(&fs::read(format!("/proc/{tgid}/stat")).ok()?))
+    stat_of(tgid).filter(|stat| stat.is_alive).map(|stat| stat.start_ticks)
 }
 
-/// Parses fields 3 (state) and 22 (start time) of /proc/PID/stat. The name before them may contain spaces and
-/// parentheses.
-fn parse_start_ticks(stat: &str) -> Option<u64> {
+/// Parses fields 3 (state), 20 (threads) and 22 (start time) of /proc/PID/stat. The name before them may contain spaces
+/// and parentheses.
+fn parse_stat(stat: &str) -> Option<Stat> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ');
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
+    let fields: Vec<&str> = fields.split(' ').take(20).collect();
+    let [state, .., threads, _, start_ticks] = fields[..] else { return None };
+    if fields.len() < 20 {
         return None;
     }
-    fields.nth(18)?.parse().ok()
+    let is_zombie = matches!(state, "Z" | "X") && threads.parse::<u64>().ok()? <= 1;
+    Some(Stat { start_ticks: start_ticks.parse().ok()?, is_alive: !is_zombie })
 }
 
 /// Finds the process of each of these sockets, given by inode. Stops when all are found. A socket that several
@@ -94,17 +104,19 @@ mod tests {
     #[test]
     fn start_time_is_parsed_after_any_name() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 123456 1000 10";
-        assert_eq!(parse_start_ticks(stat), Some(123_456));
-        assert_eq!(parse_start_ticks(&stat.replace(" S ", " Z ")), None);
-        assert_eq!(parse_start_ticks("nonsense"), None);
+        assert_eq!(parse_stat(stat), Some(Stat { start_ticks: 123_456, is_alive: true }));
+        for nonsense in ["nonsense", "42 (a) S 1 2 3", ""] {
+            assert_eq!(parse_stat(nonsense), None);
+        }
     }
 
     #[test]
-    fn reused_process_id_is_another_process() {
-        let me = std::process::id();
-        let start_ticks = start_ticks_of(me).unwrap();
-        assert!(Processes::default().is_running(me, start_ticks));
-        assert!(!Processes::default().is_running(me, start_ticks + 1));
+    fn zombie_is_alive_while_other_threads_run() {
+        let zombie = "42 (a) Z 1 42 42 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 0 0 7 0 0";
+        for (threads, is_alive) in [("0", false), ("1", false), ("2", true)] {
+            let stat = zombie.replace(" 20 0 0 0 7", &format!(" 20 0 {threads} 0 7"));
+            assert_eq!(parse_stat(&stat), Some(Stat { start_ticks: 7, is_alive }));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, Queue};
 use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, OVERFLOW, OVERFLOW_SLOT, Phase};
 
 use super::pod::Wire;
-use crate::host::processes::Processes;
+use crate::host::liveness::Liveness;
 use observer_core::model::{ConnectionKey, GroupCounters, GroupSample, LossSample, Sample};
 
 pub(crate) struct CounterMaps {
@@ -20,6 +20,7 @@ pub(crate) struct CounterMaps {
     slots: collections::HashMap<GroupKey, u32>,
     connections: HashMap<MapData, u64, Wire<Connection>>,
     loss: PerCpuArray<MapData, u64>,
+    processes: Liveness,
 }
 
 impl CounterMaps {
@@ -31,18 +32,18 @@ impl CounterMaps {
         loss: PerCpuArray<MapData, u64>,
     ) -> Self {
         let slots = collections::HashMap::from([(OVERFLOW, OVERFLOW_SLOT)]);
-        Self { groups, values, free_slots, slots, connections, loss }
+        Self { groups, values, free_slots, slots, connections, loss, processes: Liveness::new() }
     }
 
     /// Reads every counter. Ended groups are marked `ended` and deleted from the kernel, so this is their last sample.
     /// `skips`: how often the kernel skipped a program, and how often no other hook compensated.
     pub(crate) fn sample(&mut self, skips: (u64, u64)) -> anyhow::Result<Sample> {
         let keys: Vec<GroupKey> = self.groups.keys().map(|key| key.map(|Wire(key)| key)).collect::<Result<_, _>>()?;
-        let mut processes = Processes::default();
+        self.processes.begin_sample();
         let mut groups = Vec::with_capacity(keys.len() + 1);
         for key in keys.into_iter().chain([OVERFLOW]) {
             // Checked before the counters are read. In the other order, a last connect in between would be lost.
-            let process_ended = key.tgid != 0 && !processes.is_running(key.tgid, key.start_ticks);
+            let process_ended = key.tgid != 0 && !self.processes.is_running(key.tgid, key.start_ticks);
             let slot = self.slot_of(key)?;
             let Wire(counters) = self.values.get(&slot, 0)?;
             let ended = process_ended && counters.tracked == 0 && self.delete(key, slot);

@@ -27,6 +27,7 @@ mod kernel_paths;
 mod ldap;
 mod lifecycles;
 mod lifetimes;
+mod liveness;
 mod loss;
 mod memcached;
 mod messaging;

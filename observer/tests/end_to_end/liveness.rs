@@ -1,0 +1,79 @@
+//! A process lives until its last thread has ended, whatever /proc shows. While it lives, its group keeps its pid.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{
+    dialogue::Dialogue,
+    eventually,
+    machine::Machine,
+    nobody::as_nobody,
+    peer::{Peer, bash_request},
+    programs::program,
+    python::python,
+    report::{Report, assert_fields},
+    tool::{PROGRAM, Process, RunningWatch},
+};
+
+/// Samples are taken once a second.
+const TWO_SAMPLES: Duration = Duration::from_millis(2_200);
+
+#[test]
+fn process_outlives_its_main_thread() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let watch = machine.watch(format!("-p {}", peer.port()));
+    let mut process = Dialogue::start(python("main_thread_ends.py").arg(peer.port().to_string()));
+    let pid = process.process.id();
+    let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    eventually("the main thread has ended", || stat().contains(") Z "));
+    for _ in 0..2 {
+        process.send_line("");
+        process.wait_for_line("asked");
+        sleep(TWO_SAMPLES);
+    }
+    peer.wait_for(2);
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 2, "closed": 2, "exchanges": 2 }));
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
+    assert_fields(group, &json!({ "pid": pid, "processes": 1, "opened": 2 }));
+}
+
+/// The watch gives up the privileges that see through `hidepid`.
+#[test]
+fn process_that_proc_hides_is_alive() {
+    for hidepid in [1, 2] {
+        let machine = Machine::shared();
+        let peer = Peer::echo();
+        // Not readable for the group of root either.
+        let mount = format!("mount -t proc -o hidepid={hidepid},gid=54321 proc /proc");
+        let mut unshare = program("unshare", "util-linux");
+        unshare.args(["--mount", "sh", "-ec", &format!(r#"{mount}; exec "$0" "$@""#), PROGRAM]);
+        unshare.args(["-o", "json", "-p", &peer.port().to_string()]);
+        let mut watch = RunningWatch::start_command(&mut unshare);
+        let request = format!("{}; exec 3>&-", bash_request(peer.port()));
+        let script = format!("{request}; read; {request}; read");
+        let mut client = as_nobody("bash", "-c");
+        let mut client = Process::start(client.arg(script).stdin(Stdio::piped()));
+        peer.wait_for(1);
+        sleep(TWO_SAMPLES);
+        client.child.stdin.as_mut().expect("the stream is piped").write_all(b"\n").expect("the client reads");
+        peer.wait_for(2);
+        watch.tool.signal(Signal::INT);
+        let mut text = watch.first;
+        watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+        let report = Report::read(text.lines().map(str::to_owned));
+        assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(0));
+        let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
+        assert_fields(group, &json!({ "pid": client.id(), "processes": 1, "opened": 2, "closed": 2 }));
+        drop(machine);
+    }
+}
