@@ -20,7 +20,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     exporter::{Endpoint, Exporter},
     helper::Runtimes,
-    host::{clock::Clock, panics, signals::Signals, throttle::Throttle},
+    host::{
+        clock::{Clock, thread_cpu_time},
+        panics,
+        signals::Signals,
+        throttle::Throttle,
+    },
     kernel::{self, Kernel, KernelLog, WatchConfig},
     output::{
         recorder::{Recorder, RecordingFile},
@@ -138,19 +143,19 @@ impl Session {
                 },
                 (unix_ns, took) = some_or_pending(unshown) => {
                     unshown = None;
-                    let began = Instant::now();
+                    let began = thread_cpu_time();
                     if let Some(screen) = screen.as_deref_mut() {
                         self.show(screen, unix_ns);
                     }
-                    samples.ran(took + began.elapsed());
+                    samples.ran(took + thread_cpu_time().saturating_sub(began));
                 }
                 () = sleep_until(samples.next().into()) => {
-                    let began = Instant::now();
+                    let began = thread_cpu_time();
                     let unix_ns = match self.sample(screen.as_deref_mut(), false) {
                         Ok(unix_ns) => unix_ns,
                         Err(error) => return Ending::Failed(error),
                     };
-                    unshown = Some((unix_ns, began.elapsed()));
+                    unshown = Some((unix_ns, thread_cpu_time().saturating_sub(began)));
                 }
                 () = forward_log(&mut self.kernel.log) => {}
                 ready = ring::readable(&mut self.kernel.ring, next_drain) => {

@@ -1,5 +1,7 @@
 //! The clock. The kernel side uses `CLOCK_MONOTONIC`, the outputs use UTC.
 
+use std::time::Duration;
+
 use observer_core::TimeBase;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,4 +23,9 @@ impl Clock {
     pub(crate) fn now_unix_ns(self) -> i64 {
         self.base.unix_ns(now_ns(ClockId::Monotonic).cast_unsigned())
     }
+}
+
+/// The CPU time of this thread so far. Unlike the time that has passed, it does not grow while others have the CPU.
+pub(crate) fn thread_cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! A time budget for work whose cost varies: after each run, the work pauses for a multiple of the run's duration.
+//! A budget of CPU time for work whose cost varies: after each run, the work pauses for a multiple of the run's cost. The
+//! cost is CPU time, because a run that had to wait for a busy machine is no more expensive for that.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ impl Throttle {
         self.next
     }
 
-    /// Records that a run has just ended, and how long it took.
+    /// Records that a run has just ended, and its CPU time.
     pub(crate) fn ran(&mut self, cost: Duration) {
         self.next = Instant::now() + self.min_interval.max(cost * self.idle_factor);
     }

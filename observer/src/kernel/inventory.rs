@@ -1,11 +1,7 @@
 //! Socket iterators: they adopt pre-existing connections, and count sockets by destination and state. Both see only the
 //! network namespace of this process.
 
-use std::{
-    fs,
-    io::Read as _,
-    time::{Duration, Instant},
-};
+use std::{fs, io::Read as _, time::Duration};
 
 use anyhow::Context as _;
 use aya::{
@@ -16,7 +12,7 @@ use aya::{
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
 use super::{attach, pod::Wire};
-use crate::host::{processes, throttle::Throttle};
+use crate::host::{clock::thread_cpu_time, processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
 /// Maximum number of pre-existing sockets whose process is looked up. The process of any further one stays unknown.
@@ -77,7 +73,7 @@ impl Inventory {
         if !now && !self.listings.is_due() {
             return Ok(None);
         }
-        let started = Instant::now();
+        let started = thread_cpu_time();
         let old: Vec<Wire<StateKey>> = self.states.keys().collect::<Result<_, _>>()?;
         for key in old {
             self.states.remove(&key)?;
@@ -88,7 +84,7 @@ impl Inventory {
             let (Wire(StateKey { addr, port, state }), sockets) = entry?;
             states.push(SocketState { remote: ip_address(addr), port, state, sockets });
         }
-        self.listings.ran(started.elapsed());
+        self.listings.ran(thread_cpu_time().saturating_sub(started));
         Ok(Some(Listing { states, local_ports: local_ports() }))
     }
 }

@@ -35,7 +35,7 @@ use std::{
 };
 
 /// A hang is told by this. It is long, because a busy machine is no failure.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Polls `ready` until it is so.
 pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {

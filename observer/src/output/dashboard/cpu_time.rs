@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::host::clock::thread_cpu_time;
 
 #[derive(Default)]
 pub(super) struct CpuTime {
@@ -13,18 +13,14 @@ pub(super) struct CpuTime {
 
 impl CpuTime {
     pub(super) fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let began = of_this_thread();
+        let began = thread_cpu_time();
         let result = work();
-        let took = of_this_thread().saturating_sub(began);
+        let took = thread_cpu_time().saturating_sub(began);
         self.runs += 1;
         self.sum += took;
         self.max = self.max.max(took);
         result
     }
-}
-
-fn of_this_thread() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 impl fmt::Display for CpuTime {
