@@ -1,7 +1,7 @@
 //! Views turn rows and snapshots into text or a screen. They depend on nothing that produces these.
 
 mod advice;
-mod diagnosis_notice;
+mod diagnosis_notices;
 pub(crate) mod evidence;
 mod json;
 mod lines;
@@ -10,7 +10,7 @@ mod tui;
 mod words;
 pub mod wrap;
 
-pub use diagnosis_notice::diagnosis_notice;
+pub use diagnosis_notices::diagnosis_notices;
 pub use json::JsonView;
 pub use lines::{LinesView, ended_watch_line};
 pub use prometheus::{Format, encode};

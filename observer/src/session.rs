@@ -13,7 +13,7 @@ use observer_core::{
     model::{RowKind, Sample, WatchInfo},
     series::Losses,
     tracker::{Notice, Snapshot, Tracker},
-    views::diagnosis_notice,
+    views::diagnosis_notices,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -21,7 +21,7 @@ use crate::{
     exporter::{Endpoint, Exporter},
     helper::Runtimes,
     host::{
-        clock::{Clock, thread_cpu_time},
+        clock::{Clock, CpuTimer},
         panics,
         signals::Signals,
         throttle::Throttle,
@@ -143,19 +143,19 @@ impl Session {
                 },
                 (unix_ns, took) = some_or_pending(unshown) => {
                     unshown = None;
-                    let began = thread_cpu_time();
+                    let timer = CpuTimer::start();
                     if let Some(screen) = screen.as_deref_mut() {
                         self.show(screen, unix_ns);
                     }
-                    samples.ran(took + thread_cpu_time().saturating_sub(began));
+                    samples.ran(took + timer.elapsed());
                 }
                 () = sleep_until(samples.next().into()) => {
-                    let began = thread_cpu_time();
+                    let timer = CpuTimer::start();
                     let unix_ns = match self.sample(screen.as_deref_mut(), false) {
                         Ok(unix_ns) => unix_ns,
                         Err(error) => return Ending::Failed(error),
                     };
-                    unshown = Some((unix_ns, thread_cpu_time().saturating_sub(began)));
+                    unshown = Some((unix_ns, timer.elapsed()));
                 }
                 () = forward_log(&mut self.kernel.log) => {}
                 ready = ring::readable(&mut self.kernel.ring, next_drain) => {
@@ -211,10 +211,7 @@ impl Session {
     /// The tracker's state as of the last sample. Reports diagnoses that have become certain.
     fn snapshot(&mut self, screen: Option<&mut Screen>, unix_ns: i64) -> Snapshot {
         let snapshot = self.tracker.snapshot(unix_ns);
-        let new = self.tracker.new_certainties(&snapshot);
-        let notices: Vec<_> =
-            new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)).collect();
-        notify(screen, unix_ns, &notices);
+        notify(screen, unix_ns, &diagnosis_notices(&self.tracker.new_certainties(&snapshot)));
         snapshot
     }
 

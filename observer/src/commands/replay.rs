@@ -24,7 +24,7 @@ use observer_core::{
     model::{Event, WatchInfo},
     recording::{Record, Recording},
     tracker::{Notice, Snapshot, Tracker},
-    views::diagnosis_notice,
+    views::diagnosis_notices,
 };
 use read_ahead::ReadAhead;
 
@@ -142,8 +142,7 @@ impl Replay {
     /// Shows the state after a sample, and the notices that it triggered.
     fn show(&mut self, unix_ns: i64, mut notices: Vec<Notice>, screen: Option<&mut Screen>) {
         let snapshot = self.snapshot();
-        let new = self.tracker.new_certainties(&snapshot);
-        notices.extend(new.iter().map(|(name, diagnosis)| diagnosis_notice(name.as_deref(), diagnosis)));
+        notices.extend(diagnosis_notices(&self.tracker.new_certainties(&snapshot)));
         if let Some(screen) = screen {
             screen.notices(unix_ns, &notices);
             screen.snapshot(snapshot);

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{cgroup, clock::thread_cpu_time, processes::start_ticks_of, throttle::Throttle};
+use super::{cgroup, clock::CpuTimer, processes::start_ticks_of, throttle::Throttle};
 use observer_core::{
     cgroup_name,
     model::{GroupKey, GroupSample},
@@ -138,7 +138,7 @@ impl Cgroups {
     /// good, because the kernel does not reuse ids.
     fn walk(&mut self, mut wanted: HashSet<u64>, budget: Budget) {
         let Some(root) = &self.root else { return };
-        let (started, cpu_time) = (Instant::now(), thread_cpu_time());
+        let (started, timer) = (Instant::now(), CpuTimer::start());
         let begin = || Walk { waiting: vec![root.clone()], visited: 0, wanted: wanted.clone() };
         let mut walk = self.walk.take().unwrap_or_else(begin);
         let mut visits = 0..budget.directories;
@@ -161,7 +161,7 @@ impl Cgroups {
             let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
             walk.waiting.extend(entries.filter(is_directory).map(|entry| entry.path()));
         }
-        self.walks.ran(thread_cpu_time().saturating_sub(cpu_time));
+        self.walks.ran(timer.elapsed());
     }
 }
 

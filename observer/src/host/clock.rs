@@ -25,7 +25,16 @@ impl Clock {
     }
 }
 
-/// The CPU time of this thread so far. Unlike the time that has passed, it does not grow while others have the CPU.
-pub(crate) fn thread_cpu_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+/// Measures CPU time of this thread. Unlike the time that passes, it does not grow while others have the CPU.
+#[derive(Clone, Copy)]
+pub(crate) struct CpuTimer(Duration);
+
+impl CpuTimer {
+    pub(crate) fn start() -> Self {
+        Self(Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        Self::start().0.saturating_sub(self.0)
+    }
 }

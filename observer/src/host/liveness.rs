@@ -9,7 +9,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open, test_kill_process},
 };
 
-use super::processes::{Stat, stat_of};
+use super::processes::stat_of;
 
 /// Maximum number of processes that are watched by descriptor. Others are looked up at each sample.
 const MAX_PIDFDS: u64 = 4_096;
@@ -49,38 +49,29 @@ impl Liveness {
         self.processes.retain(|_, process| process.sample == last);
         self.sample += 1;
         let mut watched: Vec<&mut Watched> =
-            self.processes.values_mut().filter(|process| process.pidfd.is_some() && !process.has_ended).collect();
-        let mut ended = Vec::new();
-        {
-            let pidfds = watched.iter().filter_map(|process| process.pidfd.as_ref());
-            // A pidfd becomes readable when all threads of its process have ended (pidfd_open(2)).
-            let mut polls: Vec<PollFd<'_>> = pidfds.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
-            let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-            match poll(&mut polls, Some(&at_once)) {
-                Ok(_) => ended.extend(polls.iter().map(|poll| !poll.revents().is_empty())),
-                Err(error) => log::debug!("cannot poll processes: {error}"),
-            }
+            self.processes.values_mut().filter(|process| process.pidfd.is_some()).collect();
+        self.pidfds = watched.len();
+        let have_ended = have_ended(watched.iter().filter_map(|process| process.pidfd.as_ref()));
+        for (process, _) in watched.iter_mut().zip(have_ended).filter(|(_, has_ended)| *has_ended) {
+            (process.pidfd, process.has_ended) = (None, true);
+            self.pidfds -= 1;
         }
-        for (process, has_ended) in watched.iter_mut().zip(ended) {
-            process.has_ended = has_ended;
-            if has_ended {
-                process.pidfd = None;
-            }
-        }
-        self.pidfds = self.processes.values().filter(|process| process.pidfd.is_some()).count();
     }
 
     /// Whether the process that started at this time, in clock ticks since boot, still runs. A zombie does not.
     pub(crate) fn is_running(&mut self, tgid: u32, start_ticks: u64) -> bool {
         let key = (tgid, start_ticks);
-        if !self.processes.contains_key(&key) {
+        let is_new = !self.processes.contains_key(&key);
+        if is_new {
             let process = self.watch(tgid, start_ticks);
             self.pidfds += usize::from(process.pidfd.is_some());
             self.processes.insert(key, process);
         }
         let Some(process) = self.processes.get_mut(&key) else { return false };
+        // A process has a group for each destination: without a descriptor it is looked up for the first one only.
+        let is_first = is_new || process.sample != self.sample;
         process.sample = self.sample;
-        if process.pidfd.is_none() && !process.has_ended {
+        if is_first && process.pidfd.is_none() && !process.has_ended {
             process.has_ended = !is_alive(tgid, start_ticks);
         }
         !process.has_ended
@@ -106,6 +97,16 @@ impl Liveness {
     }
 }
 
+/// Which of these processes have ended. None is if they cannot be polled.
+fn have_ended<'a>(pidfds: impl Iterator<Item = &'a OwnedFd>) -> Vec<bool> {
+    // A pidfd becomes readable when all threads of its process have ended (pidfd_open(2)).
+    let mut polls: Vec<PollFd<'_>> = pidfds.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
+    if let Err(error) = poll(&mut polls, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        log::debug!("cannot poll processes: {error}");
+    }
+    polls.iter().map(|poll| !poll.revents().is_empty()).collect()
+}
+
 /// None for a number that no process has.
 fn pid(tgid: u32) -> Option<Pid> {
     Pid::from_raw(i32::try_from(tgid).ok()?)
@@ -114,7 +115,7 @@ fn pid(tgid: u32) -> Option<Pid> {
 /// Asks without a descriptor.
 fn is_alive(tgid: u32, start_ticks: u64) -> bool {
     let exists = pid(tgid).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH));
-    exists && stat_of(tgid).is_none_or(|stat: Stat| stat.is_running_since(start_ticks))
+    exists && stat_of(tgid).is_none_or(|stat| stat.is_running_since(start_ticks))
 }
 
 #[cfg(test)]

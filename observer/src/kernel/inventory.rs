@@ -12,7 +12,7 @@ use aya::{
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
 use super::{attach, pod::Wire};
-use crate::host::{clock::thread_cpu_time, processes, throttle::Throttle};
+use crate::host::{clock::CpuTimer, processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
 /// Maximum number of pre-existing sockets whose process is looked up. The process of any further one stays unknown.
@@ -73,7 +73,7 @@ impl Inventory {
         if !now && !self.listings.is_due() {
             return Ok(None);
         }
-        let started = thread_cpu_time();
+        let timer = CpuTimer::start();
         let old: Vec<Wire<StateKey>> = self.states.keys().collect::<Result<_, _>>()?;
         for key in old {
             self.states.remove(&key)?;
@@ -84,7 +84,7 @@ impl Inventory {
             let (Wire(StateKey { addr, port, state }), sockets) = entry?;
             states.push(SocketState { remote: ip_address(addr), port, state, sockets });
         }
-        self.listings.ran(thread_cpu_time().saturating_sub(started));
+        self.listings.ran(timer.elapsed());
         Ok(Some(Listing { states, local_ports: local_ports() }))
     }
 }

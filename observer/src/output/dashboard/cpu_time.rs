@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::host::clock::thread_cpu_time;
+use crate::host::clock::CpuTimer;
 
 #[derive(Default)]
 pub(super) struct CpuTime {
@@ -13,9 +13,9 @@ pub(super) struct CpuTime {
 
 impl CpuTime {
     pub(super) fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let began = thread_cpu_time();
+        let timer = CpuTimer::start();
         let result = work();
-        let took = thread_cpu_time().saturating_sub(began);
+        let took = timer.elapsed();
         self.runs += 1;
         self.sum += took;
         self.max = self.max.max(took);

@@ -1,6 +1,6 @@
 //! Notices of diagnoses, worded when the diagnosis becomes certain.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{advice, evidence};
 use crate::{
@@ -8,8 +8,13 @@ use crate::{
     tracker::{GroupName, Notice},
 };
 
+/// Words what [`crate::tracker::Tracker::new_certainties`] returns.
+pub fn diagnosis_notices(new: &[(Option<Arc<GroupName>>, Diagnosis)]) -> Vec<Notice> {
+    new.iter().map(|(name, diagnosis)| notice(name.as_deref(), diagnosis)).collect()
+}
+
 /// `name`: None for the overflow group.
-pub fn diagnosis_notice(name: Option<&GroupName>, diagnosis: &Diagnosis) -> Notice {
+fn notice(name: Option<&GroupName>, diagnosis: &Diagnosis) -> Notice {
     let title = match name {
         None => "others".into(),
         Some(GroupName { process, remote, port }) => {
