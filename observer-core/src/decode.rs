@@ -84,7 +84,8 @@ fn connection(record: &wire::Connection) -> Connection {
         pre_existing: record.flags & flag::PRE_EXISTING != 0,
         first_is_new: record.flags & flag::USED_BEFORE == 0,
         why: (record.flags & flag::PRE_EXISTING == 0)
-            .then(|| from_number(record.why, WHYS, |why| why as u8, Why::First)),
+            .then(|| from_number(record.why, WHYS, |why| why as u8, Why::First))
+            .filter(|why| *why != Why::Unknown),
         replaced_cause: cause(record.replaced_cause),
         idle_at_open: record.idle_at_open,
         idle_at_end: record.idle_at_end,

@@ -2,11 +2,13 @@
 //! connections. Diagnoses and snapshots are built from it.
 
 mod application;
+mod continuation;
 mod counts;
 mod history;
 mod pool;
 
 pub use application::GroupApplication;
+pub use continuation::continued;
 pub use counts::Counts;
 pub use history::{ClosedConnection, History, Spread};
 pub use pool::Pool;

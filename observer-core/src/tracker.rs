@@ -18,7 +18,7 @@ use crate::{
 };
 pub use family::{Family, families};
 use ports::Ports;
-use snapshot::Folded;
+use snapshot::{Folded, RowId};
 pub use snapshot::{GroupName, GroupRow, Snapshot};
 
 /// An event and the number of its connection.
@@ -59,10 +59,10 @@ pub struct Tracker {
     live: Vec<GroupSample>,
     histories: HashMap<GroupKey, Arc<History>>,
     reported: HashSet<(Option<Arc<GroupName>>, Finding)>,
-    /// Ended groups by name. `just_ended` has the groups that ended in the last sample, because a row may arrive after
+    /// Ended and evicted groups by row. `just_ended` has the groups that ended in the last sample, because a row may arrive after
     /// the counters.
     folded: Folded,
-    just_ended: HashMap<GroupKey, Option<Arc<GroupName>>>,
+    just_ended: HashMap<GroupKey, RowId>,
     loss: LossSample,
     states: Option<Vec<SocketState>>,
     ports: Ports,
@@ -113,7 +113,7 @@ impl Tracker {
     }
 
     fn history_of(&mut self, group: GroupKey) -> &mut History {
-        let folded = self.just_ended.get(&group).and_then(|name| self.folded.history_of(name.as_ref()));
+        let folded = self.just_ended.get(&group).and_then(|row| self.folded.history_of(row));
         // Copied only if a snapshot still shares it.
         Arc::make_mut(folded.unwrap_or_else(|| self.histories.entry(group).or_default()))
     }
@@ -134,8 +134,8 @@ impl Tracker {
         self.just_ended.clear();
         for group in sample.groups.extract_if(.., |group| group.ended) {
             let history = self.histories.remove(&group.key).unwrap_or_default();
-            let name = self.folded.add(&group, history);
-            self.just_ended.insert(group.key, name);
+            let row = self.folded.add(&group, history);
+            self.just_ended.insert(group.key, row);
         }
         // A row that arrives even later creates a history for a group that is gone. Remove it.
         let present: HashSet<GroupKey> = self.live.iter().chain(&sample.groups).map(|group| group.key).collect();

@@ -18,6 +18,7 @@ mod maps;
 mod memory;
 mod message;
 mod process;
+mod shares;
 mod socket;
 
 #[panic_handler]

@@ -17,7 +17,7 @@ pub use conversation::{
 };
 pub use wire::{
     ABSENT, BY_SOCKOPS, CAUSES, Cause, CloseKind, Closer, Connect, Connection, FAILURES, Failure, Filter,
-    GroupCounters, GroupKey, HISTOGRAM, HISTOGRAM_STARTS, IDLE_US, LIFETIME_BOUNDS_US, LIFETIMES, Loss, OVERFLOW,
-    OVERFLOW_SLOT, Offsets, Owner, PORT_WORDS, Phase, RowKind, SERVING_MARKS, StateKey, Switches, UNKNOWN_OWNER, WHYS,
-    Why, exchanges_bucket, flag, lifetime_bucket, pool,
+    GroupCounters, GroupKey, GroupPlace, HISTOGRAM, HISTOGRAM_STARTS, Holder, IDLE_US, LIFETIME_BOUNDS_US, LIFETIMES,
+    Loss, ONE_PROCESS, ONE_USER, OVERFLOW, OVERFLOW_SLOT, Offsets, Owner, PORT_WORDS, PROCESS, Phase, RowKind,
+    SERVING_MARKS, StateKey, Switches, UNKNOWN_OWNER, USER, WHYS, Why, exchanges_bucket, flag, lifetime_bucket, pool,
 };

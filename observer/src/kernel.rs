@@ -17,6 +17,8 @@ pub(crate) mod load;
 pub(crate) mod offsets;
 mod pod;
 mod program_stats;
+mod resting;
+mod slots;
 
 pub(crate) use attached::Kernel;
 pub(crate) use config::{MAX_CONNECTIONS, RING_BYTES, WatchConfig};

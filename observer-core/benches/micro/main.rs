@@ -38,7 +38,15 @@ fn sample(groups: u32) -> Sample {
         counters.comm[..6].copy_from_slice(b"client");
         counters.exchanges_per_connection[1] = 2 + count;
         counters.closes[Cause::ClientIdle as usize] = count;
-        GroupSample { key: steady::key(n), counters, ended: false, process_ended: false, runtime: None, cgroup: None }
+        GroupSample {
+            key: steady::key(n),
+            counters,
+            ended: false,
+            process_ended: false,
+            evicted: false,
+            runtime: None,
+            cgroup: None,
+        }
     };
     Sample { groups: (0..groups).map(group).collect(), ..Sample::default() }
 }

@@ -54,7 +54,7 @@ pub fn failure_name(failure: Failure, errno: u32) -> String {
 }
 
 /// Every [`Why`].
-pub const WHYS: [Why; tcp_reuse_watch_ebpf::WHYS] = [Why::First, Why::Concurrency, Why::Replaced, Why::MissedReuse];
+pub const WHYS: [Why; 5] = [Why::First, Why::Concurrency, Why::Replaced, Why::MissedReuse, Why::Unknown];
 
 /// Every [`Cause`] except `Unknown`.
 pub const CAUSES: [Cause; 10] = [
@@ -81,6 +81,7 @@ pub fn why_name(why: Why) -> &'static str {
         Why::Concurrency => "concurrency",
         Why::Replaced => "replaced",
         Why::MissedReuse => "missed-reuse",
+        Why::Unknown => "unknown",
     }
 }
 

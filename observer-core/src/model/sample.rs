@@ -44,6 +44,8 @@ pub struct GroupSample {
     pub ended: bool,
     /// The process has exited.
     pub process_ended: bool,
+    /// The group gives up its name for lack of room: its counts go on in an overflow row. `ended` is true too.
+    pub evicted: bool,
     /// The runtime of its process; None if it is not known.
     pub runtime: Option<Runtime>,
     /// The container or systemd unit of its process, otherwise the path of its cgroup; None if it is not known.

@@ -132,6 +132,8 @@ pub(super) struct GroupRepr {
     ended: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     process_ended: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    evicted: bool,
     #[serde(default, with = "runtime", skip_serializing_if = "Option::is_none")]
     runtime: Option<Runtime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,14 +142,14 @@ pub(super) struct GroupRepr {
 
 impl From<&GroupSample> for GroupRepr {
     fn from(sample: &GroupSample) -> Self {
-        let GroupSample { key, counters, ended, process_ended, runtime, ref cgroup } = *sample;
-        Self { key, counters, ended, process_ended, runtime, cgroup: cgroup.as_deref().map(Into::into) }
+        let GroupSample { key, counters, ended, process_ended, evicted, runtime, ref cgroup } = *sample;
+        Self { key, counters, ended, process_ended, evicted, runtime, cgroup: cgroup.as_deref().map(Into::into) }
     }
 }
 
 impl From<GroupRepr> for GroupSample {
-    fn from(GroupRepr { key, counters, ended, process_ended, runtime, cgroup }: GroupRepr) -> Self {
-        Self { key, counters, ended, process_ended, runtime, cgroup: cgroup.map(Into::into) }
+    fn from(GroupRepr { key, counters, ended, process_ended, evicted, runtime, cgroup }: GroupRepr) -> Self {
+        Self { key, counters, ended, process_ended, evicted, runtime, cgroup: cgroup.map(Into::into) }
     }
 }
 

@@ -66,8 +66,7 @@ fn row(id: u64, kind: RowKind) -> Row {
 }
 
 fn group(tgid: u32, new: u64) -> GroupSample {
-    let key =
-        GroupKey { start_ticks: 7, addr: Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(), tgid, port: 80, reserved: 0 };
+    let key = GroupKey { start_ticks: 7, addr: Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(), tgid, port: 80, kind: 0 };
     let mut counters =
         GroupCounters { opened: new, new, failures: [0, 2, 0, 0, 0, 0, 0, 1], ..GroupCounters::default() };
     counters.exchanges_per_connection[1] = new;
@@ -79,6 +78,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
         counters,
         ended: false,
         process_ended: false,
+        evicted: false,
         runtime: Some(Runtime::from_name("Go 1.19.8")),
         cgroup: Some("api.service".into()),
     }

@@ -31,9 +31,9 @@ pub struct LabelSet {
 }
 
 impl LabelSet {
-    /// None for the kernel's overflow group, because it belongs to no single process or destination.
+    /// None for the kernel's overflow groups, because they belong to no single process or destination.
     pub(super) fn from_group(group: &GroupSample, enabled: &[Label]) -> Option<Self> {
-        if group.key == tcp_reuse_watch_ebpf::OVERFLOW {
+        if group.key.is_overflow() {
             return None;
         }
         let has = |label| enabled.contains(&label);

@@ -22,14 +22,14 @@ fn group(tgid: u32, exchanges: u64, open: u64) -> GroupSample {
 
 fn named(name: &str, tgid: u32, exchanges: u64, open: u64) -> GroupSample {
     let addr = Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets();
-    let key = GroupKey { start_ticks: 7, addr, tgid, port: 80, reserved: 0 };
+    let key = GroupKey { start_ticks: 7, addr, tgid, port: 80, kind: 0 };
     let mut counters =
         GroupCounters { new: exchanges, opened: exchanges, closed: exchanges - open, ..GroupCounters::default() };
     counters.comm[..name.len()].copy_from_slice(name.as_bytes());
     counters.why[Why::First as usize] = exchanges;
     counters.closes[Cause::ClosedAfterResponse as usize] = counters.closed;
     (counters.tracked, counters.live) = (open, open);
-    GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
+    GroupSample { key, counters, ended: false, process_ended: false, evicted: false, runtime: None, cgroup: None }
 }
 
 fn ended(mut group: GroupSample) -> GroupSample {

@@ -30,8 +30,10 @@ pub struct Snapshot {
 /// A process and a destination; or ended processes of one name and a destination; or the overflow row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupRow {
-    /// None for the overflow row, which has many processes and destinations.
+    /// None for an overflow row, which has many processes and destinations.
     pub name: Option<Arc<GroupName>>,
+    /// The id of the user whose processes they are. None if unknown, or if the processes differ.
+    pub user: Option<u32>,
     /// The number of processes. None: unknown.
     pub processes: Option<u64>,
     /// None for the kernel and for several processes.
@@ -58,14 +60,15 @@ pub struct GroupName {
 impl GroupRow {
     fn new(group: &GroupSample, history: Arc<History>) -> Self {
         let GroupKey { tgid, addr, port, .. } = group.key;
-        let is_overflow = group.key == tcp_reuse_watch_ebpf::OVERFLOW;
+        let is_overflow = group.key.is_overflow() || group.evicted;
         Self {
             name: (!is_overflow).then(|| {
                 let process = process_name(group.counters.comm);
                 Arc::new(GroupName { process, remote: ip_address(addr), port })
             }),
+            user: group.counters.uid(),
             processes: (!is_overflow).then_some(1),
-            pid: (tgid > 0).then_some(tgid),
+            pid: (!is_overflow && tgid > 0).then_some(tgid),
             key: Some(group.key),
             runtime: group.runtime,
             cgroup: group.cgroup.clone(),
@@ -77,23 +80,32 @@ impl GroupRow {
 
     /// Why its connections were not reused: problems first, then by confidence.
     pub fn diagnoses(&self) -> Vec<Diagnosis> {
-        diagnose(self.subject())
+        self.subject().map_or_else(Vec::new, diagnose)
     }
 
     /// The certain diagnoses among them. Cheap if there are none.
     pub(super) fn certain_diagnoses(&self) -> impl Iterator<Item = Diagnosis> {
-        certain_diagnoses(self.subject())
+        self.subject().into_iter().flat_map(certain_diagnoses)
     }
 
-    fn subject(&self) -> Subject<'_> {
-        let Self { counts, history, runtime, processes, spoken, .. } = self;
-        Subject { counts, history, runtime: *runtime, processes: *processes, spoken: *spoken }
+    /// None for an overflow row: what many processes did with many destinations shows no habit of any.
+    fn subject(&self) -> Option<Subject<'_>> {
+        let Self { name, counts, history, runtime, processes, spoken, .. } = self;
+        name.as_ref()?;
+        Some(Subject { counts, history, runtime: *runtime, processes: *processes, spoken: *spoken })
+    }
+
+    fn id(&self) -> RowId {
+        (self.name.clone(), self.user.filter(|_| self.name.is_none()))
     }
 
     /// Adds another row, under the same name or another.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.processes = self.processes.zip(other.processes).map(|(a, b)| a + b);
         (self.pid, self.key) = (None, None);
+        if self.user != other.user {
+            self.user = None;
+        }
         self.runtime = match (self.runtime, other.runtime) {
             (Some(one), Some(another)) if one != another => Some(Runtime::Unknown),
             (one, another) => one.or(another),
@@ -107,32 +119,35 @@ impl GroupRow {
     }
 }
 
-/// Groups of ended processes, merged by name and destination. Bounded.
+/// The name of a row. An overflow row has none, and the user whose connections it counts, if it is one user's.
+pub(super) type RowId = (Option<Arc<GroupName>>, Option<u32>);
+
+/// Groups of ended processes, merged by name and destination, and the overflow rows. Bounded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Folded {
-    rows: HashMap<Option<Arc<GroupName>>, GroupRow>,
+    rows: HashMap<RowId, GroupRow>,
 }
 
 impl Folded {
-    /// Returns the name under which the group was added.
-    pub(super) fn add(&mut self, group: &GroupSample, history: Arc<History>) -> Option<Arc<GroupName>> {
+    /// Returns the row to which the group was added.
+    pub(super) fn add(&mut self, group: &GroupSample, history: Arc<History>) -> RowId {
         let mut row = GroupRow::new(group, history);
         row.key = None;
-        if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.name) {
-            (row.name, row.processes) = (None, None);
+        if self.rows.len() >= MAX_GROUPS && !self.rows.contains_key(&row.id()) {
+            (row.name, row.user, row.processes) = (None, None, None);
         }
-        let name = row.name.clone();
-        match self.rows.get_mut(&row.name) {
+        let id = row.id();
+        match self.rows.get_mut(&id) {
             Some(present) => present.absorb(&row),
             None => {
-                self.rows.insert(row.name.clone(), row);
+                self.rows.insert(id.clone(), row);
             }
         }
-        name
+        id
     }
 
-    pub(super) fn history_of(&mut self, name: Option<&Arc<GroupName>>) -> Option<&mut Arc<History>> {
-        self.rows.get_mut(&name.cloned()).map(|row| &mut row.history)
+    pub(super) fn history_of(&mut self, id: &RowId) -> Option<&mut Arc<History>> {
+        self.rows.get_mut(id).map(|row| &mut row.history)
     }
 }
 
@@ -145,7 +160,7 @@ pub(super) fn rows(
     let mut groups = Vec::with_capacity(live.len());
     for group in live {
         let history = histories.get(&group.key).cloned().unwrap_or_default();
-        if group.process_ended || group.key == tcp_reuse_watch_ebpf::OVERFLOW {
+        if group.process_ended || group.key.is_overflow() {
             folded.add(group, history);
         } else {
             groups.push(GroupRow::new(group, history));
@@ -154,7 +169,8 @@ pub(super) fn rows(
     groups.extend(folded.rows.into_values());
     groups.retain(|group| !group.counts.is_empty());
     groups.sort_by_cached_key(|group| {
-        (group.name.is_none(), Reverse((group.counts.exchanges(), group.counts.opened)), group.name.clone(), group.pid)
+        let Counts { opened, .. } = group.counts;
+        (group.name.is_none(), Reverse((group.counts.exchanges(), opened)), group.id(), group.pid)
     });
     merge_beyond(&mut groups, MAX_GROUPS);
     groups
@@ -209,6 +225,7 @@ fn merge_beyond(groups: &mut Vec<GroupRow>, most: usize) {
     }
     let mut rest = GroupRow {
         name: None,
+        user: None,
         processes: None,
         pid: None,
         key: None,

@@ -11,13 +11,13 @@ use crate::{
 
 fn key(tgid: u32, port: u16) -> GroupKey {
     let addr = Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets();
-    GroupKey { start_ticks: 7, addr, tgid, port, reserved: 0 }
+    GroupKey { start_ticks: 7, addr, tgid, port, kind: 0 }
 }
 
 fn group(key: GroupKey, opened: u64, new: u64, reused: u64) -> GroupSample {
     let mut counters = GroupCounters { opened, closed: opened, new, reused, ..GroupCounters::default() };
     counters.comm[..4].copy_from_slice(b"curl");
-    GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
+    GroupSample { key, counters, ended: false, process_ended: false, evicted: false, runtime: None, cgroup: None }
 }
 
 fn ended(mut group: GroupSample) -> GroupSample {

@@ -110,6 +110,7 @@ struct Group<'a> {
     cgroup: Option<&'a str>,
     application: Option<&'static str>,
     overflow: bool,
+    user: Option<u32>,
     #[serde(flatten)]
     counters: Counters,
     why: BTreeMap<&'static str, u64>,
@@ -198,6 +199,7 @@ impl<'a> Group<'a> {
             cgroup: row.cgroup.as_deref(),
             application: row.spoken.name(),
             overflow: name.is_none(),
+            user: row.user,
             counters: Counters::new(snapshot, &row.counts),
             why: named(WHYS.map(|why| (why_name(why), row.counts.why[why as usize]))),
             closes: named(CAUSES.map(|cause| (cause_name(cause), row.counts.closes[cause as usize]))),
@@ -314,6 +316,7 @@ mod tests {
             counters: *counters,
             ended: false,
             process_ended: false,
+            evicted: false,
             runtime: None,
             cgroup: None,
         });

@@ -213,7 +213,15 @@ mod tests {
         let counters = *counters;
         let mut tracker = Tracker::new(0, 10);
         let key = GroupKey { tgid: 1, ..GroupKey::default() };
-        let group = GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None };
+        let group = GroupSample {
+            key,
+            counters,
+            ended: false,
+            process_ended: false,
+            evicted: false,
+            runtime: None,
+            cgroup: None,
+        };
         tracker.sample(Sample { groups: vec![group], ..Sample::default() });
         LinesView.summary(&WatchInfo::default(), &tracker.snapshot(0))
     }

@@ -7,7 +7,7 @@ pub use text::Format;
 use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
 use crate::{
-    model::{CAUSES, Cause, FAILURES, Failure, WHYS, WatchInfo, cause_name, failure_name, why_name},
+    model::{CAUSES, Cause, FAILURES, Failure, WHYS, WatchInfo, Why, cause_name, failure_name, why_name},
     series::{Counters, LabelSet, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
@@ -87,7 +87,9 @@ fn exchanges(counters: &Counters) -> Vec<(&'static str, String, u64)> {
 }
 
 fn opened(counters: &Counters) -> Vec<(&'static str, String, u64)> {
-    WHYS.map(|why| ("why", why_name(why).into(), counters.why[why as usize])).into()
+    let sample = |why: Why| ("why", why_name(why).into(), counters.why[why as usize]);
+    // Only connections of an overflow group have no reason.
+    WHYS.into_iter().filter(|why| *why != Why::Unknown || counters.why[*why as usize] > 0).map(sample).collect()
 }
 
 fn closed(counters: &Counters) -> Vec<(&'static str, String, u64)> {

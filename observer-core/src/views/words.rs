@@ -37,7 +37,10 @@ fn process(name: Option<&str>, pid: Option<u32>) -> String {
 
 /// The process and the destination of a group. The overflow row has no destination.
 pub(super) fn names(group: &GroupRow) -> (String, String) {
-    let Some(name) = &group.name else { return ("(others)".into(), String::new()) };
+    let Some(name) = &group.name else {
+        let of_user = group.user.map(|uid| format!(" of uid {uid}")).unwrap_or_default();
+        return (format!("(others{of_user})"), String::new());
+    };
     let process = match group.processes {
         Some(n) if n > 1 => format!("{} ×{n}", process(name.process.as_deref(), None)),
         _ => process(name.process.as_deref(), group.pid),

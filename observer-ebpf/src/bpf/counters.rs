@@ -2,8 +2,8 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use tcp_reuse_watch_ebpf::{
-    Application, Connection, GroupCounters, GroupKey, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT, SEVERAL_APPLICATIONS,
-    exchanges_bucket, lifetime_bucket, pool,
+    Application, Connection, GroupCounters, GroupKey, GroupPlace, HISTOGRAM_STARTS, Loss, OVERFLOW_SLOT,
+    SEVERAL_APPLICATIONS, exchanges_bucket, lifetime_bucket, pool,
 };
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     frozen::frozen,
     maps::{COUNTERS, FREE_SLOTS, GROUPS, count_loss},
     process::{self, Process},
+    shares,
 };
 
 /// -EEXIST: another processor was faster.
@@ -21,22 +22,26 @@ pub(super) const EEXIST: i32 = -17;
 pub(super) enum GroupSlot {
     Present(u32),
     Created(u32),
-    /// No room: the overflow group counts the connection.
-    NoRoom,
+    /// No room: this overflow group counts the connection.
+    Overflow(u32),
 }
 
 impl GroupSlot {
     #[inline(always)]
     pub(super) fn slot(self) -> u32 {
         match self {
-            Self::Present(slot) | Self::Created(slot) => slot,
-            Self::NoRoom => OVERFLOW_SLOT,
+            Self::Present(slot) | Self::Created(slot) | Self::Overflow(slot) => slot,
         }
     }
 
     #[inline(always)]
     pub(super) fn is_created(self) -> bool {
         matches!(self, Self::Created(_))
+    }
+
+    #[inline(always)]
+    pub(super) fn is_overflow(self) -> bool {
+        matches!(self, Self::Overflow(_))
     }
 }
 
@@ -71,7 +76,7 @@ pub(super) fn add_at<const N: usize>(counters: *mut [u64; N], index: u8, n: u64)
 
 impl Counters {
     /// The counters of `connection`'s group. They belong to that group as long as an entry points at them: user space
-    /// frees a slot only when `tracked` is 0 and the process is gone.
+    /// frees a slot only when `tracked` is 0 and no program can still be about to use it.
     #[inline(always)]
     pub(super) fn of(connection: &Connection) -> Option<Self> {
         Self::at(connection.slot)
@@ -89,35 +94,39 @@ impl Counters {
     /// Finds the group, or creates it. A new group already counts the connection that it was created for as live, so a
     /// concurrent connect does not count itself as the first.
     #[inline(always)]
-    pub(super) fn find_or_create(key: &GroupKey, process: &Process) -> GroupSlot {
+    pub(super) fn find_or_create(key: &GroupKey, process: &Process, uid: u32) -> GroupSlot {
         if let Some(slot) = slot_of(key) {
             return GroupSlot::Present(slot);
         }
-        let Ok(Some(slot)) = FREE_SLOTS.pop() else {
+        if !shares::take(key, uid) {
             count_loss(Loss::GroupsFull);
-            return GroupSlot::NoRoom;
-        };
-        if let Some(Self(group)) = Self::at(slot) {
-            // SAFETY: a pointer into a map value, checked for null. Nothing else uses this slot yet.
-            unsafe {
-                (*group).comm = process.comm;
-                (*group).cgroup = process::cgroup_of(key.tgid);
-                (*group).live = 1;
-                (*group).pool = pool::COUNTED | if frozen!(SWITCHES.sees_sends) == 0 { pool::UNHEARD } else { 0 };
-            }
+            return GroupSlot::Overflow(Self::overflow_of(uid));
         }
-        match GROUPS.insert(key, &slot, u64::from(BPF_NOEXIST)) {
-            Ok(()) => GroupSlot::Created(slot),
-            Err(error) => {
-                free(slot);
-                match slot_of(key).filter(|_| error == EEXIST) {
-                    Some(slot) => GroupSlot::Present(slot),
-                    None => {
-                        count_loss(Loss::GroupsFull);
-                        GroupSlot::NoRoom
-                    }
-                }
-            }
+        let start = Start {
+            comm: process.comm,
+            live: 1,
+            cgroup: process::cgroup_of(key.tgid),
+            pool: pool::COUNTED | if frozen!(SWITCHES.sees_sends) == 0 { pool::UNHEARD } else { 0 },
+            user: u64::from(uid) + 1,
+        };
+        let created = create(key, &start);
+        if created.is_created() {
+            return created;
+        }
+        shares::give_back(key, uid);
+        if created.is_overflow() {
+            count_loss(Loss::GroupsFull);
+        }
+        created
+    }
+
+    /// The slot that counts what is beyond a share of this user.
+    #[inline(always)]
+    fn overflow_of(uid: u32) -> u32 {
+        let key = GroupKey::overflow_of(uid);
+        match slot_of(&key) {
+            Some(slot) => slot,
+            None => create(&key, &Start { user: u64::from(uid) + 1, ..Start::NOTHING }).slot(),
         }
     }
 
@@ -174,26 +183,56 @@ impl Counters {
     }
 }
 
-/// The group's slot, if the group exists.
-#[inline(always)]
-fn slot_of(key: &GroupKey) -> Option<u32> {
-    // SAFETY: a slot never changes while its group exists.
-    unsafe { GROUPS.get(key) }.copied()
+/// What a new group starts with. All else is zero in a free slot.
+struct Start {
+    comm: [u8; 16],
+    live: u64,
+    cgroup: u64,
+    pool: u64,
+    user: u64,
 }
 
-/// Returns an unused slot.
-#[inline(always)]
-fn free(slot: u32) {
-    if let Some(Counters(group)) = Counters::at(slot) {
-        // SAFETY: a pointer into a map value, checked for null. Nothing else uses this slot.
-        unsafe {
-            (*group).comm = [0; 16];
-            (*group).cgroup = 0;
-            (*group).live = 0;
-            (*group).pool = 0;
+impl Start {
+    const NOTHING: Self = Self { comm: [0; 16], live: 0, cgroup: 0, pool: 0, user: 0 };
+
+    /// Writes it into a slot that no group uses.
+    #[inline(always)]
+    fn write(&self, slot: u32) {
+        if let Some(Counters(group)) = Counters::at(slot) {
+            // SAFETY: a pointer into a map value, checked for null. Nothing else uses this slot.
+            unsafe {
+                (*group).comm = self.comm;
+                (*group).live = self.live;
+                (*group).cgroup = self.cgroup;
+                (*group).pool = self.pool;
+                (*group).user = self.user;
+            }
         }
     }
+}
+
+/// Creates a group in a free slot. Without room, the overflow group of all counts.
+#[inline(always)]
+fn create(key: &GroupKey, start: &Start) -> GroupSlot {
+    let Ok(Some(slot)) = FREE_SLOTS.pop() else { return GroupSlot::Overflow(OVERFLOW_SLOT) };
+    start.write(slot);
+    let Err(error) = GROUPS.insert(key, &GroupPlace::new(key, slot), u64::from(BPF_NOEXIST)) else {
+        return GroupSlot::Created(slot);
+    };
+    Start::NOTHING.write(slot);
     if FREE_SLOTS.push(&slot, 0).is_err() {
         count_loss(Loss::NotRemoved);
     }
+    match slot_of(key).filter(|_| error == EEXIST) {
+        Some(slot) => GroupSlot::Present(slot),
+        None => GroupSlot::Overflow(OVERFLOW_SLOT),
+    }
+}
+
+/// The group's slot, if the group exists.
+#[inline(always)]
+fn slot_of(key: &GroupKey) -> Option<u32> {
+    // SAFETY: read as one word, which the kernel replaces as a whole.
+    let place = unsafe { GROUPS.get_ptr(key)?.read_volatile() };
+    place.slot_of(key)
 }

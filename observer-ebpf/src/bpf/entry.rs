@@ -24,13 +24,13 @@ use tcp_reuse_watch_ebpf::Connection;
 pub(super) use self::{
     adoption::adopt,
     cause::update_cause,
-    closing::{close, close_unseen, note_end, stop_reading},
+    closing::{close, note_end, stop_reading},
     creation::create,
     exactness::{mark_if_kernel_handled, mark_inexact},
     failure::fail,
     idleness::mark_busy,
     progress::{catch_up, establish, note_local_address, observe, pending_answer},
-    removal::finish,
+    removal::{finish, finish_stale},
     written::end_sending,
 };
 use super::{maps::CONNECTIONS, memory::Memory, socket::Socket};
@@ -45,10 +45,22 @@ fn now_ns() -> u64 {
     unsafe { bpf_ktime_get_ns() }
 }
 
-/// The entry of a socket, if it is tracked.
+/// The entry of a socket, if it is tracked. An entry that another socket has left at this address is finished.
 #[inline(always)]
 pub(super) fn of<M: Memory>(socket: &Socket<M>) -> Option<Entry> {
-    at(socket.address())
+    let entry = at(socket.address())?;
+    if is_same(entry.group.port, socket.remote_port()) && is_same(entry.local_port, socket.local_port()) {
+        return Some(entry);
+    }
+    finish_stale(entry.socket);
+    None
+}
+
+/// Whether both may be the port of one socket. 0 is unknown: a socket has no local port before the connect, and loses
+/// its ports when it is closed or disconnected (`inet_put_port()`, `__inet_hash_connect()`, `tcp_disconnect()`).
+#[inline(always)]
+fn is_same(port: u16, other: u16) -> bool {
+    port == other || port == 0 || other == 0
 }
 
 /// The entry of the socket at this address.

@@ -22,6 +22,8 @@ pub(super) static SWITCHES: Switches = Switches {
     iter_type_mask: ABSENT,
     has_typed_task: 0,
     has_task_regs: 0,
+    process_share: 0,
+    user_share: 0,
 };
 
 #[unsafe(no_mangle)]

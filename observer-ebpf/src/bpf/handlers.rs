@@ -1,7 +1,6 @@
 //! One handler for each moment of a connection's life. Each is idempotent, runs its cheapest test first, and does not
 //! know its hook.
 
-mod close;
 mod connect;
 mod destroy;
 mod inventory;
@@ -10,7 +9,6 @@ mod reset;
 mod send;
 mod state;
 
-pub(super) use close::closing;
 pub(super) use connect::connecting;
 pub(super) use destroy::destroyed;
 pub(super) use inventory::{check_kernel_handled, list, take_over};

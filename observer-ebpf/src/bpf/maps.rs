@@ -5,7 +5,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf},
 };
-use tcp_reuse_watch_ebpf::{Connection, GroupCounters, GroupKey, Loss, Owner, PORT_WORDS, StateKey};
+use tcp_reuse_watch_ebpf::{
+    Connection, GroupCounters, GroupKey, GroupPlace, Holder, Loss, Owner, PORT_WORDS, StateKey,
+};
 
 use super::atomic;
 
@@ -15,7 +17,7 @@ pub(super) static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entr
 
 /// Group → slot of its counters.
 #[map]
-pub(super) static GROUPS: HashMap<GroupKey, u32> = HashMap::with_max_entries(1, 0);
+pub(super) static GROUPS: HashMap<GroupKey, GroupPlace> = HashMap::with_max_entries(1, 0);
 
 /// Exact counters, which user space reads once per tick. An array, because a lookup by slot takes a few nanoseconds and
 /// a lookup by group takes fifty.
@@ -25,6 +27,14 @@ pub(super) static COUNTERS: Array<GroupCounters> = Array::with_max_entries(1, 0)
 /// Free counter slots, zeroed by user space.
 #[map]
 pub(super) static FREE_SLOTS: Queue<u32> = Queue::with_max_entries(1, 0);
+
+/// Slots that each process and user has ever taken, and the part of them that user space has taken back. Each side
+/// writes only its own map, because an update from user space would overwrite a concurrent addition.
+#[map]
+pub(super) static SLOTS_TAKEN: HashMap<Holder, u64> = HashMap::with_max_entries(1, 0);
+
+#[map]
+pub(super) static SLOTS_RETURNED: HashMap<Holder, u64> = HashMap::with_max_entries(1, 0);
 
 /// Rows for people to read, each a whole [`Connection`].
 #[map]

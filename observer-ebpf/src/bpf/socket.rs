@@ -248,6 +248,13 @@ impl<M: Memory> Socket<M> {
         load!(M, self.0, sk_user_data as u64) != 0
     }
 
+    /// The user who created the socket, as a user id of the initial user namespace (`sock_init_data_uid()`,
+    /// net/core/sock.c). 0 for the kernel.
+    #[inline(always)]
+    pub(super) fn uid(&self) -> u32 {
+        load!(M, self.0, sk_uid as u32)
+    }
+
     /// Whether the socket is part of an MPTCP connection.
     #[inline(always)]
     pub(super) fn is_mptcp(&self) -> bool {

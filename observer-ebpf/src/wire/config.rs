@@ -48,6 +48,8 @@ offsets! {
     sk_flags = "sock.__sk_common.skc_flags",
     sk_socket = "sock.sk_socket",
     sk_user_data = "sock.sk_user_data",
+    /// The user who created the socket, since 4.10.
+    sk_uid = "sock.sk_uid",
     sk_err = "sock.sk_err",
     sk_shutdown = "sock.sk_shutdown",
     write_seq = "tcp_sock.write_seq",
@@ -159,8 +161,11 @@ pub struct Switches {
     pub has_typed_task: u32,
     /// 1 when `bpf_task_pt_regs` exists (since 5.15).
     pub has_task_regs: u32,
+    /// Most counter slots that one process and one user may hold.
+    pub process_share: u32,
+    pub user_share: u32,
 }
 
 const _: () = assert!(size_of::<Offsets>() == Offsets::FIELDS.len() * 4);
 const _: () = assert!(size_of::<Filter>() == 16);
-const _: () = assert!(size_of::<Switches>() == 40);
+const _: () = assert!(size_of::<Switches>() == 48);

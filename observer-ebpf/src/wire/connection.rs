@@ -58,10 +58,12 @@ pub enum Why {
     Replaced = 2,
     /// An idle one was available.
     MissedReuse = 3,
+    /// It counts in an overflow group, whose connections say nothing about each other.
+    Unknown = 4,
 }
 
-/// Number of [`Why`] variants. A power of two, so a mask bounds an index.
-pub const WHYS: usize = 4;
+/// Room for every [`Why`]. A power of two, so a mask bounds an index.
+pub const WHYS: usize = 8;
 
 /// Why a connection ended: the first cause below that applies.
 #[repr(u8)]
@@ -183,8 +185,7 @@ pub struct Connection {
     pub how: u8,
     /// A [`super::Failure`], if the connect failed.
     pub failure: u8,
-    /// 1 when the application closed the socket and did not only shut it down. Needs a hook on `tcp_close`.
-    pub close_called: u8,
+    pub reserved: u8,
     /// A [`Why`].
     pub why: u8,
     /// The [`Cause`] that ended the group's last connection, if this one replaces it.
@@ -225,7 +226,7 @@ impl Connection {
         closed_by: 0,
         how: 0,
         failure: 0,
-        close_called: 0,
+        reserved: 0,
         why: 0,
         replaced_cause: 0,
         cause: 0,

@@ -13,13 +13,74 @@ pub struct GroupKey {
     pub start_ticks: u64,
     /// IPv4 as `::ffff:a.b.c.d`.
     pub addr: [u8; 16],
+    /// A user id in the overflow group of a user.
     pub tgid: u32,
     pub port: u16,
-    pub reserved: u16,
+    /// [`ONE_PROCESS`] or [`ONE_USER`].
+    pub kind: u16,
 }
 
+/// Kind of a group of one process and one destination. Also that of [`OVERFLOW`].
+pub const ONE_PROCESS: u16 = 0;
+
+/// Kind of the overflow group of one user.
+pub const ONE_USER: u16 = 1;
+
 /// The group that counts the connections of groups that do not fit the group map.
-pub const OVERFLOW: GroupKey = GroupKey { start_ticks: 0, addr: [0; 16], tgid: 0, port: 0, reserved: 0 };
+pub const OVERFLOW: GroupKey = GroupKey { start_ticks: 0, addr: [0; 16], tgid: 0, port: 0, kind: ONE_PROCESS };
+
+impl GroupKey {
+    /// The group that counts the connections of a user's groups beyond the share of the user or of its process.
+    #[inline(always)]
+    #[must_use]
+    pub const fn overflow_of(uid: u32) -> Self {
+        Self { tgid: uid, kind: ONE_USER, ..OVERFLOW }
+    }
+
+    /// A sum over the key. It is nearly always different for different keys.
+    #[inline(always)]
+    fn sum(&self) -> u32 {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let addr = u128::from_ne_bytes(self.addr);
+        let rest = u64::from(self.tgid) | u64::from(self.port) << 32 | u64::from(self.kind) << 48;
+        let mut sum = 0u64;
+        for word in [self.start_ticks, addr as u64, (addr >> 64) as u64, rest] {
+            sum = (sum ^ word).wrapping_mul(ODD);
+            sum ^= sum >> 32;
+        }
+        sum as u32
+    }
+
+    /// Whether it counts several processes or destinations.
+    #[must_use]
+    pub fn is_overflow(&self) -> bool {
+        self.kind == ONE_USER || *self == OVERFLOW
+    }
+}
+
+/// Where a group's counters are, and a sum over the group's key.
+///
+/// The kernel may give the memory of a deleted group to another one while a program still reads it (kernel/bpf/hashtab.c
+/// reuses elements at once). The sum tells the two apart. Slot and sum are one word, so they are read together.
+#[repr(transparent)]
+#[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupPlace(u64);
+
+impl GroupPlace {
+    #[inline(always)]
+    #[must_use]
+    pub fn new(key: &GroupKey, slot: u32) -> Self {
+        Self(u64::from(slot) | u64::from(key.sum()) << 32)
+    }
+
+    /// The slot. None if this is the place of another group.
+    #[inline(always)]
+    #[must_use]
+    pub fn slot_of(self, key: &GroupKey) -> Option<u32> {
+        if (self.0 >> 32) as u32 == key.sum() { Some(self.0 as u32) } else { None }
+    }
+}
 
 /// The counter slot of the overflow group. Other groups get any free slot.
 pub const OVERFLOW_SLOT: u32 = 0;
@@ -129,6 +190,8 @@ pub struct GroupCounters {
     pub target: u64,
     /// Bits of [`pool`].
     pub pool: u64,
+    /// The user id of its first connection's socket, plus one. 0 if unknown, as in old recordings.
+    pub user: u64,
 }
 
 /// Bits of [`GroupCounters::pool`]: facts about a group's connections as a pool.
@@ -148,6 +211,12 @@ pub mod pool {
 pub const SERVING_MARKS: usize = 16;
 
 impl GroupCounters {
+    /// The user who created the sockets, as a user id of the initial user namespace.
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
+        self.user.checked_sub(1).and_then(|uid| u32::try_from(uid).ok())
+    }
+
     /// How many connections were needed at once: the highest `serving` ever reached.
     #[inline(always)]
     #[must_use]
@@ -161,11 +230,30 @@ impl GroupCounters {
 }
 
 const _: () = assert!(size_of::<GroupKey>() == 32);
-const _: () = assert!(size_of::<GroupCounters>() == 616);
+const _: () = assert!(size_of::<GroupCounters>() == 656);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn place_of_another_group_is_told_apart() {
+        let key = GroupKey { start_ticks: 7, tgid: 8, port: 9, ..OVERFLOW };
+        let place = GroupPlace::new(&key, 10_000);
+        assert_eq!(place.slot_of(&key), Some(10_000));
+        let mut addr = [0; 16];
+        addr[15] = 1;
+        let others = [
+            GroupKey { start_ticks: 8, ..key },
+            GroupKey { addr, ..key },
+            GroupKey { tgid: 9, ..key },
+            GroupKey { port: 10, ..key },
+            GroupKey { kind: ONE_USER, ..key },
+        ];
+        for other in others {
+            assert_eq!(place.slot_of(&other), None, "{other:?}");
+        }
+    }
 
     #[test]
     fn exchange_buckets_start_at_their_bounds() {

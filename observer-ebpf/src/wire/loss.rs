@@ -16,9 +16,18 @@ pub enum Loss {
     NotRemoved = 4,
     /// A connection is MPTCP and is not counted, because its payload bypasses the hooks.
     Mptcp = 5,
+    /// A slot was taken or given back without being counted in the shares of its holders.
+    NotCharged = 6,
 }
 
 impl Loss {
-    pub const ALL: [Self; 6] =
-        [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved, Self::Mptcp];
+    pub const ALL: [Self; 7] = [
+        Self::RowsLost,
+        Self::Untracked,
+        Self::GroupsFull,
+        Self::CountsLost,
+        Self::NotRemoved,
+        Self::Mptcp,
+        Self::NotCharged,
+    ];
 }

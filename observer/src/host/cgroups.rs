@@ -211,6 +211,7 @@ mod tests {
             counters: GroupCounters { cgroup, ..GroupCounters::default() },
             ended: false,
             process_ended: true,
+            evicted: false,
             runtime: None,
             cgroup: None,
         }

@@ -8,7 +8,7 @@ use aya::{
     programs::{BtfTracePoint, CgroupAttachMode, FEntry, KProbe, Program, SockOps},
 };
 
-use super::hooks::{AttachPoint, CLOSE, Hook, HookSet, KINDS, OptionalPoints, hooks_of};
+use super::hooks::{AttachPoint, CONNECT, Hook, HookSet, KINDS, OptionalPoints, hooks_of};
 use crate::host::cgroup::CgroupRoot;
 
 /// The kernel registers this PMU if and only if it is built with kprobes.
@@ -28,8 +28,8 @@ pub(super) fn load(ebpf: &mut Ebpf, btf: &Btf, set: HookSet, points: OptionalPoi
         .collect::<anyhow::Result<_>>()?;
     let missing = hooks.into_iter().filter(|(_, program)| program.fd().is_err());
     // The smallest program of its kind goes first: a kernel that rejects it rejects the whole kind.
-    let (first, others): (Vec<_>, Vec<_>) =
-        missing.partition(|(hook, _)| matches!(hook.point, AttachPoint::Fentry(CLOSE) | AttachPoint::Kprobe(CLOSE)));
+    let (first, others): (Vec<_>, Vec<_>) = missing
+        .partition(|(hook, _)| matches!(hook.point, AttachPoint::Fentry(CONNECT) | AttachPoint::Kprobe(CONNECT)));
     for (hook, program) in first {
         load_one(program, btf, hook)?;
     }

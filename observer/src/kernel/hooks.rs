@@ -78,22 +78,20 @@ const BASE: [Hook; 4] = [
 // All of these recover: a connection with an unseen send in its TLS handshake is marked as not exact, a connect also
 // shows in its state change, and closes count nothing.
 const TRACEPOINT: [Hook; 1] = [hook("send", AttachPoint::Tracepoint(SEND_TRACEPOINT), Recovery::Always)];
-const FENTRY: [Hook; 4] = [
+const FENTRY: [Hook; 3] = [
     hook("fentry_send", AttachPoint::Fentry("tcp_sendmsg_locked"), Recovery::Always),
     hook("fentry_pages", AttachPoint::Fentry(SENDPAGE), Recovery::Always),
-    hook("fentry_close", AttachPoint::Fentry(CLOSE), Recovery::Always),
-    hook("fentry_connect", AttachPoint::Fentry("tcp_connect"), Recovery::Always),
+    hook("fentry_connect", AttachPoint::Fentry(CONNECT), Recovery::Always),
 ];
-const KPROBE: [Hook; 4] = [
+const KPROBE: [Hook; 3] = [
     hook("kprobe_send", AttachPoint::Kprobe("tcp_sendmsg_locked"), Recovery::Always),
     hook("kprobe_pages", AttachPoint::Kprobe(SENDPAGE), Recovery::Always),
-    hook("kprobe_close", AttachPoint::Kprobe(CLOSE), Recovery::Always),
-    hook("kprobe_connect", AttachPoint::Kprobe("tcp_connect"), Recovery::Always),
+    hook("kprobe_connect", AttachPoint::Kprobe(CONNECT), Recovery::Always),
 ];
 const SOCKOPS: [Hook; 1] = [hook("lifecycle", AttachPoint::CgroupRoot, Recovery::Always)];
 
-/// The kernel function in which an application closes a connection.
-pub(super) const CLOSE: &str = "tcp_close";
+/// The kernel function that sends a SYN.
+pub(super) const CONNECT: &str = "tcp_connect";
 
 /// The kernel function behind sendfile and splice until 6.4.
 pub(super) const SENDPAGE: &str = "do_tcp_sendpages";

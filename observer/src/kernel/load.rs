@@ -19,12 +19,13 @@ use super::{
     attached::Kernel,
     btf::Source,
     config::WatchConfig,
-    counter_maps::CounterMaps,
+    counter_maps::{CounterMaps, Maps},
     hooks::{self, HookSet, OptionalPoints},
     inventory::{Inventory, MAX_OWNERS, MAX_STATES},
     kernel_log::KernelLog,
     offsets::KernelTypes,
     pod::{Wire, mapped},
+    slots::{MAX_GROUPS, MAX_HOLDERS, PROCESS_SHARE, USER_SHARE},
 };
 use crate::{
     exit::NotPermitted,
@@ -44,9 +45,6 @@ const PROBES: [HookSet; 3] = [
 ];
 
 const ALL_OF_IPV4: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0);
-
-/// Groups in the kernel at the same time, not counting the overflow group.
-const MAX_GROUPS: u32 = 10_000;
 
 /// Facts about the running kernel that the programs depend on.
 pub(super) struct KernelFacts {
@@ -167,13 +165,15 @@ impl<'a> Loader<'a> {
         let links = attach::attach(&mut ebpf, set, points, root).map_err(|error| refusal(&error))?;
         let log = self.config.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
         let ring = readable(RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?)?)?;
-        let counters = CounterMaps::new(
-            HashMap::try_from(take_map(&mut ebpf, "GROUPS")?)?,
-            Array::try_from(take_map(&mut ebpf, "COUNTERS")?)?,
-            Queue::try_from(take_map(&mut ebpf, "FREE_SLOTS")?)?,
-            HashMap::try_from(take_map(&mut ebpf, "CONNECTIONS")?)?,
-            PerCpuArray::try_from(take_map(&mut ebpf, "LOSS")?)?,
-        );
+        let counters = CounterMaps::new(Maps {
+            groups: HashMap::try_from(take_map(&mut ebpf, "GROUPS")?)?,
+            values: Array::try_from(take_map(&mut ebpf, "COUNTERS")?)?,
+            free_slots: Queue::try_from(take_map(&mut ebpf, "FREE_SLOTS")?)?,
+            slots_taken: HashMap::try_from(take_map(&mut ebpf, "SLOTS_TAKEN")?)?,
+            slots_returned: HashMap::try_from(take_map(&mut ebpf, "SLOTS_RETURNED")?)?,
+            connections: HashMap::try_from(take_map(&mut ebpf, "CONNECTIONS")?)?,
+            loss: PerCpuArray::try_from(take_map(&mut ebpf, "LOSS")?)?,
+        });
         let owners = HashMap::try_from(take_map(&mut ebpf, "OWNERS")?)?;
         let states = HashMap::try_from(take_map(&mut ebpf, "STATES")?)?;
         let mut inventory =
@@ -199,6 +199,8 @@ impl<'a> Loader<'a> {
             exchange_rows: u32::from(self.config.exchange_rows),
             last_connect: last_connect(set) as u32,
             sees_sends: u32::from(hooks::sees_sends(set, self.facts.points)),
+            process_share: PROCESS_SHARE,
+            user_share: USER_SHARE,
             ..self.facts.switches
         }
     }
@@ -229,6 +231,8 @@ impl<'a> Loader<'a> {
             .map_max_entries("GROUPS", MAX_GROUPS)
             .map_max_entries("COUNTERS", MAX_GROUPS + 1)
             .map_max_entries("FREE_SLOTS", MAX_GROUPS)
+            .map_max_entries("SLOTS_TAKEN", MAX_HOLDERS)
+            .map_max_entries("SLOTS_RETURNED", MAX_HOLDERS)
             .map_max_entries("EVENTS", config.ring_bytes)
             .map_max_entries("OWNERS", MAX_OWNERS)
             .map_max_entries("STATES", MAX_STATES)

@@ -52,6 +52,7 @@ mod redis_introductions;
 mod refusals;
 mod runtimes;
 mod server_first;
+mod shares;
 mod sockmap;
 mod ssh;
 mod start_tls;

@@ -15,8 +15,9 @@ pub(super) struct GroupKeyDef {
     #[serde(with = "address")]
     addr: [u8; 16],
     port: u16,
-    #[serde(skip)]
-    reserved: u16,
+    /// The kind of most groups is omitted.
+    #[serde(rename = "one_user", with = "kind", skip_serializing_if = "kind::is_one_process")]
+    kind: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub(super) struct GroupCountersDef {
     target: u64,
     #[serde(with = "pool", skip_serializing_if = "is_zero")]
     pool: u64,
+    /// As a user id.
+    #[serde(rename = "uid", with = "uid", skip_serializing_if = "is_zero")]
+    user: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +123,38 @@ mod address {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
         Ok(Ipv6Addr::deserialize(deserializer)?.octets())
+    }
+}
+
+/// Whether the group is the overflow group of a user.
+mod kind {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use tcp_reuse_watch_ebpf::{ONE_PROCESS, ONE_USER};
+
+    pub(super) fn is_one_process(kind: &u16) -> bool {
+        *kind == ONE_PROCESS
+    }
+
+    pub(super) fn serialize<S: Serializer>(kind: &u16, serializer: S) -> Result<S::Ok, S::Error> {
+        (*kind == ONE_USER).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+        Ok(if bool::deserialize(deserializer)? { ONE_USER } else { ONE_PROCESS })
+    }
+}
+
+/// A user id, which the kernel side stores plus one.
+mod uid {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    pub(super) fn serialize<S: Serializer>(user: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        user.saturating_sub(1).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Ok(u64::from(u32::deserialize(deserializer)?) + 1)
     }
 }
 

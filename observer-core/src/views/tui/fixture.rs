@@ -31,7 +31,7 @@ pub(super) fn key(pid: u32, remote: &str) -> GroupKey {
         IpAddr::V4(addr) => addr.to_ipv6_mapped().octets(),
         IpAddr::V6(addr) => addr.octets(),
     };
-    GroupKey { start_ticks: 7, addr, tgid: pid, port: remote.port(), reserved: 0 }
+    GroupKey { start_ticks: 7, addr, tgid: pid, port: remote.port(), kind: 0 }
 }
 
 pub(super) fn group(key: GroupKey, process: &str, counters: &GroupCounters) -> GroupSample {
@@ -43,7 +43,7 @@ pub(super) fn group(key: GroupKey, process: &str, counters: &GroupCounters) -> G
         (counters.pool, counters.asked) = (pool::COUNTED, counters.new);
         counters.most_serving[0] = counters.new.div_ceil(5).try_into().unwrap();
     }
-    GroupSample { key, counters, ended: false, process_ended: false, runtime: None, cgroup: None }
+    GroupSample { key, counters, ended: false, process_ended: false, evicted: false, runtime: None, cgroup: None }
 }
 
 /// A tracker, and the rows for the dashboard.

@@ -1,6 +1,5 @@
 //! The end of an established connection: the first FIN or reset, and CLOSE.
 
-use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{CloseKind, Closer, Connection, Phase, flag};
 
 use super::{
@@ -32,15 +31,21 @@ pub(in crate::bpf) fn note_end<M: Memory>(entry: &mut Connection, socket: &Socke
     if entry.ended_ns == 0 {
         // The peer's FIN or reset is the last packet. A pre-existing connection begins with the watch, so its end is
         // not earlier.
-        entry.ended_ns = if by == Closer::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
-        entry.closed_by = by as u8;
-        entry.how = how as u8;
+        let ended_ns = if by == Closer::Peer { socket.last_packet_ns().max(entry.connect_ns) } else { now_ns() };
+        end(entry, ended_ns, by, how);
         mark_if_kernel_handled(entry, socket);
-        leave_group(entry);
         if by == Closer::Local && how != CloseKind::Timeout && process::is_exiting(entry.group.tgid) {
             entry.flags |= flag::EXITING;
         }
     }
+}
+
+#[inline(always)]
+fn end(entry: &mut Connection, ended_ns: u64, by: Closer, how: CloseKind) {
+    entry.ended_ns = ended_ns;
+    entry.closed_by = by as u8;
+    entry.how = how as u8;
+    leave_group(entry);
 }
 
 /// Notes a close of both directions: the connection no longer serves, and nothing reads later payload.
@@ -69,7 +74,7 @@ fn abrupt_end(entry: &Connection, error: u32) -> (Closer, CloseKind) {
 
 /// Handles a socket that reached CLOSE.
 #[inline(always)]
-pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+pub(in crate::bpf) fn close<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Established as u8 {
         return;
     }
@@ -101,20 +106,22 @@ pub(in crate::bpf) fn close<M: Memory>(ctx: &impl EbpfContext, entry: &mut Conne
         if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
             mark_inexact(entry);
         }
-        count_exchange(ctx, entry);
+        count_exchange(entry);
     }
     count_closed(entry);
 }
 
-/// Closes an established connection whose socket connects again. Its end was not seen, and the socket no longer holds
-/// its numbers.
+/// Closes an established connection whose end was not seen.
 #[inline(always)]
-pub(in crate::bpf) fn close_unseen<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
+pub(super) fn close_unseen(entry: &mut Connection) {
     if entry.phase != Phase::Established as u8 {
         return;
     }
     entry.phase = Phase::Closed as u8;
-    note_end(entry, socket, Closer::Unknown, CloseKind::Unknown);
+    pool::stop_serving(entry);
+    if entry.ended_ns == 0 {
+        end(entry, now_ns(), Closer::Unknown, CloseKind::Unknown);
+    }
     count_closed(entry);
 }
 

@@ -1,11 +1,11 @@
 //! Creation of an entry, and the reason for the connection.
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, Why, flag};
+use tcp_reuse_watch_ebpf::{Connection, GroupKey, Loss, ONE_PROCESS, Why, flag};
 
-use super::{Entry, now_ns, of, warn_untracked};
+use super::{Entry, at, now_ns, warn_untracked};
 use crate::bpf::{
-    counters::{Counters, EEXIST, GroupSlot, count},
+    counters::{Counters, EEXIST, count},
     filter,
     maps::{CONNECTIONS, count_loss},
     memory::Memory,
@@ -30,7 +30,7 @@ pub(in crate::bpf) fn create<M: Memory>(
         addr: socket.remote_addr(),
         tgid: process.tgid,
         port: socket.remote_port(),
-        reserved: 0,
+        kind: ONE_PROCESS,
     };
     if !filter::wants(process, &group) {
         return None;
@@ -41,7 +41,7 @@ pub(in crate::bpf) fn create<M: Memory>(
         }
         return None;
     }
-    let group_slot = Counters::find_or_create(&group, process);
+    let group_slot = Counters::find_or_create(&group, process, socket.uid());
     // Inserted empty and filled in place, because it is too large for the stack.
     match CONNECTIONS.insert(socket.address(), &EMPTY, u64::from(when)) {
         Ok(()) => {}
@@ -59,13 +59,13 @@ pub(in crate::bpf) fn create<M: Memory>(
             return None;
         }
     }
-    let entry = of(socket)?;
+    let entry = at(socket.address())?;
     entry.socket = socket.address();
     entry.connect_ns = now_ns();
     entry.group = group;
     entry.comm = process.comm;
     entry.slot = group_slot.slot();
-    entry.flags = if group_slot == GroupSlot::NoRoom { flag::OVERFLOW } else { 0 };
+    entry.flags = if group_slot.is_overflow() { flag::OVERFLOW } else { 0 };
     if let Some(counters) = Counters::of(entry) {
         count!(counters, tracked);
         join_group(entry, counters, group_slot.is_created());
@@ -78,6 +78,12 @@ pub(in crate::bpf) fn create<M: Memory>(
 fn join_group(entry: &mut Connection, counters: Counters, is_first: bool) {
     // SAFETY: a pointer into a map value, checked for null.
     let group = unsafe { &*counters.0 };
+    entry.flags |= flag::LIVE;
+    if entry.flags & flag::OVERFLOW != 0 {
+        entry.why = Why::Unknown as u8;
+        count!(counters, live);
+        return;
+    }
     let (live, idle) = (if is_first { 0 } else { group.live }, group.idle);
     let why = if is_first || live == 0 && group.opened + group.pre_existing == 0 {
         Why::First
@@ -95,7 +101,6 @@ fn join_group(entry: &mut Connection, counters: Counters, is_first: bool) {
     entry.why = why as u8;
     entry.idle_at_open = idle as u32;
     entry.busy_at_open = live.saturating_sub(idle) as u32 + 1;
-    entry.flags |= flag::LIVE;
     if !is_first {
         count!(counters, live);
     }

@@ -1,6 +1,5 @@
 //! Connects that fail.
 
-use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Failure, Phase, RowKind};
 
 use super::{errno, idleness::leave_group, reread, row::emit_row};
@@ -8,7 +7,7 @@ use crate::bpf::counters::{Counters, add_at};
 
 /// Records a failed connect.
 #[inline(always)]
-pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error: u32, shutdown: u8) {
+pub(in crate::bpf) fn fail(entry: &mut Connection, error: u32, shutdown: u8) {
     if entry.phase != Phase::Connecting as u8 {
         return;
     }
@@ -31,5 +30,5 @@ pub(in crate::bpf) fn fail(ctx: &impl EbpfContext, entry: &mut Connection, error
         // SAFETY: only an address inside the map value is computed.
         add_at(unsafe { &raw mut (*counters.0).failures }, reread(&entry.failure), 1);
     }
-    emit_row(ctx, entry, RowKind::Failed);
+    emit_row(entry, RowKind::Failed);
 }

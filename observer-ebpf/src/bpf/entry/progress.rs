@@ -1,6 +1,5 @@
 //! A connection's progress: establishment and exchanges.
 
-use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Connection, Exactness, Phase, RowKind, flag};
 
 use super::{cause::update_cause, exactness::mark_inexact, idleness::mark_idle, pool, row::emit_row, written::written};
@@ -20,7 +19,7 @@ pub(in crate::bpf) fn note_local_address<M: Memory>(entry: &mut Connection, sock
 
 /// Records that the TCP handshake completed, perhaps late.
 #[inline(always)]
-pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+pub(in crate::bpf) fn establish<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase != Phase::Connecting as u8 {
         return;
     }
@@ -39,28 +38,23 @@ pub(in crate::bpf) fn establish<M: Memory>(ctx: &impl EbpfContext, entry: &mut C
         // SAFETY: only an address inside the map value is computed.
         add_at(unsafe { &raw mut (*counters.0).why }, entry.why, 1);
     }
-    emit_row(ctx, entry, RowKind::Open);
+    emit_row(entry, RowKind::Open);
 }
 
 /// Compensates for a skipped establishment. A preempted program can keep the kernel from running the hook for the whole
 /// life of a short connection.
 #[inline(always)]
-pub(in crate::bpf) fn catch_up<M: Memory>(ctx: &impl EbpfContext, entry: &mut Connection, socket: &Socket<M>) {
+pub(in crate::bpf) fn catch_up<M: Memory>(entry: &mut Connection, socket: &Socket<M>) {
     if entry.phase == Phase::Connecting as u8 && socket.has_connected() {
-        establish(ctx, entry, socket);
+        establish(entry, socket);
     }
 }
 
 /// Reads the socket and counts an exchange that has completed. `is_inspected` means that the conversation has seen the
 /// first bytes of the read.
 #[inline(always)]
-pub(in crate::bpf) fn observe<M: Memory>(
-    ctx: &impl EbpfContext,
-    entry: &mut Connection,
-    socket: &Socket<M>,
-    is_inspected: bool,
-) {
-    catch_up(ctx, entry, socket);
+pub(in crate::bpf) fn observe<M: Memory>(entry: &mut Connection, socket: &Socket<M>, is_inspected: bool) {
+    catch_up(entry, socket);
     if entry.phase == Phase::Connecting as u8 {
         return;
     }
@@ -82,7 +76,7 @@ pub(in crate::bpf) fn observe<M: Memory>(
         if !entry.conversation.is_recognised() || entry.conversation.is_doubtful(written) {
             mark_inexact(entry);
         }
-        count_exchange(ctx, entry);
+        count_exchange(entry);
     }
     if !entry.conversation.turn.has_open_ask(written) && socket.unread_bytes() == 0 {
         mark_idle(entry);
@@ -104,7 +98,7 @@ pub(in crate::bpf) fn pending_answer<M: Memory>(entry: &Connection, socket: &Soc
 }
 
 #[inline(always)]
-pub(super) fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
+pub(super) fn count_exchange(entry: &mut Connection) {
     entry.exchanges += 1;
     if let Some(counters) = Counters::of(entry) {
         if entry.exchanges == 1 && entry.flags & flag::USED_BEFORE == 0 {
@@ -125,6 +119,6 @@ pub(super) fn count_exchange(ctx: &impl EbpfContext, entry: &mut Connection) {
     }
     update_cause(entry);
     if frozen!(SWITCHES.exchange_rows) != 0 {
-        emit_row(ctx, entry, RowKind::Exchange);
+        emit_row(entry, RowKind::Exchange);
     }
 }

@@ -1,6 +1,6 @@
 //! Rows sent to user space through the ring buffer.
 
-use aya_ebpf::{EbpfContext, helpers::generated::bpf_ringbuf_output};
+use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use tcp_reuse_watch_ebpf::{Connection, Loss, RowKind};
 
 use super::now_ns;
@@ -10,7 +10,7 @@ use crate::bpf::{
 };
 
 #[inline(always)]
-pub(super) fn emit_row(_ctx: &impl EbpfContext, entry: &mut Connection, kind: RowKind) {
+pub(super) fn emit_row(entry: &mut Connection, kind: RowKind) {
     if frozen!(SWITCHES.rows) == 0 {
         return;
     }

@@ -40,9 +40,7 @@ fn find_or_create<M: Memory>(
             return Some(entry);
         }
         // A retried connect on the same socket, or a reused address: the old connection has ended.
-        entry::fail(ctx, entry, u32::MAX, 0);
-        entry::close_unseen(entry, socket);
-        entry::finish(ctx, entry);
+        entry::finish_stale(entry.socket);
     }
     entry::create(ctx, socket, &process::current(), BPF_ANY, last_chance)
 }

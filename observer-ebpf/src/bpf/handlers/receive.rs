@@ -1,13 +1,11 @@
 //! The application has read from the socket, or tried to. `copied_seq` shows whether it consumed anything.
 
-use aya_ebpf::EbpfContext;
-
 use crate::bpf::{entry, frozen::frozen, inspection::inspect_read, memory::Memory, socket::Socket};
 
 #[inline(always)]
-pub(in crate::bpf) fn received<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
+pub(in crate::bpf) fn received<M: Memory>(socket: &Socket<M>) {
     let Some(entry) = entry::of(socket) else { return };
-    entry::catch_up(ctx, entry, socket);
+    entry::catch_up(entry, socket);
     // A conversation cannot be followed without its sends.
     let pending = if frozen!(SWITCHES.sees_sends) == 0 { None } else { entry::pending_answer(entry, socket) };
     let outcome = match pending {
@@ -17,5 +15,5 @@ pub(in crate::bpf) fn received<M: Memory>(ctx: &impl EbpfContext, socket: &Socke
     if outcome == Some(false) {
         entry::mark_inexact(entry);
     }
-    entry::observe(ctx, entry, socket, outcome.is_some());
+    entry::observe(entry, socket, outcome.is_some());
 }

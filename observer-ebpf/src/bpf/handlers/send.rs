@@ -1,7 +1,6 @@
 //! The application sends. This is the last moment to count the previous answer, and the only one that shows the sent
 //! bytes.
 
-use aya_ebpf::EbpfContext;
 use tcp_reuse_watch_ebpf::{Chunk, Connection, Phase, Send, flag};
 
 use crate::bpf::{
@@ -14,14 +13,14 @@ use crate::bpf::{
 
 /// A chunk of a message is about to be queued.
 #[inline(always)]
-pub(in crate::bpf) fn sending<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, message: MessageHeader<M>) {
-    handle(ctx, socket, message.remaining(), || message.buffers());
+pub(in crate::bpf) fn sending<M: Memory>(socket: &Socket<M>, message: MessageHeader<M>) {
+    handle(socket, message.remaining(), || message.buffers());
 }
 
 /// `len` bytes of pages are about to be queued, by sendfile or splice. Their bytes cannot be read.
 #[inline(always)]
-pub(in crate::bpf) fn sending_pages<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, len: u32) {
-    handle(ctx, socket, len, message::unreadable);
+pub(in crate::bpf) fn sending_pages<M: Memory>(socket: &Socket<M>, len: u32) {
+    handle(socket, len, message::unreadable);
 }
 
 /// A connect sends data with its SYN (Fast Open), which no send hook will see.
@@ -35,9 +34,9 @@ pub(in crate::bpf) fn sending_syn<M: Memory>(entry: &mut Connection, socket: &So
 /// Counts the answers so far. If a send begins here, inspects it and notes whether it asks. A send is not inspected if
 /// it is already known to ask or to continue an ask.
 #[inline(always)]
-fn handle<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, left: u32, buffers: impl FnOnce() -> Option<Buffers>) {
+fn handle<M: Memory>(socket: &Socket<M>, left: u32, buffers: impl FnOnce() -> Option<Buffers>) {
     let Some(entry) = entry::of(socket) else { return };
-    let Some(send) = begin_send(ctx, entry, socket, left) else { return };
+    let Some(send) = begin_send(entry, socket, left) else { return };
     let end = send.at + u64::from(left);
     if entry.conversation.needs_inspection(send.at, left) && !inspect_send(entry, buffers, send) {
         entry::mark_inexact(entry);
@@ -47,13 +46,8 @@ fn handle<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, left: u32, buff
 
 /// The send that begins here. None if this chunk continues one.
 #[inline(always)]
-fn begin_send<M: Memory>(
-    ctx: &impl EbpfContext,
-    entry: &mut Connection,
-    socket: &Socket<M>,
-    left: u32,
-) -> Option<Send> {
-    entry::catch_up(ctx, entry, socket);
+fn begin_send<M: Memory>(entry: &mut Connection, socket: &Socket<M>, left: u32) -> Option<Send> {
+    entry::catch_up(entry, socket);
     // A send fails once sending has ended.
     if entry.phase != Phase::Established as u8 || left == 0 || entry.flags & flag::SENDING_ENDED != 0 {
         return None;
@@ -63,7 +57,7 @@ fn begin_send<M: Memory>(
     if chunk == Chunk::Continues {
         return None;
     }
-    entry::observe(ctx, entry, socket, false);
+    entry::observe(entry, socket, false);
     let consumed = socket.consumed();
     let received = consumed + u64::from(socket.unread_bytes());
     entry.conversation.turn.ask(at, received);

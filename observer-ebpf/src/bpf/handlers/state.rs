@@ -28,7 +28,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
             entry::of(socket)
         };
         if let Some(entry) = found {
-            entry::fail(ctx, entry, error, shutdown);
+            entry::fail(entry, error, shutdown);
         }
         return;
     }
@@ -37,7 +37,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         // Both sides connected at once. ESTABLISHED follows.
         return;
     }
-    entry::establish(ctx, entry, socket);
+    entry::establish(entry, socket);
     entry.change = [old, new];
     match new {
         // The state changes before the FIN is queued (`tcp_close_state()`, then `tcp_send_fin()`).
@@ -47,7 +47,7 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         state::CLOSE if is_behind_own_fin(old) => entry::end_sending(entry, socket.queued_bytes().wrapping_sub(1)),
         _ => {}
     }
-    entry::observe(ctx, entry, socket, false);
+    entry::observe(entry, socket, false);
     match new_state(entry) {
         // FIN_WAIT2 also occurs when a socket that had ended sending is closed (`__tcp_close()`).
         state::FIN_WAIT1 | state::FIN_WAIT2 => entry::stop_reading(entry, socket),
@@ -59,11 +59,11 @@ pub(in crate::bpf) fn state_changed<M: Memory>(ctx: &impl EbpfContext, socket: &
         entry::note_end(entry, socket, by, CloseKind::Fin);
     }
     if new_state(entry) == state::CLOSE {
-        entry::close(ctx, entry, socket);
+        entry::close(entry, socket);
         // Otherwise the application may still read, and the connection finishes when the socket is destroyed. Finishing
         // here is cheaper, and the kernel never skips sock_ops, as it may skip a tracepoint.
         if socket.is_orphan() {
-            entry::finish(ctx, entry);
+            entry::finish(entry);
         }
     }
 }

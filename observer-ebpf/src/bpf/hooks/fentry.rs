@@ -6,7 +6,7 @@ use aya_ebpf::{macros::fentry, programs::FEntryContext};
 use tcp_reuse_watch_ebpf::Connect;
 
 use crate::bpf::{
-    handlers::{closing, connecting, sending, sending_pages},
+    handlers::{connecting, sending, sending_pages},
     memory::Direct,
     message::MessageHeader,
     socket::Socket,
@@ -22,21 +22,12 @@ fn fentry_connect(ctx: FEntryContext) -> i32 {
     0
 }
 
-/// `void tcp_close(struct sock *sk, long timeout)`, net/ipv4/tcp.c, in every version from 5.10 on.
-#[fentry(function = "tcp_close")]
-fn fentry_close(ctx: FEntryContext) -> i32 {
-    if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        closing(&socket);
-    }
-    0
-}
-
 /// `int tcp_sendmsg_locked(struct sock *sk, struct msghdr *msg, size_t size)`, net/ipv4/tcp.c, since 4.14. Called once
 /// for each send.
 #[fentry(function = "tcp_sendmsg_locked")]
 fn fentry_send(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        sending(&ctx, &socket, MessageHeader::<Direct>::new(ctx.arg(1)));
+        sending(&socket, MessageHeader::<Direct>::new(ctx.arg(1)));
     }
     0
 }
@@ -46,7 +37,7 @@ fn fentry_send(ctx: FEntryContext) -> i32 {
 #[fentry(function = "do_tcp_sendpages")]
 fn fentry_pages(ctx: FEntryContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        sending_pages(&ctx, &socket, ctx.arg::<u64>(3) as u32);
+        sending_pages(&socket, ctx.arg::<u64>(3) as u32);
     }
     0
 }

@@ -8,7 +8,7 @@ use aya_ebpf::{macros::kprobe, programs::ProbeContext};
 use tcp_reuse_watch_ebpf::Connect;
 
 use crate::bpf::{
-    handlers::{closing, connecting, sending, sending_pages},
+    handlers::{connecting, sending, sending_pages},
     memory::Probed,
     message::MessageHeader,
     socket::Socket,
@@ -29,17 +29,9 @@ fn kprobe_connect(ctx: ProbeContext) -> u32 {
 }
 
 #[kprobe]
-fn kprobe_close(ctx: ProbeContext) -> u32 {
-    if let Some(socket) = socket(&ctx) {
-        closing(&socket);
-    }
-    0
-}
-
-#[kprobe]
 fn kprobe_send(ctx: ProbeContext) -> u32 {
     if let (Some(socket), Some(message)) = (socket(&ctx), ctx.arg(1)) {
-        sending(&ctx, &socket, MessageHeader::<Probed>::new(message));
+        sending(&socket, MessageHeader::<Probed>::new(message));
     }
     0
 }
@@ -47,7 +39,7 @@ fn kprobe_send(ctx: ProbeContext) -> u32 {
 #[kprobe]
 fn kprobe_pages(ctx: ProbeContext) -> u32 {
     if let (Some(socket), Some(len)) = (socket(&ctx), ctx.arg::<u64>(3)) {
-        sending_pages(&ctx, &socket, len as u32);
+        sending_pages(&socket, len as u32);
     }
     0
 }

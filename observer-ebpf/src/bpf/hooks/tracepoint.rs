@@ -36,7 +36,7 @@ fn is_seen_by_sockops(socket: &Socket<Direct>, new: u8) -> bool {
 #[btf_tracepoint(function = "tcp_rcv_space_adjust")]
 fn receive(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        received(&ctx, &socket);
+        received(&socket);
     }
     0
 }
@@ -46,7 +46,7 @@ fn receive(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_sendmsg_locked")]
 fn send(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        sending(&ctx, &socket, MessageHeader::<Direct>::new(ctx.arg(1)));
+        sending(&socket, MessageHeader::<Direct>::new(ctx.arg(1)));
     }
     0
 }
@@ -55,7 +55,7 @@ fn send(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "tcp_receive_reset")]
 fn peer_reset(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
-        reset_received(&ctx, &socket);
+        reset_received(&socket);
     }
     0
 }
@@ -67,7 +67,7 @@ fn destroy(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg(0);
     let socket = if remote_port::<Direct>(sk) == 0 { Socket::<Direct>::new(sk) } else { Socket::<Direct>::watched(sk) };
     if let Some(socket) = socket {
-        destroyed(&ctx, &socket);
+        destroyed(&socket);
     }
     0
 }

@@ -27,6 +27,7 @@ fn group(tgid: u32, new: u64) -> GroupSample {
         counters,
         ended: false,
         process_ended: false,
+        evicted: false,
         runtime: None,
         cgroup: None,
     }

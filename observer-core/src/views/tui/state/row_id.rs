@@ -18,10 +18,16 @@ pub(crate) enum Member {
     Process(u32),
     /// All processes that have ended.
     Ended,
+    /// What the overflow counts of this user, or of several.
+    Others(Option<u32>),
 }
 
 impl Member {
     pub(crate) fn of(row: &GroupRow) -> Self {
-        row.pid.map_or(Self::Ended, Self::Process)
+        match row.pid {
+            _ if row.name.is_none() => Self::Others(row.user),
+            Some(pid) => Self::Process(pid),
+            None => Self::Ended,
+        }
     }
 }

@@ -103,5 +103,5 @@ fn reduced_btf_keeps_the_ids_of_the_kernel() {
         let [whole, left] = [&whole, &left].map(|btf| btf.id_by_type_name_kind(&name, kind).ok());
         assert_eq!(whole, left, "{name}");
     }
-    assert!(ids.len() > 8, "{ids:?}");
+    assert!(ids.len() >= 8, "{ids:?}");
 }
