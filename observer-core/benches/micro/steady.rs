@@ -11,7 +11,7 @@ const OPEN: u64 = 100;
 /// A group with the remote address 127.0.0.1 + `n`, as a mapped IPv6 address.
 pub(crate) fn key(n: u32) -> GroupKey {
     let addr = std::net::Ipv4Addr::from(0x7f00_0001 + n).to_ipv6_mapped().octets();
-    GroupKey { start_ticks: 7, addr, tgid: 4242, port: 8080, reserved: 0 }
+    GroupKey { start_ticks: 7, addr, tgid: 4242, port: 8080, kind: 0 }
 }
 
 /// Open rows of [`OPEN`] connections, then their close rows, spread over this many groups.

@@ -90,11 +90,11 @@ impl CounterMaps {
             if is_idle && !has_exited && key != OVERFLOW {
                 idle.push(Idle { key, uid: current.uid(), loudness: loudness(&counters) });
             }
-            groups.push(sample_of(key, counters, ended, has_exited));
+            groups.push(sample_of(key, &counters, ended, has_exited));
         }
         for (key, counters) in left {
             let process_ended = self.has_exited(&key);
-            groups.push(sample_of(key, self.resting.continued(&key, &counters), false, process_ended));
+            groups.push(sample_of(key, &self.resting.continued(&key, &counters), false, process_ended));
         }
         self.add_resting(&mut groups);
         for group in self.slots.scarce(idle) {
@@ -116,7 +116,7 @@ impl CounterMaps {
             if has_exited || evicted {
                 self.resting.remove(&key);
             }
-            groups.push(GroupSample { evicted, ..sample_of(key, counters, has_exited || evicted, has_exited) });
+            groups.push(GroupSample { evicted, ..sample_of(key, &counters, has_exited || evicted, has_exited) });
         }
     }
 
@@ -130,12 +130,11 @@ impl CounterMaps {
 
     fn read(&mut self, key: GroupKey) -> anyhow::Result<(u32, GroupCounters)> {
         let known = self.slots.slot_of(&key);
-        let slot = match known {
-            Some(slot) => slot,
-            None => {
-                let Wire(place) = self.maps.groups.get(&Wire(key), 0)?;
-                place.slot_of(&key).context("a group has the slot of another one")?
-            }
+        let slot = if let Some(slot) = known {
+            slot
+        } else {
+            let Wire(place) = self.maps.groups.get(&Wire(key), 0)?;
+            place.slot_of(&key).context("a group has the slot of another one")?
         };
         let Wire(counters) = self.maps.values.get(&slot, 0)?;
         if known.is_none() {
@@ -262,6 +261,6 @@ impl CounterMaps {
     }
 }
 
-fn sample_of(key: GroupKey, counters: GroupCounters, ended: bool, process_ended: bool) -> GroupSample {
-    GroupSample { key, counters, ended, process_ended, evicted: false, runtime: None, cgroup: None }
+fn sample_of(key: GroupKey, counters: &GroupCounters, ended: bool, process_ended: bool) -> GroupSample {
+    GroupSample { key, counters: *counters, ended, process_ended, evicted: false, runtime: None, cgroup: None }
 }

@@ -173,7 +173,9 @@ mod tests {
     fn failed_connects_hold_no_slot() {
         let mut slots = SlotTable::new();
         let mut idle = fill(&mut slots, 1, 1000, PROCESS_SHARE);
-        idle.iter_mut().for_each(|group| group.loudness = 0);
+        for group in &mut idle {
+            group.loudness = 0;
+        }
         assert_eq!(slots.scarce(idle).len() as u32, PROCESS_SHARE);
     }
 
@@ -186,7 +188,9 @@ mod tests {
         }
         let leaving = slots.scarce(idle.clone());
         assert_eq!(leaving.len() as u32, MAX_GROUPS / 3 * 3 - MAX_GROUPS / ENOUGH * (ENOUGH - 1));
-        leaving.iter().for_each(|group| slots.leave(&group.key, group.uid));
+        for group in &leaving {
+            slots.leave(&group.key, group.uid);
+        }
         idle.retain(|group| !leaving.contains(group));
         assert_eq!(slots.scarce(idle), [], "they are about to free their slots");
     }

@@ -55,6 +55,7 @@ mod server_first;
 mod shares;
 mod sockmap;
 mod ssh;
+mod stale_entries;
 mod start_tls;
 mod startup;
 mod support;

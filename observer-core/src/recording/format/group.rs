@@ -131,10 +131,12 @@ mod kind {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
     use tcp_reuse_watch_ebpf::{ONE_PROCESS, ONE_USER};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn is_one_process(kind: &u16) -> bool {
         *kind == ONE_PROCESS
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
     pub(super) fn serialize<S: Serializer>(kind: &u16, serializer: S) -> Result<S::Ok, S::Error> {
         (*kind == ONE_USER).serialize(serializer)
     }

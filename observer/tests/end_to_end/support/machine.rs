@@ -49,6 +49,11 @@ impl Machine {
         self.settings.push(Setting::change("/sys/class/net/lo/queues/rx-0/rps_cpus", "3"));
     }
 
+    /// Shows the kernel's addresses to root, which are hashed otherwise.
+    pub(crate) fn show_kernel_addresses(&mut self) {
+        self.settings.push(Setting::change("/proc/sys/kernel/kptr_restrict", "1"));
+    }
+
     /// Makes the kernel measure the run count and run time of each BPF program.
     pub(crate) fn measure_programs(&mut self) {
         self.settings.push(Setting::change("/proc/sys/kernel/bpf_stats_enabled", "1"));
