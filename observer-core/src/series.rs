@@ -4,8 +4,8 @@
 //! decrease, or Prometheus takes it for a restart. Therefore [`Series`] adds each group's increases from sample to
 //! sample to the counters of its label set, and these outlive the group.
 //!
-//! The number of label sets is bounded. They are admitted first come, first served, and later ones share one overflow
-//! set. A label set expires when it has been inactive for a configured time. Its counts are not moved to another set,
+//! The number of label sets is bounded. They are admitted first come, first served, up to a share of each user, and later
+//! ones are counted together in one overflow set. A label set expires when it has been inactive for a configured time. Its counts are not moved to another set,
 //! because `rate()` would count them twice. If it returns, it starts at 0, as after a restart. A set that returns in
 //! the very sample in which it would expire stays, because to a scraper its counters would only decrease.
 
@@ -45,6 +45,8 @@ pub struct Series {
     /// The counters so far of each of the kernel's current groups.
     groups: HashMap<GroupKey, Counters>,
     sets: BTreeMap<LabelSet, Entry>,
+    /// Number of label sets of each user.
+    users: HashMap<u32, usize>,
     overflow: Option<Values>,
     /// Label sets counted in `overflow`, and when each last was.
     overflowed: HashMap<LabelSet, i64>,
@@ -54,6 +56,8 @@ pub struct Series {
 
 struct Entry {
     values: Values,
+    /// Whose connection was the first in it. None if unknown, as in old recordings.
+    user: Option<u32>,
     /// When a counter last increased or a connection was open.
     last_active_unix_ns: i64,
 }
@@ -64,6 +68,7 @@ impl Series {
             config,
             groups: HashMap::new(),
             sets: BTreeMap::new(),
+            users: HashMap::new(),
             overflow: None,
             overflowed: HashMap::new(),
             host: Counters::default(),
@@ -84,7 +89,8 @@ impl Series {
             if open == 0 && increase == Counters::default() {
                 continue;
             }
-            let values = self.values_mut(LabelSet::from_group(group, &self.config.labels), unix_ns);
+            let labels = LabelSet::from_group(group, &self.config.labels);
+            let values = self.values_mut(labels, group.counters.uid(), unix_ns);
             values.counters.add(&increase);
             values.open += open;
         }
@@ -94,14 +100,18 @@ impl Series {
         }
     }
 
-    /// The values of this label set, marked as active now; those of the overflow set if no more label sets are
-    /// admitted.
-    fn values_mut(&mut self, labels: Option<LabelSet>, unix_ns: i64) -> &mut Values {
+    /// The values of this label set, marked as active now; those of the overflow set if no more label sets of this user
+    /// are admitted.
+    fn values_mut(&mut self, labels: Option<LabelSet>, user: Option<u32>, unix_ns: i64) -> &mut Values {
         match labels {
-            Some(labels) if self.sets.contains_key(&labels) || self.sets.len() < self.config.max_label_sets => {
+            Some(labels) if self.sets.contains_key(&labels) || self.has_room(user) => {
                 self.overflowed.remove(&labels);
-                let new = Entry { values: Values::default(), last_active_unix_ns: unix_ns };
-                let entry = self.sets.entry(labels).or_insert(new);
+                let entry = self.sets.entry(labels).or_insert_with(|| {
+                    if let Some(user) = user {
+                        *self.users.entry(user).or_default() += 1;
+                    }
+                    Entry { values: Values::default(), user, last_active_unix_ns: unix_ns }
+                });
                 entry.last_active_unix_ns = unix_ns;
                 &mut entry.values
             }
@@ -116,11 +126,25 @@ impl Series {
         }
     }
 
+    /// Whether another label set of this user is admitted. A user may have three quarters of them, so nobody who invents
+    /// process names takes the room of all others.
+    fn has_room(&self, user: Option<u32>) -> bool {
+        let most = self.config.max_label_sets;
+        let sets = user.and_then(|user| self.users.get(&user)).copied().unwrap_or(0);
+        self.sets.len() < most && sets < (most * 3).div_ceil(4)
+    }
+
     /// Removes label sets that have been inactive for the expiry time.
     fn expire(&mut self, unix_ns: i64) {
         let expiry_ns = i64::try_from(self.config.expiry.as_nanos()).unwrap_or(i64::MAX);
         let is_current = |last_active_unix_ns: i64| unix_ns.saturating_sub(last_active_unix_ns) < expiry_ns;
-        self.sets.retain(|_, entry| is_current(entry.last_active_unix_ns));
+        let expired = self.sets.extract_if(.., |_, entry| !is_current(entry.last_active_unix_ns));
+        for user in expired.filter_map(|(_, entry)| entry.user) {
+            if let Some(sets) = self.users.get_mut(&user) {
+                *sets -= 1;
+            }
+        }
+        self.users.retain(|_, sets| *sets > 0);
         self.overflowed.retain(|_, last_active_unix_ns| is_current(*last_active_unix_ns));
     }
 

@@ -76,6 +76,24 @@ fn label_sets_beyond_the_maximum_share_the_overflow_set() {
 }
 
 #[test]
+fn user_has_a_share_of_the_label_sets() {
+    let mut series = by_process(4);
+    let of = |uid: u64, mut group: GroupSample| {
+        group.counters.user = uid + 1;
+        group
+    };
+    let scrape = feed(&mut series, 1, (1..=9).map(|n| of(1000, group(n, 10, 0))).collect());
+    assert_eq!(shown(&scrape), [("p1", 10, 0), ("p2", 10, 0), ("p3", 10, 0), ("+", 60, 0)]);
+    let scrape = feed(&mut series, 2, vec![of(1001, group(10, 5, 0)), of(1001, group(11, 5, 0))]);
+    assert_eq!(shown(&scrape), [("p1", 10, 0), ("p10", 5, 0), ("p2", 10, 0), ("p3", 10, 0), ("+", 65, 0)]);
+    // Expired sets leave the share.
+    let scrape = feed(&mut series, 61, vec![]);
+    assert_eq!(shown(&scrape), [("p10", 5, 0), ("+", 65, 0)]);
+    let scrape = feed(&mut series, 61, vec![of(1000, group(12, 1, 0))]);
+    assert_eq!(shown(&scrape), [("p10", 5, 0), ("p12", 1, 0), ("+", 65, 0)]);
+}
+
+#[test]
 fn overflowed_set_is_reported_until_it_expires_or_is_admitted() {
     let mut series = by_process(1);
     assert_eq!(feed(&mut series, 0, vec![group(1, 1, 0), group(2, 1, 0)]).overflowed, 1);
