@@ -155,7 +155,7 @@ fn pre_existing_connections_are_open_and_states_stay_until_the_next_listing() {
     let mut tracker = Tracker::new(0, 10);
     let mut sample = group(key(1, 80), 2, 2, 8);
     (sample.counters.pre_existing, sample.counters.closed) = (3, 1);
-    let waiting = SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
+    let waiting = SocketState { local: None, remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
     let established = SocketState { state: 1, ..waiting };
     let listing = Some(Listing { states: vec![waiting, established], local_ports: 100 });
     tracker.sample(Sample { groups: vec![sample], listing, ..Sample::default() });

@@ -229,7 +229,7 @@ impl From<Diagnosis> for DiagnosisObject {
 
 fn sockets(states: &[SocketState]) -> Vec<Sockets> {
     let mut remotes: BTreeMap<(IpAddr, u16), BTreeMap<&'static str, u64>> = BTreeMap::new();
-    for SocketState { remote, port, state, sockets } in states {
+    for SocketState { remote, port, state, sockets, .. } in states {
         *remotes.entry((*remote, *port)).or_default().entry(state_name(*state)).or_default() += sockets;
     }
     remotes.into_iter().map(|((remote, port), states)| Sockets { remote, port, states }).collect()

@@ -8,7 +8,7 @@ use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
 use crate::{
     model::{CAUSES, Cause, FAILURES, Failure, WHYS, WatchInfo, cause_name, failure_name, why_name},
-    series::{Counters, LabelSet, Losses, Scrape, Values},
+    series::{Counters, LabelSet, LocalPorts, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
 
@@ -18,6 +18,7 @@ pub fn encode(about: &WatchInfo, scrape: &Scrape, format: Format) -> String {
     let mut text = Text::new(format);
     groups(&mut text, scrape);
     time_wait(&mut text, scrape);
+    local_ports(&mut text, scrape);
     host(&mut text, &scrape.host);
     watch(&mut text, about, scrape);
     text.finish()
@@ -108,6 +109,18 @@ fn time_wait(text: &mut Text, scrape: &Scrape) {
     text.family("tcp_reuse_time_wait_sockets", Kind::Gauge, "Sockets in TIME_WAIT.");
     for (set, sockets) in destinations {
         text.sample("", &labels(set.as_ref()), sockets);
+    }
+}
+
+fn local_ports(text: &mut Text, scrape: &Scrape) {
+    let Some(LocalPorts { available, taken }) = &scrape.local_ports else { return };
+    let help = "Local ports that connects choose from, for each source address and destination.";
+    text.family("tcp_reuse_local_ports", Kind::Gauge, help);
+    text.sample("", &Labels::default(), available);
+    let help = "Local ports taken by sockets in any state, from the source address that has the most.";
+    text.family("tcp_reuse_local_ports_taken", Kind::Gauge, help);
+    for (set, taken) in taken {
+        text.sample("", &labels(set.as_ref()), taken);
     }
 }
 

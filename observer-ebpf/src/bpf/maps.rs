@@ -53,7 +53,7 @@ pub(super) static OWNERS: HashMap<u64, Owner> = HashMap::with_max_entries(1, BPF
 #[map]
 static LISTENERS: Array<u64> = Array::with_max_entries(1 << u16::BITS, 0);
 
-/// Number of sockets to watched ports, by destination and state.
+/// Number of sockets to watched ports, by source address, destination and state.
 #[map]
 pub(super) static STATES: HashMap<StateKey, u64> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 

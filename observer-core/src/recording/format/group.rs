@@ -96,6 +96,8 @@ pub(super) struct LossSampleDef {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "SocketState")]
 pub(super) struct SocketStateDef {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local: Option<IpAddr>,
     remote: IpAddr,
     port: u16,
     state: u16,

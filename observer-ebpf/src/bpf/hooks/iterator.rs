@@ -5,7 +5,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::StateKey;
+use tcp_reuse_watch_ebpf::{ABSENT, StateKey};
 
 use crate::bpf::{
     atomic,
@@ -15,6 +15,8 @@ use crate::bpf::{
     memory::{Direct, Memory as _},
     socket::{Socket, load, remote_addr, remote_port, state},
 };
+
+const AF_INET6: u16 = 10;
 
 /// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c). The pointers take 8 bytes on every architecture.
 #[repr(C)]
@@ -90,7 +92,7 @@ extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
     0
 }
 
-/// Counts outbound sockets by destination and state. Marks sockets whose payload no hook sees, because a sockmap that
+/// Counts outbound sockets by source address, destination and state. Marks sockets whose payload no hook sees, because a sockmap that
 /// releases its socket before the close leaves no other trace.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
@@ -105,7 +107,12 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     {
         check_kernel_handled(&socket);
     }
-    let key = StateKey { addr: remote_addr::<Direct>(sk), port: remote_port::<Direct>(sk), state: now.into() };
+    let key = StateKey {
+        remote: remote_addr::<Direct>(sk),
+        local: local_addr(sk),
+        port: remote_port::<Direct>(sk),
+        state: now.into(),
+    };
     if let Some(count) = STATES.get_ptr_mut(&key) {
         atomic::add(count, 1);
     } else {
@@ -113,4 +120,15 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
         let _ = STATES.insert(&key, &1, 0);
     }
     0
+}
+
+/// Local address of any `struct sock_common`, including TIME_WAIT sockets. IPv4 as `::ffff:a.b.c.d`.
+#[inline(always)]
+fn local_addr(sk: *const u8) -> [u32; 4] {
+    let has_v6 = frozen!(OFFSETS.sk_v6_rcv_saddr) != ABSENT;
+    if has_v6 && load!(Direct, sk, sk_family as u16) == AF_INET6 {
+        load!(Direct, sk, sk_v6_rcv_saddr as [u32; 4])
+    } else {
+        [0, 0, u32::from_be(0xffff), load!(Direct, sk, sk_rcv_saddr as u32)]
+    }
 }
