@@ -95,6 +95,15 @@ pub struct LossSample {
     pub hook_skips: u64,
     /// Skipped runs that no other hook compensates for.
     pub unrecovered_skips: u64,
+    /// Connections counted in the overflow group because the group map was full. No count is lost.
+    pub ungrouped: u64,
+    /// Sockets left out of listings because the map of states was full. A socket counts once for each listing.
+    pub unlisted: u64,
+    /// Pre-existing sockets whose process was not looked up because the map of owners was full. A filter by process leaves
+    /// them out.
+    pub ownerless: u64,
+    /// Failed removals of entries and slots, which then take up room. No count is lost.
+    pub not_removed: u64,
 }
 
 impl LossSample {

@@ -77,14 +77,23 @@ fn overflow_group_is_a_row_without_a_name() {
 
 #[test]
 fn lost_rows_are_incomplete_but_exact_and_lost_connections_are_neither() {
-    let mut tracker = Tracker::new(0, 10);
-    let with = |loss| Sample { loss, ..Sample::default() };
-    tracker.sample(with(LossSample { rows: 1, ..LossSample::default() }));
-    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, true));
-    tracker.sample(with(LossSample { untracked: 1, ..LossSample::default() }));
-    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, false));
-    tracker.sample(with(LossSample { hook_skips: 5, ..LossSample::default() }));
-    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (true, true));
+    let none = LossSample::default();
+    for (loss, is_complete, is_exact) in [
+        (LossSample { rows: 1, ..none }, false, true),
+        (LossSample { unrecovered_skips: 1, ..none }, false, true),
+        (LossSample { untracked: 1, ..none }, false, false),
+        (LossSample { mptcp: 1, ..none }, false, false),
+        (LossSample { counts: 1, ..none }, false, false),
+        (LossSample { unlisted: 1, ..none }, false, false),
+        (LossSample { ownerless: 1, ..none }, false, false),
+        // These cost no count.
+        (LossSample { hook_skips: 1, ungrouped: 1, not_removed: 1, ..none }, true, true),
+    ] {
+        let mut tracker = Tracker::new(0, 10);
+        tracker.sample(Sample { loss, ..Sample::default() });
+        let snapshot = tracker.snapshot(0);
+        assert_eq!((snapshot.is_complete(), snapshot.is_exact()), (is_complete, is_exact), "{loss:?}");
+    }
 }
 
 fn speaking(mut group: GroupSample, application: Application, marked: u64) -> GroupSample {

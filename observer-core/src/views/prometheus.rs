@@ -190,6 +190,21 @@ fn lost(text: &mut Text, losses: &Losses) {
         "Connections not counted, because the map of connections was full or they use MPTCP.",
         &[("connections", losses.sampled.untracked), ("mptcp", losses.sampled.mptcp)],
     );
+    counters(
+        "tcp_reuse_watch_sockets_lost",
+        "Sockets that found no room: in a listing by state, or in the list of those whose process is looked up.",
+        &[("states", losses.sampled.unlisted), ("owners", losses.sampled.ownerless)],
+    );
+    let mut counter = |name, help, n: u64| {
+        text.family(name, Kind::Counter, help);
+        text.sample("_total", &Labels::default(), n);
+    };
+    let help = "Connections counted in overflow, because the map of groups was full.";
+    counter("tcp_reuse_watch_connections_ungrouped", help, losses.sampled.ungrouped);
+    let help = "Failed removals from a map. What is left there may take up room.";
+    counter("tcp_reuse_watch_entries_not_removed", help, losses.sampled.not_removed);
+    let help = "Skipped runs of BPF programs that no other program makes good, at least.";
+    counter("tcp_reuse_watch_unrecovered_skips", help, losses.sampled.unrecovered_skips);
 }
 
 #[cfg(test)]

@@ -16,9 +16,21 @@ pub enum Loss {
     NotRemoved = 4,
     /// A connection is MPTCP and is not counted, because its payload bypasses the hooks.
     Mptcp = 5,
+    /// The map of states had no room for a socket, so a listing lacks it.
+    Unlisted = 6,
+    /// The map of owners had no room for a pre-existing socket, so its process is not looked up.
+    Ownerless = 7,
 }
 
 impl Loss {
-    pub const ALL: [Self; 6] =
-        [Self::RowsLost, Self::Untracked, Self::GroupsFull, Self::CountsLost, Self::NotRemoved, Self::Mptcp];
+    pub const ALL: [Self; 8] = [
+        Self::RowsLost,
+        Self::Untracked,
+        Self::GroupsFull,
+        Self::CountsLost,
+        Self::NotRemoved,
+        Self::Mptcp,
+        Self::Unlisted,
+        Self::Ownerless,
+    ];
 }

@@ -89,6 +89,10 @@ impl CounterMaps {
             counts: count(Loss::CountsLost)?,
             hook_skips,
             unrecovered_skips,
+            ungrouped: count(Loss::GroupsFull)?,
+            unlisted: count(Loss::Unlisted)?,
+            ownerless: count(Loss::Ownerless)?,
+            not_removed: count(Loss::NotRemoved)?,
         })
     }
 

@@ -16,10 +16,16 @@ use crate::host::{clock::CpuTimer, local_ports, processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
 /// Maximum number of pre-existing sockets whose process is looked up. The process of any further one stays unknown.
-pub(super) const MAX_OWNERS: u32 = 65_536;
+/// Sockets that a filter by process leaves out are among them, so it is large even if few connections are tracked.
+pub(super) fn max_owners(max_connections: u32) -> u32 {
+    max_connections.max(65_536)
+}
 
-/// Combinations of source address, destination and state.
-pub(super) const MAX_STATES: u32 = 65_536;
+/// Maximum number of combinations of source address, destination and state in a listing. A few states for each
+/// destination have room even if few connections are tracked.
+pub(super) fn max_states(max_connections: u32) -> u32 {
+    max_connections.max(1_024)
+}
 
 /// Idle time after a listing, as a multiple of its cost: listings take at most 1 % of a CPU.
 const IDLE_FACTOR: u32 = 100;

@@ -91,6 +91,14 @@ pub(super) struct LossSampleDef {
     counts: u64,
     hook_skips: u64,
     unrecovered_skips: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    ungrouped: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    unlisted: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    ownerless: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    not_removed: u64,
 }
 
 #[derive(Serialize, Deserialize)]

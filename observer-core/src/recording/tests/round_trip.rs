@@ -5,7 +5,18 @@ use crate::model::{Listing, LossSample, SocketState};
 
 #[test]
 fn events_and_samples_round_trip() {
-    let loss = LossSample { rows: 1, untracked: 2, mptcp: 3, counts: 4, hook_skips: 5, unrecovered_skips: 6 };
+    let loss = LossSample {
+        rows: 1,
+        untracked: 2,
+        mptcp: 3,
+        counts: 4,
+        hook_skips: 5,
+        unrecovered_skips: 6,
+        ungrouped: 7,
+        unlisted: 8,
+        ownerless: 9,
+        not_removed: 10,
+    };
     let state = SocketState { local: None, remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
     let with_source = SocketState { local: Some(Ipv4Addr::LOCALHOST.into()), ..state };
     let listing = Some(Listing { states: vec![state, with_source], local_ports: 28_232 });

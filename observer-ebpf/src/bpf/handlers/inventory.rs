@@ -2,11 +2,11 @@
 //! sockets with an entry alone, so no connection is missed or counted twice.
 
 use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST};
-use tcp_reuse_watch_ebpf::{CloseKind, Closer, Owner, UNKNOWN_OWNER};
+use tcp_reuse_watch_ebpf::{CloseKind, Closer, Loss, Owner, UNKNOWN_OWNER};
 
 use crate::bpf::{
     entry,
-    maps::{OWNERS, has_listener},
+    maps::{OWNERS, count_loss, has_listener},
     memory::Memory,
     process::Process,
     socket::{Socket, state},
@@ -15,9 +15,8 @@ use crate::bpf::{
 /// Lists a socket whose process user space has to find. `run` numbers the run of the iterator.
 #[inline(always)]
 pub(in crate::bpf) fn list<M: Memory>(socket: &Socket<M>, run: u64) {
-    if is_outbound(socket, run) {
-        // If the map is full, the process stays unknown.
-        let _ = OWNERS.insert(socket.inode(), Owner::EMPTY, 0);
+    if is_outbound(socket, run) && OWNERS.insert(socket.inode(), Owner::EMPTY, 0).is_err() {
+        count_loss(Loss::Ownerless);
     }
 }
 

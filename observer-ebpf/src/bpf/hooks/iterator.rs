@@ -5,13 +5,13 @@
 use core::ffi::c_void;
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{ABSENT, StateKey};
+use tcp_reuse_watch_ebpf::{ABSENT, Loss, StateKey};
 
 use crate::bpf::{
     atomic,
     frozen::{frozen, watches_port},
     handlers::{check_kernel_handled, list, take_over},
-    maps::{STATES, has_listener, note_listener},
+    maps::{STATES, count_loss, has_listener, note_listener},
     memory::{Direct, Memory as _},
     socket::{Socket, load, remote_addr, remote_port, state},
 };
@@ -92,8 +92,8 @@ extern "C" fn inventory_take(ctx: *mut Context) -> i32 {
     0
 }
 
-/// Counts outbound sockets by source address, destination and state. Marks sockets whose payload no hook sees, because a sockmap that
-/// releases its socket before the close leaves no other trace.
+/// Counts outbound sockets by source address, destination and state. Marks sockets whose payload no hook sees, because a
+/// sockmap that releases its socket before the close leaves no other trace.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
 extern "C" fn netstat(ctx: *mut Context) -> i32 {
@@ -115,9 +115,8 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     };
     if let Some(count) = STATES.get_ptr_mut(&key) {
         atomic::add(count, 1);
-    } else {
-        // If the map is full, the destination is left out.
-        let _ = STATES.insert(&key, &1, 0);
+    } else if STATES.insert(&key, &1, 0).is_err() {
+        count_loss(Loss::Unlisted);
     }
     0
 }

@@ -79,6 +79,10 @@ impl Host {
         ip(&format!("-n {} address add {address} dev cable", self.name));
     }
 
+    pub(crate) fn add_route(&self, network: &str, through: &str) {
+        ip(&format!("-n {} route add {network} via {through}", self.name));
+    }
+
     /// Sets a parameter of this host's network, such as `net/ipv4/ip_forward`.
     pub(crate) fn set_parameter(&self, path: &str, value: &str) {
         let path = format!("/proc/sys/{path}");
