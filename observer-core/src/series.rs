@@ -16,14 +16,15 @@ mod scrape;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
     time::Duration,
 };
 
 pub use counters::Counters;
 pub use label::{Label, LabelSet};
-pub use scrape::{Losses, Scrape, Values};
+pub use scrape::{LocalPorts, Losses, Scrape, Values};
 
-use crate::model::{GroupKey, ProgramSample, Sample, SocketState, TIME_WAIT};
+use crate::model::{GroupKey, Listing, ProgramSample, Sample, SocketState, TIME_WAIT};
 use counters::open_connections;
 
 /// Overflowed label sets that are remembered in order to report their number. Beyond this, they are counted in the
@@ -52,6 +53,7 @@ pub struct Series {
     overflowed: HashMap<LabelSet, i64>,
     host: Counters,
     time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
+    local_ports: Option<LocalPorts>,
 }
 
 struct Entry {
@@ -73,6 +75,7 @@ impl Series {
             overflowed: HashMap::new(),
             host: Counters::default(),
             time_wait: None,
+            local_ports: None,
         }
     }
 
@@ -97,6 +100,7 @@ impl Series {
         self.expire(unix_ns);
         if let Some(listing) = &sample.listing {
             self.time_wait = Some(self.time_wait_sockets(&listing.states));
+            self.local_ports = Some(LocalPorts { available: listing.local_ports, taken: self.taken_ports(listing) });
         }
     }
 
@@ -148,20 +152,37 @@ impl Series {
         self.overflowed.retain(|_, last_active_unix_ns| is_current(*last_active_unix_ns));
     }
 
-    /// Sockets in TIME_WAIT by destination. If there are too many destinations, those with the most sockets are kept
-    /// and the others added up.
+    /// Sockets in TIME_WAIT by destination.
     fn time_wait_sockets(&self, states: &[SocketState]) -> Vec<(Option<LabelSet>, u64)> {
-        let mut sockets: BTreeMap<LabelSet, u64> = BTreeMap::new();
-        for state in states.iter().filter(|state| state.state == TIME_WAIT) {
-            *sockets.entry(LabelSet::from_socket_state(state, &self.config.labels)).or_default() += state.sockets;
+        let waiting = states.iter().filter(|state| state.state == TIME_WAIT);
+        self.by_destination(waiting.map(|state| (state.remote, state.port, state.sockets)), |a, b| a + b)
+    }
+
+    /// Local ports taken by destination: those of the source address that has the most sockets to it.
+    fn taken_ports(&self, listing: &Listing) -> Vec<(Option<LabelSet>, u64)> {
+        let taken = listing.sockets_by_port_space().into_iter().map(|(space, n)| (space.remote, space.port, n));
+        self.by_destination(taken, u64::max)
+    }
+
+    /// Merges numbers of destinations by their labels. If there are too many label sets, those with the highest numbers
+    /// are kept and the others merged.
+    fn by_destination(
+        &self,
+        numbers: impl Iterator<Item = (IpAddr, u16, u64)>,
+        merge: fn(u64, u64) -> u64,
+    ) -> Vec<(Option<LabelSet>, u64)> {
+        let mut sets: BTreeMap<LabelSet, u64> = BTreeMap::new();
+        for (remote, port, n) in numbers {
+            let merged = sets.entry(LabelSet::from_destination(remote, port, &self.config.labels)).or_default();
+            *merged = merge(*merged, n);
         }
-        let mut sockets: Vec<(Option<LabelSet>, u64)> = sockets.into_iter().map(|(set, n)| (Some(set), n)).collect();
-        if sockets.len() > self.config.max_label_sets {
-            sockets.sort_by_key(|(_, n)| Reverse(*n));
-            let rest: u64 = sockets.drain(self.config.max_label_sets..).map(|(_, n)| n).sum();
-            sockets.push((None, rest));
+        let mut sets: Vec<(Option<LabelSet>, u64)> = sets.into_iter().map(|(set, n)| (Some(set), n)).collect();
+        if sets.len() > self.config.max_label_sets {
+            sets.sort_by_key(|(_, n)| Reverse(*n));
+            let rest = sets.drain(self.config.max_label_sets..).map(|(_, n)| n).fold(0, merge);
+            sets.push((None, rest));
         }
-        sockets
+        sets
     }
 
     pub fn scrape(&self, losses: Losses, programs: Vec<ProgramSample>) -> Scrape {
@@ -170,6 +191,7 @@ impl Series {
             sets: sets.chain(self.overflow.map(|values| (None, values))).collect(),
             host: self.host,
             time_wait: self.time_wait.clone(),
+            local_ports: self.local_ports.clone(),
             overflowed: self.overflowed.len() as u64,
             losses,
             programs,

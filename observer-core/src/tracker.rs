@@ -148,7 +148,7 @@ impl Tracker {
         }
         self.loss = sample.loss;
         if let Some(listing) = sample.listing {
-            notices.extend(self.ports.check(&listing.states, listing.local_ports));
+            notices.extend(self.ports.check(&listing));
             self.states = Some(listing.states);
         }
         notices

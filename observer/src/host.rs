@@ -6,6 +6,7 @@ pub(crate) mod cgroups;
 pub(crate) mod clock;
 pub(crate) mod event_loop;
 pub(crate) mod liveness;
+pub(crate) mod local_ports;
 pub(crate) mod memory;
 pub(crate) mod panics;
 pub(crate) mod privileges;

@@ -1,6 +1,6 @@
 //! Samples: all kernel counters read at one moment.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use super::kernel_types::{GroupCounters, GroupKey};
 use crate::runtime::{Process, Runtime};
@@ -18,13 +18,36 @@ pub struct Sample {
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     pub states: Vec<SocketState>,
-    /// Number of local ports available to connects.
+    /// Number of local ports that connects choose from, for each source address and destination.
     pub local_ports: u64,
 }
 
-/// Number of sockets to one destination in one TCP state.
+/// What has local ports of its own: each pair of a source address and a destination. Connects between the two fail once
+/// sockets in any state hold all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortSpace {
+    /// None in recordings of versions that did not tell source addresses apart.
+    pub local: Option<IpAddr>,
+    pub remote: IpAddr,
+    pub port: u16,
+}
+
+impl Listing {
+    /// Number of sockets between each source address and destination, in any state.
+    pub fn sockets_by_port_space(&self) -> BTreeMap<PortSpace, u64> {
+        let mut sockets = BTreeMap::new();
+        for SocketState { local, remote, port, sockets: n, .. } in &self.states {
+            *sockets.entry(PortSpace { local: *local, remote: *remote, port: *port }).or_default() += n;
+        }
+        sockets
+    }
+}
+
+/// Number of sockets from one source address to one destination in one TCP state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketState {
+    /// The source address. None in recordings of versions that did not tell source addresses apart.
+    pub local: Option<IpAddr>,
     pub remote: IpAddr,
     pub port: u16,
     /// A number from include/net/tcp_states.h.
@@ -74,6 +97,15 @@ pub struct LossSample {
     pub hook_skips: u64,
     /// Skipped runs that no other hook compensates for.
     pub unrecovered_skips: u64,
+    /// Connections counted in the overflow group because the group map was full. No count is lost.
+    pub ungrouped: u64,
+    /// Sockets left out of listings because the map of states was full. A socket counts once for each listing.
+    pub unlisted: u64,
+    /// Pre-existing sockets whose process was not looked up because the map of owners was full. A filter by process leaves
+    /// them out.
+    pub ownerless: u64,
+    /// Failed removals of entries and slots, which then take up room. No count is lost.
+    pub not_removed: u64,
 }
 
 impl LossSample {

@@ -169,8 +169,11 @@ fn has_sane_states(listing: &Listing) -> bool {
 }
 
 fn is_sane(loss: &LossSample) -> bool {
-    let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips } = *loss;
-    [rows, untracked, mptcp, counts, hook_skips, unrecovered_skips].into_iter().all(|count| count <= MAX_COUNT)
+    let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, .. } = *loss;
+    let LossSample { ungrouped, unlisted, ownerless, not_removed, .. } = *loss;
+    [rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, ungrouped, unlisted, ownerless, not_removed]
+        .into_iter()
+        .all(|count| count <= MAX_COUNT)
 }
 
 /// Reads the file line by line.

@@ -70,7 +70,7 @@ impl Encoder {
     /// Keeps the listing, and returns whether it differs from the last one in more than its order.
     fn update_listing(&mut self, listing: &Listing) -> bool {
         let mut states = listing.states.clone();
-        states.sort_unstable_by_key(|state| (state.remote, state.port, state.state));
+        states.sort_unstable_by_key(|state| (state.remote, state.port, state.local, state.state));
         let current = Some((states, listing.local_ports));
         let has_changed = current != self.listing;
         self.listing = current;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    model::{GroupSample, SocketState, ip_address, process_name},
+    model::{GroupSample, ip_address, process_name},
     printable::printable,
 };
 
@@ -46,11 +46,7 @@ impl LabelSet {
     }
 
     /// Without `process` and `cgroup`, because a socket in TIME_WAIT belongs to no process.
-    pub(super) fn from_socket_state(state: &SocketState, enabled: &[Label]) -> Self {
-        Self::from_destination(state.remote, state.port, enabled)
-    }
-
-    fn from_destination(destination: IpAddr, port: u16, enabled: &[Label]) -> Self {
+    pub(super) fn from_destination(destination: IpAddr, port: u16, enabled: &[Label]) -> Self {
         let has = |label| enabled.contains(&label);
         Self {
             destination: has(Label::Destination).then_some(destination),

@@ -11,10 +11,21 @@ pub struct Scrape {
     pub host: Counters,
     /// Sockets in TIME_WAIT by destination and port; None if the kernel cannot list them.
     pub time_wait: Option<Vec<(Option<LabelSet>, u64)>>,
+    /// None if the kernel cannot list sockets.
+    pub local_ports: Option<LocalPorts>,
     /// Number of label sets that the overflow set has counted within the expiry time.
     pub overflowed: u64,
     pub losses: Losses,
     pub programs: Vec<ProgramSample>,
+}
+
+/// Local ports, of which each source address has its own for each destination.
+#[derive(Clone, Debug, Default)]
+pub struct LocalPorts {
+    /// How many connects choose from.
+    pub available: u64,
+    /// How many are taken by sockets to a destination and port, from the source address that has the most.
+    pub taken: Vec<(Option<LabelSet>, u64)>,
 }
 
 /// The counters and gauges of a label set.

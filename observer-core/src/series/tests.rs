@@ -224,7 +224,8 @@ fn names_with_the_same_escaped_form_share_a_set() {
 
 #[test]
 fn time_wait_sockets_are_grouped_by_destination_up_to_the_maximum() {
-    let state = |port, state, sockets| SocketState { remote: Ipv4Addr::LOCALHOST.into(), port, state, sockets };
+    let state =
+        |port, state, sockets| SocketState { local: None, remote: Ipv4Addr::LOCALHOST.into(), port, state, sockets };
     let time_wait = |labels: &[Label]| {
         let mut series = series(labels, 2);
         let states = vec![state(1, 6, 1), state(2, 6, 5), state(3, 6, 2), state(4, 6, 3), state(5, 1, 99)];
@@ -240,6 +241,30 @@ fn time_wait_sockets_are_grouped_by_destination_up_to_the_maximum() {
         .collect();
     assert_eq!(ports, [(Some(2), 5), (Some(4), 3), (None, 3)]);
     assert_eq!(time_wait(&[Label::Process]), [(Some(LabelSet::default()), 11)]);
+}
+
+#[test]
+fn taken_ports_are_those_of_the_busiest_source_address() {
+    let state = |source, port, state, sockets| SocketState {
+        local: Some(Ipv4Addr::new(10, 0, 0, source).into()),
+        remote: Ipv4Addr::LOCALHOST.into(),
+        port,
+        state,
+        sockets,
+    };
+    let taken = |labels: &[Label], max_label_sets| {
+        let mut series = series(labels, max_label_sets);
+        // To port 1, the second address has more in all states together.
+        let states =
+            vec![state(1, 1, 1, 5), state(2, 1, 1, 3), state(2, 1, 6, 4), state(1, 2, 6, 6), state(1, 3, 6, 2)];
+        series.sample(0, &Sample { listing: Some(Listing { states, local_ports: 9 }), ..Sample::default() });
+        let LocalPorts { available, taken } = series.scrape(Losses::default(), Vec::new()).local_ports.unwrap();
+        assert_eq!(available, 9);
+        taken.into_iter().map(|(set, n)| (set.map(|set| set.port), n)).collect::<Vec<_>>()
+    };
+    assert_eq!(taken(&[Label::Port], 3), [(Some(Some(1)), 7), (Some(Some(2)), 6), (Some(Some(3)), 2)]);
+    assert_eq!(taken(&[Label::Port], 1), [(Some(Some(1)), 7), (None, 6)]);
+    assert_eq!(taken(&[Label::Destination], 3), [(Some(None), 7)]);
 }
 
 #[test]

@@ -196,15 +196,16 @@ impl Snapshot {
         Some(states.iter().filter(|state| state.state == TIME_WAIT).map(|state| state.sockets).sum())
     }
 
-    /// Whether no row was lost, no connection went untracked, and no skipped hook was left unrecovered.
+    /// Whether no row was lost, no connection went untracked, no listing left out a socket, and no skipped hook was left
+    /// unrecovered.
     pub fn is_complete(&self) -> bool {
-        self.loss.rows == 0 && self.are_counts_complete()
+        self.loss.rows == 0 && self.loss.unlisted == 0 && self.are_counts_complete()
     }
 
-    /// Whether no count was lost.
+    /// Whether no count of connections was lost.
     fn are_counts_complete(&self) -> bool {
-        let LossSample { counts, unrecovered_skips, .. } = self.loss;
-        self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0
+        let LossSample { counts, unrecovered_skips, ownerless, .. } = self.loss;
+        self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0 && ownerless == 0
     }
 
     /// Whether the numbers of this pool are exact: no count was lost, and its connections are interchangeable.
@@ -212,9 +213,10 @@ impl Snapshot {
         self.are_counts_complete() && pool.is_exact()
     }
 
-    /// Whether no connection went untracked, and each can be counted exactly.
+    /// Whether no connection went untracked, each can be counted exactly, and no listing left out a socket.
     pub fn is_exact(&self) -> bool {
-        self.loss.connections() == 0 && self.loss.counts == 0 && self.totals.is_exact()
+        let LossSample { counts, unlisted, ownerless, .. } = self.loss;
+        self.loss.connections() == 0 && counts == 0 && unlisted == 0 && ownerless == 0 && self.totals.is_exact()
     }
 }
 

@@ -77,14 +77,23 @@ fn overflow_group_is_a_row_without_a_name() {
 
 #[test]
 fn lost_rows_are_incomplete_but_exact_and_lost_connections_are_neither() {
-    let mut tracker = Tracker::new(0, 10);
-    let with = |loss| Sample { loss, ..Sample::default() };
-    tracker.sample(with(LossSample { rows: 1, ..LossSample::default() }));
-    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, true));
-    tracker.sample(with(LossSample { untracked: 1, ..LossSample::default() }));
-    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (false, false));
-    tracker.sample(with(LossSample { hook_skips: 5, ..LossSample::default() }));
-    assert_eq!((tracker.snapshot(0).is_complete(), tracker.snapshot(0).is_exact()), (true, true));
+    let none = LossSample::default();
+    for (loss, is_complete, is_exact) in [
+        (LossSample { rows: 1, ..none }, false, true),
+        (LossSample { unrecovered_skips: 1, ..none }, false, true),
+        (LossSample { untracked: 1, ..none }, false, false),
+        (LossSample { mptcp: 1, ..none }, false, false),
+        (LossSample { counts: 1, ..none }, false, false),
+        (LossSample { unlisted: 1, ..none }, false, false),
+        (LossSample { ownerless: 1, ..none }, false, false),
+        // These cost no count.
+        (LossSample { hook_skips: 1, ungrouped: 1, not_removed: 1, ..none }, true, true),
+    ] {
+        let mut tracker = Tracker::new(0, 10);
+        tracker.sample(Sample { loss, ..Sample::default() });
+        let snapshot = tracker.snapshot(0);
+        assert_eq!((snapshot.is_complete(), snapshot.is_exact()), (is_complete, is_exact), "{loss:?}");
+    }
 }
 
 fn speaking(mut group: GroupSample, application: Application, marked: u64) -> GroupSample {
@@ -155,7 +164,7 @@ fn pre_existing_connections_are_open_and_states_stay_until_the_next_listing() {
     let mut tracker = Tracker::new(0, 10);
     let mut sample = group(key(1, 80), 2, 2, 8);
     (sample.counters.pre_existing, sample.counters.closed) = (3, 1);
-    let waiting = SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
+    let waiting = SocketState { local: None, remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
     let established = SocketState { state: 1, ..waiting };
     let listing = Some(Listing { states: vec![waiting, established], local_ports: 100 });
     tracker.sample(Sample { groups: vec![sample], listing, ..Sample::default() });

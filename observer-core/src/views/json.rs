@@ -98,6 +98,12 @@ struct Totals {
     events_lost: u64,
     untracked: u64,
     hook_skips: u64,
+    unrecovered_skips: u64,
+    counts_lost: u64,
+    ungrouped: u64,
+    unlisted: u64,
+    ownerless: u64,
+    not_removed: u64,
 }
 
 #[derive(Serialize)]
@@ -231,7 +237,7 @@ impl From<Diagnosis> for DiagnosisObject {
 
 fn sockets(states: &[SocketState]) -> Vec<Sockets> {
     let mut remotes: BTreeMap<(IpAddr, u16), BTreeMap<&'static str, u64>> = BTreeMap::new();
-    for SocketState { remote, port, state, sockets } in states {
+    for SocketState { remote, port, state, sockets, .. } in states {
         *remotes.entry((*remote, *port)).or_default().entry(state_name(*state)).or_default() += sockets;
     }
     remotes.into_iter().map(|((remote, port), states)| Sockets { remote, port, states }).collect()
@@ -290,6 +296,12 @@ impl View for JsonView {
                 events_lost: snapshot.loss.rows,
                 untracked: snapshot.loss.connections(),
                 hook_skips: snapshot.loss.hook_skips,
+                unrecovered_skips: snapshot.loss.unrecovered_skips,
+                counts_lost: snapshot.loss.counts,
+                ungrouped: snapshot.loss.ungrouped,
+                unlisted: snapshot.loss.unlisted,
+                ownerless: snapshot.loss.ownerless,
+                not_removed: snapshot.loss.not_removed,
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
@@ -304,7 +316,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{Application, GroupKey, GroupSample, Sample},
+        model::{Application, GroupKey, GroupSample, LossSample, Sample},
         tracker::Tracker,
     };
 
@@ -345,6 +357,39 @@ mod tests {
         assert_eq!(numbers(&mixed["totals"]), [json!(8), json!(6), json!(2), json!(false)]);
         let exact = mixed["groups"].as_array().unwrap().iter().filter(|group| group["avoidable_exact"] == true);
         assert_eq!(exact.count(), 1);
+    }
+
+    #[test]
+    fn every_loss_is_in_the_totals() {
+        let loss = LossSample {
+            rows: 1,
+            untracked: 2,
+            mptcp: 3,
+            counts: 4,
+            hook_skips: 5,
+            unrecovered_skips: 6,
+            ungrouped: 7,
+            unlisted: 8,
+            ownerless: 9,
+            not_removed: 10,
+        };
+        let mut tracker = Tracker::new(0, 10);
+        tracker.sample(Sample { loss, ..Sample::default() });
+        let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+        let totals = serde_json::from_str::<Value>(&summary).unwrap()["totals"].take();
+        for (name, n) in [
+            ("events_lost", 1),
+            ("untracked", 5),
+            ("counts_lost", 4),
+            ("hook_skips", 5),
+            ("unrecovered_skips", 6),
+            ("ungrouped", 7),
+            ("unlisted", 8),
+            ("ownerless", 9),
+            ("not_removed", 10),
+        ] {
+            assert_eq!(totals[name], n, "{name}");
+        }
     }
 
     #[test]

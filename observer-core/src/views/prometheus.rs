@@ -8,7 +8,7 @@ use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
 use crate::{
     model::{CAUSES, Cause, FAILURES, Failure, WHYS, WatchInfo, Why, cause_name, failure_name, why_name},
-    series::{Counters, LabelSet, Losses, Scrape, Values},
+    series::{Counters, LabelSet, LocalPorts, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
 
@@ -18,6 +18,7 @@ pub fn encode(about: &WatchInfo, scrape: &Scrape, format: Format) -> String {
     let mut text = Text::new(format);
     groups(&mut text, scrape);
     time_wait(&mut text, scrape);
+    local_ports(&mut text, scrape);
     host(&mut text, &scrape.host);
     watch(&mut text, about, scrape);
     text.finish()
@@ -113,6 +114,18 @@ fn time_wait(text: &mut Text, scrape: &Scrape) {
     }
 }
 
+fn local_ports(text: &mut Text, scrape: &Scrape) {
+    let Some(LocalPorts { available, taken }) = &scrape.local_ports else { return };
+    let help = "Local ports that connects choose from, for each source address and destination.";
+    text.family("tcp_reuse_local_ports", Kind::Gauge, help);
+    text.sample("", &Labels::default(), available);
+    let help = "Local ports taken by sockets in any state, from the source address that has the most.";
+    text.family("tcp_reuse_local_ports_taken", Kind::Gauge, help);
+    for (set, taken) in taken {
+        text.sample("", &labels(set.as_ref()), taken);
+    }
+}
+
 fn host(text: &mut Text, host: &Counters) {
     text.family("tcp_reuse_host_exchanges", Kind::Counter, "Exchanges on the whole host.");
     for (label, value, n) in exchanges(host) {
@@ -179,6 +192,21 @@ fn lost(text: &mut Text, losses: &Losses) {
         "Connections not counted, because the map of connections was full or they use MPTCP.",
         &[("connections", losses.sampled.untracked), ("mptcp", losses.sampled.mptcp)],
     );
+    counters(
+        "tcp_reuse_watch_sockets_lost",
+        "Sockets that found no room: in a listing by state, or in the list of those whose process is looked up.",
+        &[("states", losses.sampled.unlisted), ("owners", losses.sampled.ownerless)],
+    );
+    let mut counter = |name, help, n: u64| {
+        text.family(name, Kind::Counter, help);
+        text.sample("_total", &Labels::default(), n);
+    };
+    let help = "Connections counted in overflow, because the map of groups was full.";
+    counter("tcp_reuse_watch_connections_ungrouped", help, losses.sampled.ungrouped);
+    let help = "Failed removals from a map. What is left there may take up room.";
+    counter("tcp_reuse_watch_entries_not_removed", help, losses.sampled.not_removed);
+    let help = "Skipped runs of BPF programs that no other program makes good, at least.";
+    counter("tcp_reuse_watch_unrecovered_skips", help, losses.sampled.unrecovered_skips);
 }
 
 #[cfg(test)]

@@ -5,9 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf},
 };
-use tcp_reuse_watch_ebpf::{
-    Connection, GroupCounters, GroupKey, GroupPlace, Holder, Loss, Owner, PORT_WORDS, StateKey,
-};
+use tcp_reuse_watch_ebpf::{Connection, GroupCounters, GroupKey, GroupPlace, Holder, Loss, Owner, StateKey};
 
 use super::atomic;
 
@@ -59,27 +57,27 @@ pub(super) static PROCESSES: HashMap<[u8; 16], u8> = HashMap::with_max_entries(1
 #[map]
 pub(super) static OWNERS: HashMap<u64, Owner> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 
-/// Local ports with a listener, one bit each. Connections from these ports are inbound.
+/// Local port → the last run of an iterator that listed a listener there.
 #[map]
-static LISTENERS: Array<u64> = Array::with_max_entries(PORT_WORDS as u32, 0);
+static LISTENERS: Array<u64> = Array::with_max_entries(1 << u16::BITS, 0);
 
-/// Number of sockets to watched ports, by destination and state.
+/// Number of sockets to watched ports, by source address, destination and state.
 #[map]
 pub(super) static STATES: HashMap<StateKey, u64> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 
-/// Records that a local port has a listener.
+/// Records that a run of an iterator has listed a listener on a local port.
 #[inline(always)]
-pub(super) fn note_listener(port: u16) {
-    if let Some(word) = LISTENERS.get_ptr_mut(u32::from(port >> 6)) {
+pub(super) fn note_listener(port: u16, run: u64) {
+    if let Some(last) = LISTENERS.get_ptr_mut(port.into()) {
         // SAFETY: a pointer into a map value, checked for null. One iterator runs at a time, so nothing else writes.
-        unsafe { *word |= 1 << (port & 63) };
+        unsafe { *last = run };
     }
 }
 
-/// Whether a local port has a listener that the iterator has passed. It lists listeners first.
+/// Whether this run of an iterator has listed a listener on a local port. It lists listeners first.
 #[inline(always)]
-pub(super) fn has_listener(port: u16) -> bool {
-    LISTENERS.get(u32::from(port >> 6)).is_some_and(|word| word >> (port & 63) & 1 == 1)
+pub(super) fn has_listener(port: u16, run: u64) -> bool {
+    LISTENERS.get(port.into()) == Some(&run)
 }
 
 /// Counts a loss.

@@ -55,5 +55,5 @@ fn add(holder: &Holder, n: u64) {
     }
     // A slot outside every share. There is room for every holder, so only an update by an interrupted program on the
     // same processor leads here.
-    count_loss(Loss::NotCharged);
+    count_loss(Loss::NotRemoved);
 }

@@ -20,17 +20,20 @@ impl Owner {
 /// Stands for a process that was not found. No real process starts this early.
 pub const UNKNOWN_OWNER: Owner = Owner { start_ticks: 1, tgid: 0, reserved: 0, comm: [0; 16] };
 
-/// Key of a count: sockets to one remote address and port in one state.
+/// Key of a count: sockets from one local address to one remote address and port in one state.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StateKey {
     /// IPv4 as `::ffff:a.b.c.d`.
-    pub addr: [u8; 16],
+    pub remote: [u8; 16],
+    /// Likewise, as words in network byte order.
+    pub local: [u32; 4],
+    /// The remote port.
     pub port: u16,
     /// As in include/net/tcp_states.h. 6 is TIME_WAIT.
     pub state: u16,
 }
 
 const _: () = assert!(size_of::<Owner>() == 32);
-const _: () = assert!(size_of::<StateKey>() == 20);
+const _: () = assert!(size_of::<StateKey>() == 36);

@@ -12,22 +12,25 @@ pub enum Loss {
     GroupsFull = 2,
     /// A group's counters were missing, so a count is lost.
     CountsLost = 3,
-    /// An entry could not be removed.
+    /// An entry could not be removed, or a slot not be given back or added to a share.
     NotRemoved = 4,
     /// A connection is MPTCP and is not counted, because its payload bypasses the hooks.
     Mptcp = 5,
-    /// A slot was taken or given back without being counted in the shares of its holders.
-    NotCharged = 6,
+    /// The map of states had no room for a socket, so a listing lacks it.
+    Unlisted = 6,
+    /// The map of owners had no room for a pre-existing socket, so its process is not looked up.
+    Ownerless = 7,
 }
 
 impl Loss {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RowsLost,
         Self::Untracked,
         Self::GroupsFull,
         Self::CountsLost,
         Self::NotRemoved,
         Self::Mptcp,
-        Self::NotCharged,
+        Self::Unlisted,
+        Self::Ownerless,
     ];
 }

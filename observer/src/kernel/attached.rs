@@ -40,12 +40,13 @@ impl Kernel {
     /// Reads every counter. `last`: lists the sockets too, however recent the last listing is.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
         self.programs = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
-        let mut sample = self.counters.sample(program_stats::skips(&self.programs, self.hooks, self.points))?;
-        sample.listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
+        // Before the counters, which include what the listing has left out.
+        let listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
             log::warn!("cannot list sockets: {error:#}");
             None
         });
-        Ok(sample)
+        let sample = self.counters.sample(program_stats::skips(&self.programs, self.hooks, self.points))?;
+        Ok(Sample { listing, ..sample })
     }
 
     /// Whether the counters and the sockets can be read. The rest of the watch depends on both.

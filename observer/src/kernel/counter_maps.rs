@@ -239,6 +239,10 @@ impl CounterMaps {
             counts: count(Loss::CountsLost)?,
             hook_skips,
             unrecovered_skips,
+            ungrouped: count(Loss::GroupsFull)?,
+            unlisted: count(Loss::Unlisted)?,
+            ownerless: count(Loss::Ownerless)?,
+            not_removed: count(Loss::NotRemoved)? + self.not_freed,
         })
     }
 

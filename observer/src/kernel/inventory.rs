@@ -1,7 +1,7 @@
-//! Socket iterators: they adopt pre-existing connections, and count sockets by destination and state. Both see only the
-//! network namespace of this process.
+//! Socket iterators: they adopt pre-existing connections, and count sockets by source address, destination and state. Both
+//! see only the network namespace of this process.
 
-use std::{fs, io::Read as _, time::Duration};
+use std::{io::Read as _, time::Duration};
 
 use anyhow::Context as _;
 use aya::{
@@ -12,14 +12,20 @@ use aya::{
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
 use super::{attach, pod::Wire};
-use crate::host::{clock::CpuTimer, processes, throttle::Throttle};
+use crate::host::{clock::CpuTimer, local_ports, processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
 /// Maximum number of pre-existing sockets whose process is looked up. The process of any further one stays unknown.
-pub(super) const MAX_OWNERS: u32 = 65_536;
+/// Sockets that a filter by process leaves out are among them, so it is large even if few connections are tracked.
+pub(super) fn max_owners(max_connections: u32) -> u32 {
+    max_connections.max(65_536)
+}
 
-/// Pairs of destination and state.
-pub(super) const MAX_STATES: u32 = 65_536;
+/// Maximum number of combinations of source address, destination and state in a listing. A few states for each
+/// destination have room even if few connections are tracked.
+pub(super) fn max_states(max_connections: u32) -> u32 {
+    max_connections.max(1_024)
+}
 
 /// Idle time after a listing, as a multiple of its cost: listings take at most 1 % of a CPU.
 const IDLE_FACTOR: u32 = 100;
@@ -68,7 +74,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Counts sockets by destination and state. None if no listing is due, unless `now` demands one.
+    /// Counts sockets by source address, destination and state. None if no listing is due, unless `now` demands one.
     pub(super) fn listing(&mut self, ebpf: &mut Ebpf, now: bool) -> anyhow::Result<Option<Listing>> {
         if !now && !self.listings.is_due() {
             return Ok(None);
@@ -81,11 +87,12 @@ impl Inventory {
         run(ebpf, NETSTAT)?;
         let mut states = Vec::new();
         for entry in &self.states {
-            let (Wire(StateKey { addr, port, state }), sockets) = entry?;
-            states.push(SocketState { remote: ip_address(addr), port, state, sockets });
+            let (Wire(StateKey { remote, local, port, state }), sockets) = entry?;
+            let local = Some(ip_address(bytemuck::cast(local)));
+            states.push(SocketState { remote: ip_address(remote), local, port, state, sockets });
         }
         self.listings.ran(timer.elapsed());
-        Ok(Some(Listing { states, local_ports: local_ports() }))
+        Ok(Some(Listing { states, local_ports: local_ports::available() }))
     }
 }
 
@@ -100,14 +107,4 @@ fn run(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<()> {
     let mut file = program.take_link(link)?.into_file().with_context(|| format!("cannot start iterator {name}"))?;
     file.read_to_end(&mut Vec::new()).with_context(|| format!("cannot run iterator {name}"))?;
     Ok(())
-}
-
-/// How many ports `connect()` chooses from (ip_local_port_range in ip(7)). All of them if the range cannot be read.
-fn local_ports() -> u64 {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let mut ends = range.split_whitespace().map_while(|port| port.parse::<u64>().ok());
-    match (ends.next(), ends.next()) {
-        (Some(first), Some(last)) if first <= last => last - first + 1,
-        _ => u64::from(u16::MAX),
-    }
 }

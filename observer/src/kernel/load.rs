@@ -21,7 +21,7 @@ use super::{
     config::WatchConfig,
     counter_maps::{CounterMaps, Maps},
     hooks::{self, HookSet, OptionalPoints},
-    inventory::{Inventory, MAX_OWNERS, MAX_STATES},
+    inventory::{Inventory, max_owners, max_states},
     kernel_log::KernelLog,
     offsets::KernelTypes,
     pod::{Wire, mapped},
@@ -234,8 +234,8 @@ impl<'a> Loader<'a> {
             .map_max_entries("SLOTS_TAKEN", MAX_HOLDERS)
             .map_max_entries("SLOTS_RETURNED", MAX_HOLDERS)
             .map_max_entries("EVENTS", config.ring_bytes)
-            .map_max_entries("OWNERS", MAX_OWNERS)
-            .map_max_entries("STATES", MAX_STATES)
+            .map_max_entries("OWNERS", max_owners(config.max_connections))
+            .map_max_entries("STATES", max_states(config.max_connections))
             .map_max_entries("DESTINATIONS", size(config.destinations.len() + 1))
             .map_max_entries("PIDS", size(config.pids.len()))
             .map_max_entries("PROCESSES", size(config.processes.len()));

@@ -40,6 +40,7 @@ mod nginx;
 mod outputs;
 mod ownership;
 mod pipelining;
+mod ports;
 mod postgresql;
 mod postgresql_copy;
 mod pre_existing;

@@ -95,11 +95,21 @@ pub(super) struct LossSampleDef {
     counts: u64,
     hook_skips: u64,
     unrecovered_skips: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    ungrouped: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    unlisted: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    ownerless: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    not_removed: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "SocketState")]
 pub(super) struct SocketStateDef {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local: Option<IpAddr>,
     remote: IpAddr,
     port: u16,
     state: u16,

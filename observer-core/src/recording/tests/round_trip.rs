@@ -5,9 +5,21 @@ use crate::model::{Listing, LossSample, SocketState};
 
 #[test]
 fn events_and_samples_round_trip() {
-    let loss = LossSample { rows: 1, untracked: 2, mptcp: 3, counts: 4, hook_skips: 5, unrecovered_skips: 6 };
-    let state = SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
-    let listing = Some(Listing { states: vec![state], local_ports: 28_232 });
+    let loss = LossSample {
+        rows: 1,
+        untracked: 2,
+        mptcp: 3,
+        counts: 4,
+        hook_skips: 5,
+        unrecovered_skips: 6,
+        ungrouped: 7,
+        unlisted: 8,
+        ownerless: 9,
+        not_removed: 10,
+    };
+    let state = SocketState { local: None, remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
+    let with_source = SocketState { local: Some(Ipv4Addr::LOCALHOST.into()), ..state };
+    let listing = Some(Listing { states: vec![state, with_source], local_ports: 28_232 });
     let mut odd = group(3, 1);
     odd.counters.comm = [0xff; 16];
     let samples = [
@@ -55,7 +67,8 @@ fn unchanged_groups_are_not_written_again() {
 
 #[test]
 fn listing_is_written_only_if_it_has_changed() {
-    let state = |state, sockets| SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state, sockets };
+    let remote = Ipv4Addr::LOCALHOST.into();
+    let state = |state, sockets| SocketState { local: Some(remote), remote, port: 80, state, sockets };
     let listed = |states| Sample { listing: Some(Listing { states, local_ports: 9 }), ..Sample::default() };
     let (first, reordered, changed) =
         (vec![state(1, 1), state(6, 2)], vec![state(6, 2), state(1, 1)], vec![state(6, 3)]);

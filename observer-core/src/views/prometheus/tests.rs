@@ -76,12 +76,27 @@ fn run_times_appear_only_while_they_are_measured() {
 
 #[test]
 fn losses_are_labelled_by_place() {
-    let sampled = LossSample { rows: 9, untracked: 2, mptcp: 3, counts: 4, ..LossSample::default() };
+    let sampled = LossSample {
+        rows: 9,
+        untracked: 2,
+        mptcp: 3,
+        counts: 4,
+        hook_skips: 0,
+        unrecovered_skips: 5,
+        ungrouped: 6,
+        unlisted: 7,
+        ownerless: 8,
+        not_removed: 9,
+    };
     let losses = Losses { sampled, output_rows: 5, recording_rows: 1 };
     let text = encoded(&Scrape { losses, ..Scrape::default() });
     let values = |name| lines(&text, name).into_iter().map(|line| line.rsplit_once(' ').unwrap().1).collect::<String>();
     assert_eq!(values("tcp_reuse_watch_events_lost_total"), "3514");
     assert_eq!(values("tcp_reuse_watch_connections_untracked_total"), "23");
+    assert_eq!(values("tcp_reuse_watch_sockets_lost_total"), "78");
+    assert_eq!(values("tcp_reuse_watch_connections_ungrouped_total"), "6");
+    assert_eq!(values("tcp_reuse_watch_entries_not_removed_total"), "9");
+    assert_eq!(values("tcp_reuse_watch_unrecovered_skips_total"), "5");
     assert!(!text.contains("tcp_reuse_time_wait_sockets"), "sockets were not listed");
     assert!(text.contains("hooks=\"sockops,fentry\",kernel=\"6.1 \\\"x\\\"\"} 1\n"), "{text}");
 }

@@ -66,6 +66,7 @@ impl Watch {
 
     pub(super) fn sample(&mut self, groups: Vec<GroupSample>, time_wait: u64) {
         let state = |group: &GroupSample| SocketState {
+            local: None,
             remote: crate::model::ip_address(group.key.addr),
             port: group.key.port,
             state: crate::model::TIME_WAIT,

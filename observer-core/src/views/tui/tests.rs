@@ -17,7 +17,7 @@ use super::{
     *,
 };
 use crate::{
-    model::{Connection, GroupCounters, RowKind, Why},
+    model::{Connection, GroupCounters, LossSample, RowKind, Why},
     views::{
         tui::state::{
             column::{COLUMNS, Column},
@@ -178,16 +178,19 @@ fn header_never_cuts_a_number() {
 #[test]
 fn header_never_cuts_a_loss() {
     let mut watch = Watch::new();
-    let loss = crate::model::LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..Default::default() };
-    watch.tracker.sample(crate::model::Sample { loss, ..Default::default() });
-    let mut tui = screen(&watch, PLAIN, 3_500);
-    let mut losses = |width| {
-        let text = text(&drawn(&mut tui, (width, 15)));
+    let mut shown = |loss, width| {
+        watch.tracker.sample(crate::model::Sample { loss, ..Default::default() });
+        let text = text(&drawn(&mut screen(&watch, PLAIN, 3_500), (width, 15)));
         text.lines().find(|line| line.contains("LOST")).unwrap().to_string()
     };
-    assert_eq!(losses(90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
-    assert_eq!(losses(60), " LOST 5 connections not counted, …");
-    assert_eq!(losses(20), " LOST …");
+    let none = LossSample::default();
+    let loss = LossSample { rows: 123_456, untracked: 5, mptcp: 1_234, counts: 77, ..none };
+    assert_eq!(shown(loss, 90), " LOST 5 connections not counted, 1234 of MPTCP not counted, 77 counts, …");
+    assert_eq!(shown(loss, 60), " LOST 5 connections not counted, …");
+    assert_eq!(shown(loss, 20), " LOST …");
+    let loss = LossSample { ownerless: 1, unlisted: 2, ungrouped: 3, not_removed: 4, ..none };
+    let line = " LOST 1 processes not looked up, 2 sockets not listed, 3 connections not named, 4 entries not removed";
+    assert_eq!(shown(loss, 120), line);
 }
 
 #[test]

@@ -63,6 +63,18 @@ fn losses(snapshot: &Snapshot) -> Vec<String> {
     if loss.counts > 0 {
         lines.push(format!("not exact: {} could not be stored", plural(loss.counts, "count", "counts")));
     }
+    if loss.ownerless > 0 {
+        lines.push(format!(
+            "not looked up: the process of {}, for lack of room (raise --max-connections; a filter by process leaves them out)",
+            plural(loss.ownerless, "connection from before the watch", "connections from before the watch")
+        ));
+    }
+    if loss.unlisted > 0 {
+        lines.push(format!(
+            "not listed: sockets found no room in a listing by state, {} (raise --max-connections)",
+            plural(loss.unlisted, "time", "times")
+        ));
+    }
     if loss.rows > 0 {
         lines.push(format!(
             "not shown: {} (counted all the same; raise --ring-size)",
@@ -75,12 +87,60 @@ fn losses(snapshot: &Snapshot) -> Vec<String> {
             plural(loss.unrecovered_skips, "time", "times")
         ));
     }
+    if loss.ungrouped > 0 {
+        lines.push(format!(
+            "not named: {} found no room for a group of their own (counted all the same)",
+            plural(loss.ungrouped, "connection", "connections")
+        ));
+    }
+    if loss.not_removed > 0 {
+        lines.push(format!(
+            "not removed: an entry, {} (counted all the same; it may take up room)",
+            plural(loss.not_removed, "time", "times")
+        ));
+    }
     lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LossSample;
+
+    #[test]
+    fn every_loss_has_a_line() {
+        let none = LossSample::default();
+        let line = |loss| losses(&Snapshot { loss, ..Snapshot::default() });
+        assert_eq!(line(none), Vec::<String>::new());
+        for (loss, expected) in [
+            (LossSample { untracked: 1, ..none }, "not counted: 1 connection found no room (raise --max-connections)"),
+            (LossSample { mptcp: 2, ..none }, "not counted: 2 connections of MPTCP, which is not supported"),
+            (LossSample { counts: 3, ..none }, "not exact: 3 counts could not be stored"),
+            (
+                LossSample { ownerless: 4, ..none },
+                "not looked up: the process of 4 connections from before the watch, for lack of room (raise --max-connections; a filter by process leaves them out)",
+            ),
+            (
+                LossSample { unlisted: 5, ..none },
+                "not listed: sockets found no room in a listing by state, 5 times (raise --max-connections)",
+            ),
+            (LossSample { rows: 6, ..none }, "not shown: 6 rows were lost (counted all the same; raise --ring-size)"),
+            (
+                LossSample { unrecovered_skips: 7, ..none },
+                "not complete: the kernel skipped a hook at least 7 times and nothing makes it good (use sockops)",
+            ),
+            (
+                LossSample { ungrouped: 8, ..none },
+                "not named: 8 connections found no room for a group of their own (counted all the same)",
+            ),
+            (
+                LossSample { not_removed: 9, ..none },
+                "not removed: an entry, 9 times (counted all the same; it may take up room)",
+            ),
+        ] {
+            assert_eq!(line(loss), [expected]);
+        }
+    }
 
     #[test]
     fn marked_connections_are_mentioned_even_without_exchanges() {

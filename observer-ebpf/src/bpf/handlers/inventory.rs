@@ -2,29 +2,28 @@
 //! sockets with an entry alone, so no connection is missed or counted twice.
 
 use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST};
-use tcp_reuse_watch_ebpf::{CloseKind, Closer, Owner, UNKNOWN_OWNER};
+use tcp_reuse_watch_ebpf::{CloseKind, Closer, Loss, Owner, UNKNOWN_OWNER};
 
 use crate::bpf::{
     entry,
-    maps::{OWNERS, has_listener},
+    maps::{OWNERS, count_loss, has_listener},
     memory::Memory,
     process::Process,
     socket::{Socket, state},
 };
 
-/// Lists a socket whose process user space has to find.
+/// Lists a socket whose process user space has to find. `run` numbers the run of the iterator.
 #[inline(always)]
-pub(in crate::bpf) fn list<M: Memory>(socket: &Socket<M>) {
-    if is_outbound(socket) {
-        // If the map is full, the process stays unknown.
-        let _ = OWNERS.insert(socket.inode(), Owner::EMPTY, 0);
+pub(in crate::bpf) fn list<M: Memory>(socket: &Socket<M>, run: u64) {
+    if is_outbound(socket, run) && OWNERS.insert(socket.inode(), Owner::EMPTY, 0).is_err() {
+        count_loss(Loss::Ownerless);
     }
 }
 
 /// Adopts a socket that has no entry.
 #[inline(always)]
-pub(in crate::bpf) fn take_over<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>) {
-    if !is_outbound(socket) || entry::of(socket).is_some() {
+pub(in crate::bpf) fn take_over<M: Memory>(ctx: &impl EbpfContext, socket: &Socket<M>, run: u64) {
+    if !is_outbound(socket, run) || entry::of(socket).is_some() {
         return;
     }
     // SAFETY: entries are not removed while the iterator runs.
@@ -51,9 +50,9 @@ pub(in crate::bpf) fn check_kernel_handled<M: Memory>(socket: &Socket<M>) {
     }
 }
 
-/// Whether the socket is open or connecting, and was not accepted by a local listener.
+/// Whether the socket is open or connecting, and no listener that this run has listed has accepted it.
 #[inline(always)]
-fn is_outbound<M: Memory>(socket: &Socket<M>) -> bool {
+fn is_outbound<M: Memory>(socket: &Socket<M>, run: u64) -> bool {
     matches!(socket.state(), state::ESTABLISHED | state::SYN_SENT | state::CLOSE_WAIT)
-        && !has_listener(socket.local_port())
+        && !has_listener(socket.local_port(), run)
 }

@@ -31,7 +31,7 @@ use crate::{
 const OPENMETRICS: &str = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
 
 /// Names in the older format, with their types. This is a contract.
-const METRICS: [(&str, &str); 20] = [
+const METRICS: [(&str, &str); 26] = [
     ("tcp_reuse_exchanges_total", "counter"),
     ("tcp_reuse_inexact_exchanges_total", "counter"),
     ("tcp_reuse_connections_asked_total", "counter"),
@@ -44,11 +44,17 @@ const METRICS: [(&str, &str); 20] = [
     ("tcp_reuse_exchanges_per_connection", "histogram"),
     ("tcp_reuse_connection_lifetime_seconds", "histogram"),
     ("tcp_reuse_time_wait_sockets", "gauge"),
+    ("tcp_reuse_local_ports", "gauge"),
+    ("tcp_reuse_local_ports_taken", "gauge"),
     ("tcp_reuse_host_exchanges_total", "counter"),
     ("tcp_reuse_host_connections_opened_total", "counter"),
     ("tcp_reuse_host_connections_avoidable_total", "counter"),
     ("tcp_reuse_watch_events_lost_total", "counter"),
     ("tcp_reuse_watch_connections_untracked_total", "counter"),
+    ("tcp_reuse_watch_sockets_lost_total", "counter"),
+    ("tcp_reuse_watch_connections_ungrouped_total", "counter"),
+    ("tcp_reuse_watch_entries_not_removed_total", "counter"),
+    ("tcp_reuse_watch_unrecovered_skips_total", "counter"),
     ("tcp_reuse_watch_hook_skips_total", "counter"),
     ("tcp_reuse_watch_series_overflowed", "gauge"),
     ("tcp_reuse_watch_info", "gauge"),

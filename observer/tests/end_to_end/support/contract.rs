@@ -46,7 +46,22 @@ const COUNTERS: [&str; 12] = [
 ];
 /// Counters that this version always knows, so the groups add up to the totals.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
-const TOTALS: [&str; 4] = ["time_wait", "events_lost", "untracked", "hook_skips"];
+const TOTALS: [&str; 10] = [
+    "time_wait",
+    "events_lost",
+    "untracked",
+    "hook_skips",
+    "unrecovered_skips",
+    "counts_lost",
+    "ungrouped",
+    "unlisted",
+    "ownerless",
+    "not_removed",
+];
+/// Losses that make a summary incomplete.
+const LOSSES: [&str; 6] = ["events_lost", "untracked", "unrecovered_skips", "counts_lost", "unlisted", "ownerless"];
+/// Losses that make its numbers inexact.
+const INEXACT: [&str; 5] = ["untracked", "counts_lost", "unlisted", "ownerless", "inexact"];
 const GROUP: [&str; 13] = [
     "process",
     "pid",
@@ -90,9 +105,9 @@ pub(crate) fn check_summary(summary: &Value) {
         let sum: u64 = groups.iter().map(|group| number(group, name)).sum();
         assert_eq!(sum, number(totals, name), "the groups do not add up to the total of {name}: {summary:#}");
     }
-    let complete = number(totals, "events_lost") == 0 && number(totals, "untracked") == 0;
-    assert!(complete || summary["complete"] == false, "marked complete although events were lost: {summary:#}");
-    let exact = number(totals, "untracked") == 0 && number(totals, "inexact") == 0;
+    let complete = LOSSES.iter().all(|loss| number(totals, loss) == 0);
+    assert_eq!(summary["complete"], complete, "complete unless something was lost: {summary:#}");
+    let exact = INEXACT.iter().all(|count| number(totals, count) == 0);
     assert!(
         exact || summary["exact"] == false,
         "marked exact although connections or exchanges were not counted exactly: {summary:#}"

@@ -1,9 +1,14 @@
 //! Two hosts on this machine: network namespaces connected by a veth pair.
 
 use std::{
+    fs::{self, File},
+    os::fd::AsFd as _,
     process::Command,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::programs::{output_of, program};
 
@@ -56,6 +61,32 @@ impl Host {
         let mut there = program("ip", "iproute2");
         there.args(["netns", "exec", &self.name]).arg(command.get_program()).args(command.get_args());
         there
+    }
+
+    /// Runs `work` in a thread that is on this host. Sockets that it creates stay here, and so do threads that it starts.
+    pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let path = format!("/run/netns/{}", self.name);
+        let namespace = File::open(&path).unwrap_or_else(|error| panic!("cannot open {path}: {error}"));
+        let enter = || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("cannot enter the network namespace");
+            work()
+        };
+        thread::scope(|scope| scope.spawn(enter).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    pub(crate) fn add_address(&self, address: &str) {
+        ip(&format!("-n {} address add {address} dev cable", self.name));
+    }
+
+    pub(crate) fn add_route(&self, network: &str, through: &str) {
+        ip(&format!("-n {} route add {network} via {through}", self.name));
+    }
+
+    /// Sets a parameter of this host's network, such as `net/ipv4/ip_forward`.
+    pub(crate) fn set_parameter(&self, path: &str, value: &str) {
+        let path = format!("/proc/sys/{path}");
+        self.within(|| fs::write(&path, value).unwrap_or_else(|error| panic!("cannot set {path}: {error}")));
     }
 }
 

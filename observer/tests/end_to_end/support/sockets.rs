@@ -31,7 +31,7 @@ pub(crate) fn local_address(socket: impl AsFd) -> SocketAddr {
 
 /// A socket bound to this address with `SO_REUSEADDR`.
 pub(crate) fn bound(address: SocketAddr) -> OwnedFd {
-    let socket = socket();
+    let socket = of_family(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 });
     sockopt::set_socket_reuseaddr(&socket, true).expect("cannot set SO_REUSEADDR");
     bind(&socket, &address).unwrap_or_else(|error| panic!("cannot bind to {address}: {error}"));
     socket

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::Stdio,
+    process::{Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use super::{machine::Machine, report::Report, tool, tool::Process};
+use super::{machine::Machine, report::Report, tool::Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -24,8 +24,8 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn start(machine: &'a Machine, arguments: &str) -> Self {
-        let mut tool = Process::start(tool::command(arguments).args(["-o", "json"]).stdout(Stdio::piped()));
+    pub(super) fn start(machine: &'a Machine, command: &mut Command) -> Self {
+        let mut tool = Process::start(command.args(["-o", "json"]).stdin(Stdio::null()).stdout(Stdio::piped()));
         let stdout = BufReader::new(tool.child.stdout.take().expect("the stream is piped"));
         let (sender, lines) = channel();
         // Drains the pipe, which would otherwise fill up.
