@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use super::{machine::Machine, report::Report, tool, tool::Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
-const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
+const EXIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Watch<'a> {
     pub(crate) tool: Process,
