@@ -39,8 +39,14 @@ impl Kernel {
 
     /// Reads every counter. `last`: lists the sockets too, however recent the last listing is.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
-        self.programs = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
-        let mut sample = self.counters.sample(program_stats::skips(&self.programs, self.hooks, self.points))?;
+        let (programs, are_all_read) = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
+        self.programs = programs;
+        let (skips, mut unrecovered) = program_stats::skips(&self.programs, self.hooks, self.points);
+        if last && !are_all_read {
+            // No later sample will tell what was skipped.
+            unrecovered += 1;
+        }
+        let mut sample = self.counters.sample((skips, unrecovered))?;
         sample.listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
             log::warn!("cannot list sockets: {error:#}");
             None
