@@ -7,6 +7,7 @@ mod avoidable;
 mod blocked_output;
 mod bodies;
 mod cgroups;
+mod chaos;
 mod closes;
 mod curl;
 mod dashboard;

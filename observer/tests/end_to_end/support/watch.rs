@@ -47,8 +47,13 @@ impl<'a> Watch<'a> {
 
     /// The report of a watch that ends by itself.
     pub(crate) fn ended(&mut self) -> Report {
+        self.ended_with(0)
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn ended_with(&mut self, code: i32) -> Report {
         let status = self.tool.wait(EXIT_TIMEOUT);
-        assert_eq!(status.code(), Some(0), "exit code of the watch");
+        assert_eq!(status.code(), Some(code), "exit code of the watch");
         Report::read([std::mem::take(&mut self.start)].into_iter().chain(self.lines.iter()))
     }
 }
