@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, process::ExitCode, sync::mpsc::channel, thread, time::Duration};
 
+use anyhow::ensure;
+
 /// How long to wait for stderr, which may be a blocked terminal.
 const STDERR_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -33,6 +35,21 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if not_permitted { NOT_PERMITTED } else { RUN_TIME })
 }
 
+/// Fails if any of these has failed, and says why each of them has.
+pub(crate) fn all_of<const N: usize>(results: [anyhow::Result<()>; N]) -> anyhow::Result<()> {
+    let (mut first, mut texts) = (Ok(()), Vec::new());
+    for error in results.into_iter().filter_map(Result::err) {
+        let text = format!("{error:#}");
+        // One failure may be found more than once.
+        if !texts.contains(&text) {
+            texts.push(text);
+            first = first.and(Err(error));
+        }
+    }
+    ensure!(texts.len() < 2, texts.join("; "));
+    first
+}
+
 fn print(message: String) {
     let (done, printed) = channel();
     thread::spawn(move || {
@@ -41,4 +58,19 @@ fn print(message: String) {
     });
     // After a timeout, the message is lost.
     let _ = printed.recv_timeout(STDERR_TIMEOUT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_is_told_once() {
+        let failed = |what: &'static str| Err(anyhow::anyhow!(what));
+        assert!(all_of([Ok(()), Ok(())]).is_ok());
+        let told = |results| all_of::<3>(results).unwrap_err().to_string();
+        assert_eq!(told([Ok(()), failed("disk"), Ok(())]), "disk");
+        assert_eq!(told([failed("map"), failed("disk"), failed("map")]), "map; disk");
+        assert_eq!(told([failed("map"), failed("map"), failed("disk")]), "map; disk");
+    }
 }

@@ -191,6 +191,11 @@ impl Session {
         let recording_rows = self.recorder.as_ref().map_or(0, Recorder::lost_events);
         sample.loss.rows += output_rows + recording_rows;
         let mut notices = Vec::new();
+        if self.attribution.runtimes.has_just_died() {
+            let message = "the helper has died: the runtimes of further processes stay unknown".to_string();
+            log::warn!("{message}");
+            notices.push(Notice { kind: "runtimes", message });
+        }
         if let Some(exporter) = &mut self.exporter {
             exporter.sample(
                 unix_ns,
@@ -201,7 +206,7 @@ impl Session {
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.sample(unix_ns, &sample);
-            notices = recorder.notices();
+            notices.extend(recorder.notices());
         }
         notices.extend(self.tracker.sample(sample));
         notify(screen, unix_ns, &notices);

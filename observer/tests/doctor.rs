@@ -22,7 +22,7 @@ use tempfile::TempDir;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tcp-reuse-watch");
 
 /// The time limit of a run, generous for slow and busy machines.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Exit code and output of a run.
 #[derive(Debug)]

@@ -4,7 +4,9 @@
 mod bpf;
 mod contestant;
 mod cost;
+mod dashboard;
 mod exactness;
+mod excluded;
 mod handlers;
 pub(crate) mod hold;
 mod holders;
@@ -64,12 +66,14 @@ pub(crate) enum Part {
     Scale,
     /// Cost of one row, one sample and one frame in user space
     Micro,
+    /// The dashboard with 10,000 groups and 100,000 events a second: answers to keys, and memory
+    Dashboard,
     /// Comparison with tcpconnect, tcptracer and tcptop, in a virtual machine
     Peers,
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Throughput,
         Self::Cost,
         Self::Handlers,
@@ -77,6 +81,7 @@ impl Part {
         Self::Startup,
         Self::Scale,
         Self::Micro,
+        Self::Dashboard,
         Self::Peers,
     ];
 
@@ -89,6 +94,7 @@ impl Part {
             Self::Startup => "startup",
             Self::Scale => "scale",
             Self::Micro => "micro",
+            Self::Dashboard => "dashboard",
             Self::Peers => "peers",
         }
     }
@@ -102,6 +108,7 @@ impl Part {
             Self::Startup => "Start",
             Self::Scale => "Growth",
             Self::Micro => "User space",
+            Self::Dashboard => "Dashboard",
             Self::Peers => "In a virtual machine",
         }
     }
@@ -115,6 +122,7 @@ impl Part {
             Self::Startup => startup::measure(tool, scope),
             Self::Scale => scale::measure(tool, scope),
             Self::Micro => micro::measure(scope),
+            Self::Dashboard => dashboard::measure(tool, scope),
             Self::Peers => peers::measure(scope),
         }
     }

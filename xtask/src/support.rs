@@ -1,5 +1,6 @@
 //! Code that several commands share: the repository's paths, running programs, packages, and counting.
 
+pub(crate) mod bpf;
 pub(crate) mod cargo_test;
 pub(crate) mod packages;
 pub(crate) mod running;

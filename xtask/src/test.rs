@@ -75,7 +75,7 @@ fn all_tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
 }
 
 fn soak(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
-    let result = soak::check(workspace, SOAK)?;
+    let result = soak::check(workspace, SOAK, soak::Memory::Printed)?;
     *tally += result;
     if result.failed > 0 {
         bail!("{} checks failed after the soak", result.failed);

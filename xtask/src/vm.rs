@@ -64,7 +64,9 @@ fn check(workspace: &Workspace, args: &Args) -> Result<Tally> {
     let images = kernels.iter().map(|kernel| Ok((kernel, kernel.fetch(&folder)?))).collect::<Result<Vec<_>>>()?;
     let Programs { tool, scenarios } = programs::build(workspace)?;
     let files = [(tool, "bin/tcp-reuse-watch".into()), (scenarios, "bin/scenarios".into())];
-    let commands = format!("TCP_REUSE_WATCH=/bin/tcp-reuse-watch TCP_REUSE_WATCH_HOOKS='{}' scenarios", sets.join(" "));
+    // Some scenarios need a machine that is nobody else's.
+    let variables = "TCP_REUSE_WATCH=/bin/tcp-reuse-watch TCP_REUSE_WATCH_OWN_MACHINE=1";
+    let commands = format!("{variables} TCP_REUSE_WATCH_HOOKS='{}' scenarios", sets.join(" "));
     let initramfs = image::make(&folder, &files, &commands)?;
     let mut boots: Vec<Booted> = Vec::new();
     for (kernel, image) in images {

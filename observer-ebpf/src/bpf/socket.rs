@@ -63,6 +63,16 @@ pub(super) fn remote_addr<M: Memory>(sk: *const u8) -> [u8; 16] {
     }
 }
 
+/// Local address of any `struct sock_common`, including TIME_WAIT sockets.
+#[inline(always)]
+pub(super) fn local_addr<M: Memory>(sk: *const u8) -> [u8; 16] {
+    if is_v6::<M>(sk) {
+        load!(M, sk, sk_v6_rcv_saddr as [u32; 4]).map_bytes()
+    } else {
+        v4_mapped(load!(M, sk, sk_rcv_saddr as u32))
+    }
+}
+
 /// IPv4 over an IPv6 socket fills the IPv6 fields too, v4-mapped (net/ipv6/tcp_ipv6.c, `tcp_v6_connect`).
 #[inline(always)]
 fn is_v6<M: Memory>(sk: *const u8) -> bool {
@@ -119,11 +129,7 @@ impl<M: Memory> Socket<M> {
 
     #[inline(always)]
     pub(super) fn local_addr(&self) -> [u8; 16] {
-        if is_v6::<M>(self.0) {
-            load!(M, self.0, sk_v6_rcv_saddr as [u32; 4]).map_bytes()
-        } else {
-            v4_mapped(load!(M, self.0, sk_rcv_saddr as u32))
-        }
+        local_addr::<M>(self.0)
     }
 
     /// Whether our FIN is queued, by state: true from FIN_WAIT1 and LAST_ACK on, unknown (false) in CLOSE.

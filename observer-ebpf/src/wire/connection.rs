@@ -128,6 +128,8 @@ pub mod flag {
     pub const AVOIDABLE: u32 = 1 << 13;
     /// Its client has named its target.
     pub const TARGETED: u32 = 1 << 14;
+    /// sock_ops has asked for the callback at each of its changes of state.
+    pub const CALLBACK: u32 = 1 << 15;
 }
 
 /// Everything known about one connection. Times are nanoseconds of `CLOCK_MONOTONIC`, 0 when not reached.

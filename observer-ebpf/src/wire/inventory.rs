@@ -27,8 +27,7 @@ pub const UNKNOWN_OWNER: Owner = Owner { start_ticks: 1, tgid: 0, reserved: 0, c
 pub struct StateKey {
     /// IPv4 as `::ffff:a.b.c.d`.
     pub remote: [u8; 16],
-    /// Likewise, as words in network byte order.
-    pub local: [u32; 4],
+    pub local: [u8; 16],
     /// The remote port.
     pub port: u16,
     /// As in include/net/tcp_states.h. 6 is TIME_WAIT.

@@ -20,10 +20,13 @@ pub enum Loss {
     Unlisted = 6,
     /// The map of owners had no room for a pre-existing socket, so its process is not looked up.
     Ownerless = 7,
+    /// Another sock_ops program has cleared the flag of a connection by which sock_ops sees its changes of state. The
+    /// tracepoint sees them, unless the kernel skips it.
+    CallbackTaken = 8,
 }
 
 impl Loss {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RowsLost,
         Self::Untracked,
         Self::GroupsFull,
@@ -32,5 +35,6 @@ impl Loss {
         Self::Mptcp,
         Self::Unlisted,
         Self::Ownerless,
+        Self::CallbackTaken,
     ];
 }

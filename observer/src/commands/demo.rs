@@ -11,7 +11,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::WatchConfig, session::Session};
+use crate::{
+    helper::Runtimes,
+    host::{event_loop::event_loop, open_files},
+    kernel::WatchConfig,
+    session::Session,
+};
 use client::Body;
 use observer_core::{group::Counts, model::WatchInfo, tracker::Snapshot};
 use server::Server;
@@ -73,6 +78,7 @@ impl Half {
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
+    open_files::check()?;
     let halves = [
         Half::new("body left unread", Body::LeftUnread, FETCHES)?,
         Half::new("body read to its end", Body::ReadToItsEnd, 1)?,

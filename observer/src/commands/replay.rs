@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     cli::{self, Speed},
+    exit,
     host::{event_loop::event_loop, panics, signals::Signals},
     output::{
         diagnostics,
@@ -53,11 +54,10 @@ async fn replay(options: &cli::Replay, recording: Recording, summary_file: Optio
     }
     signals.quit_on_next();
     let snapshot = replay.snapshot();
-    if let Some(file) = summary_file {
-        file.write(&replay.about, &snapshot)?;
-    }
-    ending.conclude(screen, &replay.about, &snapshot).await?;
-    broken.map_or(Ok(()), Err)
+    // Whatever fails, the rest is still shown.
+    let written = summary_file.map_or(Ok(()), |file| file.write(&replay.about, &snapshot));
+    let concluded = ending.conclude(screen, &replay.about, &snapshot).await;
+    exit::all_of([written, concluded, broken.map_or(Ok(()), Err)])
 }
 
 struct Replay {

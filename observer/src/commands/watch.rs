@@ -5,17 +5,22 @@ use observer_core::model::WatchInfo;
 use tokio::time::Instant;
 
 use crate::{
-    cli,
+    cli, exit,
     exporter::Endpoint,
     helper::Runtimes,
-    host::{event_loop::event_loop, signals::Signals},
+    host::{event_loop::event_loop, memory_limit, open_files, signals::Signals},
     kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
     session::Session,
 };
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
+    open_files::check()?;
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    if let Some(warning) = memory_limit::warning(options.max_connections) {
+        // At once, because there may be no later.
+        eprintln!("warning: {warning}");
+    }
     // The port comes first: a second watch with the same command line must fail before it truncates the first one's
     // files.
     let metrics = Endpoint::bind(&options.metrics)?;
@@ -50,11 +55,10 @@ async fn watch(
     signals.quit_on_next();
     let (snapshot, sampled) = session.end(screen.as_mut());
     session.end_recording(screen.as_mut()).await;
-    if let Some(file) = summary_file {
-        file.write(&session.about, &snapshot)?;
-    }
-    ending.conclude(screen, &session.about, &snapshot).await?;
-    sampled
+    // Whatever fails, the rest is still shown.
+    let written = summary_file.map_or(Ok(()), |file| file.write(&session.about, &snapshot));
+    let concluded = ending.conclude(screen, &session.about, &snapshot).await;
+    exit::all_of([sampled, written, concluded])
 }
 
 /// The filters, in the words shown to the user.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     io::{ErrorKind, Read as _, Write as _},
+    mem,
 };
 
 use super::{
@@ -30,6 +31,7 @@ pub(crate) struct Runtimes {
     order: VecDeque<Process>,
     /// The start of a response that has not arrived completely.
     partial: Vec<u8>,
+    has_just_died: bool,
 }
 
 impl Runtimes {
@@ -70,6 +72,11 @@ impl Runtimes {
         responses
     }
 
+    /// Whether the helper was found dead since the last call.
+    pub(crate) fn has_just_died(&mut self) -> bool {
+        mem::take(&mut self.has_just_died)
+    }
+
     /// None: unknown, or not known yet.
     pub(crate) fn get(&self, process: Process) -> Option<Runtime> {
         self.known.get(&process).copied().flatten()
@@ -99,7 +106,7 @@ impl Runtimes {
 
     /// Continues without the helper. Cached runtimes stay known.
     fn lose_helper(&mut self) {
-        log::warn!("the helper has died: the runtimes of further processes stay unknown");
+        self.has_just_died = true;
         self.helper = None;
     }
 }
@@ -186,6 +193,7 @@ mod tests {
         runtimes.request(process(2));
         assert_eq!(runtimes.responses(), []);
         assert_eq!(runtimes.get(process(1)), Some(Runtime::Python));
+        assert_eq!([(); 2].map(|()| runtimes.has_just_died()), [true, false]);
     }
 
     #[test]

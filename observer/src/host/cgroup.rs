@@ -45,6 +45,21 @@ pub(crate) fn mounted() -> io::Result<Option<String>> {
     Ok(mount_points(&mounts).find(|path| fs::metadata(path).is_ok_and(|directory| directory.ino() == ROOT_INODE)))
 }
 
+/// Mount points of the memory controller, of cgroup v2 or v1 or of parts of them.
+pub(crate) fn memory_mounts() -> io::Result<Vec<String>> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(mount_points(&mounts).chain(v1_mount_points(&mounts, "memory")).collect())
+}
+
+/// Mount points of a controller in cgroup v1. The controllers of a mount are among its options.
+fn v1_mount_points<'a>(mounts: &'a str, controller: &'a str) -> impl Iterator<Item = String> + 'a {
+    mounts.lines().filter_map(move |line| {
+        let (mount, filesystem) = line.split_once(" - cgroup ")?;
+        let mut options = filesystem.split(' ').nth(1)?.split(',');
+        options.any(|option| option == controller).then(|| mount.split(' ').nth(4).map(unescape))?
+    })
+}
+
 /// Mount points of cgroup v2 or of a part of it, from /proc/self/mountinfo (proc_pid_mountinfo(5)). In a hybrid layout
 /// they are below the directory of cgroup v1.
 fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
@@ -89,6 +104,9 @@ mod tests {
             assert_eq!(mount_points(mounts).collect::<Vec<_>>(), points);
         }
         assert_eq!(unescape(r"/a\040b"), "/a b");
+        let memory = "31 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                      30 25 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
+        assert_eq!(v1_mount_points(memory, "memory").collect::<Vec<_>>(), ["/sys/fs/cgroup/memory"]);
     }
 
     #[test]

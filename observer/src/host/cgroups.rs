@@ -12,7 +12,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{cgroup, clock::CpuTimer, processes::start_ticks_of, throttle::Throttle};
@@ -138,12 +138,12 @@ impl Cgroups {
     /// good, because the kernel does not reuse ids.
     fn walk(&mut self, mut wanted: HashSet<u64>, budget: Budget) {
         let Some(root) = &self.root else { return };
-        let (started, timer) = (Instant::now(), CpuTimer::start());
+        let timer = CpuTimer::start();
         let begin = || Walk { waiting: vec![root.clone()], visited: 0, wanted: wanted.clone() };
         let mut walk = self.walk.take().unwrap_or_else(begin);
         let mut visits = 0..budget.directories;
         while !wanted.is_empty() && walk.visited < MAX_DIRECTORIES {
-            if started.elapsed() > budget.time || visits.next().is_none() {
+            if timer.elapsed() > budget.time || visits.next().is_none() {
                 self.walk = Some(walk);
                 break;
             }
@@ -174,7 +174,8 @@ struct Walk {
     wanted: HashSet<u64>,
 }
 
-/// What one part of a walk may take. The event loop stands still meanwhile.
+/// What one part of a walk may take. The event loop stands still meanwhile. The time is CPU time: a walk that has to wait
+/// for a busy machine would not be shorter for being cut into parts.
 #[derive(Clone, Copy)]
 struct Budget {
     directories: usize,
@@ -193,7 +194,7 @@ fn is_directory(entry: &DirEntry) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{path::Path, time::Instant};
 
     use tempfile::tempdir;
 
@@ -240,7 +241,11 @@ mod tests {
         let (one, other) = (root.path().join("a.service"), root.path().join("b.service"));
         let mut cgroups = cgroups(root.path());
         fs::create_dir(&one).unwrap();
+        let before = Instant::now();
         cgroups.fill_in(&mut [group(1, 0, u64::MAX)], false);
+        assert!(cgroups.walks.next() >= before + MIN_INTERVAL);
+        // On a slow machine, the next walk would be due by now.
+        cgroups.walks.ran(Duration::from_mins(1));
         fs::create_dir(&other).unwrap();
         let mut later = [group(2, 0, id_of(&other))];
         cgroups.fill_in(&mut later, false);

@@ -39,13 +39,22 @@ impl Kernel {
 
     /// Reads every counter. `last`: lists the sockets too, however recent the last listing is.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
-        self.programs = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
+        let (programs, are_all_read) = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
+        self.programs = programs;
+        // Where another program has taken callbacks away, sock_ops does not make up for what the tracepoints miss.
+        let sockops = self.hooks.sockops && self.counters.callbacks_taken()? == 0;
+        let (skips, mut unrecovered) =
+            program_stats::skips(&self.programs, HookSet { sockops, ..self.hooks }, self.points);
+        if last && !are_all_read {
+            // No later sample will tell what was skipped.
+            unrecovered += 1;
+        }
         // Before the counters, which include what the listing has left out.
         let listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
             log::warn!("cannot list sockets: {error:#}");
             None
         });
-        let sample = self.counters.sample(program_stats::skips(&self.programs, self.hooks, self.points))?;
+        let sample = self.counters.sample((skips, unrecovered))?;
         Ok(Sample { listing, ..sample })
     }
 

@@ -227,11 +227,18 @@ impl CounterMaps {
         slots_returned.insert(Wire(holder), returned + 1, 0)
     }
 
+    /// How many connections another sock_ops program has taken the callback of.
+    pub(super) fn callbacks_taken(&self) -> anyhow::Result<u64> {
+        self.count(Loss::CallbackTaken)
+    }
+
+    fn count(&self, what: Loss) -> anyhow::Result<u64> {
+        let per_cpu = self.maps.loss.get(&(what as u32), 0).context("cannot read the loss counters")?;
+        Ok(per_cpu.iter().sum())
+    }
+
     pub(super) fn loss(&self, (hook_skips, unrecovered_skips): (u64, u64)) -> anyhow::Result<LossSample> {
-        let count = |what: Loss| -> anyhow::Result<u64> {
-            let per_cpu = self.maps.loss.get(&(what as u32), 0).context("cannot read the loss counters")?;
-            Ok(per_cpu.iter().sum())
-        };
+        let count = |what| self.count(what);
         Ok(LossSample {
             rows: count(Loss::RowsLost)?,
             untracked: count(Loss::Untracked)?,

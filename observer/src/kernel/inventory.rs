@@ -88,7 +88,7 @@ impl Inventory {
         let mut states = Vec::new();
         for entry in &self.states {
             let (Wire(StateKey { remote, local, port, state }), sockets) = entry?;
-            let local = Some(ip_address(bytemuck::cast(local)));
+            let local = Some(ip_address(local));
             states.push(SocketState { remote: ip_address(remote), local, port, state, sockets });
         }
         self.listings.ran(timer.elapsed());

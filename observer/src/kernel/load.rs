@@ -3,14 +3,15 @@
 
 use std::{net::Ipv4Addr, time::Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use aya::{
-    Btf, Ebpf, EbpfLoader, Endianness,
-    maps::{Array, HashMap, LpmTrie, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
+    Btf, Ebpf, EbpfError, EbpfLoader, Endianness,
+    maps::{Array, HashMap, LpmTrie, MapError, PerCpuArray, Queue, RingBuf, lpm_trie::Key},
     programs::{ProgramError, ProgramType},
     sys::{BpfHelper, is_helper_supported},
 };
 use ipnet::Ipv4Net;
+use rustix::io::Errno;
 use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
 
 use super::{
@@ -239,12 +240,26 @@ impl<'a> Loader<'a> {
             .map_max_entries("DESTINATIONS", size(config.destinations.len() + 1))
             .map_max_entries("PIDS", size(config.pids.len()))
             .map_max_entries("PROCESSES", size(config.processes.len()));
-        let mut ebpf = loader
-            .load(aya::include_bytes_aligned!(env!("BPF_OBJECT")))
-            .context("cannot create the BPF maps (is the limit of locked memory, ulimit -l, too low?)")?;
+        let mut ebpf = loader.load(aya::include_bytes_aligned!(env!("BPF_OBJECT"))).map_err(no_maps)?;
         fill(&mut ebpf, config)?;
         Ok(ebpf)
     }
+}
+
+/// The error for maps that could not be created, with the limit that is in the way.
+fn no_maps(error: EbpfError) -> anyhow::Error {
+    let errno = match &error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. }) => Errno::from_io_error(io_error),
+        _ => None,
+    };
+    let remedy = match errno {
+        // Until 5.11 (`bpf_map_charge_memlock()`, kernel/bpf/syscall.c).
+        Some(Errno::PERM) => " (is the limit of locked memory, ulimit -l, too low?)",
+        Some(Errno::NOMEM) => " (raise the memory limit of this cgroup, or lower --max-connections)",
+        Some(Errno::MFILE) => " (raise the limit of open files, ulimit -n)",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!("cannot create the BPF maps{remedy}"))
 }
 
 /// The error for a program that the kernel has refused. Only the diagnostics get the log of the verifier.

@@ -10,19 +10,23 @@ use observer_core::model::ProgramSample;
 
 use super::hooks::{Hook, HookSet, OptionalPoints, Recovery, hooks_of, sees_sends};
 
-/// Reads the statistics of each program of the set. `previous`: the last reading.
+/// Reads the statistics of each program of the set. `previous`: the last reading. Returns whether all could be read; if
+/// no file descriptor is left, some keep their previous numbers, because counters must not fall.
 pub(super) fn read(
     ebpf: &Ebpf,
     set: HookSet,
     points: OptionalPoints,
     previous: &[ProgramSample],
-) -> Vec<ProgramSample> {
-    let sample = |hook: &Hook| sample(hook.program, ebpf.program(hook.program).and_then(fdinfo).as_deref(), previous);
-    hooks_of(set, points).map(sample).collect()
+) -> (Vec<ProgramSample>, bool) {
+    let mut are_all_read = true;
+    let sample = |hook: &Hook| {
+        let fdinfo = ebpf.program(hook.program).and_then(fdinfo);
+        are_all_read &= fdinfo.is_some();
+        sample(hook.program, fdinfo.as_deref(), previous)
+    };
+    (hooks_of(set, points).map(sample).collect(), are_all_read)
 }
 
-/// Returns the previous numbers if fdinfo cannot be read (for example if no file descriptor is left), because counters
-/// must not fall.
 fn sample(name: &'static str, fdinfo: Option<&str>, previous: &[ProgramSample]) -> ProgramSample {
     let Some(fdinfo) = fdinfo else {
         let previous = previous.iter().find(|program| program.name == name);

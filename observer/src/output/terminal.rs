@@ -130,7 +130,7 @@ mod tests {
         command.env(HAS_TERMINAL, "1");
         terminal.attach(&mut command).unwrap();
         let mut process = command.spawn().unwrap();
-        let timeout = Duration::from_secs(10);
+        let timeout = Duration::from_mins(2);
         let entered = terminal.wait(timeout, |screen| screen.alternate_screen() && screen.contents() == "dashboard");
         entered.unwrap_or_else(|error| panic!("{error}"));
         assert!(terminal.modes().unwrap().are_raw());

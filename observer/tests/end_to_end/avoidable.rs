@@ -213,7 +213,7 @@ fn last_line_states_how_many_connections_were_needed() {
     while text.matches(" close ").count() < 10 && stdout.read_line(&mut text).expect("the output is UTF-8") > 0 {}
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(0));
     let end = "10 on new connections, 0 reused; 1 connection would have been enough (9 avoidable)\n";
     assert!(text.ends_with(end), "{text}");
 }

@@ -8,6 +8,7 @@ use tempfile::tempdir;
 
 use crate::support::{
     contract, eventually,
+    kernel::loaded_by,
     machine::Machine,
     peer::{Peer, ask},
     report::{Report, assert_fields},
@@ -41,7 +42,7 @@ fn counting_continues_while_standard_output_is_blocked() {
     watch.tool.signal(Signal::INT);
     let mut text = watch.first;
     watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(watch.tool.wait(Duration::from_mins(2)).code(), Some(0));
     let report = Report::read(text.lines().map(str::to_owned));
     let lost = report.total("events_lost");
     println!("{lost} rows lost of {}", CONNECTIONS * 12);
@@ -62,7 +63,7 @@ fn signal_ends_a_watch_with_blocked_standard_output() {
     let mut watch = RunningWatch::start(&arguments);
     fill(&watch, &peer, CONNECTIONS);
     watch.tool.signal(Signal::TERM);
-    let status = watch.tool.wait(Duration::from_secs(30));
+    let status = watch.tool.wait(Duration::from_mins(2));
     assert_eq!(status.code(), Some(1), "exit code when standard output does not take the summary");
     assert!(watch.tool.stderr().contains("standard output"), "stderr does not mention standard output");
     let summary: Value =
@@ -78,10 +79,10 @@ fn second_signal_ends_a_blocked_watch_at_once() {
     let mut watch = RunningWatch::start(&format!("-p {} -o json --exchanges", peer.port()));
     fill(&watch, &peer, 500);
     watch.tool.signal(Signal::INT);
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(watch.tool.has_ended().is_none(), "the watch should wait for standard output");
+    // It has handled the signal once it has detached its programs. From then on it waits for standard output.
+    eventually("the programs are detached", || loaded_by(watch.tool.id()).links == 0);
     watch.tool.signal(Signal::INT);
-    assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(1));
+    assert_eq!(watch.tool.wait(Duration::from_mins(2)).code(), Some(1));
     // A watch that waits to the end reports that standard output did not take the summary.
     assert_eq!(watch.tool.stderr(), "");
 }
@@ -104,7 +105,7 @@ fn replay_waits_for_a_slow_reader() {
     std::thread::sleep(Duration::from_millis(2_500));
     let mut text = String::new();
     tool.child.stdout.take().expect("stdout is piped").read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!((tool.wait(Duration::from_secs(30)).code(), tool.stderr().as_str()), (Some(0), ""));
+    assert_eq!((tool.wait(Duration::from_mins(2)).code(), tool.stderr().as_str()), (Some(0), ""));
     assert_eq!(text.lines().filter(|line| line.starts_with(r#"{"type":"open""#)).count(), 2_000);
     assert!(text.lines().last().is_some_and(|line| line.starts_with(r#"{"type":"summary""#)));
 }
@@ -118,7 +119,7 @@ fn full_disk_is_reported_and_the_summary_file_is_written() {
     let arguments = format!("-p {} -o json --summary {}", peer.port(), file.display());
     let full = fs::File::options().write(true).open("/dev/full").expect("cannot open /dev/full");
     let mut tool = Process::start(tool::command(&arguments).stdout(full).stderr(Stdio::piped()));
-    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(1));
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(1));
     let stderr = tool.stderr();
     assert!(stderr.contains("standard output") && stderr.contains("No space left"), "{stderr}");
     let summary = fs::read_to_string(&file).expect("cannot read the file");

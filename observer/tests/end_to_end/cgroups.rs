@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -45,6 +45,10 @@ impl Hierarchy {
         Self { root: folder.path().into(), mounted: Some(folder) }
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Creates the cgroup at this path.
     pub(crate) fn cgroup(&self, path: &str) -> Cgroup<'_> {
         let path = self.root.join(path);
@@ -67,6 +71,10 @@ pub(crate) struct Cgroup<'a> {
 }
 
 impl Cgroup<'_> {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A bash in this cgroup that has one exchange with an echo peer at this port, and then runs `then`.
     pub(crate) fn client(&self, port: u16, then: &str) -> Command {
         let procs = self.path.join("cgroup.procs");

@@ -22,7 +22,7 @@ use crate::support::{
     tool::Process,
 };
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Watches a client of the Go server, and asserts the number of connections and requests.
 #[track_caller]

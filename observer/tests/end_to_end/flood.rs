@@ -61,8 +61,14 @@ impl Load {
 
     /// Runs the load under a watch, and asserts that ab's and the server's counts agree.
     pub(crate) fn watched(&self, machine: &Machine, options: &str) -> (Report, Truth) {
+        self.watched_with(machine, options, |_| {})
+    }
+
+    /// The same, with something that happens between the start of the watch and the load to this port.
+    pub(crate) fn watched_with(&self, machine: &Machine, options: &str, prepare: impl FnOnce(u16)) -> (Report, Truth) {
         let server = self.server();
         let watch = machine.watch(format!("-p {} {options}", server.port));
+        prepare(server.port);
         let ab = self.run(&server);
         let truth = server.truth();
         let report = watch.end();

@@ -174,7 +174,7 @@ fn client_that_offers_only_http2_is_recognised_by_its_handshake() {
     let mut openssl = program("openssl", "openssl");
     openssl.args(["s_client", "-alpn", "h2", "-connect", &server.address().to_string()]);
     let mut client = Process::start(openssl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
-    assert!(client.wait(Duration::from_secs(30)).success(), "the handshake succeeds");
+    assert!(client.wait(Duration::from_mins(2)).success(), "the handshake succeeds");
     assert_eq!(server.truth().connections, 1, "counts of the server");
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 1, "closed": 1, "failed": 0 }));
@@ -231,7 +231,7 @@ fn shortest_http_1_request_is_exact() {
                 .read_to_end(&mut answer)
                 .expect("cannot read to the end");
             assert!(answer.starts_with(b"HTTP/1.0 200 OK"), "{}", String::from_utf8_lossy(&answer));
-            client.wait(Duration::from_secs(30));
+            client.wait(Duration::from_mins(2));
         });
     }
 }
@@ -254,7 +254,7 @@ fn lines_mark_http2_counts_as_inexact() {
     while text.matches(" close ").count() < 3 && stdout.read_line(&mut text).expect("the output is UTF-8") > 0 {}
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(0));
     let closes: Vec<&str> = text.lines().filter(|line| line.split(' ').nth(1) == Some("close")).collect();
     assert!(closes.len() == 3 && closes.iter().all(|line| line.contains("  HTTP/2, ≈")), "{text}");
     let last = text.lines().last().expect("the output has lines");

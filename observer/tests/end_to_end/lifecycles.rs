@@ -31,7 +31,7 @@ fn process_ends(end: impl FnOnce(&mut Process)) -> Report {
     let mut stdout = client.child.stdout.take().expect("the stream is piped");
     stdout.read_exact(&mut [0; 5]).expect("the client got no answer");
     end(&mut client);
-    client.wait(Duration::from_secs(30));
+    client.wait(Duration::from_mins(2));
     peer.wait_for(1);
     let report = watch.end();
     report.assert_complete();

@@ -71,7 +71,7 @@ fn process_that_proc_hides_is_alive() {
         let mut text = watch.first;
         watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
         let report = Report::read(text.lines().map(str::to_owned));
-        assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(0));
+        assert_eq!(watch.tool.wait(Duration::from_mins(2)).code(), Some(0));
         let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
         assert_fields(group, &json!({ "pid": client.id(), "processes": 1, "opened": 2, "closed": 2 }));
         drop(machine);

@@ -138,7 +138,7 @@ impl Nats {
     /// Connects: the server sends INFO, the client introduces itself with CONNECT, and checks with PING.
     fn connect(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to NATS");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("cannot set the timeout");
+        stream.set_read_timeout(Some(Duration::from_mins(2))).expect("cannot set the timeout");
         let mut nats = Self(BufReader::new(stream));
         assert!(nats.line().starts_with("INFO {"), "expected the server's greeting");
         nats.say("CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\"version\":\"1\"}\r\nPING\r\n");

@@ -24,7 +24,7 @@ fn lines_of_go_client(client: &str) -> String {
     server.truth();
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut text).expect("the output is UTF-8");
-    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(0));
     text
 }
 
@@ -64,7 +64,7 @@ fn summary_file_is_written_with_every_output() {
         ask(&mut peer.connect());
         peer.wait_for(visits as u64 + 1);
         tool.signal(Signal::INT);
-        assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0), "-o {output}");
+        assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(0), "-o {output}");
         let summary = fs::read_to_string(&file).expect("cannot read the file");
         let object: Value = serde_json::from_str(&summary).expect("the summary is one object");
         contract::check_summary(&object);

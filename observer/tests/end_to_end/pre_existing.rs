@@ -46,7 +46,7 @@ impl Http2 {
     fn connect(port: u16) -> Self {
         const SETTINGS: u8 = 4;
         let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect to nghttpd");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("cannot set the timeout");
+        stream.set_read_timeout(Some(Duration::from_mins(2))).expect("cannot set the timeout");
         let begin = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
         stream.write_all(&begin).expect("cannot send");
         let mut client = Self(stream);

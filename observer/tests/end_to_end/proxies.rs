@@ -76,7 +76,7 @@ fn five(server: &str, refusals: u32, client: impl FnOnce(&Peer, &str) -> Command
     let proxy = Peer::new(move |stream| tunnel(stream, Refusals(refusals)));
     let watch = machine.watch(format!("-p {} --exchanges", proxy.port()));
     let mut client = Process::start(&mut client(&proxy, &format!("{scheme}://{}", server.address())));
-    let status = client.wait(Duration::from_secs(30));
+    let status = client.wait(Duration::from_mins(2));
     assert!(status.success(), "the client ended with {status}");
     let truth = server.truth();
     assert_eq!((truth.connections, truth.requests), (1, 5), "counts of the server");

@@ -82,7 +82,7 @@ fn unread_answers_are_the_cause_of_replacements() {
     let server = Server::start("-body 2097152");
     let watch = machine.watch(format!("-p {}", server.port));
     let mut client = Process::start(&mut go::client(&format!("-url http://{} -stay 200ms", server.address())));
-    assert!(client.wait(Duration::from_secs(20)).success(), "the client failed");
+    assert!(client.wait(Duration::from_mins(2)).success(), "the client failed");
     assert_eq!(server.truth().connections, 10, "counts of the server");
     let report = watch.end();
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };

@@ -46,7 +46,7 @@ impl Redis {
         redis.args(["--bind", "127.0.0.1", "--port", &number.to_string(), "--save", "", "--unixsocket", "socket"]);
         let service = Service::start(&mut redis, folder, [port]);
         let asking = UnixStream::connect(socket).expect("cannot connect to Redis");
-        asking.set_read_timeout(Some(Duration::from_secs(5))).expect("cannot set the timeout");
+        asking.set_read_timeout(Some(Duration::from_mins(2))).expect("cannot set the timeout");
         let mut redis = Self { service, port: number, asking: BufReader::new(asking) };
         assert_eq!(redis.ask("CONFIG RESETSTAT"), "+OK");
         redis

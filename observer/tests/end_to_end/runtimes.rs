@@ -328,7 +328,7 @@ fn helper_exits_with_the_watch() {
         let mut logged = Logged::start(&machine, server.port);
         let helper = logged.helper();
         logged.watch.tool.signal(signal);
-        logged.watch.tool.wait(Duration::from_secs(30));
+        logged.watch.tool.wait(Duration::from_mins(2));
         helper.assert_gone(&format!("after {signal:?}"));
     }
     // Kills the watch while the helper is stopped.
@@ -336,7 +336,7 @@ fn helper_exits_with_the_watch() {
     let helper = logged.helper();
     let _stopped = helper.stop();
     logged.watch.tool.signal(Signal::KILL);
-    logged.watch.tool.wait(Duration::from_secs(30));
+    logged.watch.tool.wait(Duration::from_mins(2));
     helper.assert_gone("after its stopped watch");
 }
 

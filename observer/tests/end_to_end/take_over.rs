@@ -84,7 +84,7 @@ fn connection_of_another_users_process_is_taken_over() {
     // Longer than a tick: the group must not be merged with those of ended processes.
     sleep(Duration::from_millis(2500));
     drop(client.child.stdin.take());
-    client.wait(Duration::from_secs(30));
+    client.wait(Duration::from_mins(2));
     peer.wait_for(1);
     let report = watch.end();
     report.assert_complete();

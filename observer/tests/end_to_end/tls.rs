@@ -19,7 +19,7 @@ fn fetch(version: &str, client: &str, connections: u64) {
     let watch = machine.watch(format!("-p {}", server.port));
     let url = format!("https://{}", server.address());
     let mut client = Process::start(&mut go::client(&format!("-url {url} -tls {version} {client}")));
-    let status = client.wait(Duration::from_secs(20));
+    let status = client.wait(Duration::from_mins(2));
     assert!(status.success(), "the client ended with {status}");
     let truth = server.truth();
     assert_eq!((truth.connections, truth.requests), (connections, 10), "counts of the server");

@@ -31,7 +31,7 @@ fn close_notify_after(requests: u64, version: &str) {
         assert!(headers.any(|line| line.is_empty()), "an answer has headers");
     }
     drop(stdin);
-    client.wait(Duration::from_secs(30));
+    client.wait(Duration::from_mins(2));
     let truth = server.truth();
     assert_eq!((truth.connections, truth.requests), (1, requests), "counts of the server");
     let report = watch.end();

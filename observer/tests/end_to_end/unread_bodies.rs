@@ -23,7 +23,7 @@ struct Run {
 fn fetch(machine: &Machine, server: &Server, options: &str, client: &str) -> (Report, u32) {
     let watch = machine.watch(format!("-p {} {options}", server.port));
     let mut client = Process::start(&mut go::client(&format!("-url http://{} {client}", server.address())));
-    let status = client.wait(std::time::Duration::from_secs(20));
+    let status = client.wait(std::time::Duration::from_mins(2));
     assert!(status.success(), "the client ended with {status}");
     (watch.end(), client.id())
 }

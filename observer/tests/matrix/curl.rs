@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs a cell and returns the number of requests that succeeded.
 pub(crate) fn run(cell: &Cell, address: SocketAddr) -> Result<u64> {

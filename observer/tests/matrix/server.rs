@@ -69,7 +69,7 @@ impl Server {
         let Self { mut process, input, mut output } = self;
         drop(input);
         let truths = read_json(&mut output);
-        process.wait(Duration::from_secs(5));
+        process.wait(Duration::from_mins(2));
         truths
     }
 }

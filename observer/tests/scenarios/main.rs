@@ -10,6 +10,7 @@
 mod avoidable;
 mod bodies;
 mod cgroups;
+mod clock;
 mod connects;
 mod dialogue;
 mod endings;

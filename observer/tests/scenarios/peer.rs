@@ -19,7 +19,7 @@ use crate::ledger::Pool;
 
 /// The ports of all peers, below the range that the kernel assigns to clients by default.
 pub(crate) const PORTS: (u16, u16) = (21_000, 21_999);
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// Small, because 500 connections have a thread each.
 const STACK_BYTES: usize = 128 << 10;
 

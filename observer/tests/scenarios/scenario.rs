@@ -5,7 +5,7 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Context as _, Result};
 
 use crate::{
-    avoidable, bodies, cgroups, connects, endings,
+    avoidable, bodies, cgroups, clock, connects, endings,
     expected::{Close, Differences, Expected},
     fast_open, floods,
     hook_set::HookSet,
@@ -80,7 +80,7 @@ fn all() -> impl Iterator<Item = Scenario> {
 }
 
 fn solo() -> impl Iterator<Item = &'static SoloScenario> {
-    floods::ALL.iter().chain(cgroups::ALL).chain(avoidable::SOLO)
+    floods::ALL.iter().chain(cgroups::ALL).chain(avoidable::SOLO).chain(clock::all())
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

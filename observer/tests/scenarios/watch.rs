@@ -17,7 +17,7 @@ use crate::{peer::PORTS, report::Report};
 
 /// A minute, because emulated processors are slow.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
-const END_TIMEOUT: Duration = Duration::from_secs(30);
+const END_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Watch {
     tool: Child,

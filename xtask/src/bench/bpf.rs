@@ -1,17 +1,16 @@
-//! The cost of BPF programs, from the kernel's statistics. Calls bpf(2) without a library: five commands are enough,
-//! and a library would slow down every build of xtask.
+//! The cost of BPF programs, from the kernel's statistics.
 
 use std::fs;
 use std::io;
-use std::mem::size_of;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
+
+use crate::support::bpf::{descriptor, descriptors_of, info_of};
 
 // enum bpf_cmd, bpf_stats_type and bpf_prog_type of include/uapi/linux/bpf.h
 const PROG_LOAD: i64 = 5;
 const PROG_GET_FD_BY_ID: i64 = 13;
-const OBJ_GET_INFO_BY_FD: i64 = 15;
 const RAW_TRACEPOINT_OPEN: i64 = 17;
 const ENABLE_STATS: i64 = 32;
 const STATS_RUN_TIME: u32 = 0;
@@ -32,7 +31,10 @@ pub(super) struct Statistics {
 impl Statistics {
     pub(super) fn start() -> Result<Self> {
         let mut kind = STATS_RUN_TIME;
-        Ok(Self { _on: bpf(ENABLE_STATS, &mut kind).context("cannot enable the kernel's statistics of BPF programs")? })
+        Ok(Self {
+            _on: descriptor(ENABLE_STATS, &mut kind)
+                .context("cannot enable the kernel's statistics of BPF programs")?,
+        })
     }
 }
 
@@ -71,7 +73,7 @@ fn load_empty() -> io::Result<OwnedFd> {
         code: EMPTY.as_ptr() as u64,
         license: license.as_ptr() as u64,
     };
-    bpf(PROG_LOAD, &mut attributes)
+    descriptor(PROG_LOAD, &mut attributes)
 }
 
 fn open(program: &OwnedFd, tracepoint: &[u8]) -> Result<OwnedFd> {
@@ -83,7 +85,7 @@ fn open(program: &OwnedFd, tracepoint: &[u8]) -> Result<OwnedFd> {
     }
     let mut attributes =
         Attributes { name: tracepoint.as_ptr() as u64, program: program.as_raw_fd().cast_unsigned(), reserved: 0 };
-    bpf(RAW_TRACEPOINT_OPEN, &mut attributes)
+    descriptor(RAW_TRACEPOINT_OPEN, &mut attributes)
         .with_context(|| format!("cannot attach to {}", String::from_utf8_lossy(tracepoint)))
 }
 
@@ -160,11 +162,6 @@ pub(super) fn map_bytes_of(pid: u32) -> u64 {
     maps.iter().map(|(_, bytes)| bytes).sum()
 }
 
-fn descriptors_of(pid: u32) -> Vec<String> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| fs::read_to_string(entry.path()).ok()).collect()
-}
-
 fn name_of(id: u32) -> io::Result<String> {
     /// The start of `struct bpf_prog_info`, up to its name.
     #[repr(C)]
@@ -173,37 +170,10 @@ fn name_of(id: u32) -> io::Result<String> {
         before_name: [u64; 8],
         name: [u8; 16],
     }
-    #[repr(C)]
-    struct Attributes {
-        program: u32,
-        bytes: u32,
-        info: u64,
-    }
-    let mut by_id = [id, 0, 0];
-    let program = bpf(PROG_GET_FD_BY_ID, &mut by_id)?;
-    let mut info = Info::default();
-    let mut attributes = Attributes {
-        program: program.as_raw_fd().cast_unsigned(),
-        bytes: size_of::<Info>() as u32,
-        info: (&raw mut info) as u64,
-    };
-    call(OBJ_GET_INFO_BY_FD, &mut attributes)?;
-    let end = info.name.iter().position(|byte| *byte == 0).unwrap_or(info.name.len());
-    Ok(String::from_utf8_lossy(&info.name[..end]).into_owned())
-}
-
-/// Runs a command that returns a descriptor.
-fn bpf<T>(command: i64, attributes: &mut T) -> io::Result<OwnedFd> {
-    let descriptor = call(command, attributes)?;
-    // SAFETY: the descriptor is new and has no other owner.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-fn call<T>(command: i64, attributes: &mut T) -> io::Result<i32> {
-    // SAFETY: the kernel reads and writes no more than the given size, and everything that the attributes point to
-    // outlives the call.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
+    let program = descriptor(PROG_GET_FD_BY_ID, &mut [id, 0, 0])?;
+    let Info { name, .. } = info_of(&program)?;
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    Ok(String::from_utf8_lossy(&name[..end]).into_owned())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, anyhow};
 use super::Scope;
 use super::bpf::{Cost, Empty, Statistics, since};
 use super::contestant::Contestant;
+use super::excluded;
 use super::report::{Section, Verdict};
 use crate::support::statistics::Quartiles;
 
@@ -20,15 +21,15 @@ const SENDS: [&str; 3] = ["send", "fentry_send", "kprobe_send"];
 const RECEIVES: [&str; 1] = ["receive"];
 
 /// HTTP, like most watched traffic: the protocol decides how much of a send the tool reads.
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 const PIECE: usize = 64;
 /// Bytes that are sent at once and read in pieces. They fit into the initial receive buffer of a socket.
 const BURST: usize = 32 << 10;
 
 /// A port without connections.
-const ELSEWHERE: u16 = 9;
+pub(super) const ELSEWHERE: u16 = 9;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Traffic {
@@ -94,6 +95,7 @@ pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {
             send.median <= most && receive.median <= most,
         ));
     }
+    excluded::add_to(&mut section, tool, scope)?;
     Ok(section)
 }
 

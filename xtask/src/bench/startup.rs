@@ -14,6 +14,7 @@ use super::time_wait;
 use crate::support::running::Running;
 use crate::support::statistics::Quartiles;
 
+/// Half of the start is the verifier's walk through the programs.
 const MAX: Duration = Duration::from_millis(300);
 
 pub(super) fn measure(tool: &Path, scope: Scope) -> Result<Section> {

@@ -1,8 +1,8 @@
-//! Samples of a watch's memory and open files, which show whether they grow.
+//! Samples of a watch's memory, which show whether it grows.
 
 use std::time::Duration;
 
-use crate::support::running::{mapped_kib_of, open_files_of, status_of};
+use crate::support::running::{mapped_kib_of, status_of};
 use crate::support::statistics::median;
 
 /// Share of the soak that the memory check excludes. By then, every kind of churn has occurred more than once.
@@ -17,16 +17,14 @@ pub(super) struct Health {
     course: Vec<u64>,
     /// Hours since the start and memory in KiB, after the warm-up.
     memory: Vec<(f64, f64)>,
-    files: Vec<usize>,
 }
 
 impl Health {
     pub(super) fn new(duration: Duration) -> Self {
-        Self { warm_up: duration.mul_f64(WARM_UP), course: Vec::new(), memory: Vec::new(), files: Vec::new() }
+        Self { warm_up: duration.mul_f64(WARM_UP), course: Vec::new(), memory: Vec::new() }
     }
 
     pub(super) fn sample(&mut self, elapsed: Duration, pid: u32) {
-        self.files.push(open_files_of(pid));
         let kib = status_of(pid, "VmRSS").unwrap_or(0).saturating_sub(mapped_kib_of(pid));
         self.course.push(kib);
         if elapsed > self.warm_up {
@@ -58,12 +56,6 @@ impl Health {
         let mib = self.course.iter().step_by(step).map(|kib| (kib / 1024).to_string());
         mib.collect::<Vec<_>>().join(" ")
     }
-
-    /// Open files at the first sample, and at the last.
-    pub(super) fn files(&self) -> (usize, usize) {
-        let at = |file: Option<&usize>| file.copied().unwrap_or(0);
-        (at(self.files.first()), at(self.files.last()))
-    }
 }
 
 #[cfg(test)]
@@ -73,16 +65,15 @@ mod tests {
     #[test]
     fn slope_matches_the_regression_line() {
         let memory = (0..10).map(|n| (f64::from(n), 100.0 + 3.0 * f64::from(n) + f64::from(n % 2))).collect();
-        let health = Health { warm_up: Duration::ZERO, course: vec![2048; 100], memory, files: vec![5, 6, 5] };
+        let health = Health { warm_up: Duration::ZERO, course: vec![2048; 100], memory };
         assert!((health.kib_an_hour() - 3.0).abs() < 0.1, "{}", health.kib_an_hour());
         assert_eq!(health.median_kib(), (106.0, 122.0));
-        assert_eq!(health.files(), (5, 5));
         assert_eq!(health.course(), ["2"; 20].join(" "));
     }
 
     #[test]
     fn leak_raises_the_median_and_peaks_do_not() {
-        let health = |memory| Health { warm_up: Duration::ZERO, course: Vec::new(), memory, files: Vec::new() };
+        let health = |memory| Health { warm_up: Duration::ZERO, course: Vec::new(), memory };
         let with_peaks =
             (0..100).map(|n| (f64::from(n), if n % 10 == 7 { 40_000.0 + f64::from(n) * 100.0 } else { 25_000.0 }));
         assert_eq!(health(with_peaks.collect()).median_kib(), (25_000.0, 25_000.0));

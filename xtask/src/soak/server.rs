@@ -35,7 +35,7 @@ pub(super) const LONG_BYTES: usize = 64 << 10;
 
 /// Time for the client to read the response before the reset.
 const BEFORE_RESET: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) struct Server {
     pub(super) port: u16,

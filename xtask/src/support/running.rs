@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 
 use crate::support::workspace::describe;
 
-/// Time limit of every wait.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit of every wait. It is long, because a busy machine is no failure.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// USER_HZ, the unit of times in /proc/PID/stat.
 const TICKS_A_SECOND: u64 = 100;
@@ -191,12 +191,11 @@ mod tests {
     #[test]
     fn cpu_time_of_a_child_is_measured() {
         let mut busy = Running::start(Command::new("sh").args(["-c", "while :; do :; done"])).unwrap();
-        sleep(Duration::from_millis(100));
-        assert!(busy.cpu() > Duration::from_millis(1));
+        busy.until("it has run", |pid| cpu_of(pid) > Duration::from_millis(1)).unwrap();
         assert!(children_of(std::process::id()).contains(&busy.id()));
         busy.check().unwrap();
         busy.signal(Signal::TERM).unwrap();
-        assert!(!busy.wait(Duration::from_secs(5)).unwrap().success());
+        assert!(!busy.wait(PATIENCE).unwrap().success());
         assert!(cpu_of_our_reaped_children() > Duration::ZERO);
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use super::image::{BEGIN, END};
 
 /// Time limit for all sets of hooks on one kernel.
-const TIME_LIMIT: Duration = Duration::from_mins(5);
+const TIME_LIMIT: Duration = Duration::from_mins(15);
 
 /// Every feature that can be emulated except CMPXCHG16B: QEMU 7.2 sometimes leaves wrong flags after it, and a kernel
 /// whose allocator uses it (`__update_freelist_fast()`, mm/slub.c) panics.

@@ -10,7 +10,7 @@ use std::{
 
 use terminal::{Size, Terminal};
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_mins(2);
 const SIZE: Size = Size { columns: 40, rows: 5 };
 
 /// Killed when dropped.

@@ -5,7 +5,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::EbpfContext;
-use tcp_reuse_watch_ebpf::{ABSENT, Loss, StateKey};
+use tcp_reuse_watch_ebpf::{Loss, StateKey};
 
 use crate::bpf::{
     atomic,
@@ -13,10 +13,8 @@ use crate::bpf::{
     handlers::{check_kernel_handled, list, take_over},
     maps::{STATES, count_loss, has_listener, note_listener},
     memory::{Direct, Memory as _},
-    socket::{Socket, load, remote_addr, remote_port, state},
+    socket::{Socket, load, local_addr, remote_addr, remote_port, state},
 };
-
-const AF_INET6: u16 = 10;
 
 /// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c). The pointers take 8 bytes on every architecture.
 #[repr(C)]
@@ -109,7 +107,7 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
     }
     let key = StateKey {
         remote: remote_addr::<Direct>(sk),
-        local: local_addr(sk),
+        local: local_addr::<Direct>(sk),
         port: remote_port::<Direct>(sk),
         state: now.into(),
     };
@@ -119,15 +117,4 @@ extern "C" fn netstat(ctx: *mut Context) -> i32 {
         count_loss(Loss::Unlisted);
     }
     0
-}
-
-/// Local address of any `struct sock_common`, including TIME_WAIT sockets. IPv4 as `::ffff:a.b.c.d`.
-#[inline(always)]
-fn local_addr(sk: *const u8) -> [u32; 4] {
-    let has_v6 = frozen!(OFFSETS.sk_v6_rcv_saddr) != ABSENT;
-    if has_v6 && load!(Direct, sk, sk_family as u16) == AF_INET6 {
-        load!(Direct, sk, sk_v6_rcv_saddr as [u32; 4])
-    } else {
-        [0, 0, u32::from_be(0xffff), load!(Direct, sk, sk_rcv_saddr as u32)]
-    }
 }

@@ -2,11 +2,13 @@
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
-use tcp_reuse_watch_ebpf::BY_SOCKOPS;
+use tcp_reuse_watch_ebpf::{BY_SOCKOPS, Loss, flag};
 
 use crate::bpf::{
+    entry,
     frozen::frozen,
     handlers::{destroyed, received, reset_received, sending, state_changed},
+    maps::count_loss,
     memory::Direct,
     message::MessageHeader,
     socket::{Socket, remote_port, state},
@@ -19,10 +21,24 @@ fn state(ctx: BtfTracePointContext) -> i32 {
     if let Some(socket) = Socket::<Direct>::watched(ctx.arg(0)) {
         let (old, new) = (ctx.arg::<i32>(1) as u8, ctx.arg::<i32>(2) as u8);
         if !is_seen_by_sockops(&socket, new) {
+            note_taken_callback(&socket);
             state_changed(&ctx, &socket, old, new);
         }
     }
     0
+}
+
+/// Counts a connection of which sock_ops no longer sees the changes although it has asked for them.
+#[inline(always)]
+fn note_taken_callback(socket: &Socket<Direct>) {
+    if frozen!(SWITCHES.last_connect) == BY_SOCKOPS
+        && !socket.has_state_callback()
+        && let Some(entry) = entry::of(socket)
+        && entry.flags & flag::CALLBACK != 0
+    {
+        entry.flags &= !flag::CALLBACK;
+        count_loss(Loss::CallbackTaken);
+    }
 }
 
 /// Whether sock_ops reliably sees this change too, so this hook need not handle it. For a connect, sock_ops sees the

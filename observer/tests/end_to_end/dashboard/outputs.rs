@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The number of cells with colours other than the terminal's default.
 fn colors(screen: &Screen) -> usize {

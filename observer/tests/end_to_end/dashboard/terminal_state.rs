@@ -1,10 +1,6 @@
 //! However the dashboard ends, stops or is disturbed, it restores the terminal and reports what it counted.
 
-use std::{
-    fs,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{fs, thread::sleep, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -67,7 +63,7 @@ fn hangup_ends_the_watch_and_writes_the_summary_file() {
     visit(&peer, 3);
     dashboard.assert_shows(&[&header(3, 0, "0.0 %")]);
     dashboard.terminal.hang_up();
-    let status = dashboard.tool.wait(Duration::from_secs(2));
+    let status = dashboard.wait_for_exit();
     assert!(status.code().is_some(), "the tool should exit by itself: {status}");
     assert_fields(&summary(&file)["totals"], &json!({ "opened": 3, "exchanges": 3, "new": 3 }));
 }
@@ -88,9 +84,7 @@ fn unread_terminal_blocks_neither_counting_nor_the_end() {
         sleep(Duration::from_millis(110));
     }
     dashboard.signal(Signal::TERM);
-    let asked = Instant::now();
-    let status = dashboard.tool.wait(Duration::from_secs(4));
-    println!("ended after {:.1?}", asked.elapsed());
+    let status = dashboard.wait_for_exit();
     assert_eq!(status.code(), Some(1), "exit code when the summary cannot be shown");
     assert_fields(&summary(&file)["totals"], &json!({ "opened": 300, "exchanges": 300, "new": 300 }));
     dashboard.assert_modes_as_before();
@@ -121,7 +115,7 @@ fn shell_job_control_stops_and_continues_the_dashboard() {
     let shell = tool::Process::start(&mut command);
     let shows = |what: &str| {
         terminal
-            .wait(Duration::from_secs(20), |screen| has_text(screen, what))
+            .wait(Duration::from_mins(2), |screen| has_text(screen, what))
             .unwrap_or_else(|error| panic!("{what}: {error}"));
     };
     shows("prompt>");
@@ -139,7 +133,7 @@ fn shell_job_control_stops_and_continues_the_dashboard() {
         }
         eventually("the tool is stopped", || state(tool) == 'T');
         terminal
-            .wait(Duration::from_secs(5), |screen| !screen.alternate_screen() && !screen.hide_cursor())
+            .wait(Duration::from_mins(2), |screen| !screen.alternate_screen() && !screen.hide_cursor())
             .unwrap_or_else(|error| panic!("stopped: {error}"));
         assert_eq!(terminal.modes().expect("cannot access the terminal modes"), before, "terminal modes while stopped");
         // Counting continues while the dashboard is stopped.
@@ -207,7 +201,7 @@ fn any_terminal_size_is_handled_at_any_time() {
     dashboard.terminal.resize(SIZE).expect("cannot resize the terminal");
     dashboard.assert_shows(&[&header(10, 0, "0.0 %"), "quit"]);
     // The last line of the screen is used again.
-    dashboard.wait("the footer", Duration::from_secs(5), |screen| {
+    dashboard.wait("the footer", Duration::from_mins(2), |screen| {
         screen.rows(0, SIZE.columns).last().is_some_and(|footer| footer.contains("quit"))
     });
     dashboard.quit();
@@ -220,7 +214,7 @@ fn terminal_of_size_zero_is_handled() {
     let arguments = format!("-p {}", peer.port());
     // Serial lines have no size until one is set.
     let mut dashboard = Dashboard::run(Size { columns: 0, rows: 0 }, tool::command(&arguments), &[]);
-    dashboard.wait("the dashboard", Duration::from_secs(20), vt100::Screen::alternate_screen);
+    dashboard.wait("the dashboard", Duration::from_mins(2), vt100::Screen::alternate_screen);
     visit(&peer, 2);
     dashboard.terminal.resize(SIZE).expect("cannot resize the terminal");
     dashboard.assert_shows(&[&header(2, 0, "0.0 %")]);

@@ -25,7 +25,7 @@ use crate::support::{
 };
 
 /// From the first scrape until the last query returns data.
-const TIMEOUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Whether a query returns a number other than NaN.
 fn has_data(prometheus: &Prometheus, query: &str) -> bool {

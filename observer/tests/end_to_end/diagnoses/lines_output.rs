@@ -26,7 +26,7 @@ fn rest(watch: RunningWatch) -> String {
     let RunningWatch { mut tool, mut stdout, mut first } = watch;
     tool.signal(Signal::INT);
     stdout.read_to_string(&mut first).expect("the output is UTF-8");
-    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(0));
     first
 }
 

@@ -50,7 +50,8 @@ fn keepalive_timeout_before_the_next_request_is_diagnosed() {
         &json!({ "cause": "server-idle-timeout", "confidence": "likely", "healthy": false, "connections": 6 }),
     );
     let timeout_us = value(diagnosis, "timeout_us");
-    assert!((950_000..=1_050_000).contains(&timeout_us), "{diagnosis:#}");
+    // nginx rounds its clock. A busy machine may wake it late, but not after the next request.
+    assert!((950_000..=1_500_000).contains(&timeout_us), "{diagnosis:#}");
     assert_advice(diagnosis, "Raise the server's keep-alive timeout");
 }
 

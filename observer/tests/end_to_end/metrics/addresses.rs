@@ -99,7 +99,7 @@ fn metrics_work_without_other_output() {
     let port = ReservedPort::new().address;
     let mut tool = start_daemon(tool::command("-p 1").stdout(Stdio::piped()).stderr(Stdio::piped()), port);
     tool.signal(Signal::TERM);
-    assert_eq!(tool.wait(Duration::from_secs(30)).code(), Some(0));
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(0));
     assert_eq!(tool.stderr(), "");
 }
 

@@ -220,7 +220,7 @@ fn cgroup_label_is_added_on_request() {
     let only = format!("tcp_reuse_connections_open{{port=\"{}\",cgroup=\"{unit}\"}}", peer.port());
     assert_eq!(samples.0.get(&only), Some(&1.0), "{samples:#?}");
     drop(client.child.stdin.take());
-    client.wait(Duration::from_secs(30));
+    client.wait(Duration::from_mins(2));
     peer.wait_for(1);
     drop(metered.end());
 }

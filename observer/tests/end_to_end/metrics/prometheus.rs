@@ -72,7 +72,7 @@ fn traffic(server: &Server, refused: SocketAddr, metered: &MeteredWatch, url: &s
         now.assert_not_decreased_since(&before);
         before = now;
     }
-    assert!(stays.wait(Duration::from_secs(30)).success(), "the client of port {} has failed", server.port);
+    assert!(stays.wait(Duration::from_mins(2)).success(), "the client of port {} has failed", server.port);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Generates a recording that is busier than a test could produce: 10,000 groups, and 100,000 opens and closes a
 //! second. The contents are known exactly, because they are written here, line by line, as `--record` writes them.
+//! `cargo xtask bench` shows it to the dashboard too.
 
 use std::{
     fmt::Write as _,
@@ -16,6 +17,8 @@ const DESTINATIONS: u64 = 100;
 /// Connections open at a time: each lives for 20 ms.
 const OPEN: u64 = EVENTS_PER_SECOND / 2 / 50;
 const STARTED_UNIX_NS: u64 = 1_790_000_000_000_000_000;
+
+const EVERYTHING: &str = "a string takes everything";
 
 /// The totals of the recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub(crate) fn write(path: &Path, seconds: u64) -> Truth {
     let mut line = String::new();
     let mut groups = vec![Counters::default(); GROUPS as usize];
     let header = r#""version":"0.1.0","kernel":"6.18.0","hooks":["sockops","tracepoint"],"max_connections":131072"#;
-    writeln!(line, r#"{{"recording":1,{header},"started_unix_ns":{STARTED_UNIX_NS}}}"#).unwrap();
+    writeln!(line, r#"{{"recording":1,{header},"started_unix_ns":{STARTED_UNIX_NS}}}"#).expect(EVERYTHING);
     for second in 0..seconds {
         for nth in 0..EVENTS_PER_SECOND / 2 {
             let id = second * EVENTS_PER_SECOND / 2 + nth + 1;
@@ -60,7 +63,7 @@ pub(crate) fn write(path: &Path, seconds: u64) -> Truth {
         }
         push_sample(&mut line, &mut groups, unix_ns(second + 1));
     }
-    writeln!(line, r#"{{"end":{{"unix_ns":{}}}}}"#, unix_ns(seconds)).unwrap();
+    writeln!(line, r#"{{"end":{{"unix_ns":{}}}}}"#, unix_ns(seconds)).expect(EVERYTHING);
     file.write_all(line.as_bytes()).expect("cannot write the recording");
     file.flush().expect("cannot write the recording");
     groups.iter().fold(Truth::default(), |sum, group| Truth {
@@ -98,19 +101,19 @@ fn address(group: u64) -> String {
 
 fn push_key(line: &mut String, group: u64) {
     let (pid, address) = (process(group), address(group));
-    write!(line, r#"{{"tgid":{pid},"start_ticks":{pid},"addr":"::ffff:{address}","port":8080}}"#).unwrap();
+    write!(line, r#"{{"tgid":{pid},"start_ticks":{pid},"addr":"::ffff:{address}","port":8080}}"#).expect(EVERYTHING);
 }
 
 fn push_event(line: &mut String, kind: &str, id: u64, unix_ns: u64, rest: &str) {
     let group = group_of(id);
     let (pid, name, address, port) = (process(group), name(group), address(group), 10_000 + id % 50_000);
-    write!(line, r#"{{"event":{{"unix_ns":{unix_ns},"kind":"{kind}","id":{id},"group":"#).unwrap();
+    write!(line, r#"{{"event":{{"unix_ns":{unix_ns},"kind":"{kind}","id":{id},"group":"#).expect(EVERYTHING);
     push_key(line, group);
     write!(
         line,
         r#","connection":{{"pid":{pid},"process":"{name}","local":"10.1.0.1:{port}","remote":"{address}:8080","pre_existing":false,"first_is_new":true,"why":"replaced","replaced_cause":"closed-after-response","idle_at_open":0,"idle_at_end":0,"busy_at_open":1,{rest},"exact":true,"failure":"other","errno":0}}}}}}"#,
     )
-    .unwrap();
+    .expect(EVERYTHING);
     line.push('\n');
 }
 
@@ -131,12 +134,12 @@ fn push_close(line: &mut String, id: u64, unix_ns: u64) {
 
 /// Writes a sample of the groups that changed since the previous sample.
 fn push_sample(line: &mut String, groups: &mut [Counters], unix_ns: u64) {
-    write!(line, r#"{{"sample":{{"unix_ns":{unix_ns},"groups":["#).unwrap();
+    write!(line, r#"{{"sample":{{"unix_ns":{unix_ns},"groups":["#).expect(EVERYTHING);
     let mut separator = "";
     for (group, counters) in (0..).zip(groups).filter(|(_, counters)| counters.has_changed) {
         counters.has_changed = false;
         let Truth { opened, closed, reused } = counters.truth;
-        write!(line, r#"{separator}{{"key":"#).unwrap();
+        write!(line, r#"{separator}{{"key":"#).expect(EVERYTHING);
         push_key(line, group);
         let (name, once, open) = (name(group), closed / 4, opened - closed);
         write!(
@@ -145,7 +148,7 @@ fn push_sample(line: &mut String, groups: &mut [Counters], unix_ns: u64) {
             closed - once,
             opened.max(1) - 1
         )
-        .unwrap();
+        .expect(EVERYTHING);
         separator = ",";
     }
     line.push_str("]}}\n");

@@ -82,7 +82,7 @@ impl Case {
 
     /// Runs the client, and collects the counts of its server.
     fn run(mut self) -> FinishedCase {
-        let status = Process::start(&mut self.client).wait(Duration::from_secs(30));
+        let status = Process::start(&mut self.client).wait(Duration::from_mins(2));
         assert!(status.success(), "{} ended with {status}", self.name);
         let port = self.server.port;
         let truth = self.server.truth();

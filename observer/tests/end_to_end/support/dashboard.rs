@@ -11,10 +11,10 @@ use terminal::{Modes, Size, Terminal, vt100::Screen};
 use super::tool::{self, Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// Counters are read once a second, and the netstat panel every other second.
-const SHOW_TIMEOUT: Duration = Duration::from_secs(30);
-const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
+const SHOW_TIMEOUT: Duration = Duration::from_mins(2);
+const EXIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Too low for large digits, so the numbers are shown as text.
 pub(crate) const SIZE: Size = Size { columns: 100, rows: 30 };

@@ -10,7 +10,7 @@ use std::{
 
 use super::tool::Process;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Dialogue {
     pub(crate) process: Process,

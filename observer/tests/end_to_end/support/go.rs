@@ -86,7 +86,7 @@ impl Server {
         stdin.flush().expect("the server is running");
         drop(stdin);
         let truth = read_json_line(&mut self.output);
-        let status = self.process.wait(Duration::from_secs(30));
+        let status = self.process.wait(Duration::from_mins(2));
         assert!(status.success(), "the server ended with {status}");
         truth
     }

@@ -2,19 +2,20 @@
 
 use std::fs;
 
+use aya::{
+    Pod,
+    maps::{HashMap, Map, MapData, MapInfo},
+};
+use tcp_reuse_watch_ebpf::{Connection, GroupKey};
+
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    pub(crate) programs: Vec<Program>,
+    /// Program ids.
+    pub(crate) programs: Vec<u32>,
     /// Map ids.
     pub(crate) maps: Vec<u32>,
-}
-
-/// `run_ns` and `runs` are 0 while the kernel collects no statistics.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Program {
-    pub(crate) id: u32,
-    pub(crate) run_ns: u64,
-    pub(crate) runs: u64,
+    /// How many programs it has attached.
+    pub(crate) links: usize,
 }
 
 /// Lists the programs and maps of a process (`bpf_prog_show_fdinfo()` and `bpf_map_show_fdinfo()`,
@@ -27,11 +28,9 @@ pub(crate) fn loaded_by(pid: u32) -> Loaded {
         let number = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
         // A link also shows the id of its program, but no program type.
         if let (Some(_), Some(id)) = (number("prog_type:"), number("prog_id:")) {
-            loaded.programs.push(Program {
-                id: id.try_into().expect("an id has 32 bits"),
-                run_ns: number("run_time_ns:").unwrap_or(0),
-                runs: number("run_cnt:").unwrap_or(0),
-            });
+            loaded.programs.push(id.try_into().expect("an id has 32 bits"));
+        } else if number("link_id:").is_some() {
+            loaded.links += 1;
         } else if let Some(id) = number("map_id:") {
             loaded.maps.push(id.try_into().expect("an id has 32 bits"));
         }
@@ -46,8 +45,25 @@ impl Loaded {
             aya::programs::loaded_programs().filter_map(|program| Some(program.ok()?.id())).collect();
         let maps: Vec<u32> = aya::maps::loaded_maps().filter_map(|map| Some(map.ok()?.id())).collect();
         Self {
-            programs: self.programs.iter().filter(|program| programs.contains(&program.id)).copied().collect(),
+            programs: self.programs.iter().filter(|id| programs.contains(id)).copied().collect(),
             maps: self.maps.iter().filter(|id| maps.contains(id)).copied().collect(),
+            links: 0,
         }
     }
+}
+
+/// The numbers of groups and of connections in the maps of a watch. They cost memory for as long as they are there.
+pub(crate) fn held_by(pid: u32) -> (usize, usize) {
+    (
+        entries::<[u8; size_of::<GroupKey>()], u32>(pid, "GROUPS"),
+        entries::<u64, [u8; size_of::<Connection>()]>(pid, "CONNECTIONS"),
+    )
+}
+
+/// The number of entries of a process's hash map.
+fn entries<K: Pod, V: Pod>(pid: u32, name: &str) -> usize {
+    let is_named = |id: &u32| MapInfo::from_id(*id).is_ok_and(|info| info.name_as_str() == Some(name));
+    let id = loaded_by(pid).maps.into_iter().find(is_named).unwrap_or_else(|| panic!("process {pid} has no {name}"));
+    let map = Map::HashMap(MapData::from_id(id).expect("the map exists"));
+    HashMap::<_, K, V>::try_from(map).expect("a hash map of these types").keys().count()
 }

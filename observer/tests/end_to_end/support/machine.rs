@@ -101,3 +101,8 @@ pub(crate) fn allow_open_files(needed: u64) {
             .expect("cannot raise the limit of open files (ulimit -n)");
     }
 }
+
+/// The number of open files of a process.
+pub(crate) fn open_files_of(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is running").count()
+}

@@ -18,7 +18,7 @@ use super::eventually;
 pub(crate) const REQUEST: &[u8; 18] = b"GET / HTTP/1.1\r\n\r\n";
 
 /// Bounds every wait: a test that waits this long has failed.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,

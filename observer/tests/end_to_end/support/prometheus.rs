@@ -21,7 +21,7 @@ use super::{
 const PACKAGE: &str = "prometheus";
 
 /// Prometheus applies its targets every five seconds (discovery/manager.go, `updatert`).
-const SCRAPE_TIMEOUT: Duration = Duration::from_secs(20);
+const SCRAPE_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Prometheus {
     _service: Service,

@@ -16,7 +16,7 @@ use super::{eventually, sockets::ReservedPort, tool::Process};
 
 /// A database takes one or two seconds, RabbitMQ six, and longer while compilers run.
 const LISTEN_TIMEOUT: Duration = Duration::from_mins(3);
-const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
+const EXIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Service {
     process: Process,

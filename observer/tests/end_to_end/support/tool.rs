@@ -28,9 +28,9 @@ pub(crate) struct RunOutput {
 }
 
 impl RunOutput {
-    /// Runs a command that should exit within ten seconds.
+    /// Runs a command to its end.
     pub(crate) fn run(command: &mut Command) -> Self {
-        Self::run_on("", Duration::from_secs(30), command)
+        Self::run_on("", Duration::from_mins(2), command)
     }
 
     /// Runs a command with this input, which it need not read.

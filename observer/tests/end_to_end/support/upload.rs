@@ -19,5 +19,5 @@ pub(crate) fn upload_in_pieces(mut curl: Command) {
         sleep(Duration::from_millis(20));
     }
     drop(stdin);
-    assert!(client.wait(Duration::from_secs(30)).success(), "the upload succeeds");
+    assert!(client.wait(Duration::from_mins(2)).success(), "the upload succeeds");
 }

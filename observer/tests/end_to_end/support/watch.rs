@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use super::{machine::Machine, report::Report, tool::Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
-const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
+const EXIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct Watch<'a> {
     pub(crate) tool: Process,
@@ -47,8 +47,13 @@ impl<'a> Watch<'a> {
 
     /// The report of a watch that ends by itself.
     pub(crate) fn ended(&mut self) -> Report {
+        self.ended_with(0)
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn ended_with(&mut self, code: i32) -> Report {
         let status = self.tool.wait(EXIT_TIMEOUT);
-        assert_eq!(status.code(), Some(0), "exit code of the watch");
+        assert_eq!(status.code(), Some(code), "exit code of the watch");
         Report::read([std::mem::take(&mut self.start)].into_iter().chain(self.lines.iter()))
     }
 }

@@ -9,8 +9,7 @@ use observer_core::{
     views::{JsonView, View as _},
 };
 
-#[path = "../benches/micro/steady.rs"]
-mod steady;
+use crate::steady;
 
 #[test]
 fn rows_do_not_allocate_in_the_steady_state() {
