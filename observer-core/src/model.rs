@@ -16,4 +16,4 @@ pub use names::{
     state_name, why_name,
 };
 pub use sample::{GroupSample, Listing, LossSample, ProgramSample, Sample, SocketState, TIME_WAIT};
-pub use watch_info::WatchInfo;
+pub use watch_info::{Filters, WatchInfo};

@@ -15,8 +15,8 @@ use crate::{
     diagnosis::{Confidence, Diagnosis},
     group::Counts,
     model::{
-        CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name, state_name,
-        why_name,
+        CAUSES, FAILURES, Failure, Filters, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name,
+        state_name, why_name,
     },
     tracker::{GroupRow, Row, Snapshot},
 };
@@ -35,6 +35,7 @@ struct Start<'a> {
     hooks_not_taken: &'a [String],
     kernel: &'a str,
     ports: &'a [String],
+    filters: Option<&'a Filters>,
     pre_existing: u64,
 }
 
@@ -260,6 +261,7 @@ impl View for JsonView {
             hooks_not_taken: &about.hooks_not_taken,
             kernel: &about.kernel,
             ports: &about.ports,
+            filters: about.filters_by_kind.as_ref(),
             pre_existing: about.pre_existing,
         })
     }
@@ -319,6 +321,20 @@ mod tests {
         });
         tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
         serde_json::from_str(&JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0))).unwrap()
+    }
+
+    #[test]
+    fn start_has_the_filters_by_kind() {
+        let filters = |filters_by_kind| {
+            let start = JsonView.start(&WatchInfo { filters_by_kind, ..WatchInfo::default() });
+            serde_json::from_str::<Value>(&start).unwrap().as_object().unwrap()["filters"].clone()
+        };
+        assert_eq!(filters(None), json!(null));
+        assert_eq!(filters(Some(Filters::default())), json!({ "destinations": [], "pids": [], "processes": [] }));
+        let some =
+            Filters { destinations: vec!["10.0.0.0/8".into()], pids: vec![7, 8], processes: vec!["my\"curl".into()] };
+        let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "processes": ["my\"curl"] });
+        assert_eq!(filters(Some(some)), expected);
     }
 
     #[test]

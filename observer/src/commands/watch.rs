@@ -1,7 +1,7 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
-use observer_core::model::WatchInfo;
+use observer_core::model::{Filters, WatchInfo};
 use tokio::time::Instant;
 
 use crate::{
@@ -57,14 +57,20 @@ async fn watch(
     sampled
 }
 
-/// The filters, in the words shown to the user.
+/// The filters, in the words shown to the user and by kind.
 fn about(options: &cli::Watch) -> WatchInfo {
-    let destinations = options.destinations.iter().map(|network| format!("to {network}"));
-    let pids = options.pids.iter().map(|pid| format!("of pid {pid}"));
-    let processes = options.processes.iter().map(|name| format!("of {name}"));
+    let by_kind = Filters {
+        destinations: options.destinations.iter().map(ToString::to_string).collect(),
+        pids: options.pids.clone(),
+        processes: options.processes.clone(),
+    };
+    let destinations = by_kind.destinations.iter().map(|network| format!("to {network}"));
+    let pids = by_kind.pids.iter().map(|pid| format!("of pid {pid}"));
+    let processes = by_kind.processes.iter().map(|name| format!("of {name}"));
     WatchInfo {
         ports: options.ports.iter().map(ToString::to_string).collect(),
         filters: destinations.chain(pids).chain(processes).collect(),
+        filters_by_kind: Some(by_kind),
         ..WatchInfo::default()
     }
 }
