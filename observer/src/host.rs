@@ -1,5 +1,5 @@
-//! The parts of the host that do not involve BPF: processes and cgroups, this process's privileges, the clock, signals
-//! and memory.
+//! The parts of the host that do not involve BPF: processes and cgroups, the privileges and namespaces of this process, the
+//! clock, signals and memory.
 
 pub(crate) mod cgroup;
 pub(crate) mod cgroups;
@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod event_loop;
 pub(crate) mod liveness;
 pub(crate) mod memory;
+pub(crate) mod namespaces;
 pub(crate) mod panics;
 pub(crate) mod privileges;
 pub(crate) mod processes;

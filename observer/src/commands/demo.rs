@@ -11,7 +11,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{helper::Runtimes, host::event_loop::event_loop, kernel::WatchConfig, session::Session};
+use crate::{
+    helper::Runtimes,
+    host::{event_loop::event_loop, namespaces::Namespace},
+    kernel::WatchConfig,
+    session::Session,
+};
 use client::Body;
 use observer_core::{group::Counts, model::WatchInfo, tracker::Snapshot};
 use server::Server;
@@ -101,11 +106,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Watches this process and the two servers of the demo only.
+/// Watches the two servers of the demo only, and if the kernel side knows this process by the same id, only this process.
 fn watch_config(halves: &[Half]) -> WatchConfig {
+    let has_same_id = Namespace::Pid.is_initial().is_ok_and(|is_initial| is_initial);
     WatchConfig {
         ports: halves.iter().map(|half| (half.server.port(), half.server.port())).collect(),
-        pids: vec![std::process::id()],
+        pids: has_same_id.then(std::process::id).into_iter().collect(),
         ..WatchConfig::default()
     }
 }

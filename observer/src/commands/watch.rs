@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use crate::{
     cli,
+    exit::NotPermitted,
     exporter::Endpoint,
     helper::Runtimes,
-    host::{event_loop::event_loop, signals::Signals},
+    host::{event_loop::event_loop, namespaces::Namespace, signals::Signals},
     kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
     session::Session,
@@ -16,6 +17,9 @@ use crate::{
 
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    if !options.pids.is_empty() {
+        check_pid_filter()?;
+    }
     // The port comes first: a second watch with the same command line must fail before it truncates the first one's
     // files.
     let metrics = Endpoint::bind(&options.metrics)?;
@@ -24,6 +28,19 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     // The helper is forked while this process has a single thread and all its privileges.
     let runtimes = Runtimes::start();
     event_loop()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
+}
+
+/// Refuses `--pid` where it would select other processes, or none.
+fn check_pid_filter() -> Result<(), NotPermitted> {
+    // An unreadable namespace is not a reason to refuse.
+    if Namespace::Pid.is_initial().unwrap_or(true) {
+        return Ok(());
+    }
+    Err(NotPermitted(
+        "not supported: --pid needs the machine's process ids, and this process is in a PID namespace of its own (a \
+         container); use --process, or start the container with --pid=host (Kubernetes: hostPID)"
+            .into(),
+    ))
 }
 
 async fn watch(
@@ -37,10 +54,7 @@ async fn watch(
     let mut session = Session::start(&watch_config(options), about(options), recording, metrics, runtimes)?;
     // The screen starts threads. They must not inherit the privileges that attaching needed.
     let mut screen = Screen::start(options.output(), &session.about)?;
-    if let Some(screen) = &mut screen {
-        screen.notices(session.about.started_unix_ns, &session.notices);
-        screen.flush();
-    }
+    session.notify_of_start(screen.as_mut());
     // A duration beyond the range of the clock never ends.
     let deadline = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     let ending = session.run(&mut signals, deadline, screen.as_mut()).await;

@@ -34,6 +34,7 @@ mod messaging;
 mod metrics;
 mod mptcp;
 mod mysql;
+mod namespaced_watch;
 mod namespaces;
 mod netstat;
 mod nginx;
