@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::kernel_types::{GroupCounters, GroupKey};
 use crate::runtime::{Process, Runtime};
 
@@ -72,6 +74,18 @@ pub struct LossSample {
     pub hook_skips: u64,
     /// Skipped runs that no other hook compensates for.
     pub unrecovered_skips: u64,
+    /// Look-ups of runtimes that came to nothing, which takes nothing from any count. None if none are made.
+    pub lookups: Option<Lookups>,
+}
+
+/// Look-ups of the runtimes of processes whose executables could not be read, because their file systems do not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lookups {
+    /// Given up, although the process that makes the look-up cannot be ended.
+    pub hung: u64,
+    /// Not begun, because too many hang.
+    pub refused: u64,
 }
 
 impl LossSample {

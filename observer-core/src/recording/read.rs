@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use super::format::{EventLine, FORMAT, Header, KeyRepr, Line, LossRepr, SampleLine, Version};
 use crate::{
     model::{
-        Connection, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample, WatchInfo,
+        Connection, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, Lookups, LossSample, Sample,
+        WatchInfo,
     },
     printable::printable,
 };
@@ -169,8 +170,10 @@ fn has_sane_states(listing: &Listing) -> bool {
 }
 
 fn is_sane(loss: &LossSample) -> bool {
-    let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips } = *loss;
-    [rows, untracked, mptcp, counts, hook_skips, unrecovered_skips].into_iter().all(|count| count <= MAX_COUNT)
+    let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, lookups } = *loss;
+    let Lookups { hung, refused } = lookups.unwrap_or_default();
+    let all = [rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, hung, refused];
+    all.into_iter().all(|count| count <= MAX_COUNT)
 }
 
 /// Reads the file line by line.

@@ -99,6 +99,8 @@ struct Totals {
     events_lost: u64,
     untracked: u64,
     hook_skips: u64,
+    lookups_hung: Option<u64>,
+    lookups_refused: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -290,6 +292,8 @@ impl View for JsonView {
                 events_lost: snapshot.loss.rows,
                 untracked: snapshot.loss.connections(),
                 hook_skips: snapshot.loss.hook_skips,
+                lookups_hung: snapshot.loss.lookups.map(|lookups| lookups.hung),
+                lookups_refused: snapshot.loss.lookups.map(|lookups| lookups.refused),
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
@@ -304,7 +308,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{Application, GroupKey, GroupSample, Sample},
+        model::{Application, GroupKey, GroupSample, Lookups, LossSample, Sample},
         tracker::Tracker,
     };
 
@@ -335,6 +339,22 @@ mod tests {
             Filters { destinations: vec!["10.0.0.0/8".into()], pids: vec![7, 8], processes: vec!["my\"curl".into()] };
         let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "processes": ["my\"curl"] });
         assert_eq!(filters(Some(some)), expected);
+    }
+
+    #[test]
+    fn lookups_are_null_if_none_are_made() {
+        let numbers = |lookups| {
+            let mut tracker = Tracker::new(0, 10);
+            let loss = LossSample { lookups, ..LossSample::default() };
+            tracker.sample(Sample { loss, ..Sample::default() });
+            let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+            let summary: Value = serde_json::from_str(&summary).unwrap();
+            assert_eq!((&summary["complete"], &summary["exact"]), (&json!(true), &json!(true)));
+            let totals = summary["totals"].as_object().unwrap();
+            (totals["lookups_hung"].clone(), totals["lookups_refused"].clone())
+        };
+        assert_eq!(numbers(None), (json!(null), json!(null)));
+        assert_eq!(numbers(Some(Lookups { hung: 2, refused: 1 })), (json!(2), json!(1)));
     }
 
     #[test]

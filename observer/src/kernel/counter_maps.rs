@@ -89,6 +89,7 @@ impl CounterMaps {
             counts: count(Loss::CountsLost)?,
             hook_skips,
             unrecovered_skips,
+            lookups: None,
         })
     }
 

@@ -57,6 +57,7 @@ mod sockmap;
 mod ssh;
 mod start_tls;
 mod startup;
+mod stuck_executables;
 mod support;
 mod take_over;
 mod tls;

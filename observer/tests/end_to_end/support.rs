@@ -9,6 +9,7 @@ pub(crate) mod conversation;
 pub(crate) mod counters;
 pub(crate) mod dashboard;
 pub(crate) mod dialogue;
+pub(crate) mod fuse;
 pub(crate) mod go;
 pub(crate) mod helper;
 pub(crate) mod hosts;

@@ -1,11 +1,12 @@
 //! Everything that is written is read back, except for what recordings leave out on purpose.
 
 use super::*;
-use crate::model::{Listing, LossSample, SocketState};
+use crate::model::{Listing, Lookups, LossSample, SocketState};
 
 #[test]
 fn events_and_samples_round_trip() {
-    let loss = LossSample { rows: 1, untracked: 2, mptcp: 3, counts: 4, hook_skips: 5, unrecovered_skips: 6 };
+    let lookups = Some(Lookups { hung: 7, refused: 8 });
+    let loss = LossSample { rows: 1, untracked: 2, mptcp: 3, counts: 4, hook_skips: 5, unrecovered_skips: 6, lookups };
     let state = SocketState { remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
     let listing = Some(Listing { states: vec![state], local_ports: 28_232 });
     let mut odd = group(3, 1);

@@ -76,12 +76,15 @@ fn run_times_appear_only_while_they_are_measured() {
 
 #[test]
 fn losses_are_labelled_by_place() {
-    let sampled = LossSample { rows: 9, untracked: 2, mptcp: 3, counts: 4, ..LossSample::default() };
+    let lookups = Some(Lookups { hung: 6, refused: 7 });
+    let sampled = LossSample { rows: 9, untracked: 2, mptcp: 3, counts: 4, lookups, ..LossSample::default() };
     let losses = Losses { sampled, output_rows: 5, recording_rows: 1 };
     let text = encoded(&Scrape { losses, ..Scrape::default() });
     let values = |name| lines(&text, name).into_iter().map(|line| line.rsplit_once(' ').unwrap().1).collect::<String>();
     assert_eq!(values("tcp_reuse_watch_events_lost_total"), "3514");
     assert_eq!(values("tcp_reuse_watch_connections_untracked_total"), "23");
+    assert_eq!(values("tcp_reuse_watch_runtime_lookups_lost_total"), "67");
+    assert!(!encoded(&Scrape::default()).contains("lookups"), "none are made");
     assert!(!text.contains("tcp_reuse_time_wait_sockets"), "sockets were not listed");
     assert!(text.contains("hooks=\"sockops,fentry\",kernel=\"6.1 \\\"x\\\"\"} 1\n"), "{text}");
 }

@@ -31,7 +31,7 @@ use crate::{
 const OPENMETRICS: &str = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
 
 /// Names in the older format, with their types. This is a contract.
-const METRICS: [(&str, &str); 20] = [
+const METRICS: [(&str, &str); 21] = [
     ("tcp_reuse_exchanges_total", "counter"),
     ("tcp_reuse_inexact_exchanges_total", "counter"),
     ("tcp_reuse_connections_asked_total", "counter"),
@@ -50,6 +50,7 @@ const METRICS: [(&str, &str); 20] = [
     ("tcp_reuse_watch_events_lost_total", "counter"),
     ("tcp_reuse_watch_connections_untracked_total", "counter"),
     ("tcp_reuse_watch_hook_skips_total", "counter"),
+    ("tcp_reuse_watch_runtime_lookups_lost_total", "counter"),
     ("tcp_reuse_watch_series_overflowed", "gauge"),
     ("tcp_reuse_watch_info", "gauge"),
 ];

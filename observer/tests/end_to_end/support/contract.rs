@@ -46,7 +46,7 @@ const COUNTERS: [&str; 12] = [
 ];
 /// Counters that this version always knows, so the groups add up to the totals.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
-const TOTALS: [&str; 4] = ["time_wait", "events_lost", "untracked", "hook_skips"];
+const TOTALS: [&str; 6] = ["time_wait", "events_lost", "untracked", "hook_skips", "lookups_hung", "lookups_refused"];
 const GROUP: [&str; 13] = [
     "process",
     "pid",

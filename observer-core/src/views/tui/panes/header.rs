@@ -54,7 +54,8 @@ pub(super) fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
 
 /// Losses in a few words each. The summary explains them.
 fn losses(picture: &Picture) -> Vec<String> {
-    let LossSample { rows, untracked, mptcp, counts, hook_skips: _, unrecovered_skips } = picture.snapshot.loss;
+    let LossSample { rows, untracked, mptcp, counts, hook_skips: _, unrecovered_skips, lookups: _ } =
+        picture.snapshot.loss;
     let all = [
         (untracked, "connections not counted"),
         (mptcp, "of MPTCP not counted"),
