@@ -15,5 +15,5 @@ pub use names::{
     CAUSES, FAILURES, LIFETIME_NAMES, WHYS, application_by_name, cause_name, failure_name, ip_address, process_name,
     state_name, why_name,
 };
-pub use sample::{GroupSample, Listing, LossSample, PortSpace, ProgramSample, Sample, SocketState, TIME_WAIT};
-pub use watch_info::WatchInfo;
+pub use sample::{GroupSample, Listing, Lookups, LossSample, PortSpace, ProgramSample, Sample, SocketState, TIME_WAIT};
+pub use watch_info::{Filters, WatchInfo};

@@ -4,6 +4,7 @@
 //! event costs a row and never a count.
 
 mod family;
+mod lookups;
 mod ports;
 mod snapshot;
 
@@ -146,6 +147,7 @@ impl Tracker {
             let message = "MPTCP is not supported: such connections are in no count, only among the untracked".into();
             notices.push(Notice { kind: "unsupported", message });
         }
+        notices.extend(lookups::notices(self.loss.lookups, sample.loss.lookups));
         self.loss = sample.loss;
         if let Some(listing) = sample.listing {
             notices.extend(self.ports.check(&listing));

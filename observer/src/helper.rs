@@ -6,7 +6,10 @@
 mod child;
 mod fork;
 mod inspect;
+mod inspection;
+mod isolation;
 mod messages;
+mod queue;
 mod runtimes;
 mod serve;
 

@@ -1,5 +1,5 @@
-//! The parts of the host that do not involve BPF: processes and cgroups, this process's privileges and limits, the clock,
-//! signals and memory.
+//! The parts of the host that do not involve BPF: processes and cgroups; privileges, namespaces and limits of this process;
+//! the clock, signals and memory.
 
 pub(crate) mod cgroup;
 pub(crate) mod cgroups;
@@ -9,6 +9,7 @@ pub(crate) mod liveness;
 pub(crate) mod local_ports;
 pub(crate) mod memory;
 pub(crate) mod memory_limit;
+pub(crate) mod namespaces;
 pub(crate) mod open_files;
 pub(crate) mod panics;
 pub(crate) mod privileges;

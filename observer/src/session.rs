@@ -5,7 +5,7 @@ mod attribution;
 mod ring;
 mod sinks;
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, mem, time::Duration};
 
 use anyhow::Context as _;
 use observer_core::{
@@ -22,6 +22,7 @@ use crate::{
     helper::Runtimes,
     host::{
         clock::{Clock, CpuTimer},
+        namespaces::why_processes_are_unknown,
         panics,
         signals::Signals,
         throttle::Throttle,
@@ -57,7 +58,7 @@ pub(crate) struct Session {
     exporter: Option<Exporter>,
     pub(crate) about: WatchInfo,
     /// Notices from start-up, shown once there is a screen.
-    pub(crate) notices: Vec<Notice>,
+    notices: Vec<Notice>,
     /// When the programs were detached.
     ended_unix_ns: i64,
 }
@@ -93,7 +94,7 @@ impl Session {
             recorder.sample(started_unix_ns, &first);
         }
         let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
-        let mut notices = Vec::new();
+        let mut notices = Vec::from_iter(notice_of_namespace());
         if let Some(exporter) = &mut exporter {
             exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
             let message = format!("metrics are served at {}", exporter.url());
@@ -112,6 +113,14 @@ impl Session {
             notices,
             ended_unix_ns: started_unix_ns,
         })
+    }
+
+    /// Shows the notices from start-up.
+    pub(crate) fn notify_of_start(&mut self, mut screen: Option<&mut Screen>) {
+        notify(screen.as_deref_mut(), self.about.started_unix_ns, &mem::take(&mut self.notices));
+        if let Some(screen) = screen {
+            screen.flush();
+        }
     }
 
     /// Runs until a signal, the deadline or the screen ends the watch.
@@ -268,17 +277,30 @@ impl Session {
     }
 }
 
+/// The kind of the notice about namespaces.
+const NAMESPACE: &str = "namespace";
+
+/// Says once what a watch in other namespaces than the machine's cannot tell.
+fn notice_of_namespace() -> Option<Notice> {
+    let message = format!(
+        "{}: which processes have ended, their runtimes, and whose connections were open already stay unknown",
+        why_processes_are_unknown()?
+    );
+    log::warn!("{message}");
+    Some(Notice { kind: NAMESPACE, message })
+}
+
 /// All losses by place, for the metrics.
 fn losses(sample: &Sample, output_rows: u64, recording_rows: u64) -> Losses {
     Losses { sampled: sample.loss, output_rows, recording_rows }
 }
 
-/// Shows notices on the screen. Without a screen, or after it is gone, only failures of the recording go to stderr.
+/// Shows notices on the screen. Without a screen, or after it is gone, stderr gets those that no summary makes up for.
 fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
     match screen {
         Some(screen) if screen.shows_notices() => screen.notices(unix_ns, notices),
         _ => {
-            for notice in notices.iter().filter(|notice| notice.kind == Recorder::NOTICE) {
+            for notice in notices.iter().filter(|notice| [Recorder::NOTICE, NAMESPACE].contains(&notice.kind)) {
                 eprintln!("notice: {}", notice.message);
             }
         }

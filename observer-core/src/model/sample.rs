@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::kernel_types::{GroupCounters, GroupKey};
 use crate::runtime::{Process, Runtime};
 
@@ -106,6 +108,18 @@ pub struct LossSample {
     pub ownerless: u64,
     /// Failed removals of entries and slots, which then take up room. No count is lost.
     pub not_removed: u64,
+    /// Look-ups of runtimes that came to nothing, which takes nothing from any count. None if none are made.
+    pub lookups: Option<Lookups>,
+}
+
+/// Look-ups of the runtimes of processes whose executables could not be read, because their file systems do not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lookups {
+    /// Given up, although the process that makes the look-up cannot be ended.
+    pub hung: u64,
+    /// Not begun, because too many hang.
+    pub refused: u64,
 }
 
 impl LossSample {

@@ -16,7 +16,9 @@ mod group;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Connection, GroupCounters, GroupKey, GroupSample, Listing, LossSample, RowKind, SocketState, WatchInfo},
+    model::{
+        Connection, Filters, GroupCounters, GroupKey, GroupSample, Listing, LossSample, RowKind, SocketState, WatchInfo,
+    },
     runtime::Runtime,
 };
 use connection::{ConnectionDef, RowKindDef};
@@ -45,6 +47,7 @@ pub(super) struct Header {
     hooks_not_taken: Vec<String>,
     ports: Vec<String>,
     filters: Vec<String>,
+    filters_by_kind: Option<Filters>,
     pre_existing: u64,
     pub(super) started_unix_ns: i64,
     /// Maximum number of connections that the kernel side tracked at a time.
@@ -61,6 +64,7 @@ impl Header {
             hooks_not_taken: about.hooks_not_taken.clone(),
             ports: about.ports.clone(),
             filters: about.filters.clone(),
+            filters_by_kind: about.filters_by_kind.clone(),
             pre_existing: about.pre_existing,
             started_unix_ns: about.started_unix_ns,
             max_connections,
@@ -74,6 +78,7 @@ impl Header {
             kernel: self.kernel.clone(),
             ports: self.ports.clone(),
             filters: self.filters.clone(),
+            filters_by_kind: self.filters_by_kind.clone(),
             pre_existing: self.pre_existing,
             started_unix_ns: self.started_unix_ns,
         }

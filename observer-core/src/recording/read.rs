@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use super::format::{EventLine, FORMAT, Header, KeyRepr, Line, LossRepr, SampleLine, Version};
 use crate::{
     model::{
-        Connection, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, LossSample, Sample, WatchInfo,
+        Connection, ConnectionKey, Event, GroupCounters, GroupKey, GroupSample, Listing, Lookups, LossSample, Sample,
+        WatchInfo,
     },
     printable::printable,
 };
@@ -170,10 +171,11 @@ fn has_sane_states(listing: &Listing) -> bool {
 
 fn is_sane(loss: &LossSample) -> bool {
     let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, .. } = *loss;
-    let LossSample { ungrouped, unlisted, ownerless, not_removed, .. } = *loss;
-    [rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, ungrouped, unlisted, ownerless, not_removed]
-        .into_iter()
-        .all(|count| count <= MAX_COUNT)
+    let LossSample { ungrouped, unlisted, ownerless, not_removed, lookups, .. } = *loss;
+    let Lookups { hung, refused } = lookups.unwrap_or_default();
+    let first = [rows, untracked, mptcp, counts, ungrouped, unlisted, ownerless, not_removed];
+    let second = [hook_skips, unrecovered_skips, hung, refused];
+    first.into_iter().chain(second).all(|count| count <= MAX_COUNT)
 }
 
 /// Reads the file line by line.

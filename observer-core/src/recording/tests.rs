@@ -11,8 +11,8 @@ use tcp_reuse_watch_ebpf::pool;
 use super::*;
 use crate::{
     model::{
-        Application, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, GroupCounters, GroupKey,
-        GroupSample, Protocol, RowKind, Sample, WatchInfo, Why,
+        Application, Cause, CloseKind, Closer, Connection, ConnectionKey, Event, Failure, Filters, GroupCounters,
+        GroupKey, GroupSample, Protocol, RowKind, Sample, WatchInfo, Why,
     },
     runtime::Runtime,
     tracker::Row,
@@ -27,6 +27,7 @@ fn about() -> WatchInfo {
         kernel: "6.18".into(),
         ports: vec!["80".into(), "8000-8099".into()],
         filters: vec!["of curl".into()],
+        filters_by_kind: Some(Filters { processes: vec!["curl".into()], ..Filters::default() }),
         pre_existing: 3,
         started_unix_ns: START,
     }

@@ -15,8 +15,8 @@ use crate::{
     diagnosis::{Confidence, Diagnosis},
     group::Counts,
     model::{
-        CAUSES, FAILURES, Failure, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name, state_name,
-        why_name,
+        CAUSES, FAILURES, Failure, Filters, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name,
+        state_name, why_name,
     },
     tracker::{GroupRow, Row, Snapshot},
 };
@@ -35,6 +35,7 @@ struct Start<'a> {
     hooks_not_taken: &'a [String],
     kernel: &'a str,
     ports: &'a [String],
+    filters: Option<&'a Filters>,
     pre_existing: u64,
 }
 
@@ -104,6 +105,8 @@ struct Totals {
     unlisted: u64,
     ownerless: u64,
     not_removed: u64,
+    lookups_hung: Option<u64>,
+    lookups_refused: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -268,6 +271,7 @@ impl View for JsonView {
             hooks_not_taken: &about.hooks_not_taken,
             kernel: &about.kernel,
             ports: &about.ports,
+            filters: about.filters_by_kind.as_ref(),
             pre_existing: about.pre_existing,
         })
     }
@@ -302,6 +306,8 @@ impl View for JsonView {
                 unlisted: snapshot.loss.unlisted,
                 ownerless: snapshot.loss.ownerless,
                 not_removed: snapshot.loss.not_removed,
+                lookups_hung: snapshot.loss.lookups.map(|lookups| lookups.hung),
+                lookups_refused: snapshot.loss.lookups.map(|lookups| lookups.refused),
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
@@ -316,7 +322,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{Application, GroupKey, GroupSample, LossSample, Sample},
+        model::{Application, GroupKey, GroupSample, Lookups, LossSample, Sample},
         tracker::Tracker,
     };
 
@@ -334,6 +340,36 @@ mod tests {
         });
         tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
         serde_json::from_str(&JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0))).unwrap()
+    }
+
+    #[test]
+    fn start_has_the_filters_by_kind() {
+        let filters = |filters_by_kind| {
+            let start = JsonView.start(&WatchInfo { filters_by_kind, ..WatchInfo::default() });
+            serde_json::from_str::<Value>(&start).unwrap().as_object().unwrap()["filters"].clone()
+        };
+        assert_eq!(filters(None), json!(null));
+        assert_eq!(filters(Some(Filters::default())), json!({ "destinations": [], "pids": [], "processes": [] }));
+        let some =
+            Filters { destinations: vec!["10.0.0.0/8".into()], pids: vec![7, 8], processes: vec!["my\"curl".into()] };
+        let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "processes": ["my\"curl"] });
+        assert_eq!(filters(Some(some)), expected);
+    }
+
+    #[test]
+    fn lookups_are_null_if_none_are_made() {
+        let numbers = |lookups| {
+            let mut tracker = Tracker::new(0, 10);
+            let loss = LossSample { lookups, ..LossSample::default() };
+            tracker.sample(Sample { loss, ..Sample::default() });
+            let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+            let summary: Value = serde_json::from_str(&summary).unwrap();
+            assert_eq!((&summary["complete"], &summary["exact"]), (&json!(true), &json!(true)));
+            let totals = summary["totals"].as_object().unwrap();
+            (totals["lookups_hung"].clone(), totals["lookups_refused"].clone())
+        };
+        assert_eq!(numbers(None), (json!(null), json!(null)));
+        assert_eq!(numbers(Some(Lookups { hung: 2, refused: 1 })), (json!(2), json!(1)));
     }
 
     #[test]
@@ -372,6 +408,7 @@ mod tests {
             unlisted: 8,
             ownerless: 9,
             not_removed: 10,
+            lookups: Some(Lookups { hung: 11, refused: 12 }),
         };
         let mut tracker = Tracker::new(0, 10);
         tracker.sample(Sample { loss, ..Sample::default() });
@@ -387,6 +424,8 @@ mod tests {
             ("unlisted", 8),
             ("ownerless", 9),
             ("not_removed", 10),
+            ("lookups_hung", 11),
+            ("lookups_refused", 12),
         ] {
             assert_eq!(totals[name], n, "{name}");
         }

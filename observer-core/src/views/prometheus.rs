@@ -7,7 +7,7 @@ pub use text::Format;
 use tcp_reuse_watch_ebpf::{HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US};
 
 use crate::{
-    model::{CAUSES, Cause, FAILURES, Failure, WHYS, WatchInfo, Why, cause_name, failure_name, why_name},
+    model::{CAUSES, Cause, FAILURES, Failure, Lookups, WHYS, WatchInfo, Why, cause_name, failure_name, why_name},
     series::{Counters, LabelSet, LocalPorts, Losses, Scrape, Values},
 };
 use text::{Kind, Labels, Text};
@@ -192,6 +192,13 @@ fn lost(text: &mut Text, losses: &Losses) {
         "Connections not counted, because the map of connections was full or they use MPTCP.",
         &[("connections", losses.sampled.untracked), ("mptcp", losses.sampled.mptcp)],
     );
+    if let Some(Lookups { hung, refused }) = losses.sampled.lookups {
+        counters(
+            "tcp_reuse_watch_runtime_lookups_lost",
+            "Processes of unknown runtime, because reading an executable does not end or too many such look-ups hang.",
+            &[("hung", hung), ("refused", refused)],
+        );
+    }
     counters(
         "tcp_reuse_watch_sockets_lost",
         "Sockets that found no room: in a listing by state, or in the list of those whose process is looked up.",

@@ -109,11 +109,11 @@ fn group(key: GroupKey, name: u32, is_over: bool) -> GroupSample {
     let mut counters = GroupCounters { opened: 2, closed: 2, new: 2, reused: 5, ..GroupCounters::default() };
     counters.comm[..8].copy_from_slice(format!("client-{name}").as_bytes());
     counters.closes[Cause::ClosedAfterResponse as usize] = 2;
-    GroupSample { key, counters, ended: is_over, process_ended: is_over, runtime: None, cgroup: None }
+    GroupSample { key, counters, ended: is_over, process_ended: is_over, evicted: false, runtime: None, cgroup: None }
 }
 
 fn listing() -> Listing {
-    let state = SocketState { remote: [127, 0, 0, 1].into(), port: 8080, state: 6, sockets: 3 };
+    let state = SocketState { local: None, remote: [127, 0, 0, 1].into(), port: 8080, state: 6, sockets: 3 };
     Listing { states: vec![state], local_ports: 28_000 }
 }
 

@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
     helper::Runtimes,
-    host::{event_loop::event_loop, open_files},
+    host::{event_loop::event_loop, namespaces::Namespace, open_files},
     kernel::WatchConfig,
     session::Session,
 };
@@ -107,11 +107,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Watches this process and the two servers of the demo only.
+/// Watches the two servers of the demo only, and if the kernel side knows this process by the same id, only this process.
 fn watch_config(halves: &[Half]) -> WatchConfig {
+    let has_same_id = Namespace::Pid.is_initial().is_ok_and(|is_initial| is_initial);
     WatchConfig {
         ports: halves.iter().map(|half| (half.server.port(), half.server.port())).collect(),
-        pids: vec![std::process::id()],
+        pids: has_same_id.then(std::process::id).into_iter().collect(),
         ..WatchConfig::default()
     }
 }

@@ -1,14 +1,15 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
-use observer_core::model::WatchInfo;
+use observer_core::model::{Filters, WatchInfo};
 use tokio::time::Instant;
 
 use crate::{
     cli, exit,
+    exit::NotPermitted,
     exporter::Endpoint,
     helper::Runtimes,
-    host::{event_loop::event_loop, memory_limit, open_files, signals::Signals},
+    host::{event_loop::event_loop, memory_limit, namespaces::Namespace, open_files, signals::Signals},
     kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
     session::Session,
@@ -17,6 +18,9 @@ use crate::{
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     open_files::check()?;
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
+    if !options.pids.is_empty() {
+        check_pid_filter()?;
+    }
     if let Some(warning) = memory_limit::warning(options.max_connections) {
         // At once, because there may be no later.
         eprintln!("warning: {warning}");
@@ -31,6 +35,19 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     event_loop()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
 }
 
+/// Refuses `--pid` where it would select other processes, or none.
+fn check_pid_filter() -> Result<(), NotPermitted> {
+    // An unreadable namespace is not a reason to refuse.
+    if Namespace::Pid.is_initial().unwrap_or(true) {
+        return Ok(());
+    }
+    Err(NotPermitted(
+        "not supported: --pid needs the machine's process ids, and this process is in a PID namespace of its own (a \
+         container); use --process, or start the container with --pid=host (Kubernetes: hostPID)"
+            .into(),
+    ))
+}
+
 async fn watch(
     options: &cli::Watch,
     summary_file: Option<SummaryFile>,
@@ -42,10 +59,7 @@ async fn watch(
     let mut session = Session::start(&watch_config(options), about(options), recording, metrics, runtimes)?;
     // The screen starts threads. They must not inherit the privileges that attaching needed.
     let mut screen = Screen::start(options.output(), &session.about)?;
-    if let Some(screen) = &mut screen {
-        screen.notices(session.about.started_unix_ns, &session.notices);
-        screen.flush();
-    }
+    session.notify_of_start(screen.as_mut());
     // A duration beyond the range of the clock never ends.
     let deadline = options.duration.and_then(|duration| Instant::now().checked_add(duration));
     let ending = session.run(&mut signals, deadline, screen.as_mut()).await;
@@ -61,14 +75,20 @@ async fn watch(
     exit::all_of([sampled, written, concluded])
 }
 
-/// The filters, in the words shown to the user.
+/// The filters, in the words shown to the user and by kind.
 fn about(options: &cli::Watch) -> WatchInfo {
-    let destinations = options.destinations.iter().map(|network| format!("to {network}"));
-    let pids = options.pids.iter().map(|pid| format!("of pid {pid}"));
-    let processes = options.processes.iter().map(|name| format!("of {name}"));
+    let by_kind = Filters {
+        destinations: options.destinations.iter().map(ToString::to_string).collect(),
+        pids: options.pids.clone(),
+        processes: options.processes.clone(),
+    };
+    let destinations = by_kind.destinations.iter().map(|network| format!("to {network}"));
+    let pids = by_kind.pids.iter().map(|pid| format!("of pid {pid}"));
+    let processes = by_kind.processes.iter().map(|name| format!("of {name}"));
     WatchInfo {
         ports: options.ports.iter().map(ToString::to_string).collect(),
         filters: destinations.chain(pids).chain(processes).collect(),
+        filters_by_kind: Some(by_kind),
         ..WatchInfo::default()
     }
 }

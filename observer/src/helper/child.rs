@@ -5,13 +5,14 @@ use std::{
     os::{fd::AsRawFd as _, unix::net::UnixStream},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use rustix::{
     process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid},
     thread::{CapabilitySet, capabilities},
 };
 
 use super::{fork::fork, serve};
+use crate::host::namespaces::why_processes_are_unknown;
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -24,6 +25,9 @@ pub(super) struct Child {
 impl Child {
     /// Forks the helper. Must be called before other threads are started.
     pub(super) fn start() -> anyhow::Result<Self> {
+        if let Some(why) = why_processes_are_unknown() {
+            bail!(why);
+        }
         let permitted = capabilities(None)?.permitted;
         ensure!(permitted.contains(CapabilitySet::SYS_PTRACE), "CAP_SYS_PTRACE is missing");
         ensure!(fs::read_dir("/proc/self/task")?.count() == 1, "other threads are running already");

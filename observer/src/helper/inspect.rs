@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::queue::User;
 use crate::host::processes::{comm_of, start_ticks_of};
 use observer_core::runtime::{LoadedLibraries, Process, ReadAt, Runtime};
 
@@ -24,6 +25,15 @@ pub(super) fn runtime_of(process: Process) -> Option<Runtime> {
 /// Whether the process still runs under the same name.
 pub(super) fn is_running(process: Process) -> bool {
     start_ticks_of(process.pid) == Some(process.start_ticks) && comm_of(process.pid) == Some(process.comm)
+}
+
+/// The user who started it: the real user id, because a process can hide its effective one from the owner of its files in
+/// /proc (`task_dump_owner()`, fs/proc/base.c). None if it has exited.
+pub(super) fn user_of(process: Process) -> Option<User> {
+    let status = fs::read(format!("/proc/{}/status", process.pid)).ok()?;
+    // The name in it may not be UTF-8.
+    let status = String::from_utf8_lossy(&status);
+    status.lines().find_map(|line| line.strip_prefix("Uid:\t"))?.split('\t').next()?.parse().ok()
 }
 
 /// The path of the executable, if the process still runs.
@@ -80,5 +90,12 @@ mod tests {
         assert_eq!(runtime_of(me), Some(Runtime::Rust));
         assert_eq!(runtime_of(Process { start_ticks: start_ticks + 1, ..me }), None);
         assert_eq!(runtime_of(Process { comm: *b"another program\0", ..me }), None);
+    }
+
+    #[test]
+    fn user_is_the_real_one() {
+        let this = Process { pid: std::process::id(), start_ticks: 0, comm: [0; 16] };
+        assert_eq!(user_of(this), Some(rustix::process::getuid().as_raw()));
+        assert_eq!(user_of(Process { pid: u32::MAX, ..this }), None);
     }
 }

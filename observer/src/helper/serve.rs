@@ -1,156 +1,192 @@
-//! The helper itself: drops all privileges but one, and serves requests until its parent is gone.
+//! The helper itself: serves requests until its parent is gone.
 
 use std::{
-    fs::File,
-    io::{Read as _, Write as _},
+    io::Write as _,
     os::{
-        fd::{FromRawFd as _, OwnedFd, RawFd},
+        fd::{AsFd as _, RawFd},
         unix::net::UnixStream,
     },
     panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
 };
 
+use observer_core::{
+    model::Lookups,
+    runtime::{Process, Runtime},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{
-        Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, kill_process, pidfd_open,
-        set_parent_process_death_signal, waitpid,
-    },
-    thread::{CapabilitySet, CapabilitySets, set_capabilities, set_name, set_no_new_privs},
+    io::Errno,
+    net::{RecvFlags, recv},
+    process::Pid,
 };
 
 use super::{
-    fork::fork,
     inspect,
-    messages::{self, REQUEST_BYTES},
+    inspection::{Inspection, Progress},
+    isolation,
+    messages::{self, Outcome, REQUEST_BYTES, Response},
+    queue::{Queue, User},
 };
-use observer_core::runtime::Process;
 
-/// The descriptor of the socket, after standard input, output and error.
-const SOCKET: RawFd = 3;
+/// Inspections at the same time, of which a user has one at most. Some users may have slow executables.
+pub(super) const MAX_AT_ONCE: usize = 4;
 
-/// Time limit for the inspection of one process. A FUSE file system, which any user may mount, can block a reader for
-/// ever.
-const INSPECT_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// Children that cannot be killed, of all users and of one. Beyond that, no further look-up is begun until one ends. Each
+/// keeps a process and some memory.
+const MAX_HUNG: usize = 16;
+const MAX_HUNG_OF_USER: usize = 4;
 
 /// The helper's main function.
 pub(super) fn run(socket: RawFd, parent: Pid) -> ! {
     log::set_max_level(log::LevelFilter::Off);
     // The child must not run any more of the parent's code: neither destructors nor what follows in the caller.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let Some(mut socket) = isolate(socket, parent) else { return };
-        let mut bytes = [0; REQUEST_BYTES];
-        while socket.read_exact(&mut bytes).is_ok() && serve_request(messages::decode_request(bytes), &mut socket) {}
+        isolation::become_helper(parent)?;
+        let mut service = Service::new(isolation::close_all_but(socket)?.into());
+        while service.step().is_some() {}
+        Some(())
     }));
     // The parent is gone, or this is a child that has panicked while it inspected a process.
-    exit(1);
+    isolation::exit(1);
 }
 
-fn exit(code: i32) -> ! {
-    // SAFETY: _exit(2) has no preconditions.
-    unsafe { libc::_exit(code) }
+struct Service {
+    socket: UnixStream,
+    /// The start of a request that has not arrived completely.
+    partial: Vec<u8>,
+    queue: Queue,
+    inspections: Vec<Inspection>,
+    /// Given up, because their children cannot be killed.
+    hung: Vec<Inspection>,
+    lookups: Lookups,
 }
 
-/// Drops what the helper has inherited from the watch: privileges, files, signal handlers. None on failure.
-fn isolate(socket: RawFd, parent: Pid) -> Option<UnixStream> {
-    set_name(c"reuse-helper").ok()?;
-    set_no_new_privs(true).ok()?;
-    let kept = CapabilitySet::SYS_PTRACE;
-    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    set_capabilities(None, sets).ok()?;
-    die_with(parent)?;
-    // Ctrl-C reaches the helper too, but the watch still sends requests while it ends.
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        // SAFETY: SIG_IGN installs no handler, so no code runs in signal context.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
-    }
-    // SAFETY: as above. An ignored SIGCHLD, which the watch may have inherited, would make waitpid fail.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    close_all_but(socket)
-}
-
-/// Makes this process die with its parent, even if that is killed.
-fn die_with(parent: Pid) -> Option<()> {
-    set_parent_process_death_signal(Some(Signal::KILL)).ok()?;
-    (getppid() == Some(parent)).then_some(())
-}
-
-/// Closes every file but the socket. Otherwise the reader of the watch's output would not see its end.
-fn close_all_but(socket: RawFd) -> Option<UnixStream> {
-    let null = File::open("/dev/null").ok()?;
-    // SAFETY: the values that own the closed descriptors are never used or dropped again, because the helper does not
-    // return to the code that holds them.
-    unsafe {
-        if socket != SOCKET && libc::dup2(socket, SOCKET) < 0 {
-            return None;
+impl Service {
+    fn new(socket: UnixStream) -> Self {
+        Self {
+            socket,
+            partial: Vec::new(),
+            queue: Queue::default(),
+            inspections: Vec::new(),
+            hung: Vec::new(),
+            lookups: Lookups::default(),
         }
-        let null = std::os::fd::IntoRawFd::into_raw_fd(null);
-        for standard in 0..SOCKET {
-            if libc::dup2(null, standard) < 0 {
-                return None;
+    }
+
+    /// Waits for something to do, and does it. None: the parent is gone.
+    fn step(&mut self) -> Option<()> {
+        self.wait();
+        self.receive()?;
+        self.hung.retain(|inspection| !inspection.has_ended());
+        self.finish()?;
+        self.begin()
+    }
+
+    /// Waits for requests, and for inspections to end or to take too long.
+    fn wait(&self) {
+        let mut polls = vec![PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+        polls.extend(self.inspections.iter().chain(&self.hung).filter_map(Inspection::poll_fd));
+        let deadline = self.inspections.iter().map(Inspection::deadline).min();
+        let timeout = deadline.map(|deadline| {
+            // Rounded up, so that the deadline has passed afterwards.
+            let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() }
+        });
+        // An error is followed by another look, like a signal.
+        let _ = poll(&mut polls, timeout.as_ref());
+    }
+
+    /// Queues the requests that have arrived.
+    fn receive(&mut self) -> Option<()> {
+        let mut bytes = [0; 64 * REQUEST_BYTES];
+        loop {
+            match recv(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
+                Ok((len @ 1.., _)) => self.partial.extend(&bytes[..len]),
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                _ => return None,
             }
         }
-        let first = libc::c_uint::try_from(SOCKET + 1).ok()?;
-        if libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) < 0 {
-            return None;
+        let complete = self.partial.len() / REQUEST_BYTES * REQUEST_BYTES;
+        let requests: Vec<u8> = self.partial.drain(..complete).collect();
+        for request in requests.as_chunks::<REQUEST_BYTES>().0 {
+            self.enqueue(messages::decode_request(*request))?;
         }
-        Some(UnixStream::from(OwnedFd::from_raw_fd(SOCKET)))
+        Some(())
+    }
+
+    fn enqueue(&mut self, process: Process) -> Option<()> {
+        let Some(user) = inspect::user_of(process) else { return self.tell(process, None) };
+        match self.queue.add(user, process) {
+            Some(without_room) => self.respond(without_room, Outcome::NotNow),
+            None => Some(()),
+        }
+    }
+
+    /// Answers for the inspections that have ended or take too long.
+    fn finish(&mut self) -> Option<()> {
+        let now = Instant::now();
+        for mut inspection in std::mem::take(&mut self.inspections) {
+            let process = inspection.process;
+            match inspection.progress(now) {
+                Progress::Running => self.inspections.push(inspection),
+                Progress::Ended(runtime) => self.tell(process, runtime)?,
+                Progress::Hung => {
+                    self.lookups.hung += 1;
+                    self.hung.push(inspection);
+                    self.tell(process, None)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Begins as many inspections as may run at once.
+    fn begin(&mut self) -> Option<()> {
+        while self.inspections.len() < MAX_AT_ONCE {
+            let has_none = |user| self.inspections.iter().all(|inspection| inspection.user != user);
+            let Some((user, process)) = self.queue.next(has_none) else { break };
+            if is_refused(self.hung.iter().map(|hung| hung.user), user) {
+                self.lookups.refused += 1;
+                self.tell(process, None)?;
+            } else if inspect::is_running(process)
+                && let Ok(inspection) = Inspection::start(user, process)
+            {
+                self.inspections.push(inspection);
+            } else {
+                self.tell(process, None)?;
+            }
+        }
+        Some(())
+    }
+
+    fn tell(&mut self, process: Process, runtime: Option<Runtime>) -> Option<()> {
+        self.respond(process, Outcome::Told(runtime))
+    }
+
+    fn respond(&mut self, process: Process, outcome: Outcome) -> Option<()> {
+        let response = Response { process, outcome, lookups: self.lookups };
+        self.socket.write_all(&messages::encode_response(&response)).ok()
     }
 }
 
-/// Serves one request. Returns false if the parent is gone.
-///
-/// A child process does the inspection, so a malicious executable can crash or block that child, and only its response
-/// is lost.
-fn serve_request(process: Process, socket: &mut UnixStream) -> bool {
-    if !inspect::is_running(process) {
-        return socket.write_all(&messages::encode_response(process, None)).is_ok();
-    }
-    let helper = getpid();
-    let has_responded = match fork() {
-        Err(_) => false,
-        Ok(Some(child)) => wait_for(child),
-        Ok(None) => {
-            let is_sent = die_with(helper).is_some() && {
-                let runtime = inspect::runtime_of(process);
-                socket.write_all(&messages::encode_response(process, runtime)).is_ok()
-            };
-            exit(i32::from(!is_sent))
-        }
-    };
-    has_responded || socket.write_all(&messages::encode_response(process, None)).is_ok()
-}
-
-/// Waits for a child, and kills it after [`INSPECT_TIMEOUT`]. Returns whether it succeeded.
-fn wait_for(child: Pid) -> bool {
-    let exited = pidfd_open(child, PidfdFlags::empty())
-        .and_then(|pidfd| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&INSPECT_TIMEOUT)));
-    if !matches!(exited, Ok(1..)) {
-        let _ = kill_process(child, Signal::KILL);
-    }
-    let ended = waitpid(Some(child), WaitOptions::empty());
-    ended.is_ok_and(|ended| ended.is_some_and(|(_, status)| status.exit_status() == Some(0)))
+/// Whether no further look-up may be begun for this user, given the users whose look-ups hang.
+fn is_refused(hung: impl Iterator<Item = User>, user: User) -> bool {
+    let (all, own) = hung.fold((0, 0), |(all, own), other| (all + 1, own + usize::from(other == user)));
+    all >= MAX_HUNG || own >= MAX_HUNG_OF_USER
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{process::Command, time::Instant};
-
     use super::*;
 
-    /// Runs a script as the inspecting child. Returns its success and its duration in seconds.
-    #[allow(clippy::zombie_processes, reason = "wait_for waits for it")]
-    fn run(script: &str) -> (bool, u64) {
-        let started = Instant::now();
-        let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
-        (wait_for(Pid::from_child(&child)), started.elapsed().as_secs())
-    }
-
     #[test]
-    fn crashed_or_blocked_child_does_not_block_the_helper() {
-        assert_eq!(run("exit"), (true, 0));
-        assert_eq!(run("exit 1"), (false, 0));
-        assert_eq!(run("kill -ABRT $$"), (false, 0));
-        assert_eq!(run("exec sleep 60"), (false, 2));
+    fn hung_lookups_are_bounded_for_a_user_and_for_all() {
+        let refuses = |hung: &[User], user| is_refused(hung.iter().copied(), user);
+        assert!(!refuses(&[5; MAX_HUNG_OF_USER - 1], 5));
+        assert!(refuses(&[5; MAX_HUNG_OF_USER], 5) && !refuses(&[5; MAX_HUNG_OF_USER], 6));
+        let all: Vec<User> = (0..16).collect();
+        assert!(refuses(&all, 99) && !refuses(&all[1..], 99));
     }
 }

@@ -10,11 +10,10 @@ use rustix::{
     mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
 };
 
+use super::namespaces::Namespace;
+
 /// An open descriptor of the root of cgroup v2, to which sock_ops attaches.
 pub(crate) type CgroupRoot = OwnedFd;
-
-/// Inode of the initial cgroup namespace (include/linux/proc_ns.h, `PROC_CGROUP_INIT_INO`).
-const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
 
 /// Inode of the root (kernel/cgroup/cgroup.c, `cgroup_setup_root()`, since 5.5). The top of a container's own mount
 /// looks like the root, but is only a part of the hierarchy and has another inode.
@@ -25,18 +24,16 @@ pub(crate) fn open_root() -> Result<CgroupRoot, String> {
     match mounted().map_err(|error| format!("cannot read the mount table: {error}"))? {
         Some(path) => open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|error| format!("cannot open {path}: {error}")),
-        None if in_initial_namespace().map_err(|error| format!("cannot read the cgroup namespace: {error}"))? => {
+        None if Namespace::Cgroup
+            .is_initial()
+            .map_err(|error| format!("cannot read the cgroup namespace: {error}"))? =>
+        {
             mount().map_err(|error| format!("cgroup v2 is not mounted, and mounting it failed: {error}"))
         }
         None => {
             Err("this process is in a cgroup namespace (a container) in which the machine's root is not mounted".into())
         }
     }
-}
-
-/// Whether this process sees the machine's cgroups, not only those of a container.
-pub(crate) fn in_initial_namespace() -> io::Result<bool> {
-    Ok(fs::metadata("/proc/self/ns/cgroup")?.ino() == INITIAL_CGROUP_NAMESPACE)
 }
 
 /// Where the root of cgroup v2 is mounted.

@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use super::{cgroup, clock::CpuTimer, processes::start_ticks_of, throttle::Throttle};
+use super::{
+    cgroup, clock::CpuTimer, namespaces::why_processes_are_unknown, processes::start_ticks_of, throttle::Throttle,
+};
 use observer_core::{
     cgroup_name,
     model::{GroupKey, GroupSample},
@@ -37,6 +39,8 @@ const MIN_INTERVAL: Duration = Duration::from_millis(500);
 type Name = Option<Arc<str>>;
 
 pub(crate) struct Cgroups {
+    /// Whether a process can be looked up by what the kernel side reports of it.
+    sees_processes: bool,
     /// The mount point of v2.
     root: Option<PathBuf>,
     /// Names of the groups in the last sample, if they have been looked up.
@@ -52,6 +56,7 @@ impl Cgroups {
     pub(crate) fn new() -> Self {
         let root = cgroup::mounted().ok().flatten().map(PathBuf::from);
         Self {
+            sees_processes: why_processes_are_unknown().is_none(),
             root,
             groups: HashMap::new(),
             directories: HashMap::new(),
@@ -98,8 +103,11 @@ impl Cgroups {
         }
     }
 
-    /// The outer None: the process has exited, or has moved to another cgroup since.
+    /// The outer None: the process has exited or cannot be looked up, or has moved to another cgroup since.
     fn of_running(&mut self, key: GroupKey, id: u64) -> Option<Name> {
+        if !self.sees_processes {
+            return None;
+        }
         let cgroups = fs::read(format!("/proc/{}/cgroup", key.tgid)).ok()?;
         let cgroups = String::from_utf8_lossy(&cgroups);
         if start_ticks_of(key.tgid) != Some(key.start_ticks) {
@@ -201,9 +209,14 @@ mod tests {
     use super::*;
     use observer_core::model::GroupCounters;
 
+    /// As if this test ran in no container.
+    fn on_the_machine() -> Cgroups {
+        Cgroups { sees_processes: true, ..Cgroups::new() }
+    }
+
     /// Directories of any file system have inodes, so a temporary one will do.
     fn cgroups(root: &Path) -> Cgroups {
-        Cgroups { root: Some(root.into()), ..Cgroups::new() }
+        Cgroups { root: Some(root.into()), ..on_the_machine() }
     }
 
     fn group(tgid: u32, start_ticks: u64, cgroup: u64) -> GroupSample {
@@ -288,7 +301,7 @@ mod tests {
     fn running_process_names_the_cgroup_of_ended_ones() {
         let pid = std::process::id();
         let cgroups_of_this = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let mut cgroups = Cgroups::new();
+        let mut cgroups = on_the_machine();
         let Some(path) = cgroup_name::v2_path(&cgroups_of_this) else { return };
         let Some(id) = cgroups.id_of(path) else { return };
         // No walk is due.
@@ -303,7 +316,7 @@ mod tests {
     fn own_cgroup_is_named_as_in_proc() {
         let pid = std::process::id();
         let mut groups = [group(pid, start_ticks_of(pid).unwrap(), 0)];
-        Cgroups::new().fill_in(&mut groups, false);
+        on_the_machine().fill_in(&mut groups, false);
         let expected = cgroup_name::from_proc_cgroup(&fs::read_to_string("/proc/self/cgroup").unwrap());
         assert_eq!(groups[0].cgroup.as_deref(), expected.as_deref());
     }

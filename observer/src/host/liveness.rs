@@ -1,18 +1,24 @@
 //! Whether processes still run. The kernel is asked by pidfd: /proc may hide processes of other users (`hidepid`), and
 //! it shows the first thread of a process, which may end before the others.
+//!
+//! In another PID or time namespace no process can be looked up by what the kernel side reports of it. There all of them
+//! count as running, because a process that is wrongly taken for ended becomes another one at its next connect.
 
-use std::{collections::HashMap, os::fd::OwnedFd};
+use std::{
+    collections::HashMap,
+    os::fd::{AsRawFd as _, OwnedFd},
+};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
+    io::{Errno, retry_on_intr},
     process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open, test_kill_process},
 };
 
-use super::processes::stat_of;
+use super::{namespaces::why_processes_are_unknown, processes::stat_of};
 
 /// Maximum number of processes that are watched by descriptor. Others are looked up at each sample.
-const MAX_PIDFDS: u64 = 4_096;
+const MAX_PIDFDS: usize = 4_096;
 
 /// A process, told from a later one with the same id by its start time.
 type Key = (u32, u64);
@@ -26,6 +32,8 @@ struct Watched {
 }
 
 pub(crate) struct Liveness {
+    /// False: none is ever found to have ended.
+    can_look_up: bool,
     processes: HashMap<Key, Watched>,
     pidfds: usize,
     max_pidfds: usize,
@@ -33,14 +41,12 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    /// Leaves half of the descriptors that this process may open to others.
     pub(crate) fn new() -> Self {
-        let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(MAX_PIDFDS);
-        Self::with_pidfds(MAX_PIDFDS.min(descriptors / 2) as usize)
+        Self { can_look_up: why_processes_are_unknown().is_none(), ..Self::with_pidfds(MAX_PIDFDS) }
     }
 
     fn with_pidfds(max_pidfds: usize) -> Self {
-        Self { processes: HashMap::new(), pidfds: 0, max_pidfds, sample: 0 }
+        Self { can_look_up: true, processes: HashMap::new(), pidfds: 0, max_pidfds, sample: 0 }
     }
 
     /// Begins a sample: forgets the processes that the last one did not ask for, and learns which ones have ended.
@@ -50,16 +56,27 @@ impl Liveness {
         self.sample += 1;
         let mut watched: Vec<&mut Watched> =
             self.processes.values_mut().filter(|process| process.pidfd.is_some()).collect();
-        self.pidfds = watched.len();
-        let have_ended = have_ended(watched.iter().filter_map(|process| process.pidfd.as_ref()));
-        for (process, _) in watched.iter_mut().zip(have_ended).filter(|(_, has_ended)| *has_ended) {
-            (process.pidfd, process.has_ended) = (None, true);
-            self.pidfds -= 1;
+        match have_ended(watched.iter().filter_map(|process| process.pidfd.as_ref())) {
+            Ok(have_ended) => {
+                for (process, _) in watched.iter_mut().zip(have_ended).filter(|(_, has_ended)| *has_ended) {
+                    (process.pidfd, process.has_ended) = (None, true);
+                }
+            }
+            Err(error) => {
+                log::debug!("{} processes are followed without a descriptor from now on: {error}", watched.len());
+                for process in &mut watched {
+                    process.pidfd = None;
+                }
+            }
         }
+        self.pidfds = watched.iter().filter(|process| process.pidfd.is_some()).count();
     }
 
     /// Whether the process that started at this time, in clock ticks since boot, still runs. A zombie does not.
     pub(crate) fn is_running(&mut self, tgid: u32, start_ticks: u64) -> bool {
+        if !self.can_look_up {
+            return true;
+        }
         let key = (tgid, start_ticks);
         let is_new = !self.processes.contains_key(&key);
         if is_new {
@@ -87,6 +104,7 @@ impl Liveness {
             Err(Errno::SRCH) => process(None, true),
             // No descriptor is left, or the kernel does not allow it.
             Err(_) => process(None, false),
+            Ok(pidfd) if !leaves_half_to_others(&pidfd) => process(None, false),
             // Looked up after the descriptor was opened: the id cannot pass on to another process any more.
             Ok(pidfd) => match stat_of(tgid) {
                 Some(stat) if !stat.is_running_since(start_ticks) => process(None, true),
@@ -97,14 +115,19 @@ impl Liveness {
     }
 }
 
-/// Which of these processes have ended. None is if they cannot be polled.
-fn have_ended<'a>(pidfds: impl Iterator<Item = &'a OwnedFd>) -> Vec<bool> {
+/// Whether half of the files that this process may open are left to others. The kernel gives out the lowest free number
+/// (open(2)), so all below are in use.
+fn leaves_half_to_others(pidfd: &OwnedFd) -> bool {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.is_none_or(|limit| u64::try_from(pidfd.as_raw_fd()).is_ok_and(|number| number < limit / 2))
+}
+
+/// Which of these processes have ended. Fails if there are more than this process may open by now (poll(2)).
+fn have_ended<'a>(pidfds: impl Iterator<Item = &'a OwnedFd>) -> rustix::io::Result<Vec<bool>> {
     // A pidfd becomes readable when all threads of its process have ended (pidfd_open(2)).
     let mut polls: Vec<PollFd<'_>> = pidfds.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
-    if let Err(error) = poll(&mut polls, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
-        log::debug!("cannot poll processes: {error}");
-    }
-    polls.iter().map(|poll| !poll.revents().is_empty()).collect()
+    retry_on_intr(|| poll(&mut polls, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
+    Ok(polls.iter().map(|poll| !poll.revents().is_empty()).collect())
 }
 
 /// None for a number that no process has.
@@ -159,8 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn no_process_ends_where_none_can_be_looked_up() {
+        let mut liveness = Liveness { can_look_up: false, ..Liveness::with_pidfds(10) };
+        liveness.begin_sample();
+        assert!(liveness.is_running(u32::MAX, 1) && liveness.is_running(std::process::id(), 1));
+    }
+
+    #[test]
     fn processes_that_nobody_asks_for_are_forgotten() {
-        let mut liveness = Liveness::new();
+        let mut liveness = Liveness::with_pidfds(10);
         let me = std::process::id();
         liveness.begin_sample();
         assert!(liveness.is_running(me, start_ticks_of(me).unwrap()));

@@ -1,14 +1,10 @@
 //! The privileges that a watch needs: checked before anything is attached, and dropped afterwards.
 
-use std::{
-    env,
-    ffi::OsStr,
-    fs, io,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
-};
+use std::{env, ffi::OsStr, fs, os::unix::ffi::OsStrExt as _};
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
+use super::namespaces::Namespace;
 use crate::exit::NotPermitted;
 
 const NEEDED: [(CapabilitySet, &str); 3] = [
@@ -51,20 +47,12 @@ fn missing(for_sockops: bool) -> anyhow::Result<Vec<&'static str>> {
     Ok(missing.map(|(name, _)| name).collect())
 }
 
-/// Inode of the initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`). The kernel checks for
-/// capabilities in that namespace (`bpf_capable()` and `perfmon_capable()` call `capable()`).
-const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
-
-/// Whether the kernel honours the capabilities of this process.
-pub(crate) fn in_initial_user_namespace() -> io::Result<bool> {
-    Ok(fs::metadata("/proc/self/ns/user")?.ino() == INITIAL_USER_NAMESPACE)
-}
-
 /// Fails with [`NotPermitted`] if this process cannot load programs. `for_sockops`: they include sock_ops.
 pub(crate) fn check(for_sockops: bool) -> anyhow::Result<()> {
     if missing(for_sockops)?.is_empty() {
-        // An unreadable namespace is not a reason to refuse.
-        if in_initial_user_namespace().unwrap_or(true) {
+        // The kernel checks for capabilities in the initial user namespace (`bpf_capable()` and `perfmon_capable()` call
+        // `capable()`). An unreadable namespace is not a reason to refuse.
+        if Namespace::User.is_initial().unwrap_or(true) {
             return Ok(());
         }
         return Err(NotPermitted(

@@ -250,6 +250,7 @@ impl CounterMaps {
             unlisted: count(Loss::Unlisted)?,
             ownerless: count(Loss::Ownerless)?,
             not_removed: count(Loss::NotRemoved)? + self.not_freed,
+            lookups: None,
         })
     }
 

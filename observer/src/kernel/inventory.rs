@@ -12,7 +12,7 @@ use aya::{
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
 use super::{attach, pod::Wire};
-use crate::host::{clock::CpuTimer, local_ports, processes, throttle::Throttle};
+use crate::host::{clock::CpuTimer, local_ports, namespaces::why_processes_are_unknown, processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
 /// Maximum number of pre-existing sockets whose process is looked up. The process of any further one stays unknown.
@@ -61,7 +61,8 @@ impl Inventory {
     pub(super) fn adopt_pre_existing(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
         run(ebpf, LIST)?;
         let inodes: Vec<u64> = self.owners.keys().collect::<Result<_, _>>()?;
-        if !inodes.is_empty() {
+        // In another PID namespace, their ids would be taken for the machine's.
+        if !inodes.is_empty() && why_processes_are_unknown().is_none() {
             for (inode, owner) in processes::owners(inodes.clone()) {
                 self.owners.insert(inode, Wire(owner), 0)?;
             }

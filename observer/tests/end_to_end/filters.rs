@@ -171,3 +171,18 @@ fn filters_of_different_kinds_are_combined() {
         assert_eq!(report.groups().len() as u64, wanted, "{options}");
     }
 }
+
+#[test]
+fn start_says_what_was_filtered_for() {
+    let machine = Machine::shared();
+    let filters = |options: &str| machine.watch(format!("-p 9 {options}")).end().start["filters"].clone();
+    assert_eq!(filters(""), json!({ "destinations": [], "pids": [], "processes": [] }));
+    let pid = process::id();
+    let options = format!("--dest 10.0.0.0/8,::1 --pid 1 --pid {pid} --process curl --process bash");
+    let expected = json!({
+        "destinations": ["10.0.0.0/8", "::1/128"],
+        "pids": [1, pid],
+        "processes": ["curl", "bash"],
+    });
+    assert_eq!(filters(&options), expected);
+}

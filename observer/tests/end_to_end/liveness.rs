@@ -3,13 +3,14 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    process::Stdio,
+    process::{Command, Stdio},
     thread::sleep,
     time::Duration,
 };
 
 use rustix::process::Signal;
 use serde_json::json;
+use tempfile::tempdir;
 
 use crate::support::{
     dialogue::Dialogue,
@@ -17,7 +18,7 @@ use crate::support::{
     machine::Machine,
     nobody::as_nobody,
     peer::{Peer, bash_request},
-    programs::program,
+    programs::{output_of, program},
     python::python,
     report::{Report, assert_fields},
     tool::{PROGRAM, Process, RunningWatch},
@@ -76,4 +77,58 @@ fn process_that_proc_hides_is_alive() {
         assert_fields(group, &json!({ "pid": client.id(), "processes": 1, "opened": 2, "closed": 2 }));
         drop(machine);
     }
+}
+
+const CROWD: u64 = 200;
+
+/// Follows a crowd of processes, of which half end during the watch. `limit`: limits the open files of the watch.
+fn follow_a_crowd(start: &mut Command, limit: impl FnOnce(u32)) {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let folder = tempdir().expect("cannot create a directory");
+    let log = folder.path().join("log");
+    start.args(["-o", "json", "-p", &peer.port().to_string(), "--log-file"]).arg(&log).stdin(Stdio::null());
+    let mut watch = RunningWatch::start_command(start);
+    let mut crowd = Dialogue::start(python("crowd.py").args([peer.port().to_string(), CROWD.to_string()]));
+    crowd.wait_for_line("all ask");
+    sleep(TWO_SAMPLES);
+    limit(watch.tool.id());
+    crowd.send_line("");
+    crowd.wait_for_line("half have ended");
+    peer.wait_for_done(CROWD / 2);
+    sleep(TWO_SAMPLES);
+    watch.tool.signal(Signal::INT);
+    let mut text = watch.first;
+    watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    assert_eq!(watch.tool.wait(Duration::from_secs(30)).code(), Some(0));
+    crowd.end();
+    let report = Report::read(text.lines().map(str::to_owned));
+    report.assert_complete();
+    let half = CROWD / 2;
+    report.assert_totals(&json!({ "opened": CROWD, "open": half, "exchanges": CROWD, "needed": CROWD }));
+    let (alive, ended): (Vec<_>, Vec<_>) = report.groups().iter().partition(|group| group["pid"].is_u64());
+    assert_eq!(alive.len() as u64, half, "groups of living processes");
+    let [ended] = ended[..] else { panic!("expected one group of ended processes: {ended:#?}") };
+    assert_fields(ended, &json!({ "processes": half, "closed": half, "exchanges": half }));
+    let log = fs::read_to_string(log).expect("cannot read the log");
+    let complaints: Vec<&str> =
+        log.lines().filter(|line| line.contains("WARN ") || line.contains("cannot poll")).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    // The sockets are listed by files of their own.
+    report.assert_totals(&json!({ "time_wait": half }));
+    drop(machine);
+}
+
+/// The programs and maps alone take more than half of them.
+#[test]
+fn processes_are_followed_with_few_open_files() {
+    follow_a_crowd(program("prlimit", "util-linux").args(["--nofile=96", PROGRAM]), |_| {});
+}
+
+/// poll(2) refuses more descriptors than the limit.
+#[test]
+fn processes_are_followed_after_the_limit_of_open_files_was_lowered() {
+    follow_a_crowd(&mut Command::new(PROGRAM), |pid| {
+        output_of(program("prlimit", "util-linux").args(["--pid", &pid.to_string(), "--nofile=96:96"]));
+    });
 }

@@ -75,7 +75,8 @@ fn assert_same(watched: &Report, replayed: &Report) {
 /// Watches and records ten requests of the Go client.
 fn record_go_client(machine: &Machine, replayer: &Replayer, client: &str) -> Report {
     let server = Server::start("-address 127.0.0.1:0 -body 1048576");
-    let watch = machine.watch(format!("-p {} --exchanges --record {}", server.port, replayer.file().display()));
+    let filters = format!("-p {} --dest 127.0.0.1", server.port);
+    let watch = machine.watch(format!("{filters} --exchanges --record {}", replayer.file().display()));
     output_of(&mut go::client(&format!("-url http://{} {client}", server.address())));
     let truth = server.truth();
     let report = watch.end();

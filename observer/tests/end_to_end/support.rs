@@ -10,6 +10,7 @@ pub(crate) mod counters;
 pub(crate) mod dashboard;
 pub(crate) mod dialogue;
 pub(crate) mod foreign_sock_ops;
+pub(crate) mod fuse;
 pub(crate) mod go;
 pub(crate) mod helper;
 pub(crate) mod hosts;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tcp_reuse_watch_ebpf::{CAUSES, FAILURES, HISTOGRAM, LIFETIMES, SERVING_MARKS, WHYS};
 
-use crate::model::{GroupCounters, GroupKey, LossSample, SocketState};
+use crate::model::{GroupCounters, GroupKey, Lookups, LossSample, SocketState};
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "GroupKey", default = "GroupKey::default")]
@@ -103,6 +103,8 @@ pub(super) struct LossSampleDef {
     ownerless: u64,
     #[serde(skip_serializing_if = "is_zero")]
     not_removed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookups: Option<Lookups>,
 }
 
 #[derive(Serialize, Deserialize)]

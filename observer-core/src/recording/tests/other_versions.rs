@@ -35,6 +35,15 @@ fn applications_read(group: &str, connection: &str) -> (u64, Application) {
 }
 
 #[test]
+fn filters_of_an_old_recording_are_known_in_words_only() {
+    let about = |header: &str| open(format!("{{\"recording\":1,{header}}}\n")).unwrap().about();
+    let old = about(r#""filters":["of curl"]"#);
+    assert_eq!((old.filters, old.filters_by_kind), (vec!["of curl".into()], None));
+    let later = about(r#""filters_by_kind":{"pids":[7],"later":["x"]}"#);
+    assert_eq!(later.filters_by_kind, Some(Filters { pids: vec![7], ..Filters::default() }));
+}
+
+#[test]
 fn applications_are_written_by_name_and_unknown_names_are_accepted() {
     let mut several = group(2, 1);
     several.counters.application = tcp_reuse_watch_ebpf::SEVERAL_APPLICATIONS;

@@ -1,10 +1,11 @@
 //! Everything that is written is read back, except for what recordings leave out on purpose.
 
 use super::*;
-use crate::model::{Listing, LossSample, SocketState};
+use crate::model::{Listing, Lookups, LossSample, SocketState};
 
 #[test]
 fn events_and_samples_round_trip() {
+    let lookups = Some(Lookups { hung: 11, refused: 12 });
     let loss = LossSample {
         rows: 1,
         untracked: 2,
@@ -16,6 +17,7 @@ fn events_and_samples_round_trip() {
         unlisted: 8,
         ownerless: 9,
         not_removed: 10,
+        lookups,
     };
     let state = SocketState { local: None, remote: Ipv4Addr::LOCALHOST.into(), port: 80, state: 6, sockets: 7 };
     let with_source = SocketState { local: Some(Ipv4Addr::LOCALHOST.into()), ..state };

@@ -76,6 +76,7 @@ fn run_times_appear_only_while_they_are_measured() {
 
 #[test]
 fn losses_are_labelled_by_place() {
+    let lookups = Some(Lookups { hung: 6, refused: 7 });
     let sampled = LossSample {
         rows: 9,
         untracked: 2,
@@ -87,6 +88,7 @@ fn losses_are_labelled_by_place() {
         unlisted: 7,
         ownerless: 8,
         not_removed: 9,
+        lookups,
     };
     let losses = Losses { sampled, output_rows: 5, recording_rows: 1 };
     let text = encoded(&Scrape { losses, ..Scrape::default() });
@@ -97,6 +99,8 @@ fn losses_are_labelled_by_place() {
     assert_eq!(values("tcp_reuse_watch_connections_ungrouped_total"), "6");
     assert_eq!(values("tcp_reuse_watch_entries_not_removed_total"), "9");
     assert_eq!(values("tcp_reuse_watch_unrecovered_skips_total"), "5");
+    assert_eq!(values("tcp_reuse_watch_runtime_lookups_lost_total"), "67");
+    assert!(!encoded(&Scrape::default()).contains("lookups"), "none are made");
     assert!(!text.contains("tcp_reuse_time_wait_sockets"), "sockets were not listed");
     assert!(text.contains("hooks=\"sockops,fentry\",kernel=\"6.1 \\\"x\\\"\"} 1\n"), "{text}");
 }

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::number::plural;
-use crate::{group::Counts, model::state_name, tracker::Snapshot};
+use crate::{
+    group::Counts,
+    model::{Lookups, state_name},
+    tracker::Snapshot,
+};
 
 /// Sockets by state, as netstat shows them, over all destinations.
 pub(in crate::views) fn netstat(snapshot: &Snapshot) -> Option<String> {
@@ -97,6 +101,15 @@ fn losses(snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!(
             "not removed: an entry, {} (counted all the same; it may take up room)",
             plural(loss.not_removed, "time", "times")
+        ));
+    }
+    let Lookups { hung, refused } = loss.lookups.unwrap_or_default();
+    if hung > 0 {
+        let refused =
+            if refused > 0 { format!(", and {refused} more were not begun because of them") } else { String::new() };
+        lines.push(format!(
+            "not known: the runtimes of processes whose executables cannot be read; {} given up{refused}",
+            plural(hung, "look-up was", "look-ups were")
         ));
     }
     lines

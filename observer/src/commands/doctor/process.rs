@@ -1,6 +1,6 @@
 //! Checks of this process: its privileges and namespaces.
 
-use std::{env, fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use std::{env, fs, path::Path};
 
 use rustix::{
     process::{Resource, getrlimit},
@@ -10,11 +10,9 @@ use rustix::{
 use super::{check::Check, machine};
 use crate::host::{
     cgroup,
-    privileges::{CapabilityState, capability_states, command_with_sudo, in_initial_user_namespace},
+    namespaces::Namespace,
+    privileges::{CapabilityState, capability_states, command_with_sudo},
 };
-
-/// Inode of the initial PID namespace (include/linux/proc_ns.h, `PROC_PID_INIT_INO`).
-const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// Since 5.11, BPF memory is charged to the cgroup instead of the limit of locked memory.
 const WITHOUT_MEMORY_LOCK: (u32, u32) = (5, 11);
@@ -52,13 +50,9 @@ pub(super) fn memory_lock(release: &str) -> Check {
     }
 }
 
-fn in_initial_pid_namespace() -> io::Result<bool> {
-    Ok(fs::metadata("/proc/self/ns/pid")?.ino() == INITIAL_PID_NAMESPACE)
-}
-
 pub(super) fn user_namespace() -> Check {
     const NAME: &str = "user-namespace";
-    match in_initial_user_namespace() {
+    match Namespace::User.is_initial() {
         Ok(true) => Check::ok(NAME, "the machine's own"),
         Ok(false) => Check::missing(
             NAME,
@@ -74,10 +68,10 @@ pub(super) fn container() -> Check {
     let what = container_name().map_or("none found".into(), |name| format!("inside a container ({name})"));
     let mut isolated = Vec::new();
     let sees_root = || cgroup::mounted().is_ok_and(|root| root.is_some());
-    if cgroup::in_initial_namespace().is_ok_and(|initial| !initial) && !sees_root() {
+    if Namespace::Cgroup.is_initial().is_ok_and(|initial| !initial) && !sees_root() {
         isolated.push(("cgroup", "--cgroupns=host"));
     }
-    if in_initial_pid_namespace().is_ok_and(|initial| !initial) {
+    if Namespace::Pid.is_initial().is_ok_and(|initial| !initial) {
         isolated.push(("pid", "--pid=host"));
     }
     if isolated.is_empty() {

@@ -26,7 +26,7 @@ const CLOSING: [&str; 13] = [
 ];
 /// In these protocols each turn is a request with its answer.
 const WITH_EXACT_TURNS: [&str; 6] = ["http1", "postgresql", "mysql", "redis", "memcached", "websocket"];
-const START: [&str; 7] = ["schema", "version", "time", "hooks", "kernel", "ports", "pre_existing"];
+const START: [&str; 8] = ["schema", "version", "time", "hooks", "kernel", "ports", "filters", "pre_existing"];
 const SUMMARY: [&str; 9] =
     ["schema", "version", "duration_us", "hooks", "kernel", "complete", "exact", "totals", "groups"];
 /// Fields of the totals and of each group.
@@ -46,7 +46,7 @@ const COUNTERS: [&str; 12] = [
 ];
 /// Counters that this version always knows, so the groups add up to the totals.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
-const TOTALS: [&str; 10] = [
+const TOTALS: [&str; 12] = [
     "time_wait",
     "events_lost",
     "untracked",
@@ -57,6 +57,8 @@ const TOTALS: [&str; 10] = [
     "unlisted",
     "ownerless",
     "not_removed",
+    "lookups_hung",
+    "lookups_refused",
 ];
 /// Losses that make a summary incomplete.
 const LOSSES: [&str; 6] = ["events_lost", "untracked", "unrecovered_skips", "counts_lost", "unlisted", "ownerless"];
