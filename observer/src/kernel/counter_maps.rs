@@ -7,6 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::{self, HashSet},
+    io::ErrorKind,
     mem,
     time::{Duration, Instant},
 };
@@ -214,11 +215,8 @@ impl CounterMaps {
     fn return_slot(&mut self, holder: Holder, holds_none: bool) -> Result<(), MapError> {
         let Maps { slots_taken, slots_returned, .. } = &mut self.maps;
         if holds_none {
-            slots_taken.remove(&Wire(holder))?;
-            return match slots_returned.remove(&Wire(holder)) {
-                Err(MapError::KeyNotFound) => Ok(()),
-                result => result,
-            };
+            return unless_absent(slots_taken.remove(&Wire(holder)))
+                .and(unless_absent(slots_returned.remove(&Wire(holder))));
         }
         let returned = match slots_returned.get(&Wire(holder), 0) {
             Err(MapError::KeyNotFound) => 0,
@@ -270,6 +268,15 @@ impl CounterMaps {
             .map(|(_, Wire(connection))| connection)
             .filter(|connection| connection.phase == Phase::Closed as u8)
             .collect()
+    }
+}
+
+/// What is not in the map need not be removed: a holder that has returned no slot yet is in one map only.
+fn unless_absent(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 

@@ -53,6 +53,8 @@ fn ended_processes_of_one_name_share_a_group() {
     let report = watch.end();
     report.assert_complete();
     report.assert_totals(&json!({ "opened": PROCESSES, "closed": PROCESSES, "exchanges": PROCESSES, "reused": 0 }));
+    // Each process has given its slot back.
+    report.assert_totals(&json!({ "not_removed": 0 }));
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "process": "bash", "processes": PROCESSES, "pid": null }));
 }
