@@ -96,7 +96,7 @@ impl Session {
         let mut notices = Vec::new();
         if let Some(exporter) = &mut exporter {
             exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
-            let message = format!("metrics are served at {}", exporter.url());
+            let message = format!("metrics are served at {}", exporter.place);
             log::info!("{message}");
             notices.push(Notice { kind: "metrics", message });
         }

@@ -46,7 +46,7 @@ pub(super) fn run(socket: RawFd, parent: Pid) -> ! {
     exit(1);
 }
 
-fn exit(code: i32) -> ! {
+pub(super) fn exit(code: i32) -> ! {
     // SAFETY: _exit(2) has no preconditions.
     unsafe { libc::_exit(code) }
 }
@@ -60,13 +60,18 @@ fn isolate(socket: RawFd, parent: Pid) -> Option<UnixStream> {
     set_capabilities(None, sets).ok()?;
     die_with(parent)?;
     // Ctrl-C reaches the helper too, but the watch still sends requests while it ends.
+    ignore_ending_signals();
+    // SAFETY: SIG_DFL installs no handler. An ignored SIGCHLD, which the watch may have inherited, would make waitpid fail.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    close_all_but(socket)
+}
+
+/// Ignores the signals that end the watch.
+pub(super) fn ignore_ending_signals() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: SIG_IGN installs no handler, so no code runs in signal context.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    // SAFETY: as above. An ignored SIGCHLD, which the watch may have inherited, would make waitpid fail.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    close_all_but(socket)
 }
 
 /// Makes this process die with its parent, even if that is killed.
@@ -76,7 +81,7 @@ fn die_with(parent: Pid) -> Option<()> {
 }
 
 /// Closes every file but the socket. Otherwise the reader of the watch's output would not see its end.
-fn close_all_but(socket: RawFd) -> Option<UnixStream> {
+pub(super) fn close_all_but(socket: RawFd) -> Option<UnixStream> {
     let null = File::open("/dev/null").ok()?;
     // SAFETY: the values that own the closed descriptors are never used or dropped again, because the helper does not
     // return to the code that holds them.
