@@ -1,7 +1,7 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
-use observer_core::model::WatchInfo;
+use observer_core::{model::WatchInfo, views::hook_notice};
 use tokio::time::Instant;
 
 use crate::{
@@ -37,9 +37,17 @@ async fn watch(
     let mut session = Session::start(&watch_config(options), about(options), recording, metrics, runtimes)?;
     // The screen starts threads. They must not inherit the privileges that attaching needed.
     let mut screen = Screen::start(options.output(), &session.about)?;
-    if let Some(screen) = &mut screen {
-        screen.notices(session.about.started_unix_ns, &session.notices);
-        screen.flush();
+    match &mut screen {
+        Some(screen) => {
+            screen.notices(session.about.started_unix_ns, &session.notices);
+            screen.flush();
+        }
+        // For the journal of a daemon. Screens show it themselves.
+        None => {
+            if let Some(notice) = hook_notice(&session.about) {
+                eprintln!("notice: {}", notice.message);
+            }
+        }
     }
     // A duration beyond the range of the clock never ends.
     let deadline = options.duration.and_then(|duration| Instant::now().checked_add(duration));

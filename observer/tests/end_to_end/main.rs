@@ -71,3 +71,4 @@ mod upgrades;
 mod uploads;
 mod uring;
 mod watch_end;
+mod without_cgroup2;
