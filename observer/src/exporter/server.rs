@@ -10,7 +10,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     select,
     sync::watch,
-    task::spawn_local,
+    task::{spawn_local, yield_now},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -61,6 +61,8 @@ pub(super) async fn serve(listener: AsyncListener, hosts: Hosts, mut pages: Page
                         }
                         Stream::Unix(stream) => spawn_local(serve_client(stream, hosts, pages, active_at)),
                     });
+                    // Answers a request that is there already, before the next connection can take this one's place.
+                    yield_now().await;
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection for metrics: {error}");

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{
@@ -184,6 +185,27 @@ fn peer_with_many_connections_closes_only_its_own() {
     http::send(&mut scraper, REQUEST);
     http::read_answer(&mut scraper);
     victim.assert_counting();
+    victim.end();
+}
+
+fn all_threads_are_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the watch is running").flatten();
+    let status = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+    threads.map(status).all(|status| status.contains("State:\tT"))
+}
+
+/// A burst of connections waits for the exporter, each with its request. None is closed for the next before it is answered.
+#[test]
+fn waiting_requests_are_answered_before_they_make_room() {
+    const REQUEST: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let machine = Machine::shared();
+    let victim = Victim::new(&machine);
+    victim.metered.watch.tool.signal(Signal::STOP);
+    eventually("all threads have stopped", || all_threads_are_stopped(victim.metered.watch.tool.id()));
+    let mut waiting: Vec<TcpStream> = (0..60).map(|_| connect(victim.address())).collect();
+    waiting.iter_mut().for_each(|stream| http::send(stream, REQUEST));
+    victim.metered.watch.tool.signal(Signal::CONT);
+    waiting.iter_mut().for_each(http::read_answer);
     victim.end();
 }
 
