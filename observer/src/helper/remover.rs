@@ -85,6 +85,9 @@ fn run(socket: RawFd, directory: &OwnedFd, file: &File) -> ! {
 
 /// Drops what the child has inherited from the watch, except its user if that can change the directory. None on failure.
 fn isolate(socket: RawFd, directory: &OwnedFd) -> Option<UnixStream> {
+    // Ctrl-C reaches the child too, but the watch still serves metrics while it ends. First, because a watch that is still
+    // starting is ended by the same signal, and leaves the file to the child.
+    ignore_ending_signals();
     set_name(c"reuse-remover").ok()?;
     fchdir(directory).ok()?;
     let owner = fstat(directory).ok()?;
@@ -95,8 +98,6 @@ fn isolate(socket: RawFd, directory: &OwnedFd) -> Option<UnixStream> {
     set_no_new_privs(true).ok()?;
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).ok()?;
-    // Ctrl-C reaches the child too, but the watch still serves metrics while it ends.
-    ignore_ending_signals();
     close_all_but(socket)
 }
 
