@@ -1,6 +1,8 @@
 //! `--metrics`: serves the series of a watch to Prometheus. A scrape gets the last sample, which is usually less than a
 //! second old. The cost of a scrape depends on the number of series, not on traffic.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod negotiate;
 mod page;
 mod respond;

@@ -88,6 +88,13 @@ fn accept(stream: TcpStream, pages: Pages) -> Client {
     Client { task, active_at }
 }
 
+/// HTTP/1 with the limits on the head of a request. `serve_client` has the timeouts.
+pub(super) fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).header_read_timeout(None);
+    http
+}
+
 /// Responds to requests until the client disconnects or idles for too long.
 async fn serve_client(stream: TcpStream, pages: Pages, active_at: Rc<Cell<Instant>>) {
     // Also covers clients that keep their receive window closed (tcp(7)).
@@ -102,9 +109,7 @@ async fn serve_client(stream: TcpStream, pages: Pages, active_at: Rc<Cell<Instan
         let page = Arc::clone(&pages.borrow());
         ready(Ok::<_, Infallible>(respond(&request, &page)))
     });
-    let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).header_read_timeout(None);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http().serve_connection(TokioIo::new(stream), service));
     while active_at.get().elapsed() < timeout.get() {
         select! {
             // Errors are the client's fault: a malformed request or a reset connection.
