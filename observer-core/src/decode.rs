@@ -55,7 +55,8 @@ pub fn event(kind: RowKind, record: &wire::Connection, time_base: TimeBase) -> E
 /// Determines a connection's current activity from its complete record.
 pub fn activity(record: &wire::Connection, time_base: TimeBase) -> Activity {
     let is_live = record.flags & flag::LIVE != 0;
-    let idle_since = || (record.last_receive_us > 0).then(|| time_base.unix_ns(record.last_receive_us.saturating_mul(1000)));
+    let idle_since =
+        || (record.last_receive_us > 0).then(|| time_base.unix_ns(record.last_receive_us.saturating_mul(1000)));
     let state = match () {
         () if record.phase == wire::Phase::Connecting as u8 => ConnectionState::Connecting,
         () if !is_live => ConnectionState::Closing,

@@ -1,5 +1,5 @@
 //! A target of `cargo xtask fuzz`: arbitrary bytes, in any order of sends and answers, with any hooks skipped. They never
-//! panic the rule, and never count more exchanges than there are turns.
+//! panic the rule, and never count more exchanges than there are turns, unless the count is marked.
 #![no_main]
 #![allow(dead_code, reason = "the tests use the rest")]
 
@@ -31,7 +31,10 @@ fuzz_target!(|bytes: &[u8]| {
     let observed = if written == 0 { Observed::new() } else { Observed::resumed(written, consumed) };
     let turns = turns(&events);
     let player = play(observed, &Script { events, ..Script::default() }, &tape, faults);
-    assert!(player.observed.exchanges <= turns, "{} in {turns} turns: {:#?}", player.observed.exchanges, player.observed.log);
+    let Observed { exchanges, exact, log, .. } = &player.observed;
+    // With a hook skipped, the order of a send and a read is unknown, and the count is marked.
+    let may_be_more = !exact && (skip_sends || skip_reads);
+    assert!(*exchanges <= turns || may_be_more, "{exchanges} in {turns} turns: {log:#?}");
 });
 
 /// The slow and simple model: how often something is read after something was sent. A connection that only ever sends
