@@ -55,7 +55,8 @@ pub fn event(kind: RowKind, record: &wire::Connection, time_base: TimeBase) -> E
 /// Determines a connection's current activity from its complete record.
 pub fn activity(record: &wire::Connection, time_base: TimeBase) -> Activity {
     let is_live = record.flags & flag::LIVE != 0;
-    let idle_since = || (record.last_receive_us > 0).then(|| time_base.unix_ns(record.last_receive_us * 1000));
+    let idle_since =
+        || (record.last_receive_us > 0).then(|| time_base.unix_ns(record.last_receive_us.saturating_mul(1000)));
     let state = match () {
         () if record.phase == wire::Phase::Connecting as u8 => ConnectionState::Connecting,
         () if !is_live => ConnectionState::Closing,
@@ -127,6 +128,7 @@ mod tests {
     use bytemuck::Zeroable as _;
 
     use super::*;
+    use crate::time_base::MAX_UNIX_NS;
 
     fn record() -> wire::Connection {
         let mut record = wire::Connection::zeroed();
@@ -176,6 +178,19 @@ mod tests {
         bytes[..4].copy_from_slice(&(RowKind::Open as u32).to_ne_bytes());
         let event = decode(&bytes, time_base);
         assert!(event.is_ok_and(|event| event.connection.how == CloseKind::Unknown));
+    }
+
+    #[test]
+    fn times_that_no_clock_shows_become_the_nearest_bound() {
+        let time_base = TimeBase::new(1_800_000_000_000_000_000);
+        for ns in [1 << 63, u64::MAX] {
+            let mut record = record();
+            (record.row_ns, record.last_receive_us, record.phase) = (ns, ns, wire::Phase::Established as u8);
+            record.flags = flag::LIVE | flag::IDLE;
+            assert_eq!(event(RowKind::Close, &record, time_base).unix_ns, MAX_UNIX_NS);
+            assert_eq!(activity(&record, time_base).state, ConnectionState::Idle(Some(MAX_UNIX_NS)));
+        }
+        assert_eq!(event(RowKind::Close, &record(), TimeBase::new(-1)).unix_ns, 0);
     }
 
     #[test]

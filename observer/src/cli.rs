@@ -1,6 +1,8 @@
 //! The command line. Values are validated here as far as possible without the kernel, so a wrong one ends in clap's
 //! usage error (exit code 2) before anything is opened or attached.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod metrics;
 mod output;
 mod parse;
@@ -36,15 +38,18 @@ impl Cli {
     /// Parses the command line. Exits with a usage error if it is invalid.
     pub(crate) fn parse_or_exit() -> Self {
         let cli = Self::parse();
-        let checked = match &cli.command {
-            Some(Command::Replay(replay)) => replay.check(),
-            _ => cli.watch.check(),
-        };
-        let checked = checked.and_then(|()| cli.watch.metrics.check());
-        if let Err(message) = checked {
+        if let Err(message) = cli.check() {
             Self::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
         cli
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let checked = match &self.command {
+            Some(Command::Replay(replay)) => replay.check(),
+            _ => self.watch.check(),
+        };
+        checked.and_then(|()| self.watch.metrics.check())
     }
 }
 

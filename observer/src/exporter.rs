@@ -2,6 +2,8 @@
 //! second old. The cost of a scrape depends on the number of series, not on traffic.
 
 mod clients;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod listener;
 mod negotiate;
 mod page;

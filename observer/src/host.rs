@@ -5,6 +5,8 @@ pub(crate) mod cgroup;
 pub(crate) mod cgroups;
 pub(crate) mod clock;
 pub(crate) mod event_loop;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 pub(crate) mod liveness;
 pub(crate) mod local_ports;
 pub(crate) mod memory;

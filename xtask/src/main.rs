@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod screenshot;
 mod soak;
 mod support;
@@ -24,6 +25,7 @@ enum Command {
     Churn(soak::churn::Args),
     Demo(demo::Args),
     Ebpf(ebpf::Args),
+    Fuzz(fuzz::Args),
     #[command(hide = true)]
     Hold(bench::hold::Args),
     Screenshot(screenshot::Args),
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Churn(args) => soak::churn::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Ebpf(args) => ebpf::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Hold(args) => bench::hold::run(&args),
         Command::Screenshot(args) => screenshot::run(&args),
         Command::Soak(args) => soak::run(&args),

@@ -12,14 +12,15 @@ use crate::support::packages;
 use crate::support::steps::{cargo, lint, step};
 use crate::support::tally::Tally;
 use crate::support::workspace::{Workspace, is_root};
-use crate::{ebpf, soak, vm};
+use crate::{ebpf, fuzz, soak, vm};
 
 /// Long enough for each kind of churn to occur many times.
 const SOAK: Duration = Duration::from_mins(2);
 
 /// Run every check and test there is
 ///
-/// Formatting, lints, the BPF objects, all tests, two minutes of soak, and the scenarios on other kernels.
+/// Formatting, lints, the BPF objects, all tests, ten seconds of each fuzz target, two minutes of soak, and the scenarios
+/// on other kernels.
 ///
 /// The end-to-end tests need root. As root, the command first lists and installs the Debian packages that it lacks;
 /// otherwise it prints the apt-get line that does. The last line is the total: `N passed, N failed, N skipped`.
@@ -43,12 +44,13 @@ fn steps(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     step("cargo xtask ebpf --check", || ebpf::check(workspace))?;
     cargo(workspace, &["build", "--release", "--locked", "--package", "tcp-reuse-watch"])?;
     step("cargo test", || all_tests(workspace, tally))?;
+    step("cargo xtask fuzz", || fuzz(workspace, tally))?;
     step("cargo xtask soak", || soak(workspace, tally))?;
     step("cargo xtask vm", || other_kernels(workspace, tally))
 }
 
 fn install_packages() -> Result<()> {
-    let needed = [packages::FOR_TESTS, packages::FOR_VM].concat();
+    let needed = [packages::FOR_TESTS, packages::FOR_FUZZ, packages::FOR_VM].concat();
     let missing = packages::missing(&needed)?;
     if missing.is_empty() {
         return Ok(());
@@ -72,6 +74,15 @@ fn all_tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     let unprivileged = cargo_test::run(cargo_test::unprivileged(workspace), tally);
     let privileged = cargo_test::run(cargo_test::privileged(workspace), tally);
     unprivileged.and(privileged)
+}
+
+fn fuzz(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    let result = fuzz::check(workspace, &[], fuzz::Limit::Time(Duration::from_secs(fuzz::SECONDS)))?;
+    *tally += result;
+    if result.failed > 0 {
+        bail!("{} fuzz targets failed", result.failed);
+    }
+    Ok(())
 }
 
 fn soak(workspace: &Workspace, tally: &mut Tally) -> Result<()> {

@@ -17,6 +17,7 @@ use crate::{
         WatchInfo,
     },
     printable::printable,
+    time_base::MAX_UNIX_NS,
 };
 
 /// A sample of 10,000 groups takes some 3 MB.
@@ -24,9 +25,6 @@ const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// Upper bound of each counter, which keeps sums from overflowing. It allows a million counts a second for half a year.
 pub(super) const MAX_COUNT: u64 = 1 << 44;
-
-/// Upper bound of times (the year 2116), which keeps differences from overflowing. The lower bound is 1970.
-pub(super) const MAX_UNIX_NS: i64 = i64::MAX / 2;
 
 /// Upper bound of how long a connection lives (ten years), for the same reason.
 pub(super) const MAX_LIFETIME_US: u64 = 10 * 365 * 86_400 * 1_000_000;

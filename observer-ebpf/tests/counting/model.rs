@@ -2,14 +2,14 @@
 
 use std::{cell::Cell, ops::RangeInclusive};
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, test_runner::TestCaseError};
 use tcp_reuse_watch_ebpf::{Application, Protocol};
 
 use crate::{buffers::Sight, config, observed::Observed, wire::tls};
 
 /// An action of the application, its peer or the kernel.
 #[derive(Clone, Debug)]
-enum Action {
+pub(crate) enum Action {
     Write(Kind, u16),
     /// Payload arrives.
     Arrive(u16),
@@ -21,7 +21,7 @@ enum Action {
 
 /// The true meaning of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     /// Bytes of an unrecognised protocol.
     Bytes,
     /// An HTTP request, and bytes that continue one or are none.
@@ -175,9 +175,9 @@ const PARTS: RangeInclusive<u32> = 1..=4000;
 /// More than ever arrives at once.
 const WHOLE: RangeInclusive<u32> = 1_000_000..=1_000_000;
 
-const BYTES: &[Kind] = &[Kind::Bytes];
-const HTTP: &[Kind] = &[Kind::Request, Kind::More];
-const TLS: &[Kind] = &[Kind::Data, Kind::Data, Kind::Data, Kind::Alert];
+pub(crate) const BYTES: &[Kind] = &[Kind::Bytes];
+pub(crate) const HTTP: &[Kind] = &[Kind::Request, Kind::More];
+pub(crate) const TLS: &[Kind] = &[Kind::Data, Kind::Data, Kind::Data, Kind::Alert];
 
 /// The client's and the server's part of a TLS 1.2 handshake.
 fn handshake() -> Vec<Action> {
@@ -192,37 +192,53 @@ fn handshake() -> Vec<Action> {
     ]
 }
 
+/// The rule's judgement of these actions is that of the model.
+pub(crate) fn compare_bytes(actions: &[Action], at: (u64, u64)) -> Result<(), TestCaseError> {
+    // Payload that arrives before the first send means that the server speaks first: see
+    // `first_turn_after_a_greeting_is_set_up`.
+    let ask = [Action::Write(Kind::Bytes, 3)];
+    let (observed, model) = run(&ask, actions, start_at(at), NONE);
+    prop_assert_eq!(observed.exchanges, model.exchanges);
+    prop_assert_eq!(observed.is_marked(), model.exchanges > 0, "the protocol is unknown");
+    prop_assert!(observed.is(Protocol::Plain));
+    prop_assert_eq!(observed.application(), Application::Unknown);
+    Ok(())
+}
+
+pub(crate) fn compare_http(actions: &[Action], at: (u64, u64)) -> Result<(), TestCaseError> {
+    let request = [Action::Write(Kind::Request, 3)];
+    let (observed, model) = run(&request, actions, start_at(at), NONE);
+    prop_assert_eq!(observed.exchanges, model.exchanges);
+    // A request before the last answer is detected.
+    prop_assert_eq!(observed.exact, !pipelines(&request, actions));
+    prop_assert_eq!(observed.application(), Application::Http1);
+    Ok(())
+}
+
+pub(crate) fn compare_tls(actions: &[Action], at: (u64, u64)) -> Result<(), TestCaseError> {
+    let (observed, model) = run(&handshake(), actions, start_at(at), NONE);
+    prop_assert_eq!(observed.exchanges, model.exchanges);
+    prop_assert!(observed.exact);
+    prop_assert!(observed.is(Protocol::Tls));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
 
     #[test]
     fn bytes_match_the_model(actions in actions(BYTES, PARTS), at in starts()) {
-        // Payload that arrives before the first send means that the server speaks first: see
-        // `first_turn_after_a_greeting_is_set_up`.
-        let ask = [Action::Write(Kind::Bytes, 3)];
-        let (observed, model) = run(&ask, &actions, start_at(at), NONE);
-        prop_assert_eq!(observed.exchanges, model.exchanges);
-        prop_assert_eq!(observed.is_marked(), model.exchanges > 0, "the protocol is unknown");
-        prop_assert!(observed.is(Protocol::Plain));
-        prop_assert_eq!(observed.application(), Application::Unknown);
+        compare_bytes(&actions, at)?;
     }
 
     #[test]
     fn http_matches_the_model(actions in actions(HTTP, PARTS), at in starts()) {
-        let request = [Action::Write(Kind::Request, 3)];
-        let (observed, model) = run(&request, &actions, start_at(at), NONE);
-        prop_assert_eq!(observed.exchanges, model.exchanges);
-        // A request before the last answer is detected.
-        prop_assert_eq!(observed.exact, !pipelines(&request, &actions));
-        prop_assert_eq!(observed.application(), Application::Http1);
+        compare_http(&actions, at)?;
     }
 
     #[test]
     fn tls_matches_the_model(actions in actions(TLS, WHOLE), at in starts()) {
-        let (observed, model) = run(&handshake(), &actions, start_at(at), NONE);
-        prop_assert_eq!(observed.exchanges, model.exchanges);
-        prop_assert!(observed.exact);
-        prop_assert!(observed.is(Protocol::Tls));
+        compare_tls(&actions, at)?;
     }
 
     /// An ask after the first bytes of an answer may follow no answer at all. It is marked and counted.

@@ -48,11 +48,15 @@ pub(crate) struct Tape {
 
 impl Tape {
     pub(crate) fn any() -> impl Strategy<Value = Self> {
-        vec(prop_oneof![3 => Just(0), 2 => any::<u8>()], 0..200).prop_map(|bytes| Self { bytes, at: 0 })
+        vec(prop_oneof![3 => Just(0), 2 => any::<u8>()], 0..200).prop_map(Self::of)
     }
 
     pub(crate) fn blank() -> Self {
-        Self { bytes: Vec::new(), at: 0 }
+        Self::of(Vec::new())
+    }
+
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
     }
 
     /// A number below `bound`.

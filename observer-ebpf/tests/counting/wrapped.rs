@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug)]
-enum Wrapping {
+pub(crate) enum Wrapping {
     /// A header of version 1 or 2, in a send of its own or with the client's first bytes.
     Proxy {
         header: Vec<u8>,
@@ -31,7 +31,7 @@ enum Wrapping {
     Socks4,
 }
 
-fn wrappings() -> impl Strategy<Value = Wrapping> {
+pub(crate) fn wrappings() -> impl Strategy<Value = Wrapping> {
     let header = prop_oneof![
         Just(b"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n".to_vec()),
         Just(b"PROXY UNKNOWN\r\n".to_vec()),
@@ -50,7 +50,7 @@ fn wrappings() -> impl Strategy<Value = Wrapping> {
 }
 
 impl Wrapping {
-    fn around(&self, inner: Script) -> Script {
+    pub(crate) fn around(&self, inner: Script) -> Script {
         let mut script = Script { events: Vec::new(), ..inner };
         // Inside a tunnel the server's greeting looks like part of the proxy's answer.
         let greets = matches!(inner.events.first(), Some(Event::Answer(_)));

@@ -74,6 +74,13 @@ pub(super) async fn serve(listener: AsyncListener, hosts: Hosts, mut pages: Page
     }
 }
 
+/// HTTP/1 with the limits on the head of a request. `serve_client` has the timeouts.
+pub(super) fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).header_read_timeout(None);
+    http
+}
+
 /// Responds to requests until the client disconnects or idles for too long.
 async fn serve_client(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
@@ -89,9 +96,7 @@ async fn serve_client(
         let page = Arc::clone(&pages.borrow());
         ready(Ok::<_, Infallible>(respond(&request, hosts, &page)))
     });
-    let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).header_read_timeout(None);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http().serve_connection(TokioIo::new(stream), service));
     while active_at.get().elapsed() < timeout.get() {
         select! {
             // Errors are the client's fault: a malformed request or a reset connection.

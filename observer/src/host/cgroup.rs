@@ -64,7 +64,7 @@ fn v1_mount_points<'a>(mounts: &'a str, controller: &'a str) -> impl Iterator<It
 
 /// Mount points of cgroup v2 or of a part of it, from /proc/self/mountinfo (proc_pid_mountinfo(5)). In a hybrid layout
 /// they are below the directory of cgroup v1.
-fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
+pub(super) fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
     mounts.lines().filter_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
         let point = mount.split(' ').nth(4)?;

@@ -11,7 +11,7 @@ pub(crate) fn available() -> u64 {
 }
 
 /// `range` is as in `32768 60999`. `reserved` is a list of ports and ranges without overlaps, as in `8080,9148-9150`.
-fn count(range: &str, reserved: &str) -> u64 {
+pub(super) fn count(range: &str, reserved: &str) -> u64 {
     let mut ends = range.split_whitespace();
     let range = ends.next().zip(ends.next()).and_then(parse).unwrap_or(1..=u16::MAX);
     let is_reserved = |text: &str| parse(text.split_once('-').unwrap_or((text, text)));

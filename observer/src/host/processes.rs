@@ -33,7 +33,7 @@ pub(crate) fn start_ticks_of(tgid: u32) -> Option<u64> {
 
 /// Parses fields 3 (state), 20 (threads) and 22 (start time) of /proc/PID/stat. The name before them may contain spaces
 /// and parentheses.
-fn parse_stat(stat: &str) -> Option<Stat> {
+pub(super) fn parse_stat(stat: &str) -> Option<Stat> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = fields.split(' ').take(20).collect();
     let [state, .., threads, _, start_ticks] = fields[..] else { return None };

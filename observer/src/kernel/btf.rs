@@ -5,6 +5,8 @@
 mod check;
 #[cfg(test)]
 mod fixture;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 mod records;
 mod types;
 

@@ -67,6 +67,9 @@ pub(crate) const FOR_TESTS: &[&str] = &[
 pub(crate) const FOR_BENCH: &[&str] =
     &["apache2-utils", "bsdutils", "iproute2", "libbpf-tools", "net-tools", "nginx", "tcpdump", "util-linux", "wrk"];
 
+/// The compiler of libFuzzer, for `cargo xtask fuzz`.
+pub(crate) const FOR_FUZZ: &[&str] = &["g++"];
+
 /// Tools that boot other kernels, for `cargo xtask vm`. The last one has Debian's keys, which Ubuntu lacks.
 pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
 

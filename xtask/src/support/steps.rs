@@ -26,6 +26,7 @@ pub(crate) fn cargo(workspace: &Workspace, args: &[&str]) -> Result<()> {
 pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
     step("rustfmt and clippy", || require_components(workspace))?;
     cargo(workspace, &["fmt", "--all", "--check"])?;
+    cargo(workspace, &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])?;
     cargo(workspace, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    recording::read::{MAX_COUNT, MAX_LIFETIME_US, MAX_UNIX_NS},
+    recording::read::{MAX_COUNT, MAX_LIFETIME_US},
+    time_base::MAX_UNIX_NS,
     tracker::Tracker,
     views::{JsonView, LinesView, View as _},
 };
