@@ -12,8 +12,8 @@ pub(super) const MAX_GROUPS: u32 = 10_000;
 pub(super) const PROCESS_SHARE: u32 = MAX_GROUPS / 2;
 pub(super) const USER_SHARE: u32 = MAX_GROUPS / 4 * 3;
 
-/// Every slot has a process and a user.
-pub(super) const MAX_HOLDERS: u32 = 2 * MAX_GROUPS;
+/// Processes and users that hold slots. If each slot has another process, some hold theirs outside of every share.
+pub(super) const MAX_HOLDERS: u32 = MAX_GROUPS;
 
 /// A share, or all slots, become scarce when less than a tenth is free. Groups leave until a fifth is free.
 const SCARCE: u32 = 10;
