@@ -3,6 +3,7 @@
 mod advice;
 mod diagnosis_notices;
 pub(crate) mod evidence;
+mod hook_notice;
 mod json;
 mod lines;
 mod prometheus;
@@ -11,6 +12,7 @@ mod words;
 pub mod wrap;
 
 pub use diagnosis_notices::diagnosis_notices;
+pub use hook_notice::hook_notice;
 pub use json::JsonView;
 pub use lines::{LinesView, ended_watch_line};
 pub use prometheus::{Format, encode};

@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use ipnet::IpNet;
 
 use crate::kernel;
-pub(crate) use metrics::Metrics;
+pub(crate) use metrics::{Metrics, MetricsPlace};
 pub(crate) use output::Output;
 pub(crate) use parse::Speed;
 use parse::{duration, network, process_name, ring_size, running_process, speed};

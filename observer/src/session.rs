@@ -13,7 +13,7 @@ use observer_core::{
     model::{RowKind, Sample, WatchInfo},
     series::Losses,
     tracker::{Notice, Snapshot, Tracker},
-    views::diagnosis_notices,
+    views::{diagnosis_notices, hook_notice},
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -100,7 +100,7 @@ impl Session {
         let mut notices = Vec::from_iter(notice_of_namespace());
         if let Some(exporter) = &mut exporter {
             exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
-            let message = format!("metrics are served at {}", exporter.url());
+            let message = format!("metrics are served at {}", exporter.place);
             log::info!("{message}");
             notices.push(Notice { kind: "metrics", message });
         }
@@ -121,8 +121,14 @@ impl Session {
     /// Shows the notices from start-up.
     pub(crate) fn notify_of_start(&mut self, mut screen: Option<&mut Screen>) {
         notify(screen.as_deref_mut(), self.about.started_unix_ns, &mem::take(&mut self.notices));
-        if let Some(screen) = screen {
-            screen.flush();
+        match screen {
+            Some(screen) => screen.flush(),
+            // For the journal of a daemon. Screens show it themselves.
+            None => {
+                if let Some(notice) = hook_notice(&self.about) {
+                    eprintln!("notice: {}", notice.message);
+                }
+            }
         }
     }
 

@@ -31,3 +31,20 @@ pub struct Filters {
     /// Names of processes.
     pub processes: Vec<String>,
 }
+
+impl WatchInfo {
+    /// Why sock_ops is not attached, in at most 200 characters. None if it is.
+    pub fn why_without_sockops(&self) -> Option<&str> {
+        const SOCKOPS: &str = "sockops";
+        const MAX_CHARACTERS: usize = 200;
+        if self.hooks.iter().any(|hook| hook == SOCKOPS) {
+            return None;
+        }
+        // Each is `HOOK,HOOK: why`.
+        let mut reasons = self.hooks_not_taken.iter().filter_map(|text| text.split_once(": "));
+        let why = reasons.find(|(set, _)| set.split(',').any(|hook| hook == SOCKOPS)).map(|(_, why)| why);
+        // A set that the user chose has no better ones.
+        let why = why.unwrap_or("--hooks leaves it out");
+        Some(why.char_indices().nth(MAX_CHARACTERS).map_or(why, |(end, _)| &why[..end]))
+    }
+}

@@ -144,6 +144,11 @@ fn watch(text: &mut Text, about: &WatchInfo, scrape: &Scrape) {
         .with("kernel", &about.kernel);
     text.family("tcp_reuse_watch", Kind::Info, "Version of tcp-reuse-watch, its hooks and the kernel.");
     text.sample("_info", &info, 1);
+    if let Some(why) = about.why_without_sockops() {
+        let help = "Hooks that the watch has to do without: 1, with the reason.";
+        text.family("tcp_reuse_watch_hooks_missing", Kind::Gauge, help);
+        text.sample("", &Labels::default().with("hook", "sockops").with("why", why), 1);
+    }
     let help = "Label sets counted in the overflow series and seen within the expiry, at most 10,000.";
     text.family("tcp_reuse_watch_series_overflowed", Kind::Gauge, help);
     text.sample("", &Labels::default(), scrape.overflowed);

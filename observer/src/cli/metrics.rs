@@ -1,17 +1,46 @@
 //! `--metrics` and its options.
 
 use std::{
+    ffi::OsStr,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 
 use super::parse::duration;
-use observer_core::series;
+use observer_core::{printable::printable, series};
 
 /// Unallocated in the Prometheus wiki, "Default port allocations".
 const PORT: &str = "9716";
+
+const ACCEPTED: &str = "use PORT, ADDRESS:PORT, [IPv6]:PORT or :PORT (every interface), such as 9716, or unix:PATH";
+
+/// The longest path of a Unix socket (unix(7): `sun_path` has 108 bytes, the last of which is zero).
+const MAX_PATH_BYTES: usize = 107;
+
+/// Where metrics are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MetricsPlace {
+    Port(SocketAddr),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for MetricsPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", printable(&path.to_string_lossy())),
+        }
+    }
+}
 
 /// A label of the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,14 +68,22 @@ impl From<Label> for series::Label {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Metrics {
-    /// Serve Prometheus metrics at this address [default without a value: 127.0.0.1:9716]
-    #[arg(id = "metrics", long, value_name = "[HOST:]PORT", num_args = 0..=1, default_missing_value = PORT, value_parser = address)]
-    pub(crate) address: Option<SocketAddr>,
+    /// Serve Prometheus metrics at this address, or at a Unix socket that its owner and its group may use [default without
+    /// a value: 127.0.0.1:9716]
+    #[arg(
+        id = "metrics",
+        long,
+        value_name = "[HOST:]PORT|unix:PATH",
+        num_args = 0..=1,
+        default_missing_value = PORT,
+        value_parser = OsStringValueParser::new().try_map(|text| place(&text))
+    )]
+    pub(crate) place: Option<MetricsPlace>,
 
-    /// Allow a --metrics address that other machines can reach; protect it with a proxy that adds TLS and
-    /// authentication
+    /// Allow a --metrics address that other machines can reach, and requests for any host; protect it with a proxy that adds
+    /// TLS and authentication
     #[arg(id = "metrics-allow-remote", long, requires = "metrics")]
-    allow_remote: bool,
+    pub(crate) allow_remote: bool,
 
     /// Labels of the series, separated by commas
     #[arg(
@@ -71,36 +108,54 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(super) fn check(&self) -> Result<(), String> {
-        match self.address {
-            Some(address) if !address.ip().to_canonical().is_loopback() && !self.allow_remote => Err(format!(
-                "other machines can reach --metrics {address}: use 127.0.0.1, or add --metrics-allow-remote \
+        match self.place {
+            Some(MetricsPlace::Port(address)) if !address.ip().to_canonical().is_loopback() && !self.allow_remote => {
+                Err(format!(
+                    "other machines can reach --metrics {address}: use 127.0.0.1, or add --metrics-allow-remote \
                  (docs/FLEET.md shows how to protect it by a proxy with TLS and authentication)"
-            )),
+                ))
+            }
             _ => Ok(()),
         }
     }
 }
 
+/// Parses the value of `--metrics`.
+fn place(text: &OsStr) -> Result<MetricsPlace, String> {
+    if let Some(path) = text.as_bytes().strip_prefix(b"unix:") {
+        return socket_path(OsStr::from_bytes(path)).map(MetricsPlace::Socket);
+    }
+    address(text.to_str().ok_or(ACCEPTED)?).map(MetricsPlace::Port)
+}
+
+fn socket_path(path: &OsStr) -> Result<PathBuf, String> {
+    if path.len() > MAX_PATH_BYTES {
+        return Err(format!("the path of a Unix socket has at most {MAX_PATH_BYTES} bytes"));
+    }
+    let path = Path::new(path);
+    path.file_name().ok_or("the path must name a file, such as unix:/run/tcp-reuse-watch.sock")?;
+    Ok(path.into())
+}
+
 /// Parses a port on loopback, a port on every interface (`:9716`), or a host and a port.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    const ACCEPTED: &str = "use PORT, ADDRESS:PORT, [IPv6]:PORT or :PORT (every interface), such as 9716";
     let (host, port) = text.rsplit_once(':').map_or((None, text), |(host, port)| (Some(host), port));
     let port: u16 = port.parse().map_err(|_| ACCEPTED)?;
     let ip: IpAddr = match host {
         None => Ipv4Addr::LOCALHOST.into(),
         Some("") => Ipv6Addr::UNSPECIFIED.into(),
-        Some(_) => return resolve(text, ACCEPTED),
+        Some(_) => return resolve(text),
     };
     Ok((ip, port).into())
 }
 
 /// Resolves an address, or a name such as `localhost`.
-fn resolve(text: &str, accepted: &str) -> Result<SocketAddr, String> {
+fn resolve(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
     let first = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-    first.ok_or_else(|| format!("unknown host; {accepted}"))
+    first.ok_or_else(|| format!("unknown host; {ACCEPTED}"))
 }
 
 #[cfg(test)]
@@ -127,10 +182,24 @@ mod tests {
             ("--metrics :9716 --metrics-allow-remote", Some("[::]:9716")),
             ("--metrics 10.0.0.1:80 --metrics-allow-remote", Some("10.0.0.1:80")),
         ] {
-            let address = address.map(|address| address.parse().unwrap());
-            assert_eq!(metrics(arguments).unwrap().address, address, "{arguments}");
+            let place = address.map(|address| MetricsPlace::Port(address.parse().unwrap()));
+            assert_eq!(metrics(arguments).unwrap().place, place, "{arguments}");
         }
-        assert!(metrics("--metrics localhost:9716").unwrap().address.unwrap().ip().is_loopback());
+        let Some(MetricsPlace::Port(localhost)) = metrics("--metrics localhost:9716").unwrap().place else {
+            panic!("not a port")
+        };
+        assert!(localhost.ip().is_loopback());
+    }
+
+    #[test]
+    fn sockets_have_paths_of_any_bytes() {
+        for path in [b"/run/x.sock".as_slice(), b"x", b"a/\xff\x1b", b"/x:80", &[b'x'; MAX_PATH_BYTES]] {
+            let argument = [b"--metrics=unix:", path].concat();
+            let cli = Cli::try_parse_from([OsStr::new("x"), OsStr::from_bytes(&argument)]).unwrap();
+            let place = cli.watch.metrics.place.unwrap();
+            assert_eq!(place, MetricsPlace::Socket(OsStr::from_bytes(path).into()));
+            assert!(!place.to_string().contains('\x1b'), "{place}");
+        }
     }
 
     #[test]
@@ -146,6 +215,9 @@ mod tests {
         for (arguments, value, accepted) in [
             ("--metrics x", "'x'", "[IPv6]:PORT"),
             ("--metrics 70000", "70000", "PORT"),
+            ("--metrics unix:", "unix:", "unix:/run/"),
+            ("--metrics unix:/", "unix:/", "unix:/run/"),
+            (&format!("--metrics unix:{}", "x".repeat(MAX_PATH_BYTES + 1)), "unix:x", "107 bytes"),
             ("--metrics no-such-host.invalid:80", "no-such-host.invalid", "unknown host"),
             ("--metrics --metrics-labels pid", "'pid'", "process"),
             ("--metrics --metrics-series 0", "'0'", "1"),

@@ -7,7 +7,7 @@ use hyper::{
     header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
-use super::{negotiate, page::Page};
+use super::{negotiate, page::Page, rebinding::Hosts};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -17,7 +17,10 @@ const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>tcp-reuse-watch</
 
 pub(super) type PageResponse = Response<Full<Bytes>>;
 
-pub(super) fn respond<B: Body>(request: &Request<B>, page: &Page) -> PageResponse {
+pub(super) fn respond<B: Body>(request: &Request<B>, hosts: Hosts, page: &Page) -> PageResponse {
+    if let Err((status, text)) = hosts.check(request) {
+        return closing(plain(status, text));
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n".into());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -85,7 +88,7 @@ mod tests {
 
     fn send(method: Method, path: &str, page: &Page) -> (u16, String) {
         let request = Request::builder().method(method).uri(path).body(Empty::<Bytes>::new()).unwrap();
-        let response = respond(&request, page);
+        let response = respond(&request, Hosts::Local, page);
         let status = response.status().as_u16();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let body = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
@@ -104,7 +107,7 @@ mod tests {
     #[test]
     fn body_method_and_path_are_validated() {
         let request = Request::get("/metrics").body(Full::new(Bytes::from_static(b"x"))).unwrap();
-        let response = respond(&request, &page(Duration::ZERO));
+        let response = respond(&request, Hosts::Local, &page(Duration::ZERO));
         assert_eq!((response.status().as_u16(), response.headers()[CONNECTION].as_bytes()), (413, b"close".as_slice()));
         assert_eq!(send(Method::POST, "/metrics", &page(Duration::ZERO)).0, 405);
         assert_eq!(send(Method::GET, "/metric", &page(Duration::ZERO)).0, 404);

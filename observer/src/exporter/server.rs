@@ -7,23 +7,25 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
     select,
     sync::watch,
-    task::{JoinHandle, spawn_local},
+    task::{spawn_local, yield_now},
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{page::Page, respond::respond};
-
-/// Simultaneous connections. A further one replaces the one that has been idle longest, so idle connections cannot keep
-/// Prometheus out.
-const MAX_CONNECTIONS: usize = 16;
+use super::{
+    clients::Clients,
+    listener::{AsyncListener, Stream},
+    page::Page,
+    rebinding::Hosts,
+    respond::respond,
+};
 
 /// How long a new connection may wait before its first request.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client may take to acknowledge a response.
+/// How long a client may take to acknowledge a response. A Unix socket has no such limit: it ends by the other ones.
 const RESPONSE_TIMEOUT_MS: u32 = 10_000;
 
 /// How long a connection may idle between requests. Prometheus scrapes at least every two minutes, because it treats
@@ -39,29 +41,28 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 pub(super) type Pages = watch::Receiver<Arc<Page>>;
 
-/// A connection. Dropping it closes the connection.
-struct Client {
-    task: JoinHandle<()>,
-    /// When the client connected or sent its last request.
-    active_at: Rc<Cell<Instant>>,
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 /// Serves until the sender of pages is dropped.
-pub(super) async fn serve(listener: TcpListener, mut pages: Pages) {
-    let mut clients: Vec<Client> = Vec::new();
+pub(super) async fn serve(listener: AsyncListener, hosts: Hosts, mut pages: Pages) {
+    let mut clients = Clients::default();
     loop {
         select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    clients.retain(|client| !client.task.is_finished());
-                    make_room(&mut clients);
-                    clients.push(accept(stream, pages.clone()));
+                Ok((stream, peer)) => {
+                    let pages = pages.clone();
+                    clients.add(peer, |active_at| match stream {
+                        Stream::Tcp(stream) => {
+                            // Also covers clients that keep their receive window closed (tcp(7)).
+                            let is_set = set_tcp_user_timeout(&stream, RESPONSE_TIMEOUT_MS).is_ok();
+                            spawn_local(async move {
+                                if is_set {
+                                    serve_client(stream, hosts, pages, active_at).await;
+                                }
+                            })
+                        }
+                        Stream::Unix(stream) => spawn_local(serve_client(stream, hosts, pages, active_at)),
+                    });
+                    // Answers a request that is there already, before the next connection can take this one's place.
+                    yield_now().await;
                 }
                 Err(error) => {
                     log::warn!("cannot accept a connection for metrics: {error}");
@@ -73,34 +74,20 @@ pub(super) async fn serve(listener: TcpListener, mut pages: Pages) {
     }
 }
 
-/// Closes the connection that has been idle longest, if the limit is reached.
-fn make_room(clients: &mut Vec<Client>) {
-    if clients.len() >= MAX_CONNECTIONS
-        && let Some((idlest, _)) = clients.iter().enumerate().min_by_key(|(_, client)| client.active_at.get())
-    {
-        clients.swap_remove(idlest);
-    }
-}
-
-fn accept(stream: TcpStream, pages: Pages) -> Client {
-    let active_at = Rc::new(Cell::new(Instant::now()));
-    let task = spawn_local(serve_client(stream, pages, Rc::clone(&active_at)));
-    Client { task, active_at }
-}
-
 /// Responds to requests until the client disconnects or idles for too long.
-async fn serve_client(stream: TcpStream, pages: Pages, active_at: Rc<Cell<Instant>>) {
-    // Also covers clients that keep their receive window closed (tcp(7)).
-    if set_tcp_user_timeout(&stream, RESPONSE_TIMEOUT_MS).is_err() {
-        return;
-    }
+async fn serve_client(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    hosts: Hosts,
+    pages: Pages,
+    active_at: Rc<Cell<Instant>>,
+) {
     let timeout = Cell::new(FIRST_REQUEST_TIMEOUT);
     let service = service_fn(|request| {
         active_at.set(Instant::now());
         timeout.set(IDLE_TIMEOUT);
         // Cloned, because a borrow during the encoding would block the watch when it sends the next page.
         let page = Arc::clone(&pages.borrow());
-        ready(Ok::<_, Infallible>(respond(&request, &page)))
+        ready(Ok::<_, Infallible>(respond(&request, hosts, &page)))
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS).header_read_timeout(None);

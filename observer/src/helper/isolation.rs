@@ -29,13 +29,18 @@ pub(super) fn become_helper(parent: Pid) -> Option<()> {
     set_capabilities(None, sets).ok()?;
     die_with(parent)?;
     // Ctrl-C reaches the helper too, but the watch still sends requests while it ends.
+    ignore_ending_signals();
+    // SAFETY: SIG_DFL installs no handler. An ignored SIGCHLD, which the watch may have inherited, would make waitpid fail.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    Some(())
+}
+
+/// Ignores the signals that end the watch.
+pub(super) fn ignore_ending_signals() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: SIG_IGN installs no handler, so no code runs in signal context.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    // SAFETY: as above. An ignored SIGCHLD, which the watch may have inherited, would make waitpid fail.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    Some(())
 }
 
 /// Makes this process die with its parent, even if that is killed.

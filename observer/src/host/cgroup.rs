@@ -19,6 +19,9 @@ pub(crate) type CgroupRoot = OwnedFd;
 /// looks like the root, but is only a part of the hierarchy and has another inode.
 const ROOT_INODE: u64 = 1;
 
+/// What makes the root visible on a machine with cgroup v1 only. It hides nothing, as a mount over /sys/fs/cgroup would.
+pub(crate) const MOUNT_COMMAND: &str = "mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2";
+
 /// Opens the root. The error says why that is impossible.
 pub(crate) fn open_root() -> Result<CgroupRoot, String> {
     match mounted().map_err(|error| format!("cannot read the mount table: {error}"))? {
@@ -28,7 +31,9 @@ pub(crate) fn open_root() -> Result<CgroupRoot, String> {
             .is_initial()
             .map_err(|error| format!("cannot read the cgroup namespace: {error}"))? =>
         {
-            mount().map_err(|error| format!("cgroup v2 is not mounted, and mounting it failed: {error}"))
+            mount().map_err(|error| {
+                format!("cgroup v2 is not mounted, and mounting it failed: {error}; as root, run: {MOUNT_COMMAND}")
+            })
         }
         None => {
             Err("this process is in a cgroup namespace (a container) in which the machine's root is not mounted".into())

@@ -50,6 +50,7 @@ impl Kernel {
             // No later sample will tell what was skipped.
             unrecovered += 1;
         }
+        self.counters.begin_sample();
         // Before the counters, which include what the listing has left out.
         let listing = self.inventory.listing(&mut self.ebpf, last).unwrap_or_else(|error| {
             log::warn!("cannot list sockets: {error:#}");

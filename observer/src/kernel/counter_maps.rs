@@ -70,12 +70,17 @@ impl CounterMaps {
         Self { maps, slots, leaving: Vec::new(), resting: Resting::default(), not_freed: 0, processes }
     }
 
+    /// Begins a sample: learns which processes have ended. Also closes the descriptors that a lowered limit no longer
+    /// allows, so that files can be opened again.
+    pub(super) fn begin_sample(&mut self) {
+        self.processes.begin_sample();
+    }
+
     /// Reads every counter. Ended groups are marked `ended` and deleted from the kernel, so this is their last sample.
     /// `skips`: how often the kernel skipped a program, and how often no other hook compensated.
     pub(crate) fn sample(&mut self, skips: (u64, u64)) -> anyhow::Result<Sample> {
         let keys: Vec<GroupKey> =
             self.maps.groups.keys().map(|key| key.map(|Wire(key)| key)).collect::<Result<_, _>>()?;
-        self.processes.begin_sample();
         let mut left = self.free_slots()?;
         let mut groups = Vec::with_capacity(keys.len() + 1);
         let mut idle = Vec::new();

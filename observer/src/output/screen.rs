@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use observer_core::{
     model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
-    views::{ActivityQuery, JsonView, LinesView},
+    views::{ActivityQuery, JsonView, LinesView, hook_notice},
 };
 
 pub(crate) use super::face::Ending;
@@ -34,10 +34,7 @@ impl Screen {
             cli::Output::Lines | cli::Output::None => Box::new(Text::start(LinesView, about, &mut stdout)),
         };
         let mut screen = Self { face, stdout };
-        if !about.hooks.iter().any(|hook| hook == "sockops") {
-            let message = "without sockops, the kernel may skip events: 'complete' says whether it did";
-            screen.notices(about.started_unix_ns, &[Notice { kind: "hooks", message: message.into() }]);
-        }
+        screen.notices(about.started_unix_ns, hook_notice(about).as_slice());
         Ok(Some(screen))
     }
 

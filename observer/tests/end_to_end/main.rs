@@ -73,3 +73,4 @@ mod upgrades;
 mod uploads;
 mod uring;
 mod watch_end;
+mod without_cgroup2;

@@ -3,6 +3,8 @@
 mod addresses;
 mod formats;
 mod hostile;
+mod hosts;
 mod loss;
 mod processes;
 mod prometheus;
+mod unix_socket;

@@ -34,6 +34,15 @@ fn overflow_series_has_no_other_label() {
 }
 
 #[test]
+fn missing_sockops_has_its_reason() {
+    assert!(!encoded(&Scrape::default()).contains("tcp_reuse_watch_hooks_missing"));
+    let about = WatchInfo { hooks_not_taken: vec!["sockops: \"why\"".into()], ..WatchInfo::default() };
+    let text = encode(&about, &Scrape::default(), Format::Text);
+    let expected = r#"tcp_reuse_watch_hooks_missing{hook="sockops",why="\"why\""} 1"#;
+    assert_eq!(lines(&text, "tcp_reuse_watch_hooks_missing"), [expected]);
+}
+
+#[test]
 fn causes_start_at_zero_and_errors_appear_when_they_occur() {
     let mut scrape = Scrape { sets: vec![(None, Values::default())], ..Scrape::default() };
     let text = encoded(&scrape);

@@ -107,9 +107,11 @@ pub(super) fn cgroup_v2() -> Check {
         Err(why) => Check::missing(
             NAME,
             why,
-            "in a container, share the machine's cgroups (docker run \
-             --cgroupns=host, or -v /sys/fs/cgroup:/node/sys/fs/cgroup:ro); otherwise run: \
-             mount -t cgroup2 none /sys/fs/cgroup",
+            format!(
+                "in a container, share the machine's cgroups (docker run --cgroupns=host, or -v \
+                 /sys/fs/cgroup:/node/sys/fs/cgroup:ro); otherwise run: {}",
+                cgroup::MOUNT_COMMAND
+            ),
         ),
     }
 }

@@ -4,8 +4,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 use super::{deployed, items, text, unit::Unit, yaml};
+use crate::support::programs::{output_of, program};
 
 fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
     let mut of_kind = documents.iter().filter(|document| document["kind"] == kind);
@@ -45,6 +47,73 @@ fn container_and_kubernetes_match_the_unit() {
             named(&pod["volumes"], text(&mount["name"]));
         }
     }
+}
+
+/// The digests in the manifests are placeholders, but none is missing.
+#[test]
+fn images_are_named_by_digest() {
+    let documents = yaml("kubernetes/daemonset.yaml");
+    let pod = &of_kind(&documents, "DaemonSet")["spec"]["template"]["spec"];
+    for container in items(&pod["containers"]) {
+        let (image, digest) = text(&container["image"]).split_once("@sha256:").expect("an image has a digest");
+        assert!(image.contains(':'), "{image} has a tag, for people");
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{digest}");
+    }
+    let manifest = fs::read_to_string(deployed("kubernetes/daemonset.yaml")).expect("cannot read the manifest");
+    assert!(manifest.contains("the zeros are placeholders"), "the manifest says so");
+}
+
+#[test]
+fn ptrace_is_optional() {
+    let (unit, dropped_in) = (Unit::read(), Unit::read().with("tcp-reuse-watch.service.d/without-ptrace.conf"));
+    let without: Vec<&str> = unit.capabilities().into_iter().filter(|name| *name != "SYS_PTRACE").collect();
+    assert_eq!(dropped_in.capabilities(), without);
+    for file in ["Containerfile", "kubernetes/daemonset.yaml"] {
+        let contents = fs::read_to_string(deployed(file)).expect("cannot read the file");
+        assert!(contents.contains("SYS_PTRACE") && contents.contains("is optional"), "{file} says so");
+    }
+}
+
+/// Prometheus verifies the certificate that the proxy presents.
+#[test]
+fn certificate_is_verified() {
+    let [daemonset, podmonitor, certificate] =
+        ["daemonset", "podmonitor", "certificate"].map(|name| yaml(&format!("kubernetes/{name}.yaml")));
+    let tls = &of_kind(&podmonitor, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["tlsConfig"];
+    assert_eq!(tls["insecureSkipVerify"], Value::Null);
+    let issued = certificate.iter().find(|document| document["spec"]["dnsNames"] != Value::Null);
+    let issued = &issued.expect("a certificate with a name")["spec"];
+    assert_eq!(issued["dnsNames"], json!([tls["serverName"]]));
+    assert_eq!(tls["ca"]["secret"], json!({ "name": issued["secretName"], "key": "ca.crt" }));
+    let pod = &of_kind(&daemonset, "DaemonSet")["spec"]["template"]["spec"];
+    assert_eq!(named(&pod["volumes"], "tls")["secret"]["secretName"], issued["secretName"]);
+    let proxy = named(&pod["containers"], "proxy");
+    let folder = text(&named(&proxy["volumeMounts"], "tls")["mountPath"]);
+    for argument in [format!("--tls-cert-file={folder}/tls.crt"), format!("--tls-private-key-file={folder}/tls.key")] {
+        assert!(items(&proxy["args"]).any(|given| *given == argument), "{argument}");
+    }
+    // Both certificates are issued in the manifest, the first one by itself.
+    let issuers: Vec<&Value> = certificate.iter().filter(|document| document["kind"] == "Issuer").collect();
+    for document in certificate.iter().filter(|document| document["kind"] == "Certificate") {
+        let issuer = &document["spec"]["issuerRef"]["name"];
+        assert!(issuers.iter().any(|document| document["metadata"]["name"] == *issuer), "{issuer}");
+    }
+}
+
+/// The commands for clusters without cert-manager.
+#[test]
+fn certificate_made_by_hand_has_the_name() {
+    let manifest = fs::read_to_string(deployed("kubernetes/certificate.yaml")).expect("cannot read the manifest");
+    let comments: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let script = comments.join("\n");
+    let (script, _) = script.split_once("kubectl").expect("openssl comes first");
+    let folder = tempdir().expect("cannot create a directory");
+    output_of(program("sh", "dash").args(["-ec", script]).current_dir(folder.path()));
+    let podmonitor = yaml("kubernetes/podmonitor.yaml");
+    let name = &of_kind(&podmonitor, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["tlsConfig"]["serverName"];
+    let mut openssl = program("openssl", "openssl");
+    openssl.args(["verify", "-CAfile", "tls.crt", "-verify_hostname", text(name), "tls.crt"]);
+    assert_eq!(output_of(openssl.current_dir(folder.path())), "tls.crt: OK\n");
 }
 
 #[test]

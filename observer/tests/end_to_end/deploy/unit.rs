@@ -17,7 +17,8 @@ use crate::support::{
     eventually,
     helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, children_of, privileges_of},
     machine::Machine,
-    nobody::world_executable_tool,
+    metrics::{FLEET_MANUAL, code_block},
+    nobody::{chown_to_nobody, world_executable_tool},
     peer::{Peer, ask},
     programs::{output_of, program},
     tool::{Process, RunOutput},
@@ -26,15 +27,41 @@ use crate::support::{
 const FILE: &str = "tcp-reuse-watch.service";
 const INSTALLED: &str = "/usr/local/bin/tcp-reuse-watch";
 
+/// The mount of cgroup v2 for hosts with cgroup v1 only.
+const MOUNT: &str = "run-cgroup2.mount";
+
+/// The settings of a unit file in its order.
+fn settings(name: &str) -> Vec<(String, String)> {
+    parse(&fs::read_to_string(deployed(name)).expect("cannot read the unit"))
+}
+
+fn parse(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().filter(|line| !line.starts_with(['#', '[']));
+    lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
 /// The unit's settings in file order.
 pub(super) struct Unit(Vec<(String, String)>);
 
 impl Unit {
     pub(super) fn read() -> Self {
-        let text = fs::read_to_string(deployed(FILE)).expect("cannot read the unit");
-        let lines = text.lines().filter(|line| !line.starts_with(['#', '[']));
-        let setting = |line: &str| line.split_once('=').map(|(name, value)| (name.into(), value.into()));
-        Self(lines.filter_map(setting).collect())
+        Self(settings(FILE))
+    }
+
+    /// The unit with a drop-in. An empty value removes those before it, as for all lists of systemd.
+    pub(super) fn with(self, drop_in: &str) -> Self {
+        self.with_settings(settings(drop_in))
+    }
+
+    fn with_settings(mut self, settings: Vec<(String, String)>) -> Self {
+        for (name, value) in settings {
+            if value.is_empty() {
+                self.0.retain(|(set, _)| *set != name);
+            } else {
+                self.0.push((name, value));
+            }
+        }
+        self
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -148,6 +175,64 @@ fn unit_command_line_works_with_its_capabilities() {
     assert_eq!(daemon.wait(Duration::from_mins(2)).code(), Some(0));
 }
 
+#[test]
+fn drop_in_and_mount_are_accepted_by_systemd() {
+    let (_folder, tool) = world_executable_tool();
+    let folder = tempdir().expect("cannot create a directory");
+    let drop_ins = folder.path().join(format!("{FILE}.d"));
+    fs::create_dir(&drop_ins).expect("cannot create a directory");
+    let unit = fs::read_to_string(deployed(FILE)).expect("cannot read the unit");
+    fs::write(folder.path().join(FILE), unit.replace(INSTALLED, &tool)).expect("cannot write the file");
+    fs::copy(deployed(MOUNT), folder.path().join(MOUNT)).expect("cannot copy the file");
+    let drop_in = deployed(&format!("{FILE}.d/without-ptrace.conf"));
+    fs::copy(drop_in, drop_ins.join("without-ptrace.conf")).expect("cannot copy the file");
+    let mut analyze = program("systemd-analyze", "systemd");
+    analyze.args(["verify", "--man=no"]).args([FILE, MOUNT].map(|name| folder.path().join(name)));
+    let ended = RunOutput::run(&mut analyze);
+    ended.assert_code(0);
+    assert_eq!(ended.stderr, "", "complaints of systemd-analyze");
+}
+
+#[test]
+fn unit_works_without_ptrace() {
+    let _machine = Machine::shared();
+    let (_folder, tool) = world_executable_tool();
+    let peer = Peer::echo();
+    let unit = Unit::read().with("tcp-reuse-watch.service.d/without-ptrace.conf");
+    let mut daemon = Process::start(&mut unit.command(&tool, &[], &[]));
+    wait_until_served(daemon.id());
+    ask(&mut peer.connect());
+    peer.wait_for(1);
+    let port = format!("port=\"{}\",connection=\"new\"}} 1\n", peer.port());
+    eventually("the exchange is counted", || scrape(daemon.id()).is_some_and(|metrics| metrics.contains(&port)));
+    assert_eq!(children_of(daemon.id()), Vec::<u32>::new(), "there is no helper");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait(Duration::from_secs(30)).code(), Some(0));
+}
+
+/// On a host with cgroup v1 only, and there with the mount.
+#[test]
+fn unit_has_sockops_on_cgroup_v1_with_the_mount() {
+    const ONLY_V1: &str = "umount --all --lazy --types cgroup2; mount -t tmpfs none /run";
+    let _machine = Machine::shared();
+    let (_folder, tool) = world_executable_tool();
+    let mount: HashMap<String, String> = settings(MOUNT).into_iter().collect();
+    let [what, at, kind, options] = ["What", "Where", "Type", "Options"].map(|name| mount[name].as_str());
+    let mounted = format!("{ONLY_V1}; mkdir {at}; mount -t {kind} -o {options} {what} {at}");
+    for (before, has_sockops) in [(ONLY_V1, false), (&mounted, true)] {
+        let script = format!("{before}; exec \"$@\"");
+        let around = ["unshare", "--mount", "sh", "-ec", &script, "sh"];
+        let mut daemon = Process::start(&mut Unit::read().command(&tool, &around, &[]));
+        wait_until_served(daemon.id());
+        let metrics = scrape(daemon.id()).expect("the daemon serves metrics");
+        assert_eq!(metrics.contains("hooks=\"sockops,"), has_sockops, "{metrics}");
+        let missing = "tcp_reuse_watch_hooks_missing{hook=\"sockops\",why=\"cgroup v2 is not mounted";
+        assert_eq!(metrics.contains(missing), !has_sockops, "{metrics}");
+        daemon.signal(Signal::TERM);
+        assert_eq!(daemon.wait(Duration::from_secs(30)).code(), Some(0));
+    }
+}
+
 /// systemd's system call sets by name.
 fn sets() -> HashMap<String, Vec<String>> {
     let text = output_of(program("systemd-analyze", "systemd").args(["syscall-filter", "--no-pager"]));
@@ -198,6 +283,28 @@ fn called(trace: &Path, tool: &str) -> BTreeSet<String> {
 
 #[test]
 fn system_call_filter_allows_every_call_of_the_tool() {
+    assert_calls_are_allowed(&Unit::read(), wait_until_served);
+}
+
+/// The drop-in of docs/FLEET.md, with another directory.
+#[test]
+fn unix_socket_of_the_manual_works_in_the_unit() {
+    let folder = tempdir().expect("cannot create a directory");
+    chown_to_nobody(folder.path());
+    let directory = folder.path().to_str().expect("the path is UTF-8");
+    let drop_in = code_block(FLEET_MANUAL, "ini").replace("unix:/run/tcp-reuse-watch", &format!("unix:{directory}"));
+    let socket = folder.path().join("metrics.sock");
+    assert_calls_are_allowed(&Unit::read().with_settings(parse(&drop_in)), |_| {
+        eventually("metrics are served at the socket", || {
+            let mut curl = program("curl", "curl");
+            curl.args(["-sf", "http://localhost/metrics", "--unix-socket"]).arg(&socket);
+            curl.output().expect("cannot run curl").stdout.starts_with(b"# HELP ")
+        });
+    });
+    assert!(!socket.exists(), "the socket is removed");
+}
+
+fn assert_calls_are_allowed(unit: &Unit, wait_until_served: impl FnOnce(u32)) {
     let _machine = Machine::shared();
     let (_folder, tool) = world_executable_tool();
     let peer = Peer::echo();
@@ -205,7 +312,6 @@ fn system_call_filter_allows_every_call_of_the_tool() {
     let trace = folder.path().join("trace");
     let around = ["strace", "-f", "-qq", "-o", trace.to_str().expect("the path is UTF-8")];
     drop(program("strace", "strace"));
-    let unit = Unit::read();
     let mut strace = Process::start(&mut unit.command(&tool, &around, &["--duration", "3"]));
     eventually("strace has started its command", || !children_of(strace.id()).is_empty());
     wait_until_served(strace.id());
@@ -213,7 +319,7 @@ fn system_call_filter_allows_every_call_of_the_tool() {
     assert_eq!(strace.wait(Duration::from_mins(2)).code(), Some(0));
     let called = called(&trace, &tool);
     assert!(called.contains("bpf") && called.contains("capset"), "{called:?}");
-    let allowed = allowed(&unit);
+    let allowed = allowed(unit);
     let denied: Vec<&String> = called.difference(&allowed).collect();
     assert!(denied.is_empty(), "the unit's filter denies these: {denied:?}");
 }

@@ -55,7 +55,7 @@ impl Loaded {
 /// The numbers of groups and of connections in the maps of a watch. They cost memory for as long as they are there.
 pub(crate) fn held_by(pid: u32) -> (usize, usize) {
     (
-        entries::<[u8; size_of::<GroupKey>()], u32>(pid, "GROUPS"),
+        entries::<[u8; size_of::<GroupKey>()], u64>(pid, "GROUPS"),
         entries::<u64, [u8; size_of::<Connection>()]>(pid, "CONNECTIONS"),
     )
 }

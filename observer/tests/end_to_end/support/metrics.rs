@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read as _, Write as _},
+    io::{Read, Write as _},
     net::{SocketAddr, TcpStream},
     process::Command,
 };
@@ -90,6 +90,10 @@ impl Answer {
     /// The body of a successful answer.
     pub(crate) fn text(&self) -> String {
         assert_eq!(self.status(), 200, "{}", self.head);
+        self.body()
+    }
+
+    pub(crate) fn body(&self) -> String {
         String::from_utf8(self.body.clone()).expect("the body is UTF-8")
     }
 }
@@ -103,6 +107,11 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
 pub(crate) fn ask(address: SocketAddr, request: &str) -> Answer {
     let mut stream = connect(address);
     stream.write_all(request.as_bytes()).expect("cannot send");
+    read_answer(&mut stream)
+}
+
+/// Reads until the server closes the connection.
+pub(crate) fn read_answer(stream: &mut impl Read) -> Answer {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("cannot read the answer to the end of the connection");
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("the head ends with an empty line");

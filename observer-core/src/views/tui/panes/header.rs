@@ -98,7 +98,9 @@ fn title(scene: &Scene<'_>, width: u16) -> Line<'static> {
     right.push(' ');
     let watched = theme.text(&watched(scene.about));
     let hooks = scene.about.hooks.join(" + ");
-    let by = if hooks.is_empty() { String::new() } else { theme.text(&format!(" · {hooks}")) };
+    // Low terminals do not show the log, which says why.
+    let without = scene.about.why_without_sockops().map_or("", |_| ", without sockops");
+    let by = if hooks.is_empty() { String::new() } else { theme.text(&format!(" · {hooks}{without}")) };
     let room = usize::from(width).saturating_sub(right.chars().count());
     let mut spans = vec![Span::styled(" tcp-reuse-watch ", theme.selected()), Span::raw(" ")];
     spans.push(Span::styled(watched, theme.bold()));
