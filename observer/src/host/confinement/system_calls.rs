@@ -58,6 +58,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_ppoll,
     libc::SYS_pselect6,
     libc::SYS_restart_syscall,
+    libc::SYS_socketpair,
     // Connections of clients that ask for metrics.
     libc::SYS_accept4,
     libc::SYS_getpeername,
