@@ -4,6 +4,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod cgroups;
 pub(crate) mod clock;
+pub(crate) mod confinement;
 pub(crate) mod event_loop;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;

@@ -22,6 +22,7 @@ use crate::{
     helper::Runtimes,
     host::{
         clock::{Clock, CpuTimer},
+        confinement::{Activity, confine},
         namespaces::why_processes_are_unknown,
         panics,
         signals::Signals,
@@ -64,11 +65,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Attaches the programs, then drops the privileges that attaching needed. Counting starts here. Must run within a
-    /// tokio runtime and before other threads are started. `about` carries what `config` lacks: the filters in the
+    /// Attaches the programs, then gives up what attaching needed. Counting starts here. Must run within a tokio runtime
+    /// and before other threads are started. `about` carries what `config` lacks: the filters in the
     /// words shown to the user.
     pub(crate) fn start(
         config: &WatchConfig,
+        activity: Activity,
         about: WatchInfo,
         recording: Option<RecordingFile>,
         metrics: Option<Endpoint>,
@@ -76,6 +78,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let mut kernel = Kernel::attach(config)?;
+        confine(activity, || kernel.is_readable())?;
         let mut attribution = Attribution::new(runtimes);
         let started_unix_ns = clock.now_unix_ns();
         let mut tracker = Tracker::new(started_unix_ns, config.max_connections as usize);

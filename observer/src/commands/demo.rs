@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
     helper::Runtimes,
-    host::{event_loop::event_loop, namespaces::Namespace, open_files},
+    host::{confinement::Activity, event_loop::event_loop, namespaces::Namespace, open_files},
     kernel::WatchConfig,
     session::Session,
 };
@@ -37,7 +37,7 @@ struct Half {
 
 impl Half {
     fn new(title: &'static str, body: Body, expected_new: u64) -> anyhow::Result<Self> {
-        let server = Server::start(FETCH_TIMEOUT).context("cannot listen on loopback")?;
+        let server = Server::listen().context("cannot listen on loopback")?;
         Ok(Self { title, body, server, expected_new })
     }
 
@@ -85,7 +85,17 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ];
     let runtime = event_loop()?;
     let _entered = runtime.enter();
-    let mut session = Session::start(&watch_config(&halves), WatchInfo::default(), None, None, Runtimes::default())?;
+    let mut session = Session::start(
+        &watch_config(&halves),
+        Activity::Demonstrating,
+        WatchInfo::default(),
+        None,
+        None,
+        Runtimes::default(),
+    )?;
+    for half in &halves {
+        half.server.start(FETCH_TIMEOUT).context("cannot serve on loopback")?;
+    }
     let watched_by = format!("Linux {} by {}", session.about.kernel, session.about.hooks.join(" and "));
     for half in &halves {
         client::fetch(half.server.address(), half.body, FETCHES, FETCH_TIMEOUT)

@@ -9,7 +9,10 @@ use crate::{
     exit::NotPermitted,
     exporter::Endpoint,
     helper::Runtimes,
-    host::{event_loop::event_loop, memory_limit, namespaces::Namespace, open_files, signals::Signals},
+    host::{
+        confinement::Activity, event_loop::event_loop, memory_limit, namespaces::Namespace, open_files,
+        signals::Signals,
+    },
     kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
     session::Session,
@@ -56,7 +59,8 @@ async fn watch(
     runtimes: Runtimes,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let mut session = Session::start(&watch_config(options), about(options), recording, metrics, runtimes)?;
+    let mut session =
+        Session::start(&watch_config(options), Activity::Watching, about(options), recording, metrics, runtimes)?;
     // The screen starts threads. They must not inherit the privileges that attaching needed.
     let mut screen = Screen::start(options.output(), &session.about)?;
     session.notify_of_start(screen.as_mut());

@@ -2,17 +2,22 @@
 
 use std::{
     fs,
+    net::Shutdown,
     os::{fd::AsRawFd as _, unix::net::UnixStream},
 };
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::{
-    process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid},
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, waitpid},
     thread::{CapabilitySet, capabilities},
 };
 
 use super::{fork::fork, serve};
 use crate::host::namespaces::why_processes_are_unknown;
+
+/// How long the helper may take to end.
+const END_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -43,10 +48,15 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        // The helper ends when its socket does. A watch that has given up its user id may not kill it.
+        let _ = self.socket.shutdown(Shutdown::Both);
         if let Some(pid) = self.pid {
-            // Nobody has waited for the child, so the kernel has not reused its id.
-            let _ = kill_process(pid, Signal::KILL);
-            let _ = waitpid(Some(pid), WaitOptions::empty());
+            let ended = pidfd_open(pid, PidfdFlags::empty())
+                .and_then(|pidfd| poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&END_TIMEOUT)));
+            if matches!(ended, Ok(1..)) {
+                // It leaves no zombie.
+                let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+            }
         }
     }
 }

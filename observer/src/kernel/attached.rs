@@ -13,7 +13,7 @@ use super::{
     hooks::{HookSet, OptionalPoints},
     inventory::Inventory,
     kernel_log::KernelLog,
-    program_stats,
+    program_stats::{self, ProgramStats},
 };
 
 pub(crate) struct Kernel {
@@ -27,6 +27,7 @@ pub(crate) struct Kernel {
     pub(crate) remarks: Vec<String>,
     pub(crate) ring: AsyncFd<RingBuf<MapData>>,
     pub(crate) counters: CounterMaps,
+    pub(super) program_stats: ProgramStats,
     pub(super) inventory: Inventory,
     pub(crate) log: Option<KernelLog>,
 }
@@ -39,7 +40,7 @@ impl Kernel {
 
     /// Reads every counter. `last`: lists the sockets too, however recent the last listing is.
     pub(crate) fn sample(&mut self, last: bool) -> anyhow::Result<Sample> {
-        let (programs, are_all_read) = program_stats::read(&self.ebpf, self.hooks, self.points, &self.programs);
+        let (programs, are_all_read) = self.program_stats.read(&self.programs);
         self.programs = programs;
         // Where another program has taken callbacks away, sock_ops does not make up for what the tracepoints miss.
         let sockops = self.hooks.sockops && self.counters.callbacks_taken()? == 0;
@@ -60,7 +61,7 @@ impl Kernel {
     }
 
     /// Whether the counters and the sockets can be read. The rest of the watch depends on both.
-    pub(super) fn is_readable(&mut self) -> bool {
+    pub(crate) fn is_readable(&mut self) -> bool {
         self.counters.loss((0, 0)).is_ok() && self.inventory.listing(&mut self.ebpf, true).is_ok()
     }
 }

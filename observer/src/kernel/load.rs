@@ -26,6 +26,7 @@ use super::{
     kernel_log::KernelLog,
     offsets::KernelTypes,
     pod::{Wire, mapped},
+    program_stats::ProgramStats,
     slots::{MAX_GROUPS, MAX_HOLDERS, PROCESS_SHARE, USER_SHARE},
 };
 use crate::{
@@ -87,7 +88,7 @@ impl Kernel {
         privileges::check(config.hooks.is_some_and(|hooks| hooks.sockops))?;
         let loader = Loader::new(config, &source)?;
         log::debug!("type information read after {:?}", started.elapsed());
-        let mut kernel = match config.hooks {
+        let kernel = match config.hooks {
             Some(hooks) => loader.load_chosen(hooks)?,
             None => loader.load_best()?,
         };
@@ -95,7 +96,6 @@ impl Kernel {
             log::info!("not attached: {remark}");
         }
         log::info!("attached {} after {:?}", kernel.hooks, started.elapsed());
-        privileges::drop_all(|| kernel.is_readable())?;
         Ok(kernel)
     }
 }
@@ -181,6 +181,7 @@ impl<'a> Loader<'a> {
             Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refusal(&error))?;
         inventory.adopt_pre_existing(&mut ebpf)?;
         Ok(Kernel {
+            program_stats: ProgramStats::open(&ebpf, set, points),
             ebpf,
             inventory,
             links: Some(links),

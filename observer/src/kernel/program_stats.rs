@@ -1,7 +1,8 @@
 //! The kernel's statistics of each program: how often it ran, for how long, and how often the kernel skipped it.
 
 use std::{
-    fs,
+    fs::File,
+    io::{Read as _, Seek as _},
     os::fd::{AsFd as _, AsRawFd as _},
 };
 
@@ -10,21 +11,27 @@ use observer_core::model::ProgramSample;
 
 use super::hooks::{Hook, HookSet, OptionalPoints, Recovery, hooks_of, sees_sends};
 
-/// Reads the statistics of each program of the set. `previous`: the last reading. Returns whether all could be read; if
-/// no file descriptor is left, some keep their previous numbers, because counters must not fall.
-pub(super) fn read(
-    ebpf: &Ebpf,
-    set: HookSet,
-    points: OptionalPoints,
-    previous: &[ProgramSample],
-) -> (Vec<ProgramSample>, bool) {
-    let mut are_all_read = true;
-    let sample = |hook: &Hook| {
-        let fdinfo = ebpf.program(hook.program).and_then(fdinfo);
-        are_all_read &= fdinfo.is_some();
-        sample(hook.program, fdinfo.as_deref(), previous)
-    };
-    (hooks_of(set, points).map(sample).collect(), are_all_read)
+/// What the kernel shows of each program in /proc (`bpf_prog_show_fdinfo()`; `recursion_misses` since 5.12). Opened before
+/// privileges are given up, and read again at each sample: /proc/self belongs to root afterwards.
+pub(super) struct ProgramStats(Vec<(&'static str, Option<File>)>);
+
+impl ProgramStats {
+    pub(super) fn open(ebpf: &Ebpf, set: HookSet, points: OptionalPoints) -> Self {
+        let open = |hook: &Hook| (hook.program, ebpf.program(hook.program).and_then(fdinfo));
+        Self(hooks_of(set, points).map(open).collect())
+    }
+
+    /// Reads the statistics of each program. `previous`: the last reading. Returns whether all could be read; if not, some
+    /// keep their previous numbers, because counters must not fall.
+    pub(super) fn read(&mut self, previous: &[ProgramSample]) -> (Vec<ProgramSample>, bool) {
+        let mut are_all_read = true;
+        let samples = self.0.iter_mut().map(|(program, file)| {
+            let fdinfo = file.as_mut().and_then(read_again);
+            are_all_read &= fdinfo.is_some();
+            sample(program, fdinfo.as_deref(), previous)
+        });
+        (samples.collect(), are_all_read)
+    }
 }
 
 fn sample(name: &'static str, fdinfo: Option<&str>, previous: &[ProgramSample]) -> ProgramSample {
@@ -56,10 +63,17 @@ pub(super) fn skips(programs: &[ProgramSample], set: HookSet, points: OptionalPo
     (all, unrecovered)
 }
 
-/// What the kernel shows of a program in /proc (`bpf_prog_show_fdinfo()`; `recursion_misses` since 5.12).
-fn fdinfo(program: &Program) -> Option<String> {
+fn fdinfo(program: &Program) -> Option<File> {
     let fd = program.fd().ok()?;
-    fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).ok()
+    File::open(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).ok()
+}
+
+/// The kernel writes the text anew when it is read from the start.
+fn read_again(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 fn number_in(fdinfo: &str, field: &str) -> Option<u64> {

@@ -15,6 +15,7 @@ use std::{
 const BODY_BYTES: usize = 256 << 10;
 
 pub(super) struct Server {
+    listener: TcpListener,
     address: SocketAddr,
     counters: Arc<Counters>,
 }
@@ -31,12 +32,18 @@ pub(super) struct Counted {
 }
 
 impl Server {
-    /// Listens on a free port of loopback. Its threads end with the process.
-    pub(super) fn start(timeout: Duration) -> io::Result<Self> {
+    /// Listens on a free port of loopback.
+    pub(super) fn listen() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let counters = Arc::new(Counters::default());
-        let shared = Arc::clone(&counters);
+        Ok(Self { listener, address, counters: Arc::default() })
+    }
+
+    /// Serves in threads, which end with the process. Must be called after privileges were given up, because threads
+    /// keep those that they were started with.
+    pub(super) fn start(&self, timeout: Duration) -> io::Result<()> {
+        let listener = self.listener.try_clone()?;
+        let shared = Arc::clone(&self.counters);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
@@ -45,7 +52,7 @@ impl Server {
                 thread::spawn(move || serve(&stream, timeout, &counters));
             }
         });
-        Ok(Self { address, counters })
+        Ok(())
     }
 
     pub(super) fn address(&self) -> SocketAddr {
