@@ -5,6 +5,7 @@ use std::{
     os::fd::{FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd},
 };
 
+use crate::host::confinement::let_watch_signal;
 use rustix::{
     process::{Pid, Signal, getppid, set_parent_process_death_signal},
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_name, set_no_new_privs},
@@ -23,6 +24,7 @@ pub(super) fn exit(code: i32) -> ! {
 /// Makes this process the helper: drops all privileges but one. None on failure.
 pub(super) fn become_helper(parent: Pid) -> Option<()> {
     set_name(c"reuse-helper").ok()?;
+    let_watch_signal().ok()?;
     set_no_new_privs(true).ok()?;
     let kept = CapabilitySet::SYS_PTRACE;
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };

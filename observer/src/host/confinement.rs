@@ -15,6 +15,7 @@ use rustix::{
 };
 
 use super::privileges;
+pub(crate) use identity::let_watch_signal;
 
 /// What this process does besides watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub(crate) fn confine(activity: Activity, can_read_maps: impl FnOnce() -> bool) 
     privileges::drop_all(can_read_maps)?;
     // Nobody with the same user id may read this process's memory, where addresses and names of others are.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    files::restrict(activity)?;
-    system_calls::restrict(activity)
+    // A container or a unit may forbid both, but is a confinement of its own then.
+    if let Err(error) = files::restrict(activity) {
+        log::warn!("files are not restricted by Landlock: {error:#}");
+    }
+    if let Err(error) = system_calls::restrict(activity) {
+        log::warn!("system calls are not restricted by seccomp: {error:#}");
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::support::{
     dialogue::Dialogue,
     eventually,
     machine::Machine,
-    nobody::as_nobody,
+    nobody::{as_nobody, limit_open_files},
     peer::{Peer, bash_request},
     programs::{output_of, program},
     python::python,
@@ -128,7 +128,5 @@ fn processes_are_followed_with_few_open_files() {
 /// poll(2) refuses more descriptors than the limit.
 #[test]
 fn processes_are_followed_after_the_limit_of_open_files_was_lowered() {
-    follow_a_crowd(&mut Command::new(PROGRAM), |pid| {
-        output_of(program("prlimit", "util-linux").args(["--pid", &pid.to_string(), "--nofile=96:96"]));
-    });
+    follow_a_crowd(&mut Command::new(PROGRAM), |pid| limit_open_files(pid, 96));
 }

@@ -3,8 +3,9 @@
 
 use std::{
     fs,
+    io::Read as _,
     net::{TcpListener, TcpStream},
-    os::unix::fs::{PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -21,11 +22,12 @@ use tempfile::TempDir;
 
 use crate::support::{
     eventually, go,
-    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, as_nobody, children_of, privileges_of, runtimes_in},
+    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, as_nobody, children_of, privileges_of, runtimes_in, status_of},
     machine::Machine,
     peer::{Peer, ask},
     programs::{output_of, program},
-    tool::{PROGRAM, Process, RunOutput},
+    report::Report,
+    tool::{PROGRAM, Process, RunOutput, RunningWatch},
     watch::Watch,
 };
 
@@ -317,8 +319,39 @@ fn watch_and_helper_hold_minimal_privileges() {
     let files = helper.open_files();
     assert_eq!(files[..3], ["/dev/null"; 3], "{files:?}");
     assert!(files.len() == 4 && files[3].starts_with("socket:"), "{files:?}");
+    // Real, effective, saved and file system ids. The helper reads files as root, and the watch may signal it.
+    let ids = |pid: u32, name: &str| status_of(pid, name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    for name in ["Uid", "Gid"] {
+        assert_eq!(ids(watch, name), ["65534"; 4], "{name} of the watch");
+    }
+    assert_eq!(ids(helper.0, "Uid"), ["65534", "0", "65534", "0"]);
+    assert_eq!(status_of(watch, "Groups"), "", "supplementary groups");
+    assert_eq!(status_of(watch, "Seccomp"), "2", "a filter");
+    let dumpable = fs::metadata(format!("/proc/{watch}/environ")).expect("the watch runs");
+    assert_eq!(dumpable.uid(), 0, "its memory belongs to root");
     logged.watch.end();
     helper.assert_gone("after the watch");
+}
+
+/// sudo tells who has called it. Root is nobody's caller.
+#[test]
+fn watch_becomes_the_caller_of_sudo() {
+    let (machine, peer) = (Machine::shared(), Peer::echo());
+    for (caller, expected) in [(["1234", "1235"], ["1234", "1235"]), (["0", "0"], ["65534", "65534"])] {
+        let mut command = Command::new(PROGRAM);
+        command.envs([("SUDO_UID", caller[0]), ("SUDO_GID", caller[1])]);
+        command.args(["-o", "json", "-p", &peer.port().to_string()]);
+        let mut watch = RunningWatch::start_command(&mut command);
+        let id = |name| status_of(watch.tool.id(), name).split_whitespace().next().map(str::to_owned);
+        assert_eq!([id("Uid"), id("Gid")], expected.map(|id| Some(id.to_owned())));
+        ask(&mut peer.connect());
+        watch.tool.signal(Signal::INT);
+        let mut text = watch.first;
+        watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+        Report::read(text.lines().map(str::to_owned)).assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
+        watch.tool.wait(Duration::from_secs(30));
+    }
+    drop(machine);
 }
 
 #[test]

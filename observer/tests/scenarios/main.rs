@@ -25,6 +25,7 @@ mod machine;
 mod messages;
 mod peer;
 mod pools;
+mod privileges;
 mod recording;
 mod report;
 mod scenario;

@@ -80,7 +80,7 @@ fn all() -> impl Iterator<Item = Scenario> {
 }
 
 fn solo() -> impl Iterator<Item = &'static SoloScenario> {
-    floods::ALL.iter().chain(cgroups::ALL).chain(avoidable::SOLO).chain(clock::all())
+    floods::ALL.iter().chain(cgroups::ALL).chain(privileges::ALL).chain(avoidable::SOLO).chain(clock::all())
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

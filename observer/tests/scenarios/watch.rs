@@ -49,6 +49,10 @@ impl Watch {
         Ok(watch)
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.tool.id()
+    }
+
     /// Stops the tool until [`Watch::resume`]. It reads no rows meanwhile.
     pub(crate) fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)

@@ -1,8 +1,8 @@
 //! The files that a watch may still open, by Landlock (since 5.13). Files that are open already stay usable.
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, make_bitflags,
-    path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus,
+    make_bitflags, path_beneath_rules,
 };
 
 use super::Activity;
@@ -17,8 +17,9 @@ const READABLE: [&str; 2] = ["/proc", "/sys"];
 /// The terminal that the dashboard reads keys from, if standard input is something else.
 const TERMINAL: &str = "/dev/tty";
 
-/// Allows reading below a few folders, and nothing else. Without Landlock it does nothing.
-pub(super) fn restrict(activity: Activity) -> anyhow::Result<()> {
+/// Allows reading below a few folders, and nothing else. Without Landlock it does nothing. Returns how far the kernel
+/// enforces it.
+pub(super) fn restrict(activity: Activity) -> anyhow::Result<RulesetStatus> {
     let read: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     let terminal: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | IoctlDev});
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(VERSION))?;
@@ -32,5 +33,34 @@ pub(super) fn restrict(activity: Activity) -> anyhow::Result<()> {
         .add_rules(path_beneath_rules([TERMINAL], terminal))?
         .restrict_self()?;
     log::info!("Landlock: {:?}", status.ruleset);
-    Ok(())
+    Ok(status.ruleset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::ErrorKind, thread};
+
+    use rustix::thread::set_no_new_privs;
+
+    use super::*;
+
+    /// A ruleset is a thread's own.
+    #[test]
+    fn only_what_a_watch_reads_can_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "secret").unwrap();
+        let thread = thread::spawn(move || {
+            set_no_new_privs(true).unwrap();
+            let is_enforced = restrict(Activity::Watching).unwrap() != RulesetStatus::NotEnforced;
+            let refused =
+                |result: std::io::Result<File>| result.is_err_and(|e| e.kind() == ErrorKind::PermissionDenied);
+            File::open("/proc/self/stat").unwrap();
+            File::open("/sys/kernel").unwrap();
+            assert_eq!(refused(File::open(&path)), is_enforced, "another file");
+            assert_eq!(refused(File::open("/etc/passwd")), is_enforced, "/etc/passwd");
+            assert_eq!(refused(File::create(path.with_extension("new"))), is_enforced, "a new file");
+        });
+        thread.join().unwrap();
+    }
 }

@@ -17,18 +17,33 @@ pub(super) fn give_up_root() -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
-    let CapabilitySets { effective, .. } = capabilities(None)?;
-    if !effective.contains(needed) {
+    let Some((uid, gid)) = next()? else {
         log::info!("keeping user id 0: CAP_SETUID or CAP_SETGID is missing");
         return Ok(());
-    }
-    let (uid, gid) = unprivileged(|name| env::var(name).ok());
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    };
     // This process has a single thread: these calls change the identity of the calling one only.
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)
+}
+
+/// Lets the watch signal this process after it has given up root's user id, and the kernel in its place when it dies
+/// (`kill_ok_by_cred()`, kernel/signal.c): gives this process the same real and saved user id. It goes on reading files as
+/// root.
+pub(crate) fn let_watch_signal() -> io::Result<()> {
+    match next()? {
+        Some((uid, _)) if geteuid().is_root() => set_thread_res_uid(uid, None, uid),
+        _ => Ok(()),
+    }
+}
+
+/// The identity that root takes. None: it lacks the capabilities for that.
+fn next() -> io::Result<Option<(Uid, Gid)>> {
+    let CapabilitySets { effective, .. } = capabilities(None)?;
+    let (uid, gid) = unprivileged(|name| env::var(name).ok());
+    Ok(effective
+        .contains(CapabilitySet::SETUID | CapabilitySet::SETGID)
+        .then(|| (Uid::from_raw(uid), Gid::from_raw(gid))))
 }
 
 /// The user and the group of sudo's caller, in an environment that has them. Root is nobody.

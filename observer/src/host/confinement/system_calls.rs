@@ -210,3 +210,94 @@ fn one_of(argument: u8, values: &[u64]) -> anyhow::Result<Vec<SeccompRule>> {
 fn without(argument: u8, bits: u64) -> anyhow::Result<Vec<SeccompRule>> {
     Ok(vec![SeccompRule::new(vec![SeccompCondition::new(argument, Qword, SeccompCmpOp::MaskedEq(bits), 0)?])?])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io,
+        net::{TcpListener, UdpSocket},
+        process::Command,
+        thread,
+    };
+
+    use rustix::{
+        io::Errno,
+        process::{Pid, Signal, getppid, kill_process, test_kill_process},
+        thread::set_no_new_privs,
+    };
+
+    use super::*;
+
+    fn errno<T>(result: io::Result<T>) -> Option<i32> {
+        result.err().and_then(|error| error.raw_os_error())
+    }
+
+    /// A filter is a thread's own.
+    fn confined<T: Send + 'static>(activity: Activity, run: impl FnOnce() -> T + Send + 'static) -> T {
+        let thread = thread::spawn(move || {
+            set_no_new_privs(true).unwrap();
+            restrict(activity).unwrap();
+            run()
+        });
+        thread.join().unwrap()
+    }
+
+    #[test]
+    fn what_could_do_harm_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, listener) = (folder.path().join("new"), TcpListener::bind("127.0.0.1:0").unwrap());
+        let forbidden = confined(Activity::Watching, move || {
+            let parent = getppid().unwrap_or(Pid::INIT);
+            let refused = |result: rustix::io::Result<()>| result.err().map(Errno::raw_os_error);
+            // SAFETY: the calls are refused, or fail on their arguments.
+            let call = |number| unsafe { libc::syscall(number, -1, -1, -1, -1, -1) };
+            let raw = |number| (call(number) < 0).then(|| io::Error::last_os_error().raw_os_error()).flatten();
+            vec![
+                ("socket", errno(UdpSocket::bind("127.0.0.1:0"))),
+                ("connect", errno(std::net::TcpStream::connect(listener.local_addr().unwrap()))),
+                ("exec", errno(Command::new("/bin/true").spawn())),
+                ("create", errno(File::create(&path))),
+                ("kill", refused(kill_process(parent, Signal::WINCH))),
+                ("ptrace", raw(libc::SYS_ptrace)),
+                ("process_vm_readv", raw(libc::SYS_process_vm_readv)),
+                ("process_vm_writev", raw(libc::SYS_process_vm_writev)),
+                ("pidfd_getfd", raw(libc::SYS_pidfd_getfd)),
+                ("execve", raw(libc::SYS_execve)),
+                ("mount", raw(libc::SYS_mount)),
+                ("setuid", raw(libc::SYS_setuid)),
+                ("bpf", raw(libc::SYS_bpf)),
+                ("init_module", raw(libc::SYS_init_module)),
+                ("io_uring_setup", raw(libc::SYS_io_uring_setup)),
+                ("userfaultfd", raw(libc::SYS_userfaultfd)),
+            ]
+        });
+        for (call, errno) in forbidden {
+            assert_eq!(errno, Some(libc::EPERM), "{call}");
+        }
+    }
+
+    #[test]
+    fn what_a_watch_needs_is_allowed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let read = confined(Activity::Watching, move || {
+            listener.accept().unwrap();
+            test_kill_process(getppid().unwrap()).unwrap();
+            thread::spawn(|| std::fs::read_to_string("/proc/self/stat").unwrap()).join().unwrap()
+        });
+        assert!(!read.is_empty());
+        drop(client);
+    }
+
+    #[test]
+    fn demo_may_connect() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        confined(Activity::Demonstrating, move || std::net::TcpStream::connect(address).map(drop)).unwrap();
+        assert_eq!(
+            errno(confined(Activity::Demonstrating, || File::create("/tmp/never").map(drop))),
+            Some(libc::EPERM)
+        );
+    }
+}

@@ -5,13 +5,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 
 use crate::support::{
     eventually,
     machine::{Machine, open_files_of},
     metrics::{MeteredWatch, get},
+    nobody::limit_open_files,
     peer::{Peer, ask, connect},
     programs::program,
     tool::{PROGRAM, RunOutput},
@@ -54,10 +55,9 @@ fn watch_without_a_free_descriptor_goes_on_counting() {
     ask(&mut kept);
     metered.scrape_until("the exchange is counted", |samples| samples.exchanges() == (1, 0));
     let pid = metered.watch.tool.id();
-    let of_tool = Pid::from_raw(pid.cast_signed());
     let room = open_files_of(pid) as u64 + 3;
-    let limit = Some(room);
-    let before = prlimit(of_tool, Resource::Nofile, Rlimit { current: limit, maximum: limit }).expect("cannot limit");
+    let before = getrlimit(Resource::Nofile).current.expect("there is a limit");
+    limit_open_files(pid, room);
     let holders: Vec<TcpStream> = (0..10).map(|_| connect(address)).collect();
     eventually("no descriptor is left", || open_files_of(pid) as u64 >= room);
     for n in 0..20 {
@@ -66,7 +66,7 @@ fn watch_without_a_free_descriptor_goes_on_counting() {
         std::thread::sleep(std::time::Duration::from_millis(if n % 5 == 0 { 500 } else { 1 }));
     }
     drop(holders);
-    let _ = prlimit(of_tool, Resource::Nofile, before);
+    limit_open_files(pid, before);
     assert_eq!(get(address, "/healthz", "").text(), "ok\n");
     metered.scrape_until("all exchanges are counted", |samples| samples.exchanges() == (21, 20));
     drop(kept);
@@ -84,8 +84,7 @@ fn watch_that_ends_without_a_free_descriptor_is_marked() {
     let watch = machine.watch(format!("-p {}", peer.port()));
     (0..5).for_each(|_| ask(&mut peer.connect()));
     peer.wait_for(5);
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    prlimit(Pid::from_raw(watch.tool.id().cast_signed()), Resource::Nofile, none).expect("cannot limit");
+    limit_open_files(watch.tool.id(), 0);
     let report = watch.end();
     report.assert_totals(&json!({ "opened": 5, "closed": 5, "exchanges": 5 }));
     assert_eq!((&report.summary["complete"], &report.summary["exact"]), (&json!(false), &json!(true)));

@@ -74,11 +74,14 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
 
 /// The effective, permitted, inheritable and ambient capabilities, and the no-new-privileges flag.
 pub(crate) fn privileges_of(pid: u32) -> [String; 5] {
+    ["CapEff", "CapPrm", "CapInh", "CapAmb", "NoNewPrivs"].map(|name| status_of(pid, name))
+}
+
+/// A field of /proc/PID/status.
+pub(crate) fn status_of(pid: u32, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is running");
-    ["CapEff", "CapPrm", "CapInh", "CapAmb", "NoNewPrivs"].map(|name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
-        line.unwrap_or_else(|| panic!("no {name} in {status}")).to_string()
-    })
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
+    line.unwrap_or_else(|| panic!("no {name} in {status}")).trim().to_string()
 }
 
 /// The runtimes that the `-v` log reports for a process, as `NAME: RUNTIME`, one for each name that the process had.

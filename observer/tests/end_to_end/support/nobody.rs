@@ -9,7 +9,10 @@ use std::{
 
 use tempfile::{TempDir, tempdir};
 
-use super::{programs::program, tool::PROGRAM};
+use super::{
+    programs::{output_of, program},
+    tool::PROGRAM,
+};
 
 /// The uid of `nobody`, for servers that refuse to run as root.
 pub(crate) const NOBODY: u32 = 65534;
@@ -33,4 +36,9 @@ pub(crate) fn as_nobody(tool: &str, arguments: &str) -> Command {
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", tool]).args(arguments.split_whitespace());
     command.current_dir("/");
     command
+}
+
+/// Changes the soft limit of a watch that has become nobody. Another user, even root, needs CAP_SYS_RESOURCE for that.
+pub(crate) fn limit_open_files(pid: u32, files: u64) {
+    output_of(&mut as_nobody("prlimit", &format!("--pid {pid} --nofile={files}:")));
 }
