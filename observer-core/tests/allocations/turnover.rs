@@ -120,7 +120,10 @@ fn listing() -> Listing {
 #[test]
 fn what_is_held_for_connections_groups_and_processes_is_freed() {
     const WARM_UP: u32 = 80;
-    const GENERATIONS: u32 = 80;
+    const GENERATIONS: u32 = 160;
+    /// A table may double at any time, because its capacity depends on its random seed. The smallest thing that could be
+    /// left behind for each process is its key, which takes twice as much.
+    const MOST_BYTES_A_PROCESS: i64 = 16;
     let mut watch = Watch::new();
     // Warm up until every bounded list is full, and every map has its final capacity.
     for n in 0..WARM_UP {
@@ -132,5 +135,6 @@ fn what_is_held_for_connections_groups_and_processes_is_freed() {
         }
     });
     println!("{allocations:?} for {} processes", GENERATIONS * PROCESSES);
-    assert!(allocations.count_current <= 0 && allocations.bytes_current <= 0, "{allocations:?}");
+    let most_bytes = MOST_BYTES_A_PROCESS * i64::from(GENERATIONS * PROCESSES);
+    assert!(allocations.count_current <= 0 && allocations.bytes_current < most_bytes, "{allocations:?}");
 }

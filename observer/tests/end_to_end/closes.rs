@@ -35,7 +35,7 @@ fn timed_close_row(talk: impl Fn(TcpStream) + Send + Sync + 'static, client: imp
     let after = Timestamp::now();
     let local = stream.local_addr().expect("the stream is connected").to_string();
     client(stream, began);
-    peer.wait_for(1);
+    peer.wait_until_gone(1);
     let report = watch.end();
     report.assert_complete();
     let about =

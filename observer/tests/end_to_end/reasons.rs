@@ -35,7 +35,7 @@ fn cause(talk: impl Fn(TcpStream) + Send + Sync + 'static, act: impl FnOnce(TcpS
     let (machine, peer) = (Machine::shared(), Peer::new(talk));
     let watch = machine.watch(format!("-p {}", peer.port()));
     act(peer.connect());
-    peer.wait_for(1);
+    peer.wait_until_gone(1);
     let report = watch.end();
     let cause = report.only("close")["cause"].clone();
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use super::eventually;
+use super::{
+    eventually,
+    sockets::{TIME_WAIT, states},
+};
 
 /// The shortest HTTP/1.1 request. An echo peer sends it back as its answer.
 pub(crate) const REQUEST: &[u8; 18] = b"GET / HTTP/1.1\r\n\r\n";
@@ -81,6 +84,13 @@ impl Peer {
     /// Waits until the peer has closed this many connections.
     pub(crate) fn wait_for_done(&self, connections: u64) {
         eventually("the peer has closed its connections", || self.counts.done.load(SeqCst) == connections);
+    }
+
+    /// Like [`Self::wait_for`], but waits until the kernel has closed the clients' sockets too. One that the peer closed
+    /// first outlives its own close by a packet.
+    pub(crate) fn wait_until_gone(&self, connections: u64) {
+        self.wait_for(connections);
+        eventually("the clients' sockets are gone", || states(self.port()).iter().all(|state| state == TIME_WAIT));
     }
 
     /// Waits until the peer has accepted and closed exactly this many connections.
