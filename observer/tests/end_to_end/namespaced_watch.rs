@@ -2,6 +2,7 @@
 //! the machine, which mean other processes there, or none.
 
 use std::{
+    fs,
     io::Read as _,
     process::{Command, Stdio},
     thread::sleep,
@@ -9,7 +10,8 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::tempdir;
 
 use crate::support::{
     dialogue::Dialogue,
@@ -113,6 +115,30 @@ fn owner_of_a_pre_existing_connection_stays_unknown_in_another_namespace() {
     report.assert_totals(&json!({ "pre_existing": 1, "open": 1 }));
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "pid": null, "process": null, "pre_existing": 1 }));
+    drop(machine);
+}
+
+/// No other connection will count in it, so its slot in the kernel is free again.
+#[test]
+fn group_of_an_unknown_owner_ends_with_its_connections() {
+    let machine = Machine::shared();
+    let peer = Peer::echo();
+    let folder = tempdir().expect("cannot create a directory");
+    let recording = folder.path().join("recording");
+    let mut client = program("bash", "bash");
+    client.args(["-c", &format!("{}; echo asked; read; exit 0", bash_request(peer.port()))]);
+    let mut client = Dialogue::start(&mut client);
+    client.wait_for_line("asked");
+    let arguments = format!("-o json -p {} --record {}", peer.port(), recording.display());
+    let watch = NamespacedWatch::start(PID, &format!("$0 {arguments}; exit"));
+    client.send_line("");
+    peer.wait_for(1);
+    sleep(TWO_SAMPLES);
+    watch.end().assert_totals(&json!({ "pre_existing": 1, "closed": 1, "open": 0 }));
+    let recorded = fs::read_to_string(&recording).expect("cannot read the recording");
+    let samples: Vec<Value> = recorded.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ended = samples.iter().filter_map(|line| line["sample"]["groups"].as_array()).flatten();
+    assert_eq!(ended.filter(|group| group["ended"] == true).count(), 1, "{recorded}");
     drop(machine);
 }
 
