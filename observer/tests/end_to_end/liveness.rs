@@ -114,8 +114,8 @@ fn follow_a_crowd(start: &mut Command, limit: impl FnOnce(u32)) {
     let complaints: Vec<&str> =
         log.lines().filter(|line| line.contains("WARN ") || line.contains("cannot poll")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    // The sockets are listed by files of their own.
-    report.assert_totals(&json!({ "time_wait": half }));
+    // The sockets are listed by files of their own. An earlier peer may have had the same port.
+    assert!(report.total("time_wait") >= half, "{:#}", report.summary);
     drop(machine);
 }
 
