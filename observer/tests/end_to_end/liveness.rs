@@ -18,7 +18,7 @@ use crate::support::{
     machine::Machine,
     nobody::{as_nobody, limit_open_files},
     peer::{Peer, bash_request},
-    programs::{output_of, program},
+    programs::program,
     python::python,
     report::{Report, assert_fields},
     tool::{PROGRAM, Process, RunningWatch},

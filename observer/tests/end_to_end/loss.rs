@@ -139,7 +139,7 @@ fn sockets_beyond_the_room_for_owners_are_counted_as_ownerless() {
             client
         })
         .collect();
-    let watch = machine.watch_on(&hosts.near, format!("-p 1-1000 --max-connections 64 --pid {}", process::id()));
+    let watch = hosts.near.watch(&machine, format!("-p 1-1000 --max-connections 64 --pid {}", process::id()));
     drop(clients);
     let report = watch.end();
     report.assert_totals(&json!({ "ownerless": CLIENTS * EACH - ROOM, "opened": 0, "untracked": 0, "ungrouped": 0 }));

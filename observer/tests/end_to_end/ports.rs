@@ -48,7 +48,7 @@ fn messages(hosts: &Hosts, far: &str, from: &[(&str, u16)]) -> Vec<String> {
     let machine = Machine::shared();
     let far: IpAddr = far.parse().expect("an address");
     let peer = hosts.far.within(|| Peer::at(&SocketAddr::new(far, 0).to_string(), echo));
-    let watch = machine.watch_on(&hosts.near, format!("-p {}", peer.port()));
+    let watch = hosts.near.watch(&machine, format!("-p {}", peer.port()));
     let streams = open(hosts, peer.address, from);
     let report = watch.end();
     report.assert_complete();
@@ -98,7 +98,7 @@ fn metrics_tell_the_ports_of_the_busiest_source_address() {
     let hosts = hosts("40009");
     let peer = hosts.far.within(|| Peer::at(&format!("{}:0", hosts.far.ipv4), echo));
     let exporter = "127.0.0.1:9716".parse().expect("an address");
-    let watch = machine.watch_on(&hosts.near, format!("--metrics {exporter} -p {}", peer.port()));
+    let watch = hosts.near.watch(&machine, format!("--metrics {exporter} -p {}", peer.port()));
     let both = [from(FIRST, 40_000..40_003), from(SECOND, 40_000..40_005)].concat();
     let streams = open(&hosts, peer.address, &both);
     // The far host is another network namespace, so its ends of the connections are not listed.

@@ -97,7 +97,9 @@ fn returning_destination_stays_one_row_and_loses_nothing() {
         let port = peer.port();
         let visitors =
             [0, 1].map(|part| thread::spawn(move || (part..DESTINATIONS).step_by(2).for_each(|n| visit(n, port))));
-        visitors.into_iter().for_each(|visitor| visitor.join().expect("a visitor failed"));
+        for visitor in visitors {
+            visitor.join().expect("a visitor failed");
+        }
     }
     drop(loud);
     let visits = ROUNDS * u64::from(DESTINATIONS);

@@ -102,7 +102,9 @@ fn lookups_that_cannot_be_killed_are_given_up_and_do_not_stop_the_others() {
     let mut root = scene.process(Path::new("/bin/bash"), as_root);
     connect(&mut root);
     scene.wait_for_runtime_of(&root, "unknown");
-    stuck.iter().for_each(|process| scene.wait_for_runtime_of(process, "cannot be told"));
+    for process in &stuck {
+        scene.wait_for_runtime_of(process, "cannot be told");
+    }
     assert_eq!(children_of(helper.0).len(), HUNG_OF_A_USER, "look-ups that hang");
     let mut other = scene.process(Path::new("/bin/bash"), as_nobody);
     connect(&mut other);

@@ -95,7 +95,7 @@ fn counters_that_cannot_be_read_any_more_cost_neither_summary_nor_recording() {
         "-e",
         "inject=bpf:error=EPERM",
     ]));
-    assert_eq!(watch.tool.wait(Duration::from_secs(60)).code(), Some(1));
+    assert_eq!(watch.tool.wait(Duration::from_mins(1)).code(), Some(1));
     let mut text = String::new();
     watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
     let last: Value = serde_json::from_str(text.lines().last().expect("a summary")).expect("JSON");

@@ -12,7 +12,7 @@ use crate::{
     http, logins,
     machine::Machine,
     peer::Truth,
-    pools,
+    pools, privileges,
     recording::Recording,
     report::Report,
     tls, transfers,

@@ -38,7 +38,7 @@ impl SmallDisk {
     /// Leaves no space.
     fn fill(&self) {
         let path = self.0.path().join("filler");
-        let full = fs::write(&path, [0; 128 << 10]).expect_err("the disk should be full");
+        let full = fs::write(&path, vec![0; 128 << 10]).expect_err("the disk should be full");
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     }
 

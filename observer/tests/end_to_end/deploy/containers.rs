@@ -95,8 +95,8 @@ fn certificate_is_verified() {
     // Both certificates are issued in the manifest, the first one by itself.
     let issuers: Vec<&Value> = certificate.iter().filter(|document| document["kind"] == "Issuer").collect();
     for document in certificate.iter().filter(|document| document["kind"] == "Certificate") {
-        let issuer = &document["spec"]["issuerRef"]["name"];
-        assert!(issuers.iter().any(|document| document["metadata"]["name"] == *issuer), "{issuer}");
+        let signer = &document["spec"]["issuerRef"]["name"];
+        assert!(issuers.iter().any(|document| document["metadata"]["name"] == *signer), "{signer}");
     }
 }
 

@@ -203,7 +203,9 @@ fn waiting_requests_are_answered_before_they_make_room() {
     victim.metered.watch.tool.signal(Signal::STOP);
     eventually("all threads have stopped", || all_threads_are_stopped(victim.metered.watch.tool.id()));
     let mut waiting: Vec<TcpStream> = (0..60).map(|_| connect(victim.address())).collect();
-    waiting.iter_mut().for_each(|stream| http::send(stream, REQUEST));
+    for stream in &mut waiting {
+        http::send(stream, REQUEST);
+    }
     victim.metered.watch.tool.signal(Signal::CONT);
     waiting.iter_mut().for_each(http::read_answer);
     victim.end();

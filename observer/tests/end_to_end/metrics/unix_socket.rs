@@ -200,12 +200,12 @@ sys.stdin.read()
 
 #[test]
 fn user_with_many_connections_closes_only_its_own() {
+    const REQUEST: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let _machine = Machine::shared();
     let folder = folder();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("cannot set the permissions");
     let socket = folder.path().join("metrics.sock");
     let mut watch = start(daemon(&socket), &socket);
-    const REQUEST: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut scraper = UnixStream::connect(&socket).expect("cannot connect");
     scraper.set_read_timeout(Some(EXIT_TIMEOUT)).expect("cannot set the timeout");
     http::send(&mut scraper, REQUEST);

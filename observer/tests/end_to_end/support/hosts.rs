@@ -10,7 +10,12 @@ use std::{
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::programs::{output_of, program};
+use super::{
+    machine::Machine,
+    programs::{output_of, program},
+    tool,
+    watch::Watch,
+};
 
 /// Network namespaces named after this process, and deleted on drop.
 pub(crate) struct Hosts {
@@ -40,6 +45,11 @@ impl Hosts {
 }
 
 impl Host {
+    /// Starts a watch here, like `Machine::watch`.
+    pub(crate) fn watch<'a>(&self, machine: &'a Machine, arguments: impl AsRef<str>) -> Watch<'a> {
+        Watch::start(machine, &mut self.run(&tool::command(arguments.as_ref())))
+    }
+
     fn new(role: &str, ipv4: &'static str, ipv6: &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("reuse-{}-{}-{role}", std::process::id(), COUNT.fetch_add(1, Relaxed));

@@ -11,7 +11,7 @@ use rustix::{
     process::{Resource, Rlimit, geteuid, getrlimit, setrlimit},
 };
 
-use super::{hosts::Host, tool, watch::Watch};
+use super::{tool, watch::Watch};
 
 /// A lock on the machine, held until drop. Every watch needs one.
 pub(crate) struct Machine {
@@ -42,11 +42,6 @@ impl Machine {
     /// Starts the tool with `-o json` and these arguments, separated by spaces, and returns once it is attached.
     pub(crate) fn watch(&self, arguments: impl AsRef<str>) -> Watch<'_> {
         Watch::start(self, &mut tool::command(arguments.as_ref()))
-    }
-
-    /// Starts the tool like [`Machine::watch`], but on another host.
-    pub(crate) fn watch_on(&self, host: &Host, arguments: impl AsRef<str>) -> Watch<'_> {
-        Watch::start(self, &mut host.run(&tool::command(arguments.as_ref())))
     }
 
     /// Lets both CPUs process loopback packets, interrupting each other. The kernel then skips nested BPF programs.

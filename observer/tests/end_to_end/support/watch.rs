@@ -24,7 +24,7 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn start(machine: &'a Machine, command: &mut Command) -> Self {
+    pub(crate) fn start(machine: &'a Machine, command: &mut Command) -> Self {
         let mut tool = Process::start(command.args(["-o", "json"]).stdin(Stdio::null()).stdout(Stdio::piped()));
         let stdout = BufReader::new(tool.child.stdout.take().expect("the stream is piped"));
         let (sender, lines) = channel();
