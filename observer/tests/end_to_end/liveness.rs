@@ -17,10 +17,11 @@ use crate::support::{
     eventually,
     machine::Machine,
     nobody::{as_nobody, limit_open_files},
-    peer::{Peer, bash_request},
+    peer::{Peer, bash_request, read_request, send_answer},
     programs::program,
     python::python,
     report::{Report, assert_fields},
+    sockets::reset_on_close,
     tool::{PROGRAM, Process, RunningWatch},
 };
 
@@ -46,6 +47,35 @@ fn process_outlives_its_main_thread() {
     report.assert_totals(&json!({ "opened": 2, "closed": 2, "exchanges": 2 }));
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
     assert_fields(group, &json!({ "pid": pid, "processes": 1, "opened": 2 }));
+}
+
+/// The socket is in CLOSE from the reset on, and its entry stays until the process lets go of it.
+#[test]
+fn connection_held_past_a_reset_ends_with_its_process() {
+    let machine = Machine::shared();
+    let folder = tempdir().expect("cannot create a directory");
+    let recording = folder.path().join("recording");
+    let peer = Peer::new(|mut stream| {
+        read_request(&mut stream);
+        send_answer(&mut stream);
+        reset_on_close(&stream);
+    });
+    let watch = machine.watch(format!("-p {} --record {}", peer.port(), recording.display()));
+    let mut client = program("bash", "bash");
+    client.args(["-c", &format!("{}; echo asked; read; exit 0", bash_request(peer.port()))]);
+    let mut client = Dialogue::start(&mut client);
+    client.wait_for_line("asked");
+    peer.wait_for(1);
+    sleep(TWO_SAMPLES);
+    client.end();
+    sleep(TWO_SAMPLES);
+    let report = watch.end();
+    report.assert_totals(&json!({ "opened": 1, "closed": 1, "exchanges": 1, "open": 0 }));
+    let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
+    assert_fields(group, &json!({ "closes": { "reset-by-peer": 1 } }));
+    let recorded = fs::read_to_string(&recording).expect("cannot read the recording");
+    let samples = recorded.lines().filter(|line| line.contains(r#""ended":true"#));
+    assert_eq!(samples.count(), 1, "nothing is tracked any more: {recorded}");
 }
 
 /// The watch gives up the privileges that see through `hidepid`.
