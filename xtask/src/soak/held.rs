@@ -12,6 +12,9 @@ use crate::support::running::open_files_of;
 const PATIENCE: Duration = Duration::from_mins(2);
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// The overflow group of a user stays until slots are scarce. All clients belong to one user.
+pub(super) const MAX_OVERFLOW_GROUPS: usize = 1;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     /// Entries of maps
@@ -35,7 +38,8 @@ impl Held {
         let end = Instant::now() + PATIENCE;
         loop {
             let held = Self::now(pid)?;
-            let is_nothing = (held.connections, held.groups) == (0, 0) && held.files <= at_first.files;
+            let is_nothing =
+                held.connections == 0 && held.groups <= MAX_OVERFLOW_GROUPS && held.files <= at_first.files;
             if is_nothing || Instant::now() > end {
                 return Ok(held);
             }
