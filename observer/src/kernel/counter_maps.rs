@@ -88,6 +88,7 @@ impl CounterMaps {
             // Checked before the counters are read. In the other order, a last connect in between would be lost.
             let has_exited = self.has_exited(&key);
             let (slot, current) = self.read(key)?;
+            let has_exited = has_exited || is_unowned(&key) && current.tracked == 0;
             let earlier = left.remove(&key);
             let is_idle = current.tracked == 0 && earlier.is_none();
             let counters =
@@ -112,6 +113,9 @@ impl CounterMaps {
     /// Adds the groups that rest here and are not in the kernel. At most as many groups have names as the kernel has
     /// slots: beyond that the quietest give up theirs.
     fn add_resting(&mut self, groups: &mut Vec<GroupSample>) {
+        if self.resting.is_empty() {
+            return;
+        }
         let present: HashSet<GroupKey> = groups.iter().map(|group| group.key).collect();
         let mut resting = self.resting.absent(&present);
         resting.sort_unstable_by_key(|(key, counters)| (Reverse(loudness(counters)), *key));
@@ -128,10 +132,8 @@ impl CounterMaps {
 
     /// Whether the process of a group has exited, so it connects no more.
     fn has_exited(&mut self, key: &GroupKey) -> bool {
-        // Connections of an unknown owner are pre-existing ones: no more of them will come.
-        let is_unowned = (key.tgid, key.start_ticks) == (UNKNOWN_OWNER.tgid, UNKNOWN_OWNER.start_ticks);
         let is_process = key.tgid != 0 && !key.is_overflow();
-        is_unowned || is_process && !self.processes.is_running(key.tgid, key.start_ticks)
+        is_process && !self.processes.is_running(key.tgid, key.start_ticks)
     }
 
     fn read(&mut self, key: GroupKey) -> anyhow::Result<(u32, GroupCounters)> {
@@ -274,6 +276,11 @@ impl CounterMaps {
             .filter(|connection| connection.phase == Phase::Closed as u8)
             .collect()
     }
+}
+
+/// Whether the owner of a group is unknown. Its connections are pre-existing ones: no more of them will come.
+fn is_unowned(key: &GroupKey) -> bool {
+    (key.tgid, key.start_ticks) == (UNKNOWN_OWNER.tgid, UNKNOWN_OWNER.start_ticks)
 }
 
 /// What is not in the map need not be removed: a holder that has returned no slot yet is in one map only.

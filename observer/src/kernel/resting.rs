@@ -20,6 +20,10 @@ impl Resting {
         self.0.get(key).map_or(*since, |before| continued(before, since))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn remove(&mut self, key: &GroupKey) {
         self.0.remove(key);
     }
