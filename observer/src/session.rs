@@ -22,7 +22,7 @@ use crate::{
     helper::Runtimes,
     host::{
         clock::{Clock, CpuTimer},
-        confinement::{Activity, confine},
+        confinement::{Purpose, confine},
         namespaces::why_processes_are_unknown,
         panics,
         signals::Signals,
@@ -70,7 +70,7 @@ impl Session {
     /// words shown to the user.
     pub(crate) fn start(
         config: &WatchConfig,
-        activity: Activity,
+        purpose: Purpose,
         about: WatchInfo,
         recording: Option<RecordingFile>,
         metrics: Option<Endpoint>,
@@ -78,7 +78,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let mut kernel = Kernel::attach(config)?;
-        confine(activity, || kernel.is_readable())?;
+        confine(purpose, || kernel.is_readable())?;
         let mut attribution = Attribution::new(runtimes);
         let started_unix_ns = clock.now_unix_ns();
         let mut tracker = Tracker::new(started_unix_ns, config.max_connections as usize);

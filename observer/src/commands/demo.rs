@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
     helper::Runtimes,
-    host::{confinement::Activity, event_loop::event_loop, namespaces::Namespace, open_files},
+    host::{confinement::Purpose, event_loop::event_loop, namespaces::Namespace, open_files},
     kernel::WatchConfig,
     session::Session,
 };
@@ -87,7 +87,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let _entered = runtime.enter();
     let mut session = Session::start(
         &watch_config(&halves),
-        Activity::Demonstrating,
+        Purpose::Demonstrating,
         WatchInfo::default(),
         None,
         None,

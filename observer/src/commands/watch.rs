@@ -10,8 +10,7 @@ use crate::{
     exporter::Endpoint,
     helper::Runtimes,
     host::{
-        confinement::Activity, event_loop::event_loop, memory_limit, namespaces::Namespace, open_files,
-        signals::Signals,
+        confinement::Purpose, event_loop::event_loop, memory_limit, namespaces::Namespace, open_files, signals::Signals,
     },
     kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
@@ -60,7 +59,7 @@ async fn watch(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let mut session =
-        Session::start(&watch_config(options), Activity::Watching, about(options), recording, metrics, runtimes)?;
+        Session::start(&watch_config(options), Purpose::Watching, about(options), recording, metrics, runtimes)?;
     // The screen starts threads. They must not inherit the privileges that attaching needed.
     let mut screen = Screen::start(options.output(), &session.about)?;
     session.notify_of_start(screen.as_mut());

@@ -17,9 +17,9 @@ use rustix::{
 use super::privileges;
 pub(crate) use identity::let_watch_signal;
 
-/// What this process does besides watching.
+/// What this process is for, which decides what it still needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activity {
+pub(crate) enum Purpose {
     Watching,
     /// The demo has a client and servers of its own.
     Demonstrating,
@@ -27,7 +27,7 @@ pub(crate) enum Activity {
 
 /// Gives up what is not needed any more. `can_read_maps`: whether the maps can be read as things are; on some kernels
 /// that needs a capability, which is kept then.
-pub(crate) fn confine(activity: Activity, can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<()> {
+pub(crate) fn confine(purpose: Purpose, can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<()> {
     // Otherwise the change of the user id drops the capabilities before it is known which one has to stay.
     set_keep_capabilities(true)?;
     identity::give_up_root().context("cannot change the user id")?;
@@ -36,10 +36,10 @@ pub(crate) fn confine(activity: Activity, can_read_maps: impl FnOnce() -> bool) 
     // Nobody with the same user id may read this process's memory, where addresses and names of others are.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // A container or a unit may forbid both, but is a confinement of its own then.
-    if let Err(error) = files::restrict(activity) {
+    if let Err(error) = files::restrict(purpose) {
         log::warn!("files are not restricted by Landlock: {error:#}");
     }
-    if let Err(error) = system_calls::restrict(activity) {
+    if let Err(error) = system_calls::restrict(purpose) {
         log::warn!("system calls are not restricted by seccomp: {error:#}");
     }
     Ok(())

@@ -5,7 +5,7 @@ use landlock::{
     make_bitflags, path_beneath_rules,
 };
 
-use super::Activity;
+use super::Purpose;
 use crate::host::cgroup;
 
 /// The newest version whose rights are known here. The crate leaves out what the kernel lacks.
@@ -19,11 +19,11 @@ const TERMINAL: &str = "/dev/tty";
 
 /// Allows reading below a few folders, and nothing else. Without Landlock it does nothing. Returns how far the kernel
 /// enforces it.
-pub(super) fn restrict(activity: Activity) -> anyhow::Result<RulesetStatus> {
+pub(super) fn restrict(purpose: Purpose) -> anyhow::Result<RulesetStatus> {
     let read: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     let terminal: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | IoctlDev});
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(VERSION))?;
-    if activity == Activity::Watching {
+    if purpose == Purpose::Watching {
         ruleset = ruleset.handle_access(AccessNet::from_all(VERSION))?;
     }
     let status = ruleset
@@ -52,7 +52,7 @@ mod tests {
         std::fs::write(&path, "secret").unwrap();
         let thread = thread::spawn(move || {
             set_no_new_privs(true).unwrap();
-            let is_enforced = restrict(Activity::Watching).unwrap() != RulesetStatus::NotEnforced;
+            let is_enforced = restrict(Purpose::Watching).unwrap() != RulesetStatus::NotEnforced;
             let refused =
                 |result: std::io::Result<File>| result.is_err_and(|e| e.kind() == ErrorKind::PermissionDenied);
             File::open("/proc/self/stat").unwrap();

@@ -12,7 +12,7 @@ use seccompiler::{
     SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, apply_filter,
 };
 
-use super::Activity;
+use super::Purpose;
 
 /// Without conditions.
 const ALLOWED: &[c_long] = &[
@@ -158,22 +158,22 @@ const IOCTLS: &[u64] = &[
 /// `PR_SET_VMA` of include/uapi/linux/prctl.h, with which glibc names its memory.
 const PR_SET_VMA: u64 = 0x5356_4d41;
 
-pub(super) fn restrict(activity: Activity) -> anyhow::Result<()> {
+pub(super) fn restrict(purpose: Purpose) -> anyhow::Result<()> {
     let architecture = std::env::consts::ARCH.try_into()?;
     let refuse = |errno: i32| SeccompAction::Errno(errno.cast_unsigned());
     // The flags of clone3(2) are in memory, which a filter cannot read. glibc falls back to clone(2) if it does not exist.
     // Where two filters disagree, the kernel takes the refusal.
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let without_clone3 = SeccompFilter::new(clone3, SeccompAction::Allow, refuse(libc::ENOSYS), architecture)?;
-    let filter = SeccompFilter::new(rules(activity)?, refuse(libc::EPERM), SeccompAction::Allow, architecture)?;
+    let filter = SeccompFilter::new(rules(purpose)?, refuse(libc::EPERM), SeccompAction::Allow, architecture)?;
     let programs = [BpfProgram::try_from(without_clone3)?, BpfProgram::try_from(filter)?];
     programs.iter().try_for_each(|program| Ok(apply_filter(program)?))
 }
 
-fn rules(activity: Activity) -> anyhow::Result<BTreeMap<c_long, Vec<SeccompRule>>> {
+fn rules(purpose: Purpose) -> anyhow::Result<BTreeMap<c_long, Vec<SeccompRule>>> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
         ALLOWED.iter().chain(ALLOWED_OF_OLD).map(|call| (*call, Vec::new())).collect();
-    if activity == Activity::Demonstrating {
+    if purpose == Purpose::Demonstrating {
         rules.extend(ALLOWED_IN_DEMO.iter().map(|call| (*call, Vec::new())));
     }
     let own = u64::try_from(getpid().as_raw_nonzero().get())?;
@@ -234,10 +234,10 @@ mod tests {
     }
 
     /// A filter is a thread's own.
-    fn confined<T: Send + 'static>(activity: Activity, run: impl FnOnce() -> T + Send + 'static) -> T {
+    fn confined<T: Send + 'static>(purpose: Purpose, run: impl FnOnce() -> T + Send + 'static) -> T {
         let thread = thread::spawn(move || {
             set_no_new_privs(true).unwrap();
-            restrict(activity).unwrap();
+            restrict(purpose).unwrap();
             run()
         });
         thread.join().unwrap()
@@ -247,7 +247,7 @@ mod tests {
     fn what_could_do_harm_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (path, listener) = (folder.path().join("new"), TcpListener::bind("127.0.0.1:0").unwrap());
-        let forbidden = confined(Activity::Watching, move || {
+        let forbidden = confined(Purpose::Watching, move || {
             let parent = getppid().unwrap_or(Pid::INIT);
             let refused = |result: rustix::io::Result<()>| result.err().map(Errno::raw_os_error);
             // SAFETY: the calls are refused, or fail on their arguments.
@@ -281,7 +281,7 @@ mod tests {
     fn what_a_watch_needs_is_allowed() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let read = confined(Activity::Watching, move || {
+        let read = confined(Purpose::Watching, move || {
             listener.accept().unwrap();
             test_kill_process(getppid().unwrap()).unwrap();
             thread::spawn(|| std::fs::read_to_string("/proc/self/stat").unwrap()).join().unwrap()
@@ -294,10 +294,7 @@ mod tests {
     fn demo_may_connect() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        confined(Activity::Demonstrating, move || std::net::TcpStream::connect(address).map(drop)).unwrap();
-        assert_eq!(
-            errno(confined(Activity::Demonstrating, || File::create("/tmp/never").map(drop))),
-            Some(libc::EPERM)
-        );
+        confined(Purpose::Demonstrating, move || std::net::TcpStream::connect(address).map(drop)).unwrap();
+        assert_eq!(errno(confined(Purpose::Demonstrating, || File::create("/tmp/never").map(drop))), Some(libc::EPERM));
     }
 }
