@@ -85,6 +85,10 @@ fn conclude(boots: &[Booted], sets: &[&str]) -> Result<Tally> {
     for result in boots.iter().flat_map(|boot| &boot.results) {
         tally += Tally { passed: result.passed, failed: result.failed, skipped: 0 };
     }
+    // Again, because the log of a boot is long, and of CI's only the end may be kept.
+    for boot in boots {
+        boot.failures().for_each(|line| println!("{} | {line}", boot.kernel));
+    }
     let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; 0 filtered out",

@@ -48,6 +48,11 @@ impl Booted {
         self.results.iter().find(|result| result.set == set)
     }
 
+    /// The scenario runner's lines about failed scenarios.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str).filter(|line| is_failure(line))
+    }
+
     fn read(&mut self, line: &str) {
         self.results.extend(parse(line));
         self.has_begun |= line.contains(BEGIN);
@@ -151,6 +156,11 @@ fn parse(line: &str) -> Option<SetResult> {
     Some(SetResult { set: set.to_owned(), passed, failed, seconds })
 }
 
+/// Whether the line is one such as `sockops,fentry: FAILED refused: expected 1, found 2`.
+fn is_failure(line: &str) -> bool {
+    line.split_once(": ").is_some_and(|(_, rest)| rest.starts_with("FAILED "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +172,14 @@ mod tests {
         for other in ["hooks sockops,fentry", "fentry: FAILED refused: x", "hooks a: b", ""] {
             assert_eq!(parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn failures_are_found_in_the_console() {
+        let lines =
+            ["fentry: refused ... ok", "fentry: FAILED refused: opened 1, not 2", "test result: FAILED. 1 passed"];
+        let booted = Booted { lines: lines.map(String::from).to_vec(), ..Booted::default() };
+        assert_eq!(booted.failures().collect::<Vec<_>>(), [lines[1]]);
     }
 
     #[test]
