@@ -161,6 +161,10 @@ pub(crate) struct Watch {
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = running_process)]
     pub(crate) pids: Vec<u32>,
 
+    /// With --pid: watch all its descendants too, those that it has and those to come
+    #[arg(long, requires = "pids")]
+    pub(crate) children: bool,
+
     /// Watch only connections of processes with this name (compared up to 15 bytes); repeatable
     #[arg(long = "process", value_name = "NAME", value_parser = process_name)]
     pub(crate) processes: Vec<String>,

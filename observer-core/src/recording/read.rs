@@ -169,10 +169,10 @@ fn has_sane_states(listing: &Listing) -> bool {
 
 fn is_sane(loss: &LossSample) -> bool {
     let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, .. } = *loss;
-    let LossSample { ungrouped, unlisted, ownerless, not_removed, lookups, .. } = *loss;
+    let LossSample { ungrouped, unlisted, ownerless, unfollowed, not_removed, lookups, .. } = *loss;
     let Lookups { hung, refused } = lookups.unwrap_or_default();
     let first = [rows, untracked, mptcp, counts, ungrouped, unlisted, ownerless, not_removed];
-    let second = [hook_skips, unrecovered_skips, hung, refused];
+    let second = [unfollowed, hook_skips, unrecovered_skips, hung, refused];
     first.into_iter().chain(second).all(|count| count <= MAX_COUNT)
 }
 

@@ -6,12 +6,9 @@ use tokio::time::Instant;
 
 use crate::{
     cli, exit,
-    exit::NotPermitted,
     exporter::Endpoint,
     helper::Runtimes,
-    host::{
-        confinement::Purpose, event_loop::event_loop, memory_limit, namespaces::Namespace, open_files, signals::Signals,
-    },
+    host::{confinement::Purpose, event_loop::event_loop, memory_limit, open_files, signals::Signals},
     kernel::{HookSet, WatchConfig},
     output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
     session::Session,
@@ -20,9 +17,6 @@ use crate::{
 pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     open_files::check()?;
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
-    if !options.pids.is_empty() {
-        check_pid_filter()?;
-    }
     if let Some(warning) = memory_limit::warning(options.max_connections) {
         // At once, because there may be no later.
         eprintln!("warning: {warning}");
@@ -35,19 +29,6 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     // The helper is forked while this process has a single thread and all its privileges.
     let runtimes = Runtimes::start();
     event_loop()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
-}
-
-/// Refuses `--pid` where it would select other processes, or none.
-fn check_pid_filter() -> Result<(), NotPermitted> {
-    // An unreadable namespace is not a reason to refuse.
-    if Namespace::Pid.is_initial().unwrap_or(true) {
-        return Ok(());
-    }
-    Err(NotPermitted(
-        "not supported: --pid needs the machine's process ids, and this process is in a PID namespace of its own (a \
-         container); use --process, or start the container with --pid=host (Kubernetes: hostPID)"
-            .into(),
-    ))
 }
 
 async fn watch(
@@ -107,6 +88,7 @@ fn watch_config(options: &cli::Watch) -> WatchConfig {
         ports: options.ports.iter().map(|ports| (ports.first, ports.last)).collect(),
         destinations: options.destinations.clone(),
         pids: options.pids.clone(),
+        with_children: options.children,
         processes: options.processes.clone(),
         hooks,
         btf: options.btf.clone(),

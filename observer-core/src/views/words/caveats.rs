@@ -73,6 +73,12 @@ fn losses(snapshot: &Snapshot) -> Vec<String> {
             plural(loss.ownerless, "connection from before the watch", "connections from before the watch")
         ));
     }
+    if loss.unfollowed > 0 {
+        lines.push(format!(
+            "not watched: {} of processes that are (more than 65,536 run at the same time)",
+            plural(loss.unfollowed, "descendant", "descendants")
+        ));
+    }
     if loss.unlisted > 0 {
         lines.push(format!(
             "not listed: sockets found no room in a listing by state, {} (raise --max-connections)",
@@ -132,6 +138,10 @@ mod tests {
             (
                 LossSample { ownerless: 4, ..none },
                 "not looked up: the process of 4 connections from before the watch, for lack of room (raise --max-connections; a filter by process leaves them out)",
+            ),
+            (
+                LossSample { unfollowed: 2, ..none },
+                "not watched: 2 descendants of processes that are (more than 65,536 run at the same time)",
             ),
             (
                 LossSample { unlisted: 5, ..none },

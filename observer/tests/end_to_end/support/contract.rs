@@ -56,14 +56,16 @@ const TOTALS: [&str; 12] = [
     "ungrouped",
     "unlisted",
     "ownerless",
+    "unfollowed",
     "not_removed",
     "lookups_hung",
     "lookups_refused",
 ];
 /// Losses that make a summary incomplete.
-const LOSSES: [&str; 6] = ["events_lost", "untracked", "unrecovered_skips", "counts_lost", "unlisted", "ownerless"];
+const LOSSES: [&str; 7] =
+    ["events_lost", "untracked", "unrecovered_skips", "counts_lost", "unlisted", "ownerless", "unfollowed"];
 /// Losses that make its numbers inexact.
-const INEXACT: [&str; 5] = ["untracked", "counts_lost", "unlisted", "ownerless", "inexact"];
+const INEXACT: [&str; 6] = ["untracked", "counts_lost", "unlisted", "ownerless", "unfollowed", "inexact"];
 const GROUP: [&str; 13] = [
     "process",
     "pid",
