@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a panic is how a test fails"))]
 
 pub mod cgroup_name;
+mod conclusion;
 pub mod decode;
 pub mod diagnosis;
 pub mod group;
@@ -19,4 +20,5 @@ mod time_base;
 pub mod tracker;
 pub mod views;
 
+pub use conclusion::Conclusion;
 pub use time_base::TimeBase;

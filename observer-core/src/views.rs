@@ -18,10 +18,7 @@ pub use lines::{LinesView, ended_watch_line};
 pub use prometheus::{Format, encode};
 pub use tui::{ActivityQuery, Outcome, Theme, Tui};
 
-use crate::{
-    model::WatchInfo,
-    tracker::{Row, Snapshot},
-};
+use crate::{conclusion::Conclusion, model::WatchInfo, tracker::Row};
 
 /// An output format. Each method returns whole lines, or nothing. Rows are appended to the output buffer instead,
 /// because they are by far the most frequent output.
@@ -29,5 +26,5 @@ pub trait View {
     fn start(&self, about: &WatchInfo) -> String;
     fn row(&self, row: &Row, output: &mut Vec<u8>);
     fn notice(&self, unix_ns: i64, kind: &str, message: &str) -> String;
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot) -> String;
+    fn summary(&self, conclusion: &Conclusion) -> String;
 }

@@ -12,11 +12,12 @@ use serde::{Serialize, Serializer};
 
 use super::{View, advice, evidence};
 use crate::{
+    conclusion::Conclusion,
     diagnosis::{Confidence, Diagnosis},
     group::Counts,
     model::{
-        CAUSES, FAILURES, Failure, Filters, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name,
-        state_name, why_name,
+        CAUSES, Command, FAILURES, Failure, Filters, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name,
+        failure_name, state_name, why_name,
     },
     tracker::{GroupRow, Row, Snapshot},
 };
@@ -60,6 +61,17 @@ struct Summary<'a> {
     totals: Totals,
     groups: Vec<Group<'a>>,
     sockets: Option<Vec<Sockets>>,
+    command: Option<CommandObject<'a>>,
+}
+
+/// The program that was run to be watched.
+#[derive(Serialize)]
+struct CommandObject<'a> {
+    argv: &'a [String],
+    exit_code: Option<i32>,
+    signal: Option<&'a str>,
+    wall_us: u64,
+    user_us: u64,
 }
 
 /// The sockets of a destination by state, as in netstat, at the end of the watch.
@@ -221,6 +233,12 @@ impl<'a> Group<'a> {
     }
 }
 
+impl<'a> From<&'a Command> for CommandObject<'a> {
+    fn from(Command { argv, exit_code, signal, wall_us, user_us }: &'a Command) -> Self {
+        Self { argv, exit_code: *exit_code, signal: signal.as_deref(), wall_us: *wall_us, user_us: *user_us }
+    }
+}
+
 impl From<Diagnosis> for DiagnosisObject {
     fn from(diagnosis: Diagnosis) -> Self {
         Self {
@@ -285,7 +303,8 @@ impl View for JsonView {
         line(&Notice { r#type: "notice", time: Time(unix_ns), kind, message })
     }
 
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot) -> String {
+    fn summary(&self, conclusion: &Conclusion) -> String {
+        let Conclusion { about, snapshot, command } = conclusion;
         line(&Summary {
             r#type: "summary",
             schema: SCHEMA,
@@ -313,6 +332,7 @@ impl View for JsonView {
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
+            command: command.as_ref().map(CommandObject::from),
         })
     }
 }
@@ -341,7 +361,7 @@ mod tests {
             cgroup: None,
         });
         tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
-        serde_json::from_str(&JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0))).unwrap()
+        serde_json::from_str(&JsonView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)))).unwrap()
     }
 
     #[test]
@@ -359,12 +379,29 @@ mod tests {
     }
 
     #[test]
+    fn command_is_null_if_none_was_run() {
+        let (about, snapshot) = (WatchInfo::default(), Snapshot::default());
+        let command = |command| {
+            let conclusion = Conclusion { command, ..Conclusion::new(&about, &snapshot) };
+            let summary: Value = serde_json::from_str(&JsonView.summary(&conclusion)).unwrap();
+            summary.as_object().unwrap()["command"].clone()
+        };
+        assert_eq!(command(None), json!(null));
+        let argv = vec!["npm".to_string(), "te\"st".to_string()];
+        let exited = Command { argv, exit_code: Some(1), signal: None, wall_us: 3_200_000, user_us: 900_000 };
+        let expected = json!({ "argv": ["npm", "te\"st"], "exit_code": 1, "signal": null, "wall_us": 3_200_000, "user_us": 900_000 });
+        assert_eq!(command(Some(exited)), expected);
+        let killed = command(Some(Command { signal: Some("SIGKILL".into()), ..Command::default() }));
+        assert_eq!((&killed["exit_code"], &killed["signal"]), (&json!(null), &json!("SIGKILL")));
+    }
+
+    #[test]
     fn lookups_are_null_if_none_are_made() {
         let numbers = |lookups| {
             let mut tracker = Tracker::new(0, 10);
             let loss = LossSample { lookups, ..LossSample::default() };
             tracker.sample(Sample { loss, ..Sample::default() });
-            let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+            let summary = JsonView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)));
             let summary: Value = serde_json::from_str(&summary).unwrap();
             assert_eq!((&summary["complete"], &summary["exact"]), (&json!(true), &json!(true)));
             let totals = summary["totals"].as_object().unwrap();
@@ -415,7 +452,7 @@ mod tests {
         };
         let mut tracker = Tracker::new(0, 10);
         tracker.sample(Sample { loss, ..Sample::default() });
-        let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+        let summary = JsonView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)));
         let totals = serde_json::from_str::<Value>(&summary).unwrap()["totals"].take();
         for (name, n) in [
             ("events_lost", 1),

@@ -10,6 +10,7 @@ use super::{
     wrap::push_wrapped,
 };
 use crate::{
+    conclusion::Conclusion,
     group::Counts,
     model::WatchInfo,
     printable::printable,
@@ -42,7 +43,8 @@ impl View for LinesView {
         format!("{} notice {}\n", time_of_day(unix_ns), printable(message))
     }
 
-    fn summary(&self, _about: &WatchInfo, snapshot: &Snapshot) -> String {
+    fn summary(&self, conclusion: &Conclusion) -> String {
+        let snapshot = conclusion.snapshot;
         let mut text = String::from("\n");
         if !snapshot.groups.is_empty() {
             let table = table(snapshot).to_string();
@@ -223,7 +225,7 @@ mod tests {
             cgroup: None,
         };
         tracker.sample(Sample { groups: vec![group], ..Sample::default() });
-        LinesView.summary(&WatchInfo::default(), &tracker.snapshot(0))
+        LinesView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)))
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
     },
 };
 use observer_core::{
+    Conclusion,
     model::{Event, WatchInfo},
     recording::{Record, Recording},
     tracker::{Notice, Snapshot, Tracker},
@@ -55,8 +56,9 @@ async fn replay(options: &cli::Replay, recording: Recording, summary_file: Optio
     signals.quit_on_next();
     let snapshot = replay.snapshot();
     // Whatever fails, the rest is still shown.
-    let written = summary_file.map_or(Ok(()), |file| file.write(&replay.about, &snapshot));
-    let concluded = ending.conclude(screen, &replay.about, &snapshot).await;
+    let conclusion = Conclusion::new(&replay.about, &snapshot);
+    let written = summary_file.map_or(Ok(()), |file| file.write(&conclusion));
+    let concluded = ending.conclude(screen, &conclusion).await;
     exit::all_of([written, concluded, broken.map_or(Ok(()), Err)])
 }
 

@@ -1,7 +1,10 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
-use observer_core::model::{Filters, WatchInfo};
+use observer_core::{
+    Conclusion,
+    model::{Filters, WatchInfo},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -54,8 +57,9 @@ async fn watch(
     let (snapshot, sampled) = session.end(screen.as_mut());
     session.end_recording(screen.as_mut()).await;
     // Whatever fails, the rest is still shown.
-    let written = summary_file.map_or(Ok(()), |file| file.write(&session.about, &snapshot));
-    let concluded = ending.conclude(screen, &session.about, &snapshot).await;
+    let conclusion = Conclusion::new(&session.about, &snapshot);
+    let written = summary_file.map_or(Ok(()), |file| file.write(&conclusion));
+    let concluded = ending.conclude(screen, &conclusion).await;
     exit::all_of([sampled, written, concluded])
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use observer_core::{
+    Conclusion,
     model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
     views::{ActivityQuery, JsonView, LinesView, hook_notice},
@@ -96,28 +97,23 @@ impl Screen {
         self.face.leave(&mut self.stdout);
     }
 
-    async fn finish(mut self, about: &WatchInfo, snapshot: &Snapshot, timeout: Option<Duration>) -> anyhow::Result<()> {
-        self.face.summary(about, snapshot, &mut self.stdout);
+    async fn finish(mut self, conclusion: &Conclusion<'_>, timeout: Option<Duration>) -> anyhow::Result<()> {
+        self.face.summary(conclusion, &mut self.stdout);
         self.stdout.finish(timeout).await.context("standard output did not take the summary")
     }
 }
 
 impl Ending {
     /// Shows the summary, unless standard output is gone.
-    pub(crate) async fn conclude(
-        self,
-        screen: Option<Screen>,
-        about: &WatchInfo,
-        snapshot: &Snapshot,
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn conclude(self, screen: Option<Screen>, conclusion: &Conclusion<'_>) -> anyhow::Result<()> {
         match (self, screen) {
             (Self::OutputFailed(error), _) => Err(error).context("cannot write to standard output"),
-            (Self::Asked, Some(screen)) => screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await,
+            (Self::Asked, Some(screen)) => screen.finish(conclusion, Some(FINISH_TIMEOUT)).await,
             // Nobody waits for the end of a replay but its reader, which may take as long as it likes.
-            (Self::Finished, Some(screen)) => screen.finish(about, snapshot, None).await,
+            (Self::Finished, Some(screen)) => screen.finish(conclusion, None).await,
             (Self::Failed(error), screen) => {
                 if let Some(screen) = screen {
-                    screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await?;
+                    screen.finish(conclusion, Some(FINISH_TIMEOUT)).await?;
                 }
                 Err(error)
             }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use observer_core::{
+    Conclusion,
     model::WatchInfo,
-    tracker::{Notice, Row, Snapshot},
+    tracker::{Notice, Row},
     views::View,
 };
 use tokio::time::sleep;
@@ -48,7 +49,7 @@ impl<V: View> Face for Text<V> {
         })
     }
 
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout) {
-        stdout.text(&self.view.summary(about, snapshot));
+    fn summary(&self, conclusion: &Conclusion, stdout: &mut Stdout) {
+        stdout.text(&self.view.summary(conclusion));
     }
 }
