@@ -16,6 +16,7 @@ mod helper;
 mod host;
 mod kernel;
 mod output;
+mod runner;
 mod session;
 
 use std::process::ExitCode;

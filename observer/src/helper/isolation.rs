@@ -16,7 +16,7 @@ const KEPT: RawFd = 3;
 
 /// Ends this process without running any more of the code that it was forked in, neither destructors nor what follows in
 /// the caller.
-pub(super) fn exit(code: i32) -> ! {
+pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: _exit(2) has no preconditions.
     unsafe { libc::_exit(code) }
 }
@@ -52,7 +52,7 @@ pub(super) fn die_with(parent: Pid) -> Option<()> {
 }
 
 /// Closes every file but this one. Otherwise the reader of the watch's output would not see its end.
-pub(super) fn close_all_but(kept: RawFd) -> Option<OwnedFd> {
+pub(crate) fn close_all_but(kept: RawFd) -> Option<OwnedFd> {
     let null = File::open("/dev/null").ok()?;
     // SAFETY: the values that own the closed descriptors are never used or dropped again, because this process does not
     // return to the code that holds them.
