@@ -3,6 +3,7 @@
 //!
 //! serde writes all lines except the rows of connections, which `row.rs` writes.
 
+mod gates;
 mod row;
 mod time;
 
@@ -61,6 +62,7 @@ struct Summary<'a> {
     totals: Totals,
     groups: Vec<Group<'a>>,
     sockets: Option<Vec<Sockets>>,
+    gates: Option<Vec<gates::Gate<'a>>>,
     command: Option<CommandObject<'a>>,
 }
 
@@ -303,7 +305,7 @@ impl View for JsonView {
     }
 
     fn summary(&self, conclusion: &Conclusion) -> String {
-        let Conclusion { about, snapshot, command } = conclusion;
+        let Conclusion { about, snapshot, command, gates } = conclusion;
         line(&Summary {
             r#type: "summary",
             schema: SCHEMA,
@@ -330,6 +332,9 @@ impl View for JsonView {
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
+            gates: gates
+                .as_ref()
+                .map(|gates| gates.iter().map(|judged| gates::Gate::new(judged, conclusion)).collect()),
             command: command.as_ref().map(CommandObject::from),
         })
     }

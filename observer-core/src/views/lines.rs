@@ -142,7 +142,8 @@ fn table(snapshot: &Snapshot) -> Table {
     table
 }
 
-fn sentence(snapshot: &Snapshot) -> String {
+/// The whole watch in one sentence, without its full stop.
+pub(super) fn sentence(snapshot: &Snapshot) -> String {
     let totals = &snapshot.totals;
     if totals.exchanges() == 0 {
         if totals.is_empty() {

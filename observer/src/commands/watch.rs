@@ -1,6 +1,8 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
+use std::process::ExitCode;
+
 use observer_core::{
     Conclusion,
     model::{Filters, WatchInfo},
@@ -16,11 +18,13 @@ use crate::{
         confinement::Purpose, event_loop::event_loop, memory_limit, namespaces::Namespace, open_files, signals::Signals,
     },
     kernel::{HookSet, WatchConfig},
-    output::{diagnostics, recorder::RecordingFile, screen::Screen, summary_file::SummaryFile},
+    output::{
+        diagnostics, recorder::RecordingFile, report_files::ReportFiles, screen::Screen, summary_file::SummaryFile,
+    },
     session::Session,
 };
 
-pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
+pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<ExitCode> {
     open_files::check()?;
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
     if !options.pids.is_empty() {
@@ -34,10 +38,11 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<()> {
     // files.
     let metrics = Endpoint::bind(&options.metrics)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
+    let reports = ReportFiles::open(&options.gates.reports)?;
     let recording = options.record.as_deref().map(RecordingFile::create).transpose()?;
     // The helper is forked while this process has a single thread and all its privileges.
     let runtimes = Runtimes::start();
-    event_loop()?.block_on(watch(options, summary_file, recording, metrics, runtimes))
+    event_loop()?.block_on(watch(options, summary_file, reports, recording, metrics, runtimes))
 }
 
 /// Refuses `--pid` where it would select other processes, or none.
@@ -56,10 +61,11 @@ fn check_pid_filter() -> Result<(), NotPermitted> {
 async fn watch(
     options: &cli::Watch,
     summary_file: Option<SummaryFile>,
+    reports: ReportFiles,
     recording: Option<RecordingFile>,
     metrics: Option<Endpoint>,
     runtimes: Runtimes,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let mut session =
         Session::start(&watch_config(options), Purpose::Watching, about(options), recording, metrics, runtimes)?;
@@ -76,10 +82,14 @@ async fn watch(
     let (snapshot, sampled) = session.end(screen.as_mut());
     session.end_recording(screen.as_mut()).await;
     // Whatever fails, the rest is still shown.
-    let conclusion = Conclusion::new(&session.about, &snapshot);
+    let gates = options.gates.gates().judge(&snapshot);
+    let conclusion = Conclusion { gates, ..Conclusion::new(&session.about, &snapshot) };
     let written = summary_file.map_or(Ok(()), |file| file.write(&conclusion));
+    let reported = reports.write(&conclusion);
     let concluded = ending.conclude(screen, &conclusion).await;
-    exit::all_of([sampled, written, concluded])
+    let judged = exit::of_gates(&conclusion);
+    exit::all_of([sampled, written, reported, concluded])?;
+    Ok(judged)
 }
 
 /// The filters, in the words shown to the user and by kind.
