@@ -10,6 +10,7 @@ pub mod cgroup_name;
 mod conclusion;
 pub mod decode;
 pub mod diagnosis;
+pub mod gate;
 pub mod group;
 pub mod model;
 pub mod printable;

@@ -3,19 +3,23 @@
 mod advice;
 mod diagnosis_notices;
 pub(crate) mod evidence;
+mod gates;
 mod hook_notice;
 mod json;
 mod lines;
 mod prometheus;
+mod report;
 mod tui;
 mod words;
 pub mod wrap;
 
 pub use diagnosis_notices::diagnosis_notices;
+pub use gates::gate_lines;
 pub use hook_notice::hook_notice;
 pub use json::JsonView;
 pub use lines::{LinesView, ended_watch_line};
 pub use prometheus::{Format, encode};
+pub use report::{junit, markdown};
 pub use tui::{ActivityQuery, Outcome, Theme, Tui};
 
 use crate::{conclusion::Conclusion, model::WatchInfo, tracker::Row};

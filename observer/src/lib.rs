@@ -31,8 +31,8 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),
-        Some(cli::Command::Replay(options)) => replay::run(&options).map(|()| ExitCode::SUCCESS),
-        None => watch::run(&cli.watch).map(|()| ExitCode::SUCCESS),
+        Some(cli::Command::Replay(options)) => replay::run(&options),
+        None => watch::run(&cli.watch),
     };
     result.unwrap_or_else(|error| exit::report(&error))
 }

@@ -13,24 +13,27 @@ mod supervise;
 use std::{
     ffi::OsString,
     fs,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     os::unix::net::UnixStream,
 };
 
 use anyhow::{Context as _, ensure};
 use observer_core::model::{self, signal_name};
 use rustix::process::Signal;
+use tokio::io::unix::AsyncFd;
 
 pub(crate) use account::Account;
 pub(crate) use messages::End;
-use messages::{GO, PID_BYTES, REPORT_BYTES, Report};
+pub(crate) use messages::Report;
+use messages::{GO, PID_BYTES, REPORT_BYTES};
 
-use crate::helper::fork;
+use crate::{helper::fork, host::async_fd::readable};
 
 /// A command that waits or runs.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    socket: tokio::net::UnixStream,
+    /// Non-blocking.
+    socket: AsyncFd<UnixStream>,
     /// In the PID namespace of this process.
     pub(crate) command_pid: u32,
     argv: Vec<OsString>,
@@ -64,9 +67,9 @@ impl Forked {
     }
 
     /// Must run within a tokio runtime.
-    pub(crate) fn into_runner(self) -> io::Result<Runner> {
+    pub(crate) fn into_runner(self) -> anyhow::Result<Runner> {
         let Self { socket, command_pid, argv } = self;
-        Ok(Runner { socket: tokio::net::UnixStream::from_std(socket)?, command_pid, argv, partial: Vec::new() })
+        Ok(Runner { socket: readable(socket)?, command_pid, argv, partial: Vec::new() })
     }
 }
 
@@ -83,7 +86,7 @@ impl Runner {
     }
 
     fn send(&mut self, byte: u8) -> io::Result<()> {
-        self.socket.try_write(&[byte]).map(drop)
+        self.socket.get_ref().write_all(&[byte])
     }
 
     /// Waits for the end of the command. Cancel-safe.
@@ -92,19 +95,14 @@ impl Runner {
             if let Some(report) = Report::parse(&self.partial) {
                 return report;
             }
+            let Ok(mut ready) = self.socket.readable().await else { return Report::LOST };
             let mut bytes = [0; REPORT_BYTES];
-            let read = match self.socket.readable().await {
-                Ok(()) => self.socket.try_read(&mut bytes[self.partial.len()..]),
-                Err(error) => Err(error),
-            };
-            match read {
-                Ok(1..) if self.partial.len() < REPORT_BYTES => {
-                    let n = read.unwrap_or(0);
-                    self.partial.extend(&bytes[self.partial.len()..][..n]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            match ready.try_io(|socket| socket.get_ref().read(&mut bytes)) {
+                Ok(Ok(n @ 1..)) => self.partial.extend(&bytes[..n]),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The runner was killed.
-                _ => return Report::LOST,
+                Ok(_) => return Report::LOST,
+                Err(_would_block) => {}
             }
         }
     }

@@ -203,7 +203,7 @@ impl Snapshot {
     }
 
     /// Whether no count of connections was lost.
-    fn are_counts_complete(&self) -> bool {
+    pub fn are_counts_complete(&self) -> bool {
         let LossSample { counts, unrecovered_skips, ownerless, unfollowed, .. } = self.loss;
         self.loss.connections() + counts + unrecovered_skips + ownerless + unfollowed == 0
     }
@@ -211,6 +211,11 @@ impl Snapshot {
     /// Whether the numbers of this pool are exact: no count was lost, and its connections are interchangeable.
     pub fn is_exact_pool(&self, pool: &Pool) -> bool {
         self.are_counts_complete() && pool.is_exact()
+    }
+
+    /// Whether the share of exchanges on reused connections is exact.
+    pub fn is_exact_ratio(&self) -> bool {
+        self.loss.connections() + self.loss.counts + self.loss.unfollowed == 0 && self.totals.is_exact()
     }
 
     /// Whether no connection went untracked, each can be counted exactly, and no listing left out a socket.

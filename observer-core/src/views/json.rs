@@ -3,6 +3,7 @@
 //!
 //! serde writes all lines except the rows of connections, which `row.rs` writes.
 
+mod gates;
 mod row;
 mod time;
 
@@ -61,6 +62,7 @@ struct Summary<'a> {
     totals: Totals,
     groups: Vec<Group<'a>>,
     sockets: Option<Vec<Sockets>>,
+    gates: Option<Vec<gates::Gate<'a>>>,
     command: Option<CommandObject<'a>>,
 }
 
@@ -304,7 +306,7 @@ impl View for JsonView {
     }
 
     fn summary(&self, conclusion: &Conclusion) -> String {
-        let Conclusion { about, snapshot, command } = conclusion;
+        let Conclusion { about, snapshot, command, gates } = conclusion;
         line(&Summary {
             r#type: "summary",
             schema: SCHEMA,
@@ -332,6 +334,9 @@ impl View for JsonView {
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
+            gates: gates
+                .as_ref()
+                .map(|gates| gates.iter().map(|judged| gates::Gate::new(judged, conclusion)).collect()),
             command: command.as_ref().map(CommandObject::from),
         })
     }
@@ -371,10 +376,18 @@ mod tests {
             serde_json::from_str::<Value>(&start).unwrap().as_object().unwrap()["filters"].clone()
         };
         assert_eq!(filters(None), json!(null));
-        assert_eq!(filters(Some(Filters::default())), json!({ "destinations": [], "pids": [], "processes": [] }));
-        let some =
-            Filters { destinations: vec!["10.0.0.0/8".into()], pids: vec![7, 8], processes: vec!["my\"curl".into()] };
-        let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "processes": ["my\"curl"] });
+        assert_eq!(
+            filters(Some(Filters::default())),
+            json!({ "destinations": [], "pids": [], "children": false, "command": [], "processes": [] })
+        );
+        let some = Filters {
+            destinations: vec!["10.0.0.0/8".into()],
+            pids: vec![7, 8],
+            children: true,
+            command: vec!["npm".into()],
+            processes: vec!["my\"curl".into()],
+        };
+        let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "children": true, "command": ["npm"], "processes": ["my\"curl"] });
         assert_eq!(filters(Some(some)), expected);
     }
 

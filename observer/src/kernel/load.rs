@@ -15,7 +15,6 @@ use rustix::io::Errno;
 use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
 
 use super::{
-    async_fd::readable,
     attach,
     attached::Kernel,
     btf::Source,
@@ -33,6 +32,7 @@ use super::{
 use crate::{
     exit::NotPermitted,
     host::{
+        async_fd::readable,
         cgroup::{self, CgroupRoot},
         privileges,
         processes::comm,

@@ -11,7 +11,13 @@ use observer_core::{
 };
 
 pub(crate) use super::face::Ending;
-use super::{dashboard::Dashboard, face::Face, stdout::Stdout, text::Text};
+pub(crate) use super::stdout::Target;
+use super::{
+    dashboard::Dashboard,
+    face::Face,
+    stdout::Stdout,
+    text::{SummaryOnly, Text},
+};
 use crate::cli;
 
 /// How long a watch that ends waits for standard output.
@@ -24,14 +30,15 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Starts threads. None with `-o none`.
-    pub(crate) fn start(output: cli::Output, about: &WatchInfo) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn start(output: cli::Output, to: Target, about: &WatchInfo) -> anyhow::Result<Option<Self>> {
         let mut stdout = match output {
             cli::Output::None => return Ok(None),
-            _ => Stdout::new(),
+            _ => Stdout::new(to),
         };
         let face: Box<dyn Face> = match output {
             cli::Output::Tui => Box::new(Dashboard::start(about, &mut stdout)?),
             cli::Output::Json => Box::new(Text::start(JsonView, about, &mut stdout)),
+            cli::Output::Summary => Box::new(SummaryOnly(LinesView)),
             cli::Output::Lines | cli::Output::None => Box::new(Text::start(LinesView, about, &mut stdout)),
         };
         let mut screen = Self { face, stdout };

@@ -70,7 +70,9 @@ impl Account {
 
     /// Sets the variables that name it.
     pub(super) fn set_environment(&self, command: &mut Command) {
-        OF_SUDO.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in OF_SUDO {
+            command.env_remove(name);
+        }
         command.env("HOME", &self.home).env("SHELL", &self.shell).env("USER", &self.name).env("LOGNAME", &self.name);
     }
 

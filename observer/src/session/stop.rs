@@ -5,6 +5,7 @@
 
 use std::{future::pending, time::Duration};
 
+use observer_core::model::Command;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep_until};
 
@@ -37,6 +38,10 @@ pub(crate) struct Supervised {
 impl Supervised {
     pub(crate) fn new(runner: Runner, linger: Duration) -> Self {
         Self { runner, linger, report: None, until: None }
+    }
+
+    pub(crate) fn describe(&self) -> Command {
+        self.runner.describe(self.report)
     }
 
     /// Waits for what is next: the end of the command or of the time that it has left. Cancel-safe.

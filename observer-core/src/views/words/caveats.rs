@@ -27,7 +27,8 @@ pub(in crate::views) fn caveats(snapshot: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn inexactness(totals: &Counts) -> Option<String> {
+/// Why the number of exchanges is not exact.
+pub(in crate::views) fn inexactness(totals: &Counts) -> Option<String> {
     if totals.is_exact() {
         return None;
     }
@@ -49,7 +50,8 @@ fn unclear_pools(totals: &Counts) -> Option<String> {
     })
 }
 
-fn losses(snapshot: &Snapshot) -> Vec<String> {
+/// What was lost or left out.
+pub(in crate::views) fn losses(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     let loss = &snapshot.loss;
     if loss.untracked > 0 {
