@@ -27,8 +27,19 @@ const CLOSING: [&str; 13] = [
 /// In these protocols each turn is a request with its answer.
 const WITH_EXACT_TURNS: [&str; 6] = ["http1", "postgresql", "mysql", "redis", "memcached", "websocket"];
 const START: [&str; 8] = ["schema", "version", "time", "hooks", "kernel", "ports", "filters", "pre_existing"];
-const SUMMARY: [&str; 11] =
-    ["schema", "version", "duration_us", "hooks", "kernel", "complete", "exact", "totals", "groups", "gates", "command"];
+const SUMMARY: [&str; 11] = [
+    "schema",
+    "version",
+    "duration_us",
+    "hooks",
+    "kernel",
+    "complete",
+    "exact",
+    "totals",
+    "groups",
+    "gates",
+    "command",
+];
 /// Fields of the totals and of each group.
 const COUNTERS: [&str; 12] = [
     "opened",
