@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::{Bad, gates, worst_groups};
 use crate::{
     conclusion::Conclusion,
-    gate::{Gate, Judgement, Verdict},
+    gate::{Judgement, Verdict},
     printable::printable,
     views::{
         advice, evidence,
-        gates::{limit, measure, message},
+        gates::{message, statement, who},
         lines::sentence,
-        words::{caveats, command_end, command_line, confidence, names, plural},
+        words::{caveats, command_end, command_line, confidence, plural},
     },
 };
 
@@ -26,16 +26,17 @@ pub fn junit(conclusion: &Conclusion) -> String {
     // A report without a test case is an error to Jenkins.
     let (tests, skipped) = if judged.is_empty() { (1, 1) } else { (judged.len(), count(Verdict::Skipped)) };
     let numbers = format!(
-        "tests=\"{tests}\" failures=\"{}\" errors=\"0\" skipped=\"{skipped}\" time=\"{:.3}\"",
+        "name=\"{NAME}\" tests=\"{tests}\" failures=\"{}\" errors=\"0\" time=\"{:.3}\"",
         count(Verdict::Failed),
         conclusion.snapshot.duration_us as f64 / 1e6
     );
     let began = Timestamp::from_nanosecond(conclusion.about.started_unix_ns.into()).unwrap_or(Timestamp::UNIX_EPOCH);
     let began = began.strftime("%Y-%m-%dT%H:%M:%S");
+    // The schema of Jenkins' xUnit plugin allows `skipped` for the suite only.
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuites name=\"{NAME}\" {numbers}>\n  \
-         <testsuite name=\"{NAME}\" {numbers} timestamp=\"{began}\">\n"
+         <testsuites {numbers}>\n  \
+         <testsuite {numbers} skipped=\"{skipped}\" timestamp=\"{began}\">\n"
     );
     for judged in judged {
         add_gate(&mut text, judged, conclusion);
@@ -63,7 +64,8 @@ fn add_gate(text: &mut String, judged: &Judgement, conclusion: &Conclusion) {
             let _ = writeln!(text, ">\n      <skipped message=\"{words}\"/>\n    </testcase>");
         }
         Verdict::Failed => {
-            let (kind, short) = (judged.gate.name(), escaped(&in_short(judged)));
+            let kind = judged.gate.name();
+            let short = escaped(&statement(judged, conclusion).unwrap_or_default());
             let _ = writeln!(
                 text,
                 ">\n      <failure type=\"{kind}\" message=\"{short}\">{words}</failure>\n    </testcase>"
@@ -75,21 +77,6 @@ fn add_gate(text: &mut String, judged: &Judgement, conclusion: &Conclusion) {
 /// The start of a test case, up to the end of its tag.
 fn open_case(name: &str) -> String {
     format!("    <testcase classname=\"{NAME}\" name=\"{}\" time=\"0\"", escaped(name))
-}
-
-/// What was measured and what is allowed, for the list of failures.
-fn in_short(judged: &Judgement) -> String {
-    let what = match judged.gate {
-        Gate::MinReuse(_) => "requests that reused a TCP connection",
-        Gate::MaxAvoidable(_) => "avoidable TCP connections",
-        Gate::FailOn(_) => "pairs of a process and a destination with such a diagnosis",
-    };
-    let worst = judged.worst.as_ref().map(|worst| {
-        let (process, remote) = names(&worst.group);
-        let cause = worst.diagnosis.as_ref().map_or_else(String::new, |found| format!(": {}", found.finding().name()));
-        format!("; worst: {process} {remote}{cause}")
-    });
-    format!("{what}: {}, allowed {}{}", measure(judged), limit(&judged.gate), worst.unwrap_or_default())
 }
 
 /// The whole watch in a few lines.
@@ -109,7 +96,6 @@ fn in_words(conclusion: &Conclusion) -> String {
 }
 
 fn group_in_words(Bad { group, diagnosis }: &Bad) -> String {
-    let (process, remote) = names(group);
     let counts = &group.counts;
     let avoidable = counts.pool.avoidable().map_or_else(|| "–".into(), |avoidable| avoidable.to_string());
     let why = diagnosis.as_ref().map_or_else(String::new, |diagnosis| {
@@ -117,7 +103,8 @@ fn group_in_words(Bad { group, diagnosis }: &Bad) -> String {
         format!("; {}{}: {evidence}. {advice}", diagnosis.finding().name(), confidence(diagnosis))
     });
     format!(
-        "{process} {remote}: {}, {} new, {} reused, {avoidable} avoidable{why}",
+        "{}: {}, {} new, {} reused, {avoidable} avoidable{why}",
+        who(group),
         plural(counts.exchanges(), "exchange", "exchanges"),
         counts.new,
         counts.reused

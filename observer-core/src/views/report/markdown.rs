@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use super::{Bad, gates, worst_groups};
 use crate::{
     conclusion::Conclusion,
+    gate::Worst,
     printable::printable,
     views::{
         advice, evidence,
-        gates::{limit, measure, message, verdict},
+        gates::{limit, measure, statement, verdict, who},
         lines::sentence,
         words::{approximately, caveats, command_end, command_line, confidence, names, ratio},
     },
@@ -57,12 +58,15 @@ fn add_gates(text: &mut String, conclusion: &Conclusion) {
         };
         let _ = writeln!(text, "| {gate} | {} | {} | {result} |", measure(judged), limit(&judged.gate));
     }
-    let messages: Vec<String> = judged.iter().filter_map(|judged| message(judged, conclusion)).collect();
-    if !messages.is_empty() {
+    let statements: Vec<(String, Option<&Worst>)> =
+        judged.iter().filter_map(|judged| Some((statement(judged, conclusion)?, judged.worst.as_deref()))).collect();
+    if !statements.is_empty() {
         text.push('\n');
     }
-    for message in messages {
-        let _ = writeln!(text, "- {}", escaped(&message));
+    for (statement, worst) in statements {
+        // The table below says why.
+        let worst = worst.map_or_else(String::new, |worst| format!(" Worst: {}.", code(&who(&worst.group))));
+        let _ = writeln!(text, "- {}.{worst}", escaped(&statement));
     }
 }
 
