@@ -115,6 +115,7 @@ const LOSSES: [LossSample; 2] = {
         ungrouped: 0,
         unlisted: 0,
         ownerless: 0,
+        unfollowed: 0,
         not_removed: 0,
         lookups: None,
     };

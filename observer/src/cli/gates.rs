@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn shares_are_numbers_or_percentages() {
         for (text, expected) in [
-            ("0.9", 0.9),
+            ("0.9", 0.9_f64),
             ("90%", 0.9),
             ("99.9%", 0.999),
             ("29 %", 0.29),

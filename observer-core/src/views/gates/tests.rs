@@ -64,6 +64,7 @@ const NONE: LossSample = LossSample {
     ungrouped: 0,
     unlisted: 0,
     ownerless: 0,
+    unfollowed: 0,
     not_removed: 0,
     lookups: None,
 };

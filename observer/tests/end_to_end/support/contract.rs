@@ -57,7 +57,7 @@ const COUNTERS: [&str; 12] = [
 ];
 /// Counters that this version always knows, so the groups add up to the totals.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
-const TOTALS: [&str; 12] = [
+const TOTALS: [&str; 13] = [
     "time_wait",
     "events_lost",
     "untracked",
