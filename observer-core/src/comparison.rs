@@ -19,8 +19,8 @@ use std::{
 pub use limits::{Doubt, Limit, Limits, Outcome, Verdict};
 pub use mapping::{Mapping, MappingError};
 pub use numbers::{Numbers, Reuse};
-pub use summary::{Losses, Summary};
 use summary::SummaryGroup;
+pub use summary::{Losses, Summary};
 
 /// A file to compare.
 #[derive(Clone, Debug)]
@@ -168,10 +168,7 @@ impl Comparison {
 }
 
 /// Adds up the groups of one process name and destination.
-fn fold(
-    groups: &[SummaryGroup],
-    id: impl Fn(&SummaryGroup) -> Option<GroupId>,
-) -> BTreeMap<Option<GroupId>, Numbers> {
+fn fold(groups: &[SummaryGroup], id: impl Fn(&SummaryGroup) -> Option<GroupId>) -> BTreeMap<Option<GroupId>, Numbers> {
     let mut folded: BTreeMap<Option<GroupId>, Numbers> = BTreeMap::new();
     for group in groups {
         let numbers = Numbers::from(group);

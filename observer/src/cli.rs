@@ -1,6 +1,7 @@
 //! The command line. Values are validated here as far as possible without the kernel, so a wrong one ends in clap's
 //! usage error (exit code 2) before anything is opened or attached.
 
+mod compare;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod metrics;
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::Erro
 use ipnet::IpNet;
 
 use crate::kernel;
+pub(crate) use compare::{Compare, CompareOutput};
 pub(crate) use metrics::{Metrics, MetricsPlace};
 pub(crate) use output::Output;
 pub(crate) use parse::Speed;
@@ -32,7 +34,8 @@ const AFTER_HELP: &str = "\
 A connection must match one value of every filter that is given (--port, --dest, --pid, --process).
 Ctrl-C, SIGTERM, SIGHUP and --duration end the watch with a summary.
 
-Exit codes: 0 success, 1 run-time failure, 2 usage error, 4 not permitted or not supported by this kernel.";
+Exit codes: 0 success, 1 run-time failure, 2 usage error, 3 a limit is exceeded,
+4 not permitted or not supported by this kernel.";
 
 impl Cli {
     /// Parses the command line. Exits with a usage error if it is invalid.
@@ -100,6 +103,9 @@ pub(crate) enum Command {
 
     /// Replay a watch recorded with --record (needs no privileges)
     Replay(Replay),
+
+    /// Compare two recordings or summaries, from before and after a change (needs no privileges)
+    Compare(Compare),
 }
 
 #[derive(Debug, Args)]

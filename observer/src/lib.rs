@@ -20,7 +20,7 @@ mod session;
 
 use std::process::ExitCode;
 
-use commands::{demo, doctor, replay, watch};
+use commands::{compare, demo, doctor, replay, watch};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -31,6 +31,7 @@ pub fn run() -> ExitCode {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),
         Some(cli::Command::Replay(options)) => replay::run(&options).map(|()| ExitCode::SUCCESS),
+        Some(cli::Command::Compare(options)) => compare::run(&options).map(|()| ExitCode::SUCCESS),
         None => watch::run(&cli.watch).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| exit::report(&error))

@@ -97,7 +97,8 @@ fn reuse_drop(comparison: &Comparison, allowed: f64) -> Verdict<'_> {
     let numbers = comparison.both_totals();
     let reuses = numbers.map(Numbers::reuse);
     let measured = comparison.totals.ratio_growth().map(|growth| -growth);
-    let are_counts_complete = [&comparison.before, &comparison.after].iter().all(|side| side.summary.are_counts_complete());
+    let are_counts_complete =
+        [&comparison.before, &comparison.after].iter().all(|side| side.summary.are_counts_complete());
     let is_cut = comparison.before.cut.is_some() || comparison.after.cut.is_some();
     let (outcome, doubt) = if reuses.contains(&Reuse::NotKnown) {
         (Outcome::Skipped, Some(Doubt::NotKnown))
@@ -122,10 +123,7 @@ fn reuse_drop(comparison: &Comparison, allowed: f64) -> Verdict<'_> {
 }
 
 /// The group with the highest of these numbers above 0.
-fn worst(
-    comparison: &Comparison,
-    deterioration: impl Fn(&Pair) -> Option<f64>,
-) -> Option<(Option<&GroupId>, &Pair)> {
+fn worst(comparison: &Comparison, deterioration: impl Fn(&Pair) -> Option<f64>) -> Option<(Option<&GroupId>, &Pair)> {
     let worse = comparison.groups.iter().filter_map(|group| Some((deterioration(&group.1)?, group)));
     let (_, (id, pair)) = worse.filter(|(by, _)| *by > TOLERANCE).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     Some((id.as_ref(), pair))

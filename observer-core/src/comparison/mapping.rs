@@ -30,7 +30,10 @@ impl FromStr for Mapping {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok(Self { old: old.into(), new: new.into() }),
-            _ => Err("use OLD=NEW: an address, a host name, host:port or a process name of BEFORE, and that of AFTER".into()),
+            _ => {
+                Err("use OLD=NEW: an address, a host name, host:port or a process name of BEFORE, and that of AFTER"
+                    .into())
+            }
         }
     }
 }
@@ -44,8 +47,14 @@ impl fmt::Display for Mapping {
 #[derive(Debug, PartialEq, Eq)]
 pub enum MappingError {
     /// BEFORE has no process, address or name of this kind. With what it has.
-    Unmatched { old: String, processes: Vec<String>, remotes: Vec<String> },
-    Twice { old: String },
+    Unmatched {
+        old: String,
+        processes: Vec<String>,
+        remotes: Vec<String>,
+    },
+    Twice {
+        old: String,
+    },
 }
 
 impl fmt::Display for MappingError {

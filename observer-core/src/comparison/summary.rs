@@ -128,7 +128,10 @@ fn malformed(error: &serde_json::Error, objects: u64) -> anyhow::Error {
     if error.is_io() {
         anyhow!("cannot be read: {reason}")
     } else if error.is_eof() {
-        anyhow!("cut off in line {}: use a complete one, or a recording, which is compared as far as it goes", error.line())
+        anyhow!(
+            "cut off in line {}: use a complete one, or a recording, which is compared as far as it goes",
+            error.line()
+        )
     } else if objects > 0 {
         anyhow!("not the JSON output of a watch alone: {reason}")
     } else {

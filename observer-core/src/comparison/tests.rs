@@ -67,8 +67,10 @@ fn folded_group_is_exact_if_all_its_parts_are() {
 
 #[test]
 fn overflow_rows_are_one_group_whose_pool_is_unknown() {
-    let overflow = r#"{"process":null,"remote":null,"port":null,"overflow":true,"opened":7,"new":7,"reused":0,"avoidable":null}"#;
-    let comparison = compare(&[overflow.into(), overflow.into(), group("worker", "10.0.0.1", 5, 4)], &[overflow.into()]);
+    let overflow =
+        r#"{"process":null,"remote":null,"port":null,"overflow":true,"opened":7,"new":7,"reused":0,"avoidable":null}"#;
+    let comparison =
+        compare(&[overflow.into(), overflow.into(), group("worker", "10.0.0.1", 5, 4)], &[overflow.into()]);
     let expected = [("worker 10.0.0.1:80".into(), Some(4), None), ("others".into(), None, None)];
     assert_eq!(avoidable(&comparison), expected);
     let total = comparison.totals.before.clone().unwrap();
@@ -153,7 +155,10 @@ fn hostile_and_other_files_are_refused() {
         (r#"{"type":"start"}{"type":"clo"#, "cut off in line 1"),
         ("{\"type\":\"start\"}\nhello", "not the JSON output of a watch alone"),
         (r#"{"type":"summary"}"#, "no groups"),
-        (r#"{"type":"summary","schema":2,"version":"9\u001b","groups":[]}"#, "format 2, made by tcp-reuse-watch 9\\u{1b}"),
+        (
+            r#"{"type":"summary","schema":2,"version":"9\u001b","groups":[]}"#,
+            "format 2, made by tcp-reuse-watch 9\\u{1b}",
+        ),
         (r#"{"type":"summary","groups":[{"opened":-1}]}"#, "-1"),
         (r#"{"type":"summary","groups":[{"opened":1e99}]}"#, "neither a recording"),
         (r#"{"type":"summary","groups":[{"opened":18446744073709551616}]}"#, "neither a recording"),
@@ -175,7 +180,11 @@ fn mapping_renames_addresses_ports_and_processes() {
         (&["10.0.0.1=10.9.9.9", "old=new"][..], group("new", "10.9.9.9", 1, 0), 80),
         (&["10.0.0.1:80=10.9.9.9:8080", "old=new"], group("new", "10.9.9.9", 1, 0).replace("80,", "8080,"), 8080),
         (&["10.0.0.1=[::1]:8080"], group("old", "::1", 1, 0).replace("80,", "8080,"), 8080),
-        (&["::ffff:10.0.0.1=db.example"], group("old", "10.1.1.1", 1, 0).replace(r#""port""#, r#""name":"DB.example","port""#), 80),
+        (
+            &["::ffff:10.0.0.1=db.example"],
+            group("old", "10.1.1.1", 1, 0).replace(r#""port""#, r#""name":"DB.example","port""#),
+            80,
+        ),
     ] {
         let comparison = compare_mapped(&before, &[new_group], mappings).unwrap();
         let both: Vec<_> = avoidable(&comparison).into_iter().filter(|(.., after)| after.is_some()).collect();
@@ -277,16 +286,32 @@ fn doubtful_limits_are_not_kept_silently() {
         side
     };
     let inexact = |opened| side(&[group("a", "10.0.0.1", opened, 0).replace(r#""marked":0"#, r#""marked":1"#)]);
-    let mixed = || side(&[group("a", "10.0.0.1", 10, 9).replace(r#""avoidable_exact":true"#, r#""avoidable_exact":false"#)]);
+    let mixed =
+        || side(&[group("a", "10.0.0.1", 10, 9).replace(r#""avoidable_exact":true"#, r#""avoidable_exact":false"#)]);
     let old = || side(&[r#"{"process":"a","remote":"10.0.0.1","port":80}"#.into()]);
     for (name, before, after, expected) in [
         ("exact", good(), bad(), [(Failed, None), (Failed, None)]),
         ("better", bad(), good(), [(Passed, None), (Passed, None)]),
         ("after is cut", good(), cut(bad()), [(Failed, Some(CountsMissing)), (Failed, Some(CountsMissing))]),
-        ("after is cut before it is bad", good(), cut(good()), [(Passed, Some(CountsMissing)), (Passed, Some(CountsMissing))]),
+        (
+            "after is cut before it is bad",
+            good(),
+            cut(good()),
+            [(Passed, Some(CountsMissing)), (Passed, Some(CountsMissing))],
+        ),
         ("before is cut", cut(good()), bad(), [(Skipped, Some(CountsMissing)), (Failed, Some(CountsMissing))]),
-        ("before has lost counts", lossy(good()), bad(), [(Skipped, Some(CountsMissing)), (Skipped, Some(CountsMissing))]),
-        ("after has lost counts", good(), lossy(bad()), [(Failed, Some(CountsMissing)), (Skipped, Some(CountsMissing))]),
+        (
+            "before has lost counts",
+            lossy(good()),
+            bad(),
+            [(Skipped, Some(CountsMissing)), (Skipped, Some(CountsMissing))],
+        ),
+        (
+            "after has lost counts",
+            good(),
+            lossy(bad()),
+            [(Failed, Some(CountsMissing)), (Skipped, Some(CountsMissing))],
+        ),
         ("marked ratio", good(), inexact(10), [(Passed, None), (Skipped, Some(Inexact))]),
         ("marked pool", good(), mixed(), [(Failed, Some(Inexact)), (Failed, None)]),
         ("unknown", old(), bad(), [(Skipped, Some(NotKnown)), (Skipped, Some(NotKnown))]),

@@ -9,6 +9,7 @@ mod bodies;
 mod cgroups;
 mod chaos;
 mod closes;
+mod compare;
 mod curl;
 mod dashboard;
 mod deploy;

@@ -213,6 +213,9 @@ mod tests {
         let (known, unknown): (Vec<_>, Vec<_>) = before.iter().partition(|(_, value)| !value.is_null());
         assert_eq!(known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["exact", "opened"]);
         assert_eq!(unknown.len(), 11);
-        assert_eq!((&before["exact"], &object["gates"], &object["before"]["version"]), (&json!(false), &json!(null), &json!(null)));
+        assert_eq!(
+            (&before["exact"], &object["gates"], &object["before"]["version"]),
+            (&json!(false), &json!(null), &json!(null))
+        );
     }
 }

@@ -198,7 +198,8 @@ avoidable connections 9 → 0, reuse 0 % → 90 %
 
     #[test]
     fn hostile_names_are_escaped() {
-        let hostile = |text: String| text.replace("client", r"a|b\u001b[2J\u202e\n").replace("unread-response", r"x\u0007");
+        let hostile =
+            |text: String| text.replace("client", r"a|b\u001b[2J\u202e\n").replace("unread-response", r"x\u0007");
         let mut comparison = compare(&hostile(fixture::unread()), &hostile(fixture::read()));
         comparison.before.file = "\u{1b}]0;x\u{7}".into();
         comparison.before.cut = Some("\u{1b}[2J".into());

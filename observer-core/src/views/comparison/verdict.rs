@@ -34,18 +34,24 @@ fn measured(comparison: &Comparison, limit: &Limit) -> String {
     match limit {
         Limit::AvoidableGrowth { measured, allowed } => {
             let n = |numbers: &Numbers| avoidable(numbers.avoidable, numbers.is_avoidable_exact);
-            let growth = measured.map_or_else(|| "an unknown number".into(), |growth| growth.to_string());
+            let growth = measured.map_or_else(
+                || "an unknown number more".into(),
+                |growth| format!("{} {}", growth.unsigned_abs(), if growth < 0 { "fewer" } else { "more" }),
+            );
             format!(
-                "needless TCP connections (keeping open ones would have saved them): {} before, {} now: {growth} more, {allowed} allowed by {}",
+                "needless TCP connections (keeping open ones would have saved them): {} before, {} now: {growth}, {allowed} more allowed by {}",
                 n(before),
                 n(after),
                 limit.name()
             )
         }
         Limit::ReuseDrop { measured, allowed } => {
-            let drop = measured.map_or_else(|| "an unknown share".into(), points);
+            let drop = measured.map_or_else(
+                || "an unknown share less".into(),
+                |drop| format!("{} {}", points(drop.abs()), if drop < 0.0 { "more" } else { "less" }),
+            );
             format!(
-                "requests sent on an already open TCP connection: {} before, {} now: {drop} less, {} allowed by {}",
+                "requests sent on an already open TCP connection: {} before, {} now: {drop}, {} less allowed by {}",
                 ratio(before),
                 ratio(after),
                 points(*allowed),
@@ -108,8 +114,8 @@ mod tests {
         assert_eq!(
             sentences(&compare(&fixture::read(), &fixture::unread())),
             [
-                "needless TCP connections (keeping open ones would have saved them): 0 before, 9 now: 9 more, 0 allowed by --max-avoidable-growth; worst: client → 127.0.0.1:8080, 0 before, 9 now (10 requests)",
-                "requests sent on an already open TCP connection: 90 % before, 0 % now: 90 percentage points less, 0 percentage points allowed by --max-reuse-drop; worst: client → 127.0.0.1:8080, 90 % before, 0 % now (10 requests)",
+                "needless TCP connections (keeping open ones would have saved them): 0 before, 9 now: 9 more, 0 more allowed by --max-avoidable-growth; worst: client → 127.0.0.1:8080, 0 before, 9 now (10 requests)",
+                "requests sent on an already open TCP connection: 90 % before, 0 % now: 90 percentage points less, 0 percentage points less allowed by --max-reuse-drop; worst: client → 127.0.0.1:8080, 90 % before, 0 % now (10 requests)",
             ]
             .map(|sentence| Some(sentence.into()))
         );
@@ -120,7 +126,9 @@ mod tests {
         let marked = fixture::unread().replace(r#""marked":0"#, r#""marked":10"#);
         let sentences = sentences(&compare(&fixture::read(), &marked));
         let drop = sentences[1].as_ref().unwrap();
-        assert!(drop.starts_with("--max-reuse-drop was not judged, because not everything could be counted exactly (≈): "));
+        assert!(
+            drop.starts_with("--max-reuse-drop was not judged, because not everything could be counted exactly (≈): ")
+        );
         assert!(drop.contains("90 % before, ≈0 % now"), "{drop}");
     }
 }

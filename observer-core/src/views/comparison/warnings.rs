@@ -54,7 +54,11 @@ fn side_warnings(name: &str, side: &Side, total: &Numbers) -> Vec<String> {
         (untracked, "connection was not counted", "connections were not counted"),
         (counts_lost, "count was lost", "counts were lost"),
         (unrecovered_skips, "skipped hook was not made good", "skipped hooks were not made good"),
-        (ownerless, "connection from before the watch has no known process", "connections from before the watch have no known process"),
+        (
+            ownerless,
+            "connection from before the watch has no known process",
+            "connections from before the watch have no known process",
+        ),
         (events_lost, "row was lost (counted all the same)", "rows were lost (counted all the same)"),
         (unlisted, "socket was not listed (counted all the same)", "sockets were not listed (counted all the same)"),
     ];
@@ -90,8 +94,7 @@ fn listed<'a>(what: &str, groups: impl Iterator<Item = &'a (Option<GroupId>, Pai
 
 fn has_marks(comparison: &Comparison) -> bool {
     let is_marked = |numbers: &&Numbers| {
-        !numbers.is_exact && numbers.exchanges().is_some()
-            || !numbers.is_avoidable_exact && numbers.avoidable.is_some()
+        !numbers.is_exact && numbers.exchanges().is_some() || !numbers.is_avoidable_exact && numbers.avoidable.is_some()
     };
     comparison.groups.iter().flat_map(|(_, pair)| [&pair.before, &pair.after]).flatten().any(|side| is_marked(&side))
 }

@@ -61,7 +61,8 @@ pub(super) fn causes(pair: &Pair) -> String {
     let causes = |side: &Option<Numbers>| side.as_ref().map(|numbers| numbers.causes.clone());
     let sides = [causes(&pair.before), causes(&pair.after)];
     let names: BTreeSet<&String> = sides.iter().flatten().flatten().flat_map(|causes| causes.keys()).collect();
-    let counts = |name: &String| sides.each_ref().map(|side| Some(side.as_ref()?.as_ref()?.get(name).copied().unwrap_or(0)));
+    let counts =
+        |name: &String| sides.each_ref().map(|side| Some(side.as_ref()?.as_ref()?.get(name).copied().unwrap_or(0)));
     let mut changes: Vec<_> = names.into_iter().map(|name| (name, counts(name))).collect();
     changes.sort_by_key(|(_, [before, after])| Reverse(before.unwrap_or(0).abs_diff(after.unwrap_or(0))));
     let texts = changes.into_iter().map(|(name, counts)| {
