@@ -16,7 +16,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-pub use limits::{Doubt, Limit, Limits, Outcome, Verdict};
+pub use limits::{Doubt, Judgement, Limit, Limits, Verdict};
 pub use mapping::{Mapping, MappingError};
 pub use numbers::{Numbers, Reuse};
 use summary::SummaryGroup;
@@ -91,8 +91,7 @@ impl Pair {
     /// The growth of a number. A side without the group has none of it; None if a side does not know.
     fn growth(&self, number: impl Fn(&Numbers) -> Option<u64>) -> Option<i64> {
         let of = |side: &Option<Numbers>| side.as_ref().map_or(Some(0), &number);
-        let [before, after] = [of(&self.before)?, of(&self.after)?].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-        Some(after - before)
+        Some(count(of(&self.after)?) - count(of(&self.before)?))
     }
 
     /// None if the group's ratio is undefined or unknown on a side.
@@ -183,6 +182,11 @@ fn total(groups: &BTreeMap<Option<GroupId>, Numbers>) -> Numbers {
     let mut total = first.clone();
     groups.for_each(|group| total.add(group));
     total
+}
+
+/// A count as a number that can be subtracted.
+fn count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// The host of a destination as it is compared: an address in its usual notation, or a name in lower case.

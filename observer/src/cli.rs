@@ -34,8 +34,7 @@ const AFTER_HELP: &str = "\
 A connection must match one value of every filter that is given (--port, --dest, --pid, --process).
 Ctrl-C, SIGTERM, SIGHUP and --duration end the watch with a summary.
 
-Exit codes: 0 success, 1 run-time failure, 2 usage error, 3 a limit is exceeded,
-4 not permitted or not supported by this kernel.";
+Exit codes: 0 success, 1 run-time failure, 2 usage error, 3 a gate failed, 4 not permitted or not supported by this kernel.";
 
 impl Cli {
     /// Parses the command line. Exits with a usage error if it is invalid.

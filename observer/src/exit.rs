@@ -24,31 +24,21 @@ impl fmt::Display for NotPermitted {
 
 impl Error for NotPermitted {}
 
-/// Numbers are beyond a limit that the user gave: a line for each. Exit code 3.
-#[derive(Debug)]
-pub(crate) struct GateFailed(pub(crate) Vec<String>);
-
-impl fmt::Display for GateFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\nerror: "))
-    }
-}
-
-impl Error for GateFailed {}
-
 /// The exit code of [`NotPermitted`], for a command that has already reported it.
 pub(crate) fn not_permitted() -> ExitCode {
     ExitCode::from(NOT_PERMITTED)
 }
 
+/// The exit code when numbers are beyond a limit that the user gave, which has already been reported.
+pub(crate) fn gate_failed() -> ExitCode {
+    ExitCode::from(GATE_FAILED)
+}
+
 /// Prints the error on stderr and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     print(format!("error: {error:#}"));
-    ExitCode::from(match error {
-        _ if error.is::<NotPermitted>() => NOT_PERMITTED,
-        _ if error.is::<GateFailed>() => GATE_FAILED,
-        _ => RUN_TIME,
-    })
+    let not_permitted = error.downcast_ref::<NotPermitted>().is_some();
+    ExitCode::from(if not_permitted { NOT_PERMITTED } else { RUN_TIME })
 }
 
 /// Fails if any of these has failed, and says why each of them has.

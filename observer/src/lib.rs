@@ -31,7 +31,7 @@ pub fn run() -> ExitCode {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),
         Some(cli::Command::Replay(options)) => replay::run(&options).map(|()| ExitCode::SUCCESS),
-        Some(cli::Command::Compare(options)) => compare::run(&options).map(|()| ExitCode::SUCCESS),
+        Some(cli::Command::Compare(options)) => compare::run(&options),
         None => watch::run(&cli.watch).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| exit::report(&error))

@@ -19,6 +19,10 @@ pub struct Numbers {
     pub needed: Option<u64>,
     pub avoidable: Option<u64>,
     pub is_avoidable_exact: bool,
+    /// The avoidable connections of the groups in which their number is exact.
+    pub(super) surely_avoidable: u64,
+    /// Whether the number is known for each group.
+    pub(super) is_avoidable_whole: bool,
     /// Closed connections by cause.
     pub causes: Option<BTreeMap<String, u64>>,
 }
@@ -51,6 +55,8 @@ impl Numbers {
         needed: Some(0),
         avoidable: Some(0),
         is_avoidable_exact: true,
+        surely_avoidable: 0,
+        is_avoidable_whole: true,
         causes: Some(BTreeMap::new()),
     };
 
@@ -79,6 +85,8 @@ impl Numbers {
         self.needed = sum_of_known(self.needed, other.needed);
         self.avoidable = sum_of_known(self.avoidable, other.avoidable);
         self.is_avoidable_exact &= other.is_avoidable_exact;
+        self.surely_avoidable = self.surely_avoidable.saturating_add(other.surely_avoidable);
+        self.is_avoidable_whole &= other.is_avoidable_whole;
         self.causes = self.causes.take().zip(other.causes.as_ref()).map(|(mut causes, others)| {
             for (cause, n) in others {
                 let sum = causes.entry(cause.clone()).or_default();
@@ -91,6 +99,7 @@ impl Numbers {
 
 impl From<&SummaryGroup> for Numbers {
     fn from(group: &SummaryGroup) -> Self {
+        let is_avoidable_exact = group.avoidable.is_some() && group.avoidable_exact == Some(true);
         Self {
             opened: group.opened,
             failed: group.failed,
@@ -102,7 +111,9 @@ impl From<&SummaryGroup> for Numbers {
             asked: group.asked,
             needed: group.needed,
             avoidable: group.avoidable,
-            is_avoidable_exact: group.avoidable.is_some() && group.avoidable_exact == Some(true),
+            is_avoidable_exact,
+            surely_avoidable: group.avoidable.filter(|_| is_avoidable_exact).unwrap_or(0),
+            is_avoidable_whole: group.avoidable.is_some(),
             causes: causes(group),
         }
     }

@@ -254,28 +254,28 @@ fn limits_judge_the_totals_and_name_the_worst_group() {
     let comparison = compare(&before, &after);
     let judge = |growth, drop| {
         let limits = Limits { max_avoidable_growth: Some(growth), max_reuse_drop: Some(drop) };
-        let verdicts = limits.judge(&comparison);
-        let worst = verdicts.iter().map(|verdict| verdict.worst.unwrap().0.unwrap().process.clone().unwrap());
-        assert_eq!(worst.collect::<Vec<_>>(), ["api", "api"]);
-        [verdicts[0].outcome, verdicts[1].outcome]
+        let judged = limits.judge(&comparison);
+        let worst = judged.iter().map(|judgement| judgement.worst.map(|(id, _)| id.unwrap().process.clone().unwrap()));
+        let worst: Vec<_> = worst.collect();
+        ([judged[0].verdict, judged[1].verdict], worst)
     };
     // Of 20 exchanges, 13 were reused, and now 9 are. Four more connections are avoidable.
-    assert_eq!(judge(4, 0.2), [Outcome::Passed, Outcome::Passed]);
-    assert_eq!(judge(3, 0.19), [Outcome::Failed, Outcome::Failed]);
+    assert_eq!(judge(4, 0.2), ([Verdict::Passed; 2], vec![None, None]));
+    assert_eq!(judge(3, 0.19), ([Verdict::Failed; 2], vec![Some("api".into()), Some("api".into())]));
     assert!(Limits::default().judge(&comparison).is_empty());
 }
 
-/// The outcomes of both limits, each 0.
-fn judged(before: Side, after: Side) -> [(Outcome, Option<Doubt>); 2] {
+/// The verdicts on both limits, each 0.
+fn judged(before: Side, after: Side) -> [(Verdict, Option<Doubt>); 2] {
     let comparison = Comparison::new(before, after, Vec::new()).unwrap();
-    let verdicts = Limits { max_avoidable_growth: Some(0), max_reuse_drop: Some(0.0) }.judge(&comparison);
-    [0, 1].map(|n| (verdicts[n].outcome, verdicts[n].doubt))
+    let judged = Limits { max_avoidable_growth: Some(0), max_reuse_drop: Some(0.0) }.judge(&comparison);
+    [0, 1].map(|n| (judged[n].verdict, judged[n].doubt))
 }
 
 #[test]
 fn doubtful_limits_are_not_kept_silently() {
     use Doubt::{CountsMissing, Inexact, NoExchange, NotKnown};
-    use Outcome::{Failed, Passed, Skipped};
+    use Verdict::{Failed, Passed, Skipped};
 
     let good = || side(&[group("a", "10.0.0.1", 1, 0)]);
     let bad = || side(&[group("a", "10.0.0.1", 10, 9)]);
@@ -283,8 +283,12 @@ fn doubtful_limits_are_not_kept_silently() {
     let lossy = |mut side: Side| {
         side.summary.complete = Some(false);
         side.summary.losses.untracked = Some(1);
+        // As in the JSON summary.
+        side.summary.groups[0].avoidable_exact = Some(false);
         side
     };
+    let overflow =
+        |group: String| side(&[group, r#"{"overflow":true,"new":0,"reused":0,"inexact":0,"marked":0}"#.into()]);
     let inexact = |opened| side(&[group("a", "10.0.0.1", opened, 0).replace(r#""marked":0"#, r#""marked":1"#)]);
     let mixed =
         || side(&[group("a", "10.0.0.1", 10, 9).replace(r#""avoidable_exact":true"#, r#""avoidable_exact":false"#)]);
@@ -310,10 +314,23 @@ fn doubtful_limits_are_not_kept_silently() {
             "after has lost counts",
             good(),
             lossy(bad()),
-            [(Failed, Some(CountsMissing)), (Skipped, Some(CountsMissing))],
+            [(Skipped, Some(CountsMissing)), (Skipped, Some(CountsMissing))],
+        ),
+        (
+            "before has an overflow row",
+            overflow(group("a", "10.0.0.1", 1, 0)),
+            bad(),
+            [(Skipped, Some(CountsMissing)), (Failed, None)],
+        ),
+        (
+            "after has an overflow row",
+            good(),
+            overflow(group("a", "10.0.0.1", 10, 9)),
+            [(Failed, Some(CountsMissing)), (Failed, None)],
         ),
         ("marked ratio", good(), inexact(10), [(Passed, None), (Skipped, Some(Inexact))]),
-        ("marked pool", good(), mixed(), [(Failed, Some(Inexact)), (Failed, None)]),
+        ("marked pool", good(), mixed(), [(Skipped, Some(Inexact)), (Failed, None)]),
+        ("marked pool before", mixed(), good(), [(Passed, Some(Inexact)), (Passed, None)]),
         ("unknown", old(), bad(), [(Skipped, Some(NotKnown)), (Skipped, Some(NotKnown))]),
         ("no exchange", good(), side(&[]), [(Passed, None), (Passed, Some(NoExchange))]),
     ] {

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Cursor, IsTerminal as _, Read as _, Write as _},
     path::Path,
+    process::ExitCode,
 };
 
 use anyhow::{Context as _, anyhow, bail};
@@ -16,10 +17,10 @@ use serde::Deserialize;
 
 use crate::{
     cli::{self, CompareOutput},
-    exit::GateFailed,
+    exit,
 };
 use observer_core::{
-    comparison::{Comparison, FileKind, Outcome, Side, Summary},
+    comparison::{Comparison, FileKind, Side, Summary, Verdict},
     printable::printable,
     recording::{Record, Recording},
     tracker::Tracker,
@@ -31,13 +32,13 @@ use observer_core::{
 /// The header of a recording is shorter.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 
-pub(crate) fn run(options: &cli::Compare) -> anyhow::Result<()> {
+pub(crate) fn run(options: &cli::Compare) -> anyhow::Result<ExitCode> {
     let (before, after) = (read(&options.before)?, read(&options.after)?);
     let comparison = Comparison::new(before, after, options.mappings.clone())?;
-    let verdicts = options.limits().judge(&comparison);
+    let judged = options.limits().judge(&comparison);
     let text = match options.output {
         CompareOutput::Lines => comparison_lines(&comparison, width()),
-        CompareOutput::Json => comparison_json(&comparison, &verdicts),
+        CompareOutput::Json => comparison_json(&comparison, &judged),
         CompareOutput::Markdown => comparison_markdown(&comparison),
     };
     match io::stdout().write_all(text.as_bytes()) {
@@ -46,15 +47,11 @@ pub(crate) fn run(options: &cli::Compare) -> anyhow::Result<()> {
         }
         _ => {}
     }
-    let mut failures = Vec::new();
-    for verdict in &verdicts {
-        match verdict_sentence(&comparison, verdict) {
-            Some(sentence) if verdict.outcome == Outcome::Failed => failures.push(sentence),
-            Some(sentence) => eprintln!("warning: {sentence}"),
-            None => {}
-        }
+    for sentence in judged.iter().filter_map(|judgement| verdict_sentence(&comparison, judgement)) {
+        eprintln!("tcp-reuse-watch: {sentence}");
     }
-    if failures.is_empty() { Ok(()) } else { Err(GateFailed(failures).into()) }
+    let has_failed = judged.iter().any(|judgement| judgement.verdict == Verdict::Failed);
+    Ok(if has_failed { exit::gate_failed() } else { ExitCode::SUCCESS })
 }
 
 /// The width of the terminal, if standard output is one; else COLUMNS, if it is set.

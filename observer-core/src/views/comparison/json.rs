@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{verdict::verdict_sentence, warnings::warnings, words};
+use super::{verdict::verdict_sentence, warnings::warnings};
 use crate::{
-    comparison::{Comparison, FileKind, GroupId, Limit, Numbers, Outcome, Pair, Side, Verdict},
+    comparison::{Comparison, FileKind, GroupId, Judgement, Limit, Numbers, Pair, Side, Verdict},
     views::json::{SCHEMA, VERSION, line},
 };
 
@@ -23,7 +23,7 @@ struct CompareObject<'a> {
     totals: PairObject<'a>,
     groups: Vec<GroupObject<'a>>,
     /// Null if no limit was given.
-    gates: Option<Vec<GateObject>>,
+    gates: Option<Vec<GateObject<'a>>>,
     warnings: Vec<String>,
 }
 
@@ -47,11 +47,17 @@ struct MapObject<'a> {
 }
 
 #[derive(Serialize)]
-struct GroupObject<'a> {
+struct IdObject<'a> {
     process: Option<&'a str>,
     destination: Option<&'a str>,
     port: Option<u16>,
     overflow: bool,
+}
+
+#[derive(Serialize)]
+struct GroupObject<'a> {
+    #[serde(flatten)]
+    id: IdObject<'a>,
     #[serde(flatten)]
     pair: PairObject<'a>,
 }
@@ -80,18 +86,25 @@ struct NumbersObject<'a> {
 }
 
 #[derive(Serialize)]
-struct GateObject {
+struct GateObject<'a> {
     name: &'static str,
-    measured: Option<f64>,
-    allowed: f64,
+    measured: Option<Number>,
+    allowed: Number,
     result: &'static str,
-    group: Option<String>,
+    group: Option<IdObject<'a>>,
     /// What is wrong or uncertain, in words.
     message: Option<String>,
 }
 
-pub fn comparison_json(comparison: &Comparison, verdicts: &[Verdict]) -> String {
-    let gates = verdicts.iter().map(|verdict| gate(comparison, verdict)).collect();
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Number {
+    Count(i64),
+    Ratio(f64),
+}
+
+pub fn comparison_json<'a>(comparison: &'a Comparison, judged: &[Judgement<'a>]) -> String {
+    let gates = judged.iter().map(|judgement| gate(comparison, judgement)).collect();
     line(&CompareObject {
         r#type: "compare",
         schema: SCHEMA,
@@ -102,7 +115,7 @@ pub fn comparison_json(comparison: &Comparison, verdicts: &[Verdict]) -> String 
         different: comparison.has_differences(),
         totals: pair(&comparison.totals),
         groups: comparison.groups.iter().map(|(id, pair)| group(id.as_ref(), pair)).collect(),
-        gates: (!verdicts.is_empty()).then_some(gates),
+        gates: (!judged.is_empty()).then_some(gates),
         warnings: warnings(comparison),
     })
 }
@@ -124,14 +137,19 @@ fn side(side: &Side) -> SideObject<'_> {
     }
 }
 
-fn group<'a>(id: Option<&'a GroupId>, of: &'a Pair) -> GroupObject<'a> {
-    GroupObject {
-        process: id.and_then(|id| id.process.as_deref()),
-        destination: id.map(|id| id.host.as_str()),
-        port: id.and_then(|id| id.port),
-        overflow: id.is_none(),
-        pair: pair(of),
+impl<'a> From<Option<&'a GroupId>> for IdObject<'a> {
+    fn from(id: Option<&'a GroupId>) -> Self {
+        Self {
+            process: id.and_then(|id| id.process.as_deref()),
+            destination: id.map(|id| id.host.as_str()),
+            port: id.and_then(|id| id.port),
+            overflow: id.is_none(),
+        }
     }
+}
+
+fn group<'a>(id: Option<&'a GroupId>, of: &'a Pair) -> GroupObject<'a> {
+    GroupObject { id: id.into(), pair: pair(of) }
 }
 
 fn pair(pair: &Pair) -> PairObject<'_> {
@@ -156,22 +174,24 @@ fn numbers(numbers: &Numbers) -> NumbersObject<'_> {
     }
 }
 
-fn gate(comparison: &Comparison, verdict: &Verdict) -> GateObject {
-    let (measured, allowed) = match verdict.limit {
-        Limit::AvoidableGrowth { measured, allowed } => (measured.map(|growth| growth as f64), allowed as f64),
-        Limit::ReuseDrop { measured, allowed } => (measured, allowed),
+fn gate<'a>(comparison: &Comparison, judgement: &Judgement<'a>) -> GateObject<'a> {
+    let (measured, allowed) = match judgement.limit {
+        Limit::AvoidableGrowth { measured, allowed } => {
+            (measured.map(Number::Count), Number::Count(i64::try_from(allowed).unwrap_or(i64::MAX)))
+        }
+        Limit::ReuseDrop { measured, allowed } => (measured.map(Number::Ratio), Number::Ratio(allowed)),
     };
     GateObject {
-        name: verdict.limit.name().trim_start_matches('-'),
+        name: judgement.limit.name(),
         measured,
         allowed,
-        result: match verdict.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "failed",
-            Outcome::Skipped => "skipped",
+        result: match judgement.verdict {
+            Verdict::Passed => "passed",
+            Verdict::Failed => "failed",
+            Verdict::Skipped => "skipped",
         },
-        group: verdict.worst.map(|(id, _)| words::group(id)),
-        message: verdict_sentence(comparison, verdict),
+        group: judgement.worst.map(|(id, _)| IdObject::from(id)),
+        message: verdict_sentence(comparison, judgement),
     }
 }
 
@@ -199,7 +219,7 @@ mod tests {
         assert_eq!(object["totals"]["after"]["reuse_ratio"], 0.9);
         assert_eq!(
             object["gates"],
-            json!([{ "name": "max-avoidable-growth", "measured": -9.0, "allowed": 0.0, "result": "passed", "group": null, "message": null }])
+            json!([{ "name": "max-avoidable-growth", "measured": -9, "allowed": 0, "result": "passed", "group": null, "message": null }])
         );
         assert_eq!(object["warnings"], json!([]));
     }

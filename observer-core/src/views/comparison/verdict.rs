@@ -1,64 +1,89 @@
-//! Limits that are exceeded, or not judged: a sentence for the log of a CI job, whose reader may never have heard of this
-//! program.
+//! Limits that are exceeded, not judged, or kept with a doubt. They are read in the log of a CI job, by people who may not know
+//! this program: so each line says what was measured, what it was before, what is allowed, and who did worst.
 
-use super::words::{group, percent};
+use super::words::{avoidable, names, percent, ratio};
 use crate::{
-    comparison::{Comparison, Doubt, Limit, Numbers, Outcome, Pair, Verdict},
-    views::words::{approximately, plural},
+    comparison::{Comparison, Doubt, GroupId, Judgement, Limit, Numbers, Pair, Verdict},
+    views::words::plural,
 };
 
-/// None for a limit that is certainly kept.
-pub fn verdict_sentence(comparison: &Comparison, verdict: &Verdict) -> Option<String> {
-    let name = verdict.limit.name();
-    let measured = measured(comparison, &verdict.limit);
-    match (verdict.outcome, verdict.doubt) {
-        (Outcome::Passed, None) => None,
-        (Outcome::Failed, _) => Some(format!("{measured}{}", worst(verdict))),
-        (Outcome::Passed, Some(doubt)) => Some(format!("{name} passed, but {}: {measured}", why(doubt))),
-        (Outcome::Skipped, Some(doubt)) => Some(format!("{name} was not judged, because {}: {measured}", why(doubt))),
-        (Outcome::Skipped, None) => Some(format!("{name} was not judged: {measured}")),
+/// None for a limit that is kept without a doubt.
+pub fn verdict_sentence(comparison: &Comparison, judgement: &Judgement) -> Option<String> {
+    let option = option(&judgement.limit);
+    let doubt = judgement.doubt.map(doubt_words);
+    Some(match (judgement.verdict, doubt) {
+        (Verdict::Passed, None) => return None,
+        (Verdict::Passed, Some(doubt)) => format!("{option} passed, but {doubt}"),
+        (Verdict::Skipped, doubt) => {
+            format!(
+                "{option} was not judged: {}; {}",
+                doubt.unwrap_or_default(),
+                measured(comparison, &judgement.limit)
+            )
+        }
+        (Verdict::Failed, None) => {
+            format!("{option} failed: {}{}", measured(comparison, &judgement.limit), worst(judgement))
+        }
+        (Verdict::Failed, Some(doubt)) => {
+            format!("{option} failed: {}; {doubt}{}", measured(comparison, &judgement.limit), worst(judgement))
+        }
+    })
+}
+
+/// As on the command line.
+fn option(limit: &Limit) -> String {
+    let name = limit.name();
+    match limit {
+        Limit::AvoidableGrowth { allowed, .. } => format!("--{name} {allowed}"),
+        Limit::ReuseDrop { allowed, .. } => format!("--{name} {allowed}"),
     }
 }
 
-fn why(doubt: Doubt) -> &'static str {
+fn doubt_words(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::NotKnown => "a file does not have the number",
-        Doubt::NoExchange => "one side has no request to judge by",
-        Doubt::CountsMissing => "a file is cut, or has lost counts",
+        Doubt::NoExchange => "a side has no request, and so no ratio",
+        Doubt::CountsMissing => "counts are missing on a side (see the comparison)",
         Doubt::Inexact => "not everything could be counted exactly (≈)",
     }
 }
 
+/// What was measured, with the numbers behind it, and what is allowed.
 fn measured(comparison: &Comparison, limit: &Limit) -> String {
     let [before, after] = comparison.both_totals();
     match limit {
         Limit::AvoidableGrowth { measured, allowed } => {
-            let n = |numbers: &Numbers| avoidable(numbers.avoidable, numbers.is_avoidable_exact);
-            let growth = measured.map_or_else(
-                || "an unknown number more".into(),
-                |growth| format!("{} {}", growth.unsigned_abs(), if growth < 0 { "fewer" } else { "more" }),
-            );
+            let growth = match measured {
+                Some(growth @ 0..) => format!("{growth} more"),
+                Some(growth) => format!("{} fewer", growth.unsigned_abs()),
+                None => "how many more is not known".into(),
+            };
             format!(
-                "needless TCP connections (keeping open ones would have saved them): {} before, {} now: {growth}, {allowed} more allowed by {}",
-                n(before),
-                n(after),
-                limit.name()
+                "{} TCP connections were avoidable by keeping connections open, {} before: {growth}, at most {allowed} more are allowed",
+                avoidable(after),
+                avoidable(before)
             )
         }
         Limit::ReuseDrop { measured, allowed } => {
-            let drop = measured.map_or_else(
-                || "an unknown share less".into(),
-                |drop| format!("{} {}", points(drop.abs()), if drop < 0.0 { "more" } else { "less" }),
-            );
+            let drop = match measured {
+                Some(drop) if *drop < 0.0 => format!("{} more", points(-drop)),
+                Some(drop) => format!("{} less", points(*drop)),
+                None => "how much less is not known".into(),
+            };
             format!(
-                "requests sent on an already open TCP connection: {} before, {} now: {drop}, {} less allowed by {}",
+                "{} reused a TCP connection, {} before: {drop}, at most {} are allowed",
+                share(after),
                 ratio(before),
-                ratio(after),
-                points(*allowed),
-                limit.name()
+                points(*allowed)
             )
         }
     }
+}
+
+/// Like `0 % of 10 requests`.
+fn share(numbers: &Numbers) -> String {
+    let requests = numbers.exchanges().map_or_else(|| "the requests".into(), |n| plural(n, "request", "requests"));
+    format!("{} of {requests}", ratio(numbers))
 }
 
 /// Percent of percentages would be ambiguous.
@@ -67,31 +92,26 @@ fn points(share: f64) -> String {
     format!("{} percentage points", percent.strip_suffix(" %").unwrap_or(&percent))
 }
 
-fn avoidable(number: Option<u64>, is_exact: bool) -> String {
-    number.map_or_else(|| "not known".into(), |number| format!("{}{number}", approximately(is_exact)))
-}
-
-fn ratio(numbers: &Numbers) -> String {
-    let ratio = numbers.reuse().ratio();
-    ratio.map_or_else(|| "no ratio".into(), |ratio| format!("{}{}", approximately(numbers.is_exact), percent(ratio)))
-}
-
-fn worst(verdict: &Verdict) -> String {
-    let Some((id, pair)) = verdict.worst else { return String::new() };
-    format!("; worst: {}, {}", group(id), change(&verdict.limit, pair))
-}
-
-fn change(limit: &Limit, pair: &Pair) -> String {
-    let of = |side: &Option<Numbers>, when: &str| match (side, limit) {
-        (None, _) => format!("not there {when}"),
-        (Some(numbers), Limit::AvoidableGrowth { .. }) => {
-            format!("{} {when}", avoidable(numbers.avoidable, numbers.is_avoidable_exact))
+/// The group that did worst.
+fn worst(judgement: &Judgement) -> String {
+    let Some((id, Pair { before, after })) = judgement.worst else { return String::new() };
+    let of = |numbers: &Numbers| match judgement.limit {
+        Limit::AvoidableGrowth { .. } => {
+            let opened =
+                numbers.opened.map_or_else(String::new, |n| format!(" of {}", plural(n, "connection", "connections")));
+            format!("{}{opened} avoidable", avoidable(numbers))
         }
-        (Some(numbers), Limit::ReuseDrop { .. }) => format!("{} {when}", ratio(numbers)),
+        Limit::ReuseDrop { .. } => share(numbers),
     };
-    let exchanges = pair.after.as_ref().and_then(Numbers::exchanges);
-    let requests = exchanges.map_or_else(String::new, |n| format!(" ({})", plural(n, "request", "requests")));
-    format!("{}, {}{requests}", of(&pair.before, "before"), of(&pair.after, "now"))
+    let now = after.as_ref().map_or_else(|| "not there now".into(), of);
+    let then = before.as_ref().map_or_else(|| "not there before".into(), |numbers| format!("{} before", of(numbers)));
+    format!(". Worst: {}, {now}, {then}", who(id))
+}
+
+/// Like `client to 192.0.2.1:80`.
+fn who(id: Option<&GroupId>) -> String {
+    let (process, remote) = names(id);
+    if remote.is_empty() { process } else { format!("{process} to {remote}") }
 }
 
 #[cfg(test)]
@@ -105,7 +125,7 @@ mod tests {
     /// What is said of both limits, each 0.
     fn sentences(comparison: &Comparison) -> Vec<Option<String>> {
         let limits = Limits { max_avoidable_growth: Some(0), max_reuse_drop: Some(0.0) };
-        limits.judge(comparison).iter().map(|verdict| verdict_sentence(comparison, verdict)).collect()
+        limits.judge(comparison).iter().map(|judgement| verdict_sentence(comparison, judgement)).collect()
     }
 
     #[test]
@@ -114,8 +134,8 @@ mod tests {
         assert_eq!(
             sentences(&compare(&fixture::read(), &fixture::unread())),
             [
-                "needless TCP connections (keeping open ones would have saved them): 0 before, 9 now: 9 more, 0 more allowed by --max-avoidable-growth; worst: client → 127.0.0.1:8080, 0 before, 9 now (10 requests)",
-                "requests sent on an already open TCP connection: 90 % before, 0 % now: 90 percentage points less, 0 percentage points less allowed by --max-reuse-drop; worst: client → 127.0.0.1:8080, 90 % before, 0 % now (10 requests)",
+                "--max-avoidable-growth 0 failed: 9 TCP connections were avoidable by keeping connections open, 0 before: 9 more, at most 0 more are allowed. Worst: client to 127.0.0.1:8080, 9 of 10 connections avoidable, 0 of 1 connection avoidable before",
+                "--max-reuse-drop 0 failed: 0 % of 10 requests reused a TCP connection, 90 % before: 90 percentage points less, at most 0 percentage points are allowed. Worst: client to 127.0.0.1:8080, 0 % of 10 requests, 90 % of 10 requests before",
             ]
             .map(|sentence| Some(sentence.into()))
         );
@@ -124,11 +144,10 @@ mod tests {
     #[test]
     fn doubts_are_said() {
         let marked = fixture::unread().replace(r#""marked":0"#, r#""marked":10"#);
-        let sentences = sentences(&compare(&fixture::read(), &marked));
-        let drop = sentences[1].as_ref().unwrap();
-        assert!(
-            drop.starts_with("--max-reuse-drop was not judged, because not everything could be counted exactly (≈): ")
-        );
-        assert!(drop.contains("90 % before, ≈0 % now"), "{drop}");
+        let drop = sentences(&compare(&fixture::read(), &marked)).pop().unwrap().unwrap();
+        assert!(drop.starts_with("--max-reuse-drop 0 was not judged: not everything could be counted exactly (≈); "));
+        assert!(drop.contains("≈0 % of 10 requests reused a TCP connection, 90 % before"), "{drop}");
+        let none = sentences(&compare(&fixture::read(), &fixture::summary(""))).pop().unwrap();
+        assert_eq!(none.as_deref(), Some("--max-reuse-drop 0 passed, but a side has no request, and so no ratio"));
     }
 }

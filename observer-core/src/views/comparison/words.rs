@@ -38,11 +38,11 @@ fn number(number: Option<u64>, is_exact: bool) -> String {
     number.map_or_else(|| NOT_KNOWN.into(), |number| format!("{}{number}", approximately(is_exact)))
 }
 
-fn avoidable(numbers: &Numbers) -> String {
+pub(super) fn avoidable(numbers: &Numbers) -> String {
     number(numbers.avoidable, numbers.is_avoidable_exact)
 }
 
-fn ratio(numbers: &Numbers) -> String {
+pub(super) fn ratio(numbers: &Numbers) -> String {
     match numbers.reuse() {
         Reuse::NotKnown => NOT_KNOWN.into(),
         Reuse::NoExchange => NOTHING.into(),
