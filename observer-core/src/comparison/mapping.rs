@@ -77,11 +77,12 @@ impl fmt::Display for MappingError {
 impl std::error::Error for MappingError {}
 
 fn listed(names: &[String]) -> String {
-    let mut text = names.iter().take(MAX_LISTED).map(|name| printable(name)).collect::<Vec<_>>().join(", ");
-    if names.len() > MAX_LISTED {
-        text.push_str(&format!(" and {} more", names.len() - MAX_LISTED));
+    let text = names.iter().take(MAX_LISTED).map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_LISTED) {
+        0 if text.is_empty() => "none".into(),
+        0 => text,
+        beyond => format!("{text} and {beyond} more"),
     }
-    if text.is_empty() { "none".into() } else { text }
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -80,10 +80,9 @@ impl Summary {
     /// Reads JSON objects to the end, and returns the last summary among them. The objects may span lines.
     pub fn read(reader: impl Read) -> anyhow::Result<Self> {
         let mut summary = None;
-        let mut objects = 0_u64;
-        for object in serde_json::Deserializer::from_reader(reader).into_iter::<Object>() {
-            let object = object.map_err(|error| malformed(&error, objects))?;
-            objects += 1;
+        let objects = serde_json::Deserializer::from_reader(reader).into_iter::<Object>();
+        for (n, object) in objects.enumerate() {
+            let object = object.map_err(|error| malformed(&error, n == 0))?;
             if object.r#type.as_deref() == Some("summary") {
                 summary = Some(object);
             }
@@ -122,8 +121,8 @@ impl Summary {
     }
 }
 
-/// Why the text is not the JSON output of a watch. `objects`: how many came before.
-fn malformed(error: &serde_json::Error, objects: u64) -> anyhow::Error {
+/// Why the text is not the JSON output of a watch.
+fn malformed(error: &serde_json::Error, is_first: bool) -> anyhow::Error {
     let reason = printable(&error.to_string());
     if error.is_io() {
         anyhow!("cannot be read: {reason}")
@@ -132,9 +131,9 @@ fn malformed(error: &serde_json::Error, objects: u64) -> anyhow::Error {
             "cut off in line {}: use a complete one, or a recording, which is compared as far as it goes",
             error.line()
         )
-    } else if objects > 0 {
-        anyhow!("not the JSON output of a watch alone: {reason}")
-    } else {
+    } else if is_first {
         anyhow!("neither a recording (--record) nor a JSON summary (--summary, or the output of -o json): {reason}")
+    } else {
+        anyhow!("not the JSON output of a watch alone: {reason}")
     }
 }

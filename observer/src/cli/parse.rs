@@ -52,8 +52,11 @@ pub(super) fn speed(text: &str) -> Result<Speed, String> {
 
 /// From 0 to 1.
 pub(super) fn ratio(text: &str) -> Result<f64, String> {
-    let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent.trim_end(), 100.0));
-    let ratio = number.parse::<f64>().ok().map(|number| number / whole).filter(|ratio| (0.0..=1.0).contains(ratio));
+    let number = match text.strip_suffix('%') {
+        Some(percent) => format!("{}e-2", percent.trim_end()).parse(),
+        None => text.parse::<f64>(),
+    };
+    let ratio = number.ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| "use a ratio from 0 to 1, such as 0.05, or a percentage, such as 5%".into())
 }
 
@@ -78,7 +81,8 @@ mod tests {
 
     #[test]
     fn ratios_are_shares_or_percentages() {
-        assert_eq!(["0", "0.05", "5%", "100 %", "1"].map(ratio), [0.0, 0.05, 0.05, 1.0, 1.0].map(Ok));
+        let ratios = ["0", "0.05", "5%", "99.9%", "100 %", "1"].map(ratio);
+        assert_eq!(ratios, [0.0, 0.05, 0.05, 0.999, 1.0, 1.0].map(Ok));
         for wrong in ["-0.1", "1.1", "101%", "5", "nan", "inf%", "%", ""] {
             assert!(ratio(wrong).is_err(), "{wrong}");
         }

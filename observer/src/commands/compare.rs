@@ -48,7 +48,8 @@ pub(crate) fn run(options: &cli::Compare) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     for sentence in judged.iter().filter_map(|judgement| verdict_sentence(&comparison, judgement)) {
-        eprintln!("tcp-reuse-watch: {sentence}");
+        // The exit code tells it, too.
+        let _ = writeln!(io::stderr(), "tcp-reuse-watch: {sentence}");
     }
     let has_failed = judged.iter().any(|judgement| judgement.verdict == Verdict::Failed);
     Ok(if has_failed { exit::gate_failed() } else { ExitCode::SUCCESS })

@@ -32,7 +32,7 @@ impl Story {
             output_of(&mut go::client(&format!("-url http://{} -pause 50ms {client}", server.address())));
             let report = watch.end();
             let all = [&report.start].into_iter().chain(&report.rows).chain([&report.summary]);
-            let text: String = all.map(|line| format!("{line}\n")).collect();
+            let text = all.map(ToString::to_string).collect::<Vec<_>>().join("\n");
             fs::write(path("json"), text).expect("cannot write the output");
             report
         };
