@@ -43,7 +43,7 @@ pub fn comparison_lines(comparison: &Comparison, width: usize) -> String {
             push_causes(&mut text, &rows, width);
         }
         if comparison.groups.len() > shown {
-            let _ = writeln!(text, "({} more groups, in -o json and -o markdown)", comparison.groups.len() - shown);
+            let _ = writeln!(text, "({} more groups, in -o json)", comparison.groups.len() - shown);
         }
         text.push('\n');
     }
@@ -215,7 +215,7 @@ avoidable connections 9 → 0, reuse 0 % → 90 %
         let group = |port| fixture::unread_group().replace("8080", &format!("{port}"));
         let groups: Vec<String> = (1..=40).map(group).collect();
         let text = comparison_lines(&compare(&fixture::summary(&groups.join(",")), &fixture::read()), 80);
-        assert!(text.contains("(11 more groups, in -o json and -o markdown)"), "{text}");
+        assert!(text.contains("(11 more groups, in -o json)"), "{text}");
         assert!(text.contains("total"), "{text}");
         assert!(text.contains("avoidable connections 360 → 0, reuse 0 % → 90 %"), "{text}");
         assert!(text.contains("not the same load: 400 exchanges before, 10 after"), "{text}");

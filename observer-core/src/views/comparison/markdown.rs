@@ -8,18 +8,25 @@ use super::{
 };
 use crate::comparison::{Comparison, Pair};
 
+/// Maximum number of groups in the table: the summary page of a job at GitHub takes 1 MiB.
+const MAX_TABLE_ROWS: usize = 100;
+
 pub fn comparison_markdown(comparison: &Comparison) -> String {
     let mut text = format!("**{}**\n", escaped(&sentence(comparison)));
     if !comparison.groups.is_empty() {
         let titles = COLUMNS.map(|column| column.title).join(" | ");
         let _ = writeln!(text, "\n| process | remote | {titles} | causes |");
         let _ = writeln!(text, "|---|---|{}---|", "--:|".repeat(COLUMNS.len()));
-        for (id, pair) in &comparison.groups {
+        let shown = comparison.groups.len().min(MAX_TABLE_ROWS);
+        for (id, pair) in &comparison.groups[..shown] {
             let (process, remote) = names(id.as_ref());
             push_row(&mut text, &process, &remote, pair);
         }
         if comparison.groups.len() > 1 {
             push_row(&mut text, "total", "", &comparison.totals);
+        }
+        if comparison.groups.len() > shown {
+            let _ = writeln!(text, "\n{} more groups, in `-o json`", comparison.groups.len() - shown);
         }
     }
     text.push('\n');
@@ -79,6 +86,16 @@ mod tests {
 - after: after\\.json (summary of 1.2 s, Linux 6.1.0, tcp-reuse-watch 0.1.0)
 "
         );
+    }
+
+    #[test]
+    fn table_is_bounded() {
+        let groups: Vec<String> =
+            (1..=150).map(|port| fixture::unread_group().replace("8080", &format!("{port}"))).collect();
+        let text = comparison_markdown(&compare(&fixture::summary(&groups.join(",")), &fixture::read()));
+        assert!(text.contains("\n\n51 more groups, in `-o json`\n"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("| client |")).count(), 100);
+        assert!(text.contains("| total |"), "{text}");
     }
 
     #[test]
