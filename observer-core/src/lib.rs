@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a panic is how a test fails"))]
 
 pub mod cgroup_name;
+pub mod comparison;
 mod conclusion;
 pub mod decode;
 pub mod diagnosis;

@@ -1,6 +1,7 @@
 //! Views turn rows and snapshots into text or a screen. They depend on nothing that produces these.
 
 mod advice;
+mod comparison;
 mod diagnosis_notices;
 pub(crate) mod evidence;
 mod gates;
@@ -13,6 +14,7 @@ mod tui;
 mod words;
 pub mod wrap;
 
+pub use comparison::{comparison_json, comparison_lines, comparison_markdown, verdict_sentence};
 pub use diagnosis_notices::diagnosis_notices;
 pub use gates::gate_lines;
 pub use hook_notice::hook_notice;

@@ -2,6 +2,7 @@
 //! usage error (exit code 2) before anything is opened or attached.
 
 mod command;
+mod compare;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
 mod gates;
@@ -22,6 +23,7 @@ use ipnet::IpNet;
 
 use crate::kernel;
 pub(crate) use command::RunCommand;
+pub(crate) use compare::{Compare, CompareOutput};
 pub(crate) use gates::{Gates, Report, ReportFormat};
 pub(crate) use metrics::{Metrics, MetricsPlace};
 pub(crate) use output::Output;
@@ -131,6 +133,9 @@ pub(crate) enum Command {
 
     /// Replay a watch recorded with --record (needs no privileges)
     Replay(Replay),
+
+    /// Compare two recordings or summaries, from before and after a change (needs no privileges)
+    Compare(Compare),
 }
 
 #[derive(Debug, Args)]

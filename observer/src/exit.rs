@@ -40,6 +40,11 @@ pub(crate) fn not_permitted() -> ExitCode {
     ExitCode::from(NOT_PERMITTED)
 }
 
+/// The exit code when numbers are beyond a limit that the user gave, which has already been reported.
+pub(crate) fn gate_failed() -> ExitCode {
+    ExitCode::from(GATE_FAILED)
+}
+
 /// Prints the error on stderr and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     print(format!("error: {error:#}\n"));

@@ -21,7 +21,7 @@ mod session;
 
 use std::process::ExitCode;
 
-use commands::{demo, doctor, replay, watch};
+use commands::{compare, demo, doctor, replay, watch};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -33,6 +33,7 @@ pub fn run() -> ExitCode {
         Some(cli::Command::Doctor(options)) => doctor::run(&options),
         Some(cli::Command::Replay(options)) => replay::run(&options),
         None => watch::run(&cli.watch),
+        Some(cli::Command::Compare(options)) => compare::run(&options),
     };
     result.unwrap_or_else(|error| exit::report(&error))
 }

@@ -68,6 +68,11 @@ impl Recording {
         self.header.about()
     }
 
+    /// Version of the program that wrote it. Empty if unknown.
+    pub fn version(&self) -> &str {
+        &self.header.version
+    }
+
     /// Maximum number of connections that the kernel side tracked at a time.
     pub fn max_connections(&self) -> usize {
         self.header.max_connections.max(1) as usize

@@ -24,8 +24,8 @@ use crate::{
 };
 use time::Time;
 
-const SCHEMA: u32 = 1;
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const SCHEMA: u32 = 1;
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Serialize)]
 struct Start<'a> {
@@ -272,7 +272,7 @@ fn named<const N: usize>(counts: [(&'static str, u64); N]) -> BTreeMap<&'static 
     counts.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
-fn line(object: &impl Serialize) -> String {
+pub(super) fn line(object: &impl Serialize) -> String {
     // Serializing to memory fails only for maps without string keys, and there are none.
     let mut line = serde_json::to_string(object).unwrap_or_default();
     line.push('\n');

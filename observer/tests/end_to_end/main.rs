@@ -10,6 +10,7 @@ mod cgroups;
 mod chaos;
 mod closes;
 mod commands;
+mod compare;
 mod curl;
 mod dashboard;
 mod deploy;

@@ -14,6 +14,7 @@ pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "
 pub(crate) const FOR_TESTS: &[&str] = &[
     "apache2-utils",
     "apt",
+    "cmark-gfm",
     "curl",
     "erlang-base",
     "golang-go",
