@@ -16,6 +16,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "apt",
     "curl",
     "erlang-base",
+    "gdb",
     "golang-go",
     "golang-golang-x-net-dev",
     "haproxy",

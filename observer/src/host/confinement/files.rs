@@ -55,9 +55,39 @@ fn allow_removing(ruleset: Ruleset) -> anyhow::Result<RulesetStatus> {
 mod tests {
     use std::{fs::File, io::ErrorKind, thread};
 
-    use rustix::thread::set_no_new_privs;
+    use rustix::{
+        process::{Pid, WaitOptions, waitpid},
+        thread::set_no_new_privs,
+    };
 
     use super::*;
+
+    /// The current directory belongs to the process, so this is in one of its own.
+    #[test]
+    fn remover_removes_files_of_one_directory_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (folder.path().join("own"), folder.path().join("other"));
+        for directory in [&own, &other] {
+            std::fs::create_dir(directory).unwrap();
+            std::fs::write(directory.join("file"), "").unwrap();
+        }
+        // SAFETY: memory can be allocated after a fork in glibc, and the child does nothing else that takes a lock.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            std::env::set_current_dir(&own).unwrap();
+            set_no_new_privs(true).unwrap();
+            let is_enforced = restrict(Purpose::Removing).unwrap() != RulesetStatus::NotEnforced;
+            let is_as_expected = std::fs::remove_file(other.join("file")).is_err() == is_enforced
+                && File::open("/etc/passwd").is_err() == is_enforced
+                && File::create("new").is_err() == is_enforced
+                && std::fs::remove_file("file").is_ok();
+            // SAFETY: _exit(2) has no preconditions.
+            unsafe { libc::_exit(i32::from(!is_as_expected)) };
+        }
+        let (_, status) = waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(0));
+    }
 
     /// A ruleset is a thread's own.
     #[test]
