@@ -81,7 +81,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let mut kernel = Kernel::attach(config)?;
-        confine(purpose, || kernel.is_readable())?;
+        let unrestricted = confine(purpose, || kernel.is_readable())?;
         let mut attribution = Attribution::new(runtimes);
         let started_unix_ns = clock.now_unix_ns();
         let mut tracker = Tracker::new(started_unix_ns, config.max_connections as usize);
@@ -101,6 +101,7 @@ impl Session {
         }
         let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
         let mut notices = Vec::from_iter(notice_of_namespace());
+        notices.extend(unrestricted.iter().map(|error| Notice { kind: CONFINEMENT, message: format!("{error:#}") }));
         if let Some(exporter) = &mut exporter {
             exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
             let message = format!("metrics are served at {}", exporter.place);
@@ -338,6 +339,9 @@ fn notice_of_descendants(lineage: &Lineage) -> Option<Notice> {
 /// The kind of the notice about namespaces.
 const NAMESPACE: &str = "namespace";
 
+/// The kind of a notice about what this process should have given up but has not.
+const CONFINEMENT: &str = "confinement";
+
 /// Says once what a watch in other namespaces than the machine's cannot tell.
 fn notice_of_namespace() -> Option<Notice> {
     let message = format!(
@@ -358,7 +362,7 @@ fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
     match screen {
         Some(screen) if screen.shows_notices() => screen.notices(unix_ns, notices),
         _ => {
-            let kinds = [Recorder::NOTICE, NAMESPACE, DESCENDANTS];
+            let kinds = [Recorder::NOTICE, NAMESPACE, CONFINEMENT, DESCENDANTS];
             for notice in notices.iter().filter(|notice| kinds.contains(&notice.kind)) {
                 eprintln!("notice: {}", notice.message);
             }

@@ -56,6 +56,7 @@ mod redis;
 mod redis_introductions;
 mod refusals;
 mod runtimes;
+mod security;
 mod server_first;
 mod shares;
 mod sockmap;

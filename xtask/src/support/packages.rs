@@ -17,6 +17,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "cmark-gfm",
     "curl",
     "erlang-base",
+    "gdb",
     "golang-go",
     "golang-golang-x-net-dev",
     "haproxy",
