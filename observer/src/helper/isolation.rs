@@ -80,14 +80,15 @@ pub(crate) fn close_all_but(kept: RawFd) -> Option<OwnedFd> {
     // SAFETY: the values that own the closed descriptors are never used or dropped again, because this process does not
     // return to the code that holds them.
     unsafe {
-        if kept != KEPT && libc::dup2(kept, KEPT) < 0 {
-            return None;
-        }
+        // First, because the file just opened may be in the place of the one that is kept.
         let null = null.into_raw_fd();
         for standard in 0..KEPT {
             if libc::dup2(null, standard) < 0 {
                 return None;
             }
+        }
+        if kept != KEPT && libc::dup2(kept, KEPT) < 0 {
+            return None;
         }
         let first = libc::c_uint::try_from(KEPT + 1).ok()?;
         if libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) < 0 {

@@ -13,7 +13,7 @@ use std::io;
 
 use anyhow::{Context as _, Error};
 use rustix::{
-    process::{DumpableBehavior, set_dumpable_behavior},
+    process::{DumpableBehavior, Pid, set_dumpable_behavior},
     thread::{CapabilitySet, set_keep_capabilities},
 };
 
@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     /// The helper answers requests, and forks an inspection for each.
     Helping,
     Inspecting,
+    /// The runner waits for the end of this command, and passes signals on to it.
+    Running(Pid),
     /// The remover waits for the end of the watch, and removes a file of the current directory.
     Removing,
 }

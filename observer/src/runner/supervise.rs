@@ -3,7 +3,10 @@
 use std::{
     ffi::OsString,
     io::{self, Read as _, Write as _},
-    os::{fd::AsRawFd as _, unix::net::UnixStream},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::{net::UnixStream, process::ExitStatusExt as _},
+    },
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitStatus,
     time::Instant,
@@ -14,7 +17,7 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     io::{Errno, retry_on_intr},
     process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid},
-    thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_name, set_no_new_privs},
+    thread::{CapabilitySet, capabilities, set_name},
 };
 
 use super::{
@@ -22,7 +25,10 @@ use super::{
     launch::launch,
     messages::{End, Report},
 };
-use crate::helper::{close_all_but, exit};
+use crate::{
+    helper::{close_all_but, exit},
+    host::confinement::{Purpose, keep_only, restrict},
+};
 
 /// The runner's main function.
 pub(super) fn run(watch: UnixStream, argv: &[OsString], account: Option<Account>) -> ! {
@@ -45,8 +51,12 @@ fn supervise(mut watch: UnixStream, argv: &[OsString], account: Option<Account>)
             let kept = close_all_but(watch.as_raw_fd())?;
             // The original descriptor is closed already.
             std::mem::forget(std::mem::replace(&mut watch, UnixStream::from(kept)));
-            isolate()?;
-            follow(&mut watch, command)?
+            let pidfd = pidfd_open(command, PidfdFlags::empty()).ok()?;
+            // The command is signalled whoever it becomes.
+            keep_only(capabilities(None).ok()?.permitted & CapabilitySet::KILL).ok()?;
+            // Without a filter it has no privileges that the command lacks, but that one.
+            let _ = restrict(Purpose::Running(command));
+            follow(&mut watch, command, &pidfd)?
         }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
         Err(error) => End::NotStarted(error.raw_os_error().unwrap_or(0)),
@@ -56,10 +66,9 @@ fn supervise(mut watch: UnixStream, argv: &[OsString], account: Option<Account>)
 }
 
 /// Passes signals on until the command has ended. None if the watch is gone, which leaves the command alone.
-fn follow(watch: &mut UnixStream, command: Pid) -> Option<End> {
-    let pidfd = pidfd_open(command, PidfdFlags::empty()).ok()?;
+fn follow(watch: &mut UnixStream, command: Pid, pidfd: &OwnedFd) -> Option<End> {
     loop {
-        let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(watch, PollFlags::IN)];
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN), PollFd::new(watch, PollFlags::IN)];
         match poll(&mut fds, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
@@ -68,7 +77,7 @@ fn follow(watch: &mut UnixStream, command: Pid) -> Option<End> {
         let [has_ended, has_signal] = fds.map(|fd| !fd.revents().is_empty());
         if has_ended {
             let (_, status) = retry_on_intr(|| waitpid(Some(command), WaitOptions::empty())).ok()??;
-            return Some(end_of(ExitStatusExt::from_raw(status.as_raw())));
+            return Some(end_of(ExitStatus::from_raw(status.as_raw())));
         }
         if has_signal {
             let mut number = [0];
@@ -85,8 +94,6 @@ fn follow(watch: &mut UnixStream, command: Pid) -> Option<End> {
     }
 }
 
-use std::os::unix::process::ExitStatusExt;
-
 fn end_of(status: ExitStatus) -> End {
     match (status.code(), status.signal()) {
         (Some(code), _) => End::Exited(code),
@@ -101,14 +108,6 @@ fn user_us() -> u64 {
         let time = usage.user_time();
         u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0)
     })
-}
-
-/// Keeps the privilege to signal the command, whoever it becomes, and no other.
-fn isolate() -> Option<()> {
-    set_no_new_privs(true).ok()?;
-    let kept = capabilities(None).ok()?.permitted & CapabilitySet::KILL;
-    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    set_capabilities(None, sets).ok()
 }
 
 /// Lets the signals that end the watch do nothing here. Not by ignoring them, because the command would inherit that. What

@@ -28,7 +28,11 @@ pub(super) fn restrict(purpose: Purpose) -> anyhow::Result<RulesetStatus> {
     if purpose != Purpose::Demonstrating {
         ruleset = ruleset.handle_access(AccessNet::from_all(VERSION))?;
     }
-    let status = if purpose == Purpose::Removing { allow_removing(ruleset) } else { allow_reading(ruleset) }?;
+    let status = match purpose {
+        Purpose::Removing => allow_removing(ruleset),
+        Purpose::Running(_) => Ok(ruleset.create()?.restrict_self()?.ruleset),
+        _ => allow_reading(ruleset),
+    }?;
     log::info!("Landlock: {status:?}");
     Ok(status)
 }

@@ -3,6 +3,7 @@
 //! A list of what is needed, because what is not can do harm: sockets, programs, other processes' memory, new files.
 
 mod helping;
+mod running;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -37,6 +38,7 @@ pub(super) fn restrict(purpose: Purpose) -> anyhow::Result<()> {
         Purpose::Helping => helping::rules_of_helper(),
         Purpose::Inspecting => helping::rules_of_inspection(),
         Purpose::Removing => helping::rules_of_remover(),
+        Purpose::Running(command) => running::rules(command),
     }?;
     let architecture = std::env::consts::ARCH.try_into()?;
     let refuse = |errno: i32| SeccompAction::Errno(errno.cast_unsigned());
