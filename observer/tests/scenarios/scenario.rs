@@ -5,7 +5,7 @@ use std::{thread::sleep, time::Duration};
 use anyhow::{Context as _, Result};
 
 use crate::{
-    avoidable, bodies, cgroups, clock, connects, endings,
+    avoidable, bodies, cgroups, clock, connects, descendants, endings,
     expected::{Close, Differences, Expected},
     fast_open, floods,
     hook_set::HookSet,
@@ -84,7 +84,13 @@ fn all() -> impl Iterator<Item = Scenario> {
 }
 
 fn solo() -> impl Iterator<Item = &'static SoloScenario> {
-    floods::ALL.iter().chain(cgroups::ALL).chain(privileges::ALL).chain(avoidable::SOLO).chain(clock::all())
+    floods::ALL
+        .iter()
+        .chain(cgroups::ALL)
+        .chain(descendants::ALL)
+        .chain(privileges::ALL)
+        .chain(avoidable::SOLO)
+        .chain(clock::all())
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -19,6 +20,11 @@ use crate::{peer::PORTS, report::Report};
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const END_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// The program under test.
+pub(crate) fn program() -> PathBuf {
+    env::var_os("TCP_REUSE_WATCH").unwrap_or_else(|| env!("CARGO_BIN_EXE_tcp-reuse-watch").into()).into()
+}
+
 pub(crate) struct Watch {
     tool: Child,
     lines: Receiver<String>,
@@ -26,7 +32,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(hooks: &str, options: &[&str]) -> Result<Self> {
-        let program = env::var_os("TCP_REUSE_WATCH").unwrap_or_else(|| env!("CARGO_BIN_EXE_tcp-reuse-watch").into());
+        let program = program();
         let mut command = Command::new(&program);
         command.args(["-o", "json", "--hooks", hooks, "--port", &format!("{}-{}", PORTS.0, PORTS.1)]).args(options);
         let mut tool = command
