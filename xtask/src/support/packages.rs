@@ -14,6 +14,7 @@ pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "
 pub(crate) const FOR_TESTS: &[&str] = &[
     "apache2-utils",
     "apt",
+    "cmark-gfm",
     "curl",
     "erlang-base",
     "golang-go",
@@ -42,6 +43,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "python3",
     "python3-grpcio",
     "python3-httpx",
+    "python3-junitparser",
     "python3-pika",
     "python3-prometheus-client",
     "python3-psycopg2",
