@@ -105,9 +105,12 @@ impl Replay {
     }
 
     fn check(&self) -> Result<(), String> {
-        let recording = [("the recording", self.file.as_path())].into_iter();
         let summary = self.summary.as_deref().map(|file| ("--summary", file));
-        check_files(recording.chain(summary).chain(self.gates.files()))?;
+        let files = || summary.into_iter().chain(self.gates.files());
+        if let Some((option, _)) = files().find(|(_, file)| *file == self.file) {
+            return Err(format!("{option} would overwrite the recording"));
+        }
+        check_files(files())?;
         Output::check(self.output)
     }
 }
@@ -117,7 +120,7 @@ fn check_files<'a>(files: impl Iterator<Item = (&'static str, &'a Path)>) -> Res
     let mut seen = HashMap::new();
     for (option, file) in files {
         if let Some(other) = seen.insert(file, option) {
-            return Err(format!("{other} and {option} need different files"));
+            return Err(format!("{other} and {option} cannot write to one file"));
         }
     }
     Ok(())

@@ -34,12 +34,12 @@ fn without_ports(connects: u64) -> GroupCounters {
     counters
 }
 
-fn mixed(group: GroupCounters) -> GroupCounters {
-    GroupCounters { pool: group.pool | pool::MIXED, ..group }
+fn mixed(group: &GroupCounters) -> GroupCounters {
+    GroupCounters { pool: group.pool | pool::MIXED, ..*group }
 }
 
-fn marked(group: GroupCounters) -> GroupCounters {
-    GroupCounters { marked: 1, ..group }
+fn marked(group: &GroupCounters) -> GroupCounters {
+    GroupCounters { marked: 1, ..*group }
 }
 
 fn snapshot_with(groups: &[(GroupKey, GroupCounters)], loss: LossSample) -> Snapshot {
@@ -68,10 +68,10 @@ fn lossy(groups: &[GroupCounters], loss: LossSample) -> Snapshot {
 }
 
 /// The same beside the overflow group.
-fn with_overflow(group: GroupCounters) -> Snapshot {
+fn with_overflow(group: &GroupCounters) -> Snapshot {
     let key = GroupKey { tgid: 1, ..GroupKey::default() };
-    let overflow = GroupCounters { pool: 0, ..super::tests::group(1, 0, 0) };
-    snapshot_with(&[(key, group), (GroupKey::overflow_of(7), overflow)], LossSample::default())
+    let overflow = GroupCounters { pool: 0, ..self::group(1, 0, 0) };
+    snapshot_with(&[(key, *group), (GroupKey::overflow_of(7), overflow)], LossSample::default())
 }
 
 fn judge(gates: &Gates, snapshot: &Snapshot) -> Judgement {
@@ -104,23 +104,10 @@ use Measure::{Count, Ratio};
 use Verdict::{Failed, Passed, Skipped};
 
 /// What makes the counts of connections incomplete.
-const LOSSES: [LossSample; 2] = {
-    const NONE: LossSample = LossSample {
-        rows: 0,
-        untracked: 0,
-        mptcp: 0,
-        counts: 0,
-        hook_skips: 0,
-        unrecovered_skips: 0,
-        ungrouped: 0,
-        unlisted: 0,
-        ownerless: 0,
-        unfollowed: 0,
-        not_removed: 0,
-        lookups: None,
-    };
-    [LossSample { unrecovered_skips: 1, ..NONE }, LossSample { ownerless: 1, ..NONE }]
-};
+fn losses() -> [LossSample; 2] {
+    let none = LossSample::default();
+    [LossSample { unrecovered_skips: 1, ..none }, LossSample { ownerless: 1, ..none }]
+}
 
 #[test]
 fn reuse_ratio_at_the_limit_passes() {
@@ -145,8 +132,8 @@ fn undefined_ratio_passes_with_a_doubt() {
 fn marked_ratio_is_not_judged() {
     let none = LossSample::default();
     for (snapshot, ratio) in [
-        (snapshot(&[marked(group(10, 0, 1))]), Some(0.0)),
-        (snapshot(&[group(1, 99, 1), marked(group(0, 0, 0))]), Some(0.99)),
+        (snapshot(&[marked(&group(10, 0, 1))]), Some(0.0)),
+        (snapshot(&[group(1, 99, 1), marked(&group(0, 0, 0))]), Some(0.99)),
         (lossy(&[group(1, 99, 1)], LossSample { untracked: 1, ..none }), Some(0.99)),
         (lossy(&[group(1, 99, 1)], LossSample { mptcp: 1, ..none }), Some(0.99)),
         (lossy(&[group(10, 0, 1)], LossSample { counts: 1, ..none }), Some(0.0)),
@@ -158,7 +145,7 @@ fn marked_ratio_is_not_judged() {
 
 #[test]
 fn ratio_of_an_incomplete_watch_has_a_doubt() {
-    for loss in LOSSES {
+    for loss in losses() {
         let judged = |group| result(&reuse(0.9, &lossy(&[group], loss)));
         assert_eq!(judged(group(1, 9, 1)), (Passed, Some(Ratio(0.9)), Some(Doubt::Incomplete)));
         assert_eq!(judged(group(9, 1, 1)), (Failed, Some(Ratio(0.1)), Some(Doubt::Incomplete)));
@@ -193,7 +180,7 @@ fn avoidable_connections_that_are_not_counted_are_not_judged() {
 
 #[test]
 fn avoidable_connections_that_may_be_needed_fail_nothing() {
-    let unclear = snapshot(&[mixed(group(10, 0, 1)), group(4, 0, 1)]);
+    let unclear = snapshot(&[mixed(&group(10, 0, 1)), group(4, 0, 1)]);
     for (most, expected) in [
         (2, (Failed, Some(Count(12)), None)),
         (3, (Skipped, Some(Count(12)), Some(Doubt::Unclear { beyond: 9 }))),
@@ -209,8 +196,8 @@ fn avoidable_connections_that_may_be_needed_fail_nothing() {
 fn lower_bound_fails_and_does_not_pass_silently() {
     let untracked = LossSample { untracked: 1, ..LossSample::default() };
     let counts = LossSample { counts: 1, ..LossSample::default() };
-    let lossy = LOSSES.into_iter().chain([untracked, counts]).map(|loss| lossy(&[group(10, 0, 1)], loss));
-    for snapshot in lossy.chain([with_overflow(group(10, 0, 1))]) {
+    let lossy = losses().into_iter().chain([untracked, counts]).map(|loss| lossy(&[group(10, 0, 1)], loss));
+    for snapshot in lossy.chain([with_overflow(&group(10, 0, 1))]) {
         let doubt = Some(Doubt::Incomplete);
         assert_eq!(result(&avoidable(8, &snapshot)), (Failed, Some(Count(9)), doubt.clone()));
         assert_eq!(result(&avoidable(9, &snapshot)), (Passed, Some(Count(9)), doubt));
@@ -236,7 +223,7 @@ fn unwanted_diagnosis_fails() {
 #[test]
 fn possible_and_healthy_diagnoses_do_not_fail() {
     // Whether they carried requests is not known.
-    let mut possible = marked(unread(10));
+    let mut possible = marked(&unread(10));
     (possible.application, possible.inexact) = (0, 10);
     let mut healthy = group(10, 90, 10);
     healthy.closed = 10;
@@ -249,19 +236,19 @@ fn possible_and_healthy_diagnoses_do_not_fail() {
 #[test]
 fn diagnoses_of_an_incomplete_watch_have_a_doubt() {
     let rows = LossSample { rows: 1, ..LossSample::default() };
-    for snapshot in LOSSES.into_iter().chain([rows]).map(|loss| lossy(&[group(1, 9, 1)], loss)) {
+    for snapshot in losses().into_iter().chain([rows]).map(|loss| lossy(&[group(1, 9, 1)], loss)) {
         assert_eq!(result(&fail_on("any", &snapshot)), (Passed, Some(Count(0)), Some(Doubt::Incomplete)));
     }
-    let beside_overflow = |group| result(&fail_on("any", &with_overflow(group)));
+    let beside_overflow = |group| result(&fail_on("any", &with_overflow(&group)));
     assert_eq!(beside_overflow(group(1, 9, 1)), (Passed, Some(Count(0)), Some(Doubt::Incomplete)));
     assert_eq!(beside_overflow(unread(10)), (Failed, Some(Count(1)), Some(Doubt::Incomplete)));
 }
 
 #[test]
 fn overflow_group_can_be_the_worst() {
-    let judged = reuse(0.9, &with_overflow(group(0, 10, 1)));
+    let judged = reuse(0.9, &with_overflow(&group(0, 10, 1)));
     assert_eq!(judged.verdict, Passed);
-    let judged = reuse(1.0, &with_overflow(group(0, 10, 1)));
+    let judged = reuse(1.0, &with_overflow(&group(0, 10, 1)));
     assert_eq!((judged.verdict, judged.worst.unwrap().group.name), (Failed, None));
 }
 

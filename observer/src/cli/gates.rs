@@ -62,7 +62,7 @@ impl Gates {
 }
 
 /// Parses a share. A percentage is read by its decimals, so 99.9% is the number 0.999 and not one beside it.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let number = match text.strip_suffix('%') {
         Some(percent) => format!("{}e-2", percent.trim_end()).parse(),
         None => text.parse::<f64>(),

@@ -21,6 +21,7 @@ mod failed_connects;
 mod fast_open;
 mod filters;
 mod flood;
+mod gates;
 mod groups;
 mod haproxy;
 mod http2;

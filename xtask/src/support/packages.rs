@@ -44,6 +44,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "python3",
     "python3-grpcio",
     "python3-httpx",
+    "python3-junitparser",
     "python3-pika",
     "python3-prometheus-client",
     "python3-psycopg2",

@@ -15,13 +15,13 @@ fn group(new: u64, reused: u64, needed: u32) -> GroupCounters {
     counters
 }
 
-fn snapshot(group: GroupCounters, loss: LossSample) -> Snapshot {
+fn snapshot(group: &GroupCounters, loss: LossSample) -> Snapshot {
     let mut tracker = Tracker::new(0, 10);
     let mut key = GroupKey { tgid: 7, port: 80, ..GroupKey::default() };
     key.addr[10..].copy_from_slice(&[0xff, 0xff, 192, 0, 2, 1]);
     let group = GroupSample {
         key,
-        counters: group,
+        counters: *group,
         ended: false,
         process_ended: false,
         evicted: false,
@@ -54,27 +54,12 @@ fn fail_on() -> Gates {
     Gates { unwanted: Some(Unwanted::Any), ..Gates::default() }
 }
 
-const NONE: LossSample = LossSample {
-    rows: 0,
-    untracked: 0,
-    mptcp: 0,
-    counts: 0,
-    hook_skips: 0,
-    unrecovered_skips: 0,
-    ungrouped: 0,
-    unlisted: 0,
-    ownerless: 0,
-    unfollowed: 0,
-    not_removed: 0,
-    lookups: None,
-};
-
 #[test]
 fn failure_says_what_was_measured_who_did_worst_why_and_what_to_do() {
     let mut unread = group(10, 0, 1);
     (unread.closed, unread.application) = (10, crate::model::Application::Http1 as u64);
     unread.closes[crate::model::Cause::UnreadResponse as usize] = 10;
-    let snapshot = snapshot(unread, NONE);
+    let snapshot = snapshot(&unread, LossSample::default());
     let why = "Why: response-not-read: 10 of 10 closed by this process";
     let advice = "To do: Read the response to its end before closing it.\n";
     for (gates, words) in [
@@ -101,7 +86,7 @@ fn failure_says_what_was_measured_who_did_worst_why_and_what_to_do() {
 
 #[test]
 fn pass_without_doubt_says_nothing() {
-    let snapshot = snapshot(group(1, 9, 1), NONE);
+    let snapshot = snapshot(&group(1, 9, 1), LossSample::default());
     for gates in [Gates::default(), min_reuse(0.9), max_avoidable(0), fail_on()] {
         assert_eq!(lines(&gates, &snapshot), Vec::<String>::new());
     }
@@ -111,11 +96,12 @@ fn pass_without_doubt_says_nothing() {
 fn doubt_is_told() {
     let marked = GroupCounters { marked: 1, ..group(1, 9, 1) };
     let mixed = GroupCounters { pool: pool::COUNTED | pool::MIXED, ..group(10, 0, 1) };
-    let skipped = LossSample { unrecovered_skips: 2, ..NONE };
-    let untracked = LossSample { untracked: 3, ..NONE };
+    let none = LossSample::default();
+    let skipped = LossSample { unrecovered_skips: 2, ..none };
+    let untracked = LossSample { untracked: 3, ..none };
     for (gates, group, loss, begin, end) in [
-        (min_reuse(0.9), group(0, 0, 0), NONE, "--min-reuse 0.9 passed, but no request was seen", "(port 8080)\n"),
-        (min_reuse(0.9), marked, NONE, "--min-reuse 0.9 was not judged: the share", "cannot be counted exactly\n"),
+        (min_reuse(0.9), group(0, 0, 0), none, "--min-reuse 0.9 passed, but no request was seen", "(port 8080)\n"),
+        (min_reuse(0.9), marked, none, "--min-reuse 0.9 was not judged: the share", "cannot be counted exactly\n"),
         (
             min_reuse(0.9),
             group(1, 9, 1),
@@ -130,24 +116,25 @@ fn doubt_is_told() {
             "--max-avoidable 0 passed, but there may be more: not counted",
             ")\n",
         ),
-        (max_avoidable(5), mixed, NONE, "--max-avoidable 5 was not judged: 9 of the avoidable", "what they asked\n"),
+        (max_avoidable(5), mixed, none, "--max-avoidable 5 was not judged: 9 of the avoidable", "what they asked\n"),
         (fail_on(), group(1, 9, 1), skipped, "--fail-on any passed, but there may be more: not complete", ")\n"),
     ] {
-        let line = line(&gates, &snapshot(group, loss));
+        let line = line(&gates, &snapshot(&group, loss));
         assert!(line.starts_with(&format!("tcp-reuse-watch: {begin}")) && line.ends_with(end), "{line}");
     }
 }
 
 #[test]
 fn failure_on_a_lower_bound_says_so() {
-    let line = line(&max_avoidable(0), &snapshot(group(10, 0, 1), LossSample { untracked: 1, ..NONE }));
+    let untracked = LossSample { untracked: 1, ..LossSample::default() };
+    let line = line(&max_avoidable(0), &snapshot(&group(10, 0, 1), untracked));
     assert!(line.contains("at most 0 may; there may be more: not counted: 1 connection found no room"), "{line}");
 }
 
 #[test]
 fn connections_in_use_at_the_same_time_explain_themselves() {
     let why = |group| {
-        let line = line(&min_reuse(1.0), &snapshot(group, NONE));
+        let line = line(&min_reuse(1.0), &snapshot(&group, LossSample::default()));
         line.split_once("Why: ").unwrap().1.to_owned()
     };
     assert_eq!(why(group(50, 0, 50)), "all 50 connections were in use at the same time, so none could be reused.\n");

@@ -72,8 +72,7 @@ fn junit_has_a_case_for_each_gate() {
 fn junit_has_only_characters_of_xml() {
     // Char in XML 1.0, 2.2, less what is escaped or was no part of the text.
     let is_allowed = |character: char| match character {
-        '\n' => true,
-        ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' => true,
+        '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' => true,
         _ => character >= '\u{10000}',
     };
     let names: Vec<Vec<u8>> = ('\u{1}'..='\u{2ff}')
