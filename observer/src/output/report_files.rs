@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -52,12 +52,18 @@ impl ReportFile {
     fn write(mut self, conclusion: &Conclusion) -> anyhow::Result<()> {
         let text = match self.format {
             ReportFormat::Junit => junit(conclusion),
-            ReportFormat::Markdown => markdown(conclusion),
+            ReportFormat::Markdown => self.apart() + &markdown(conclusion),
         };
         self.file.write_all(text.as_bytes()).with_context(|| cannot_write(&self.path))
     }
+
+    /// What keeps a heading apart from what the file ends with, which may lack its line feed.
+    fn apart(&self) -> String {
+        let has_text = self.file.metadata().is_ok_and(|file| file.len() > 0);
+        if has_text { "\n\n".into() } else { String::new() }
+    }
 }
 
-fn cannot_write(path: &std::path::Path) -> String {
+fn cannot_write(path: &Path) -> String {
     format!("cannot write the report to {}", path.display())
 }

@@ -207,7 +207,7 @@ fn report_files_are_opened_first_and_written_last() {
         RunOutput::run(&mut tool::command(&format!("-p 1 -o none --duration 100ms --min-reuse 1 {options}")))
     };
     for name in ["junit", "markdown"] {
-        fs::write(reports.file(name), "# What was there before\n").expect("cannot write the file");
+        fs::write(reports.file(name), "# What was there before").expect("cannot write the file");
     }
     let ended = run(&reports.options());
     ended.assert_code(0);

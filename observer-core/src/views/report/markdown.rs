@@ -30,8 +30,6 @@ pub fn markdown(conclusion: &Conclusion) -> String {
     for caveat in caveats {
         let _ = writeln!(text, "- {}", escaped(&caveat));
     }
-    // Another step may add to the same page.
-    text.push('\n');
     text
 }
 
