@@ -16,7 +16,7 @@ use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, 
 
 use super::{
     async_fd::readable,
-    attach,
+    attach::{self, Links},
     attached::Kernel,
     btf::Source,
     config::WatchConfig,
@@ -163,7 +163,13 @@ impl<'a> Loader<'a> {
             *prepared = Some(Prepared { switches, ebpf });
             return Err(refusal(&error).into());
         }
-        let links = attach::attach(&mut ebpf, set, points, root).map_err(|error| refusal(&error))?;
+        let mut links = Links::default();
+        if let Err(error) = links.attach(&mut ebpf, set, points, root) {
+            if links.is_empty() {
+                *prepared = Some(Prepared { switches, ebpf });
+            }
+            return Err(refusal(&error).into());
+        }
         let log = self.config.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
         let ring = readable(RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?)?)?;
         let counters = CounterMaps::new(Maps {
