@@ -11,8 +11,8 @@ use aya::{
     sys::{BpfHelper, is_helper_supported},
 };
 use ipnet::Ipv4Net;
-use rustix::io::Errno;
-use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
+use rustix::{io::Errno, param::page_size};
+use tcp_reuse_watch_ebpf::{ABSENT, Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, STACK_BYTES, Switches};
 
 use super::{
     async_fd::readable,
@@ -68,7 +68,12 @@ impl KernelFacts {
         };
         types.set_iter_types(&mut switches);
         let btf = Btf::parse(&types.attach_point_btf(), Endianness::default())?;
-        Ok(Self { offsets: types.offsets()?, switches, points: types.optional_points(), btf })
+        let mut offsets = types.offsets()?;
+        // A stack is a page at least, so its end is elsewhere then.
+        if page_size() as u64 > STACK_BYTES {
+            offsets.regs_last = ABSENT;
+        }
+        Ok(Self { offsets, switches, points: types.optional_points(), btf })
     }
 }
 
