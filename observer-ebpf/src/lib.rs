@@ -19,5 +19,6 @@ pub use wire::{
     ABSENT, BY_SOCKOPS, CAUSES, Cause, CloseKind, Closer, Connect, Connection, FAILURES, Failure, Filter,
     GroupCounters, GroupKey, GroupPlace, HISTOGRAM, HISTOGRAM_STARTS, Holder, IDLE_US, LIFETIME_BOUNDS_US, LIFETIMES,
     Loss, ONE_PROCESS, ONE_USER, OVERFLOW, OVERFLOW_SLOT, Offsets, Owner, PORT_WORDS, PROCESS, Phase, RowKind,
-    SERVING_MARKS, StateKey, Switches, UNKNOWN_OWNER, USER, WHYS, Why, exchanges_bucket, flag, lifetime_bucket, pool,
+    SERVING_MARKS, STACK_BYTES, StateKey, Switches, UNKNOWN_OWNER, USER, WHYS, Why, exchanges_bucket, flag,
+    lifetime_bucket, pool,
 };

@@ -7,7 +7,7 @@ mod holder;
 mod inventory;
 mod loss;
 
-pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, Switches};
+pub use config::{ABSENT, BY_SOCKOPS, Connect, Filter, Offsets, PORT_WORDS, STACK_BYTES, Switches};
 pub use connection::{CAUSES, Cause, CloseKind, Closer, Connection, IDLE_US, Phase, RowKind, WHYS, Why, flag};
 pub use group::{
     FAILURES, Failure, GroupCounters, GroupKey, GroupPlace, HISTOGRAM, HISTOGRAM_STARTS, LIFETIME_BOUNDS_US, LIFETIMES,

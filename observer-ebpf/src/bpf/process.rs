@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{
     generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
-use tcp_reuse_watch_ebpf::{ABSENT, comm_up_to_nul};
+use tcp_reuse_watch_ebpf::{ABSENT, STACK_BYTES, comm_up_to_nul};
 
 use super::{
     frozen::frozen,
@@ -135,10 +135,6 @@ struct ReadCalls {
 const X86_64: ReadCalls = ReadCalls { read: 0, recvfrom: 45, readv: 19, recvmsg: 47 };
 const ARM64: ReadCalls = ReadCalls { read: 63, recvfrom: 207, readv: 65, recvmsg: 212 };
 
-/// Size of a kernel stack on x86-64 (`THREAD_SIZE`, without KASAN). The system call's registers are at its end. Used
-/// only before 5.15, which has a helper.
-const THREAD_BYTES: u64 = 16 << 10;
-
 /// Offset of `msg_iov` in `struct user_msghdr` (include/linux/socket.h), and of the length in `struct iovec`. Both are
 /// system call ABI and the same on both architectures.
 const MSG_IOV: u64 = 16;
@@ -180,11 +176,11 @@ fn registers() -> Option<u64> {
         // SAFETY: the helpers require a typed task, and this is the current one.
         return Some(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64);
     }
-    if frozen!(OFFSETS.regs_ss) == ABSENT {
+    if frozen!(OFFSETS.regs_last) == ABSENT {
         return None;
     }
-    let end = u64::from(frozen!(OFFSETS.regs_ss)) + 8;
-    Some(read::<u64>(task() as u64, frozen!(OFFSETS.task_stack))? + THREAD_BYTES - end)
+    let end = u64::from(frozen!(OFFSETS.regs_last)) + 8;
+    Some(read::<u64>(task() as u64, frozen!(OFFSETS.task_stack))? + STACK_BYTES - end)
 }
 
 #[inline(always)]

@@ -4,6 +4,10 @@
 /// Marks an offset, an enumerator or a size that the running kernel lacks.
 pub const ABSENT: u32 = u32::MAX;
 
+/// Size of a kernel stack on x86-64 and 64-bit ARM (`THREAD_SIZE`, without KASAN), unless a page is larger. The system
+/// call's registers are at its end, where they are looked for before 5.15, which has a helper.
+pub const STACK_BYTES: u64 = 16 << 10;
+
 /// 65,536 ports, one bit each.
 pub const PORT_WORDS: usize = 1024;
 
@@ -97,8 +101,8 @@ offsets! {
     regs_orig_ax = "pt_regs.orig_ax|",
     regs_si = "pt_regs.si|",
     regs_dx = "pt_regs.dx|",
-    /// The last register.
-    regs_ss = "pt_regs.ss|",
+    /// The last word, on x86-64 and on 64-bit ARM. Used only before 5.15, as the end of the registers.
+    regs_last = "pt_regs.ss|pt_regs.exit_rcu|",
     /// System call number and register array on 64-bit ARM.
     regs_syscallno = "pt_regs.syscallno|",
     regs_regs = "pt_regs.regs|",

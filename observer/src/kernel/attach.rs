@@ -5,7 +5,8 @@ use std::{any::Any, collections::HashMap, panic::resume_unwind, path::Path, thre
 use anyhow::{Context as _, anyhow};
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, FEntry, KProbe, Program, SockOps},
+    programs::{BtfTracePoint, CgroupAttachMode, FEntry, KProbe, Program, ProgramError, SockOps},
+    sys::SyscallError,
 };
 
 use super::hooks::{AttachPoint, CONNECT, Hook, HookSet, KINDS, OptionalPoints, hooks_of};
@@ -14,8 +15,15 @@ use crate::host::cgroup::CgroupRoot;
 /// The kernel registers this PMU if and only if it is built with kprobes.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 
+/// An error number of the kernel's own, without a text in libc (include/linux/errno.h).
+const ENOTSUPP: i32 = 524;
+
+const NO_DIRECT_CALLS: &str = "this kernel cannot redirect functions to programs (it is built without \
+    CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, which 64-bit ARM has since Linux 6.4)";
+
 /// Keeps the programs attached. Dropping it detaches them; they stay loaded, and their counters readable.
-pub(super) struct Links(#[expect(dead_code, reason = "held for its drop")] Vec<Box<dyn Any>>);
+#[derive(Default)]
+pub(super) struct Links(Vec<Box<dyn Any>>);
 
 /// Loads every program of the set that an earlier, rejected set has not loaded.
 ///
@@ -71,18 +79,24 @@ fn load_one(program: &mut Program, btf: &Btf, hook: &Hook) -> anyhow::Result<()>
     }
 }
 
-/// Attaches every program of the set, which must be loaded. sock_ops attaches to `root`, the root of cgroup v2.
-pub(super) fn attach(
-    ebpf: &mut Ebpf,
-    set: HookSet,
-    points: OptionalPoints,
-    root: Option<&CgroupRoot>,
-) -> anyhow::Result<Links> {
-    let mut links = Vec::new();
-    for hook in hooks_of(set, points) {
-        links.push(attach_one(program(ebpf, hook.program)?, hook, root)?);
+impl Links {
+    /// Attaches every program of the set, which must be loaded. sock_ops attaches to `root`, the root of cgroup v2.
+    pub(super) fn attach(
+        &mut self,
+        ebpf: &mut Ebpf,
+        set: HookSet,
+        points: OptionalPoints,
+        root: Option<&CgroupRoot>,
+    ) -> anyhow::Result<()> {
+        for hook in hooks_of(set, points) {
+            self.0.push(attach_one(program(ebpf, hook.program)?, hook, root)?);
+        }
+        Ok(())
     }
-    Ok(Links(links))
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 fn attach_one(program: &mut Program, hook: &Hook, root: Option<&CgroupRoot>) -> anyhow::Result<Box<dyn Any>> {
@@ -94,7 +108,8 @@ fn attach_one(program: &mut Program, hook: &Hook, root: Option<&CgroupRoot>) -> 
         }
         AttachPoint::Fentry(function) => {
             let program: &mut FEntry = program.try_into()?;
-            let link = program.attach().with_context(|| format!("cannot attach fentry to {function}"))?;
+            let link =
+                program.attach().map_err(explain).with_context(|| format!("cannot attach fentry to {function}"))?;
             Ok(Box::new(program.take_link(link)?))
         }
         AttachPoint::Kprobe(function) => {
@@ -110,6 +125,17 @@ fn attach_one(program: &mut Program, hook: &Hook, root: Option<&CgroupRoot>) -> 
                 .context("cannot attach sockops to the root of cgroup v2")?;
             Ok(Box::new(program.take_link(link)?))
         }
+    }
+}
+
+/// Says what the kernel lacks if it loads programs for fentry but cannot attach them (`register_ftrace_direct()`,
+/// include/linux/ftrace.h).
+fn explain(error: ProgramError) -> anyhow::Error {
+    match &error {
+        ProgramError::SyscallError(SyscallError { io_error, .. }) if io_error.raw_os_error() == Some(ENOTSUPP) => {
+            anyhow!(NO_DIRECT_CALLS)
+        }
+        _ => error.into(),
     }
 }
 
@@ -133,4 +159,22 @@ pub(super) fn try_each(ebpf: &mut Ebpf, btf: &Btf, points: OptionalPoints, root:
         }
     }
     attempts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn refused_with(errno: i32) -> String {
+        let io_error = io::Error::from_raw_os_error(errno);
+        explain(SyscallError { call: "bpf_raw_tracepoint_open", io_error }.into()).to_string()
+    }
+
+    #[test]
+    fn kernel_without_direct_calls_is_named() {
+        assert_eq!(refused_with(ENOTSUPP), NO_DIRECT_CALLS);
+        assert!(refused_with(libc::EPERM).contains("bpf_raw_tracepoint_open"));
+    }
 }

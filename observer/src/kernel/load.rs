@@ -11,11 +11,11 @@ use aya::{
     sys::{BpfHelper, is_helper_supported},
 };
 use ipnet::Ipv4Net;
-use rustix::io::Errno;
-use tcp_reuse_watch_ebpf::{Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, Switches};
+use rustix::{io::Errno, param::page_size};
+use tcp_reuse_watch_ebpf::{ABSENT, Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, STACK_BYTES, Switches};
 
 use super::{
-    attach,
+    attach::{self, Links},
     attached::Kernel,
     btf::Source,
     config::WatchConfig,
@@ -69,7 +69,12 @@ impl KernelFacts {
         };
         types.set_iter_types(&mut switches);
         let btf = Btf::parse(&types.attach_point_btf(), Endianness::default())?;
-        Ok(Self { offsets: types.offsets()?, switches, points: types.optional_points(lineage), btf })
+        let mut offsets = types.offsets()?;
+        // A stack is a page at least, so its end is elsewhere then.
+        if page_size() as u64 > STACK_BYTES {
+            offsets.regs_last = ABSENT;
+        }
+        Ok(Self { offsets, switches, points: types.optional_points(lineage), btf })
     }
 }
 
@@ -164,7 +169,13 @@ impl<'a> Loader<'a> {
             *prepared = Some(Prepared { switches, ebpf });
             return Err(refusal(&error).into());
         }
-        let links = attach::attach(&mut ebpf, set, points, root).map_err(|error| refusal(&error))?;
+        let mut links = Links::default();
+        if let Err(error) = links.attach(&mut ebpf, set, points, root) {
+            if links.is_empty() {
+                *prepared = Some(Prepared { switches, ebpf });
+            }
+            return Err(refusal(&error).into());
+        }
         let log = self.config.diagnostics.then(|| KernelLog::new(&mut ebpf)).transpose()?;
         let ring = readable(RingBuf::try_from(take_map(&mut ebpf, "EVENTS")?)?)?;
         let counters = CounterMaps::new(Maps {

@@ -5,7 +5,7 @@
 //! processor: `cargo xtask vm` runs this program, statically linked, on every supported kernel with every hook set.
 //!
 //! Arguments select scenarios by a part of their name. `TCP_REUSE_WATCH_HOOKS` lists the hook sets, separated by
-//! spaces, and `TCP_REUSE_WATCH` is the path of the program under test.
+//! spaces, each after a `!` if the kernel has to refuse it, and `TCP_REUSE_WATCH` is the path of the program under test.
 
 mod avoidable;
 mod bodies;
@@ -28,6 +28,7 @@ mod peer;
 mod pools;
 mod privileges;
 mod recording;
+mod refused;
 mod report;
 mod scenario;
 mod sockets;
@@ -91,9 +92,11 @@ fn run(arguments: &[String]) -> Result<usize> {
 
 fn run_set(machine: &Machine, set: &str, chosen: &[&str]) -> Vec<Outcome> {
     let start = Instant::now();
-    let hooks = HookSet::parse(set);
     println!("\nhooks {set}");
-    let outcomes = scenario::run_all(machine, &hooks, |name| is_chosen(name, chosen));
+    let outcomes = match set.strip_prefix(refused::MARK) {
+        Some(set) => refused::check(set),
+        None => scenario::run_all(machine, &HookSet::parse(set), |name| is_chosen(name, chosen)),
+    };
     for outcome in &outcomes {
         outcome.print(set);
     }

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use crate::{peer::PORTS, report::Report};
 
-/// A minute, because emulated processors are slow.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// Minutes, because the verifier takes half a minute on an emulated processor of a busy machine.
+const START_TIMEOUT: Duration = Duration::from_mins(5);
 const END_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The program under test.
@@ -31,7 +31,20 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// Watches with a set of hooks.
     pub(crate) fn start(hooks: &str, options: &[&str]) -> Result<Self> {
+        let (watch, attached) = Self::spawn(hooks, options)?;
+        let expected: Vec<Value> = hooks.split(',').map(Value::from).collect();
+        ensure!(attached == Value::from(expected), "the tool started with other hooks: {attached}");
+        Ok(watch)
+    }
+
+    /// Watches with the hooks that the tool chooses, and returns them.
+    pub(crate) fn start_choosing(options: &[&str]) -> Result<(Self, Value)> {
+        Self::spawn("auto", options)
+    }
+
+    fn spawn(hooks: &str, options: &[&str]) -> Result<(Self, Value)> {
         let program = program();
         let mut command = Command::new(&program);
         command.args(["-o", "json", "--hooks", hooks, "--port", &format!("{}-{}", PORTS.0, PORTS.1)]).args(options);
@@ -46,13 +59,11 @@ impl Watch {
         // The thread drains the pipe, or it would fill and block the tool.
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let start = watch.lines.recv_timeout(START_TIMEOUT).context("the tool did not report that it is attached")?;
-        let start: Value = serde_json::from_str(&start).with_context(|| format!("this line is not JSON: {start}"))?;
-        let attached: Vec<Value> = hooks.split(',').map(Value::from).collect();
-        ensure!(
-            start["type"] == "start" && start["hooks"] == Value::from(attached),
-            "the tool started with other hooks: {start}"
-        );
-        Ok(watch)
+        let mut start: Value =
+            serde_json::from_str(&start).with_context(|| format!("this line is not JSON: {start}"))?;
+        ensure!(start["type"] == "start", "the first line is not of the type start: {start}");
+        let hooks = start["hooks"].take();
+        Ok((watch, hooks))
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -19,7 +19,10 @@ const KINDS: [(&str, &str); 6] = [
     (BASE_KIND, "use Linux 5.10 or later with CONFIG_BPF_EVENTS"),
     (ITERATOR_KIND, "use Linux 5.10 or later with CONFIG_BPF_SYSCALL and CONFIG_PROC_FS"),
     ("sockops", "see CAP_NET_ADMIN, container and cgroup-v2"),
-    ("fentry", "most distributions' kernels have it (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)"),
+    (
+        "fentry",
+        "most distributions' kernels have it (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS; on 64-bit ARM since Linux 6.4)",
+    ),
     ("kprobe", "most distributions' kernels have it (CONFIG_KPROBES, CONFIG_KPROBE_EVENTS)"),
     ("tracepoint", "Linux 6.16 and later have it"),
 ];
