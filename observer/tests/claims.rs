@@ -6,6 +6,7 @@ use tcp_reuse_watch_ebpf::{HEAD_BYTES, PREFIX_BYTES};
 
 const SECURITY: &str = "observer/tests/end_to_end/security";
 const E2E: &str = "observer/tests/end_to_end";
+const COMMANDS: &str = "observer/tests/end_to_end/commands";
 const HELPER: &str = "observer/src/helper";
 const CONFINEMENT: &str = "observer/src/host/confinement";
 
@@ -55,21 +56,27 @@ const TESTS: &[(usize, &str, &str, &str)] = &[
     (29, E2E, "metrics/unix_socket.rs", "socket_in_the_directory_of_another_user_is_removed"),
     (30, CONFINEMENT, "system_calls/tests.rs", "remover_reads_and_creates_no_files"),
     (30, CONFINEMENT, "files.rs", "remover_removes_files_of_one_directory_only"),
-    (31, SECURITY, "identities.rs", "only_the_same_user_and_root_can_signal_the_processes"),
-    (32, SECURITY, "identities.rs", "memory_is_hidden_from_the_same_user"),
-    (33, E2E, "shares.rs", "refused_connects_of_one_process_leave_room_for_others"),
-    (33, E2E, "groups.rs", "groups_beyond_ten_thousand_share_an_overflow_group"),
-    (33, "observer-core/src/series", "tests.rs", "user_has_a_share_of_the_label_sets"),
-    (34, E2E, "stuck_executables.rs", "user_with_slow_executables_gets_no_more_than_a_share"),
-    (34, E2E, "stuck_executables.rs", "lookups_that_cannot_be_killed_are_given_up_and_do_not_stop_the_others"),
-    (34, HELPER, "serve.rs", "hung_lookups_are_bounded_for_a_user_and_for_all"),
-    (34, "observer-core/src/runtime/go", "tests.rs", "corrupt_files_do_no_harm"),
-    (35, E2E, "metrics/hostile.rs", "peer_with_many_connections_closes_only_its_own"),
-    (35, E2E, "metrics/unix_socket.rs", "user_with_many_connections_closes_only_its_own"),
-    (36, "observer-core/src", "printable.rs", "control_characters_are_escaped"),
-    (36, "observer-core/src/views/tui", "tests.rs", "control_characters_in_names_are_escaped"),
-    (37, "observer-core/src/recording/tests", "hostile_input.rs", "corrupt_bytes_do_no_harm"),
-    (38, SECURITY, "system_calls.rs", "helper_signals_nobody_and_opens_files_for_reading_only"),
+    (31, COMMANDS, "identity.rs", "under_sudo_it_runs_as_the_caller"),
+    (32, COMMANDS, "identity.rs", "it_has_no_descriptor_of_the_tool"),
+    (32, COMMANDS, "identity.rs", "programs_with_set_user_id_work_in_it"),
+    (32, COMMANDS, "identity.rs", "without_sudo_it_keeps_credentials_and_capabilities"),
+    (33, COMMANDS, "identity.rs", "runner_can_only_signal_the_command"),
+    (33, CONFINEMENT, "system_calls/tests.rs", "runner_signals_nobody_but_the_command"),
+    (34, SECURITY, "identities.rs", "only_the_same_user_and_root_can_signal_the_processes"),
+    (35, SECURITY, "identities.rs", "memory_is_hidden_from_the_same_user"),
+    (36, E2E, "shares.rs", "refused_connects_of_one_process_leave_room_for_others"),
+    (36, E2E, "groups.rs", "groups_beyond_ten_thousand_share_an_overflow_group"),
+    (36, "observer-core/src/series", "tests.rs", "user_has_a_share_of_the_label_sets"),
+    (37, E2E, "stuck_executables.rs", "user_with_slow_executables_gets_no_more_than_a_share"),
+    (37, E2E, "stuck_executables.rs", "lookups_that_cannot_be_killed_are_given_up_and_do_not_stop_the_others"),
+    (37, HELPER, "serve.rs", "hung_lookups_are_bounded_for_a_user_and_for_all"),
+    (37, "observer-core/src/runtime/go", "tests.rs", "corrupt_files_do_no_harm"),
+    (38, E2E, "metrics/hostile.rs", "peer_with_many_connections_closes_only_its_own"),
+    (38, E2E, "metrics/unix_socket.rs", "user_with_many_connections_closes_only_its_own"),
+    (39, "observer-core/src", "printable.rs", "control_characters_are_escaped"),
+    (39, "observer-core/src/views/tui", "tests.rs", "control_characters_in_names_are_escaped"),
+    (40, "observer-core/src/recording/tests", "hostile_input.rs", "corrupt_bytes_do_no_harm"),
+    (41, SECURITY, "system_calls.rs", "helper_signals_nobody_and_opens_files_for_reading_only"),
 ];
 
 fn root() -> &'static Path {

@@ -45,7 +45,9 @@ pub(crate) fn confine(purpose: Purpose, can_read_maps: impl FnOnce() -> bool) ->
     privileges::drop_all(can_read_maps)?;
     hide_memory()?;
     let unrestricted = restrict(purpose);
-    unrestricted.iter().for_each(|error| log::warn!("{error:#}"));
+    for error in &unrestricted {
+        log::warn!("{error:#}");
+    }
     Ok(unrestricted)
 }
 

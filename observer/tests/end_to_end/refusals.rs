@@ -47,7 +47,16 @@ fn arguments_that_are_not_utf8_are_repeated_escaped() {
 #[test]
 fn unknown_option_is_refused() {
     let (_folder, tool) = world_executable_tool();
-    for arguments in ["--prot 8080", "-x", "watch", "--min-use 0.5", "-- true"] {
+    for arguments in [
+        "--prot 8080",
+        "-x",
+        "watch",
+        "--min-use 0.5",
+        "--children",
+        "--run-as root",
+        "-o tui -- true",
+        "--pid 1 -- true",
+    ] {
         for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
             assert_refused(&ended, 2, &["Usage: tcp-reuse-watch", "--help"]);
         }

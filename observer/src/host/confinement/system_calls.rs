@@ -33,13 +33,13 @@ pub(super) fn why_unavailable() -> Option<io::Error> {
 
 pub(super) fn restrict(purpose: Purpose) -> anyhow::Result<()> {
     let rules = match purpose {
-        Purpose::Watching => watching::rules(),
-        Purpose::Demonstrating => watching::rules_of_demo(),
-        Purpose::Helping => helping::rules_of_helper(),
-        Purpose::Inspecting => helping::rules_of_inspection(),
+        Purpose::Watching => watching::rules()?,
+        Purpose::Demonstrating => watching::rules_of_demo()?,
+        Purpose::Helping => helping::rules_of_helper()?,
+        Purpose::Inspecting => helping::rules_of_inspection()?,
         Purpose::Removing => helping::rules_of_remover(),
-        Purpose::Running(command) => running::rules(command),
-    }?;
+        Purpose::Running(command) => running::rules(command)?,
+    };
     let architecture = std::env::consts::ARCH.try_into()?;
     let refuse = |errno: i32| SeccompAction::Errno(errno.cast_unsigned());
     let mut filters = Vec::new();

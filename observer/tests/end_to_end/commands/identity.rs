@@ -3,19 +3,26 @@
 use std::{
     collections::BTreeMap,
     fs::{self, Permissions},
+    io::Read as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    process::Command,
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 use tempfile::tempdir;
 
 use super::with_command;
 use crate::support::{
+    eventually,
+    helper::{Helper, NO_CAPABILITY, children_of, privileges_of, status_of},
     machine::Machine,
     nobody::{NOBODY, chown_to_nobody},
     programs::{output_of, program},
-    tool::RunOutput,
+    tool::{Process, RunOutput},
 };
+
+/// CAP_KILL of include/uapi/linux/capability.h, in the format of /proc/PID/status.
+const ONLY_KILL: &str = "0000000000000020";
 
 /// As sudo starts the tool for the user nobody.
 fn under_sudo(command: &mut Command) -> &mut Command {
@@ -102,4 +109,27 @@ fn programs_with_set_user_id_work_in_it() {
     let argv = [copy.to_str().expect("UTF-8"), "-u"];
     let output = RunOutput::run(under_sudo(&mut with_command("-o none", &argv)));
     assert_eq!(output.stdout, "0\n", "{output:?}");
+}
+
+#[test]
+fn runner_can_only_signal_the_command() {
+    let _machine = Machine::shared();
+    let mut tool = Process::start(
+        with_command("-o none", &["sh", "-c", "echo ready; read line"]).stdin(Stdio::piped()).stdout(Stdio::piped()),
+    );
+    let mut line = [0; 6];
+    tool.child.stdout.as_mut().expect("the stream is piped").read_exact(&mut line).expect("the command runs");
+    let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let runner =
+        children_of(tool.id()).into_iter().find(|pid| name(pid) == "reuse-runner\n").expect("there is a runner");
+    // It confines itself as soon as the command runs.
+    eventually("the runner is confined", || status_of(runner, "Seccomp") == "2");
+    assert_eq!(privileges_of(runner), [ONLY_KILL, ONLY_KILL, NO_CAPABILITY, NO_CAPABILITY, "1"]);
+    let files: Vec<_> = Helper(runner).open_files().into_iter().filter(|file| file != "/dev/null").collect();
+    assert!(
+        matches!(&files[..], [socket, pidfd] if socket.starts_with("socket:") && pidfd.contains("pidfd")),
+        "{files:?}"
+    );
+    drop(tool.child.stdin.take());
+    tool.wait(Duration::from_mins(2));
 }

@@ -97,6 +97,6 @@ pub(super) fn rules_of_helper() -> anyhow::Result<Rules> {
     Ok(rules)
 }
 
-pub(super) fn rules_of_remover() -> anyhow::Result<Rules> {
-    Ok(unconditional(&[REMOVING]))
+pub(super) fn rules_of_remover() -> Rules {
+    unconditional(&[REMOVING])
 }

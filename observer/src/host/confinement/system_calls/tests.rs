@@ -176,7 +176,8 @@ fn harmful() -> Vec<Call> {
 #[test]
 fn harmful_calls_are_refused_beside_a_watch() {
     let calls = harmful();
-    for purpose in [Purpose::Helping, Purpose::Inspecting, Purpose::Removing] {
+    let running = Purpose::Running(Pid::from_raw(i32::MAX).unwrap());
+    for purpose in [Purpose::Helping, Purpose::Inspecting, Purpose::Removing, running] {
         assert_eq!(allowed_in_process(Some(purpose), &calls), Vec::<&str>::new(), "{purpose:?}");
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -220,4 +221,19 @@ fn remover_reads_and_creates_no_files() {
         Call("sendto", libc::SYS_sendto, [-1, 0, 0, 0, 0, 0]),
     ];
     assert_eq!(allowed_in_process(Some(Purpose::Removing), &calls), Vec::<&str>::new());
+}
+
+/// There is no process of either id: the kernel's maximum is lower.
+#[test]
+fn runner_signals_nobody_but_the_command() {
+    let command = Pid::from_raw(i32::MAX).unwrap();
+    let kill = |name, pid: i32| Call(name, libc::SYS_kill, [c_long::from(pid), 0, 0, 0, 0, 0]);
+    let calls = [
+        kill("the command", i32::MAX),
+        kill("another", i32::MAX - 1),
+        kill("its group", -i32::MAX),
+        kill("everybody", -1),
+        kill("its own group", 0),
+    ];
+    assert_eq!(allowed_in_process(Some(Purpose::Running(command)), &calls), ["the command"]);
 }

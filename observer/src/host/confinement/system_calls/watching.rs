@@ -147,8 +147,14 @@ const IOCTLS: &[u64] = &[
 ];
 
 /// Commands of fcntl(2). Others let the kernel send a signal to any process (`F_SETOWN`).
-const FCNTLS: &[i32] =
-    &[libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+const FCNTLS: &[u64] = &[
+    libc::F_DUPFD as u64,
+    libc::F_DUPFD_CLOEXEC as u64,
+    libc::F_GETFD as u64,
+    libc::F_SETFD as u64,
+    libc::F_GETFL as u64,
+    libc::F_SETFL as u64,
+];
 
 /// `PR_SET_VMA` of include/uapi/linux/prctl.h, with which glibc names its memory.
 const PR_SET_VMA: u64 = 0x5356_4d41;
@@ -157,7 +163,7 @@ pub(super) fn rules() -> anyhow::Result<Rules> {
     let mut rules = unconditional(&[ALLOWED, ALLOWED_OF_OLD]);
     let own = u64::try_from(getpid().as_raw_nonzero().get())?;
     rules.insert(libc::SYS_bpf, one_of(0, BPF_COMMANDS)?);
-    rules.insert(libc::SYS_fcntl, one_of(1, &FCNTLS.iter().map(|command| *command as u64).collect::<Vec<_>>())?);
+    rules.insert(libc::SYS_fcntl, one_of(1, FCNTLS)?);
     rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
     rules.insert(libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64, PR_SET_VMA])?);
     // Signals to this process only. Signal 0 asks whether another one exists.
