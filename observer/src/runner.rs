@@ -81,8 +81,8 @@ impl Runner {
 
     /// Passes a signal on.
     pub(crate) fn signal(&mut self, signal: Signal) {
-        // Fails only if the command has ended. Signals have numbers below 65.
-        let _ = self.send(signal.as_raw() as u8);
+        // Signals have numbers below 65. Sending fails only if the command has ended.
+        let _ = u8::try_from(signal.as_raw()).map(|number| self.send(number));
     }
 
     fn send(&mut self, byte: u8) -> io::Result<()> {

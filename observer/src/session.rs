@@ -2,6 +2,7 @@
 //! the screen. Only here do the kernel and the views meet.
 
 mod attribution;
+mod descendants;
 mod ring;
 mod sinks;
 mod stop;
@@ -11,8 +12,7 @@ use std::{future::pending, mem, time::Duration};
 use anyhow::Context as _;
 use observer_core::{
     decode,
-    model::{RowKind, Sample, WatchInfo, process_name},
-    printable::printable,
+    model::{RowKind, Sample, WatchInfo},
     series::Losses,
     tracker::{Notice, Snapshot, Tracker},
     views::{diagnosis_notices, hook_notice},
@@ -27,10 +27,9 @@ use crate::{
         confinement::{Purpose, confine},
         namespaces::why_processes_are_unknown,
         panics,
-        processes::{comm_of, stat_of},
         throttle::Throttle,
     },
-    kernel::{self, Followed, Kernel, KernelLog, Lineage, WatchConfig},
+    kernel::{self, Kernel, KernelLog, WatchConfig},
     output::{
         recorder::{Recorder, RecordingFile},
         screen::{Ending, Screen, screen_work},
@@ -153,7 +152,7 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                () = stop.next(|| is_any_running(&self.kernel.lineage)) => return asked,
+                () = stop.next(|| descendants::is_any_running(&self.kernel.lineage)) => return asked,
                 () = panics::occurred() => return Ending::of_panic(),
                 ending = screen_work(screen.as_deref_mut()) => match ending {
                     Some(Ending::OutputClosed) if stop.command.is_some() => {
@@ -254,7 +253,7 @@ impl Session {
 
     /// Names the processes of a command that still run, and are watched no more.
     pub(crate) fn notify_of_descendants(&mut self, screen: Option<&mut Screen>) {
-        notify(screen, self.clock.now_unix_ns(), notice_of_descendants(&self.kernel.lineage).as_slice());
+        notify(screen, self.clock.now_unix_ns(), descendants::notice(&self.kernel.lineage).as_slice());
     }
 
     /// Detaches, drains the ring buffer and returns the final numbers. If the counters cannot be read any more, the numbers
@@ -294,48 +293,6 @@ impl Session {
     }
 }
 
-/// The kind of the notice about what an ended command has left behind.
-const DESCENDANTS: &str = "descendants";
-
-/// A notice names at most this many processes.
-const MAX_NAMED: usize = 5;
-
-/// The followed processes that still run. The kernel side may have missed the exit of one.
-fn running(lineage: &Lineage) -> Vec<Followed> {
-    let is_running = |process: &Followed| {
-        why_processes_are_unknown().is_some()
-            || stat_of(process.tgid).is_none_or(|stat| stat.is_running_since(process.start_ticks))
-    };
-    let mut running = lineage.followed().unwrap_or_default();
-    running.retain(is_running);
-    running
-}
-
-fn is_any_running(lineage: &Lineage) -> bool {
-    !running(lineage).is_empty()
-}
-
-/// Names what an ended command has left behind.
-fn notice_of_descendants(lineage: &Lineage) -> Option<Notice> {
-    let mut running = running(lineage);
-    running.sort_by_key(|process| process.tgid);
-    let name = |tgid| {
-        let comm = why_processes_are_unknown().is_none().then(|| comm_of(tgid)).flatten();
-        comm.and_then(process_name).map_or_else(|| "unknown".into(), |name| printable(&name))
-    };
-    let named = running.iter().take(MAX_NAMED).map(|process| format!("{} (pid {})", name(process.tgid), process.tgid));
-    let mut named = named.collect::<Vec<_>>().join(", ");
-    if running.len() > MAX_NAMED {
-        named += &format!(" and {} more", running.len() - MAX_NAMED);
-    }
-    let message = match running.len() {
-        0 => return None,
-        1 => format!("left running, and not watched any more: {named}"),
-        n => format!("{n} processes are left running, and not watched any more: {named}"),
-    };
-    Some(Notice { kind: DESCENDANTS, message })
-}
-
 /// The kind of the notice about namespaces.
 const NAMESPACE: &str = "namespace";
 
@@ -362,7 +319,7 @@ fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
     match screen {
         Some(screen) if screen.shows_notices() => screen.notices(unix_ns, notices),
         _ => {
-            let kinds = [Recorder::NOTICE, NAMESPACE, CONFINEMENT, DESCENDANTS];
+            let kinds = [Recorder::NOTICE, NAMESPACE, CONFINEMENT, descendants::KIND];
             for notice in notices.iter().filter(|notice| kinds.contains(&notice.kind)) {
                 eprintln!("notice: {}", notice.message);
             }

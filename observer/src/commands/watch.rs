@@ -169,9 +169,9 @@ fn about(options: &cli::Watch) -> WatchInfo {
     };
     let command = by_kind.command.first().map(|program| format!("of {program} and its descendants"));
     let destinations = by_kind.destinations.iter().map(|network| format!("to {network}"));
-    let pids = by_kind.pids.iter().map(|pid| match options.children {
-        true => format!("of pid {pid} and its descendants"),
-        false => format!("of pid {pid}"),
+    let pids = by_kind.pids.iter().map(|pid| {
+        let whose = if options.children { " and its descendants" } else { "" };
+        format!("of pid {pid}{whose}")
     });
     let processes = by_kind.processes.iter().map(|name| format!("of {name}"));
     WatchInfo {

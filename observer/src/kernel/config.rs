@@ -13,6 +13,7 @@ pub(crate) const MAX_CONNECTIONS: u32 = 131_072;
 pub(crate) const RING_BYTES: u32 = 4 << 20;
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that have nothing to do with each other")]
 pub(crate) struct WatchConfig {
     /// Inclusive ranges. Empty: every port.
     pub(crate) ports: Vec<(u16, u16)>,
