@@ -5,6 +5,7 @@ use std::{io::Cursor, path::Path};
 
 use libfuzzer_sys::fuzz_target;
 use observer_core::{
+    Conclusion,
     model::WatchInfo,
     recording::{Encoder, Record, Recording},
     tracker::Tracker,
@@ -51,8 +52,9 @@ fn replay(bytes: Vec<u8>) -> Option<Replay> {
     }
     encoded.extend(encoder.end(now).ok()?);
     let snapshot = tracker.snapshot(now);
-    let _ = LinesView.summary(&about, &snapshot);
-    let summary = JsonView.summary(&about, &snapshot);
+    let conclusion = Conclusion::new(&about, &snapshot);
+    let _ = LinesView.summary(&conclusion);
+    let summary = JsonView.summary(&conclusion);
     serde_json::from_str::<serde_json::Value>(&summary).expect("a summary is valid JSON");
     Some(Replay { summary, recording: encoded })
 }

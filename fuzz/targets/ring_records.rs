@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use observer_core::{
-    TimeBase,
+    Conclusion, TimeBase,
     decode::{activity, decode},
     model::WatchInfo,
     tracker::Tracker,
@@ -31,5 +31,5 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!line.trim_end_matches('\n').contains(char::is_control), "{line:?}");
     }
     let snapshot = tracker.snapshot(i64::MAX / 2);
-    let _ = LinesView.summary(&WatchInfo::default(), &snapshot);
+    let _ = LinesView.summary(&Conclusion::new(&WatchInfo::default(), &snapshot));
 });

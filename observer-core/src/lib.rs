@@ -7,8 +7,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a panic is how a test fails"))]
 
 pub mod cgroup_name;
+pub mod comparison;
+mod conclusion;
 pub mod decode;
 pub mod diagnosis;
+pub mod gate;
 pub mod group;
 pub mod model;
 pub mod printable;
@@ -19,4 +22,5 @@ mod time_base;
 pub mod tracker;
 pub mod views;
 
+pub use conclusion::Conclusion;
 pub use time_base::TimeBase;

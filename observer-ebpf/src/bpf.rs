@@ -14,6 +14,7 @@ mod frozen;
 mod handlers;
 mod hooks;
 mod inspection;
+mod lineage;
 mod maps;
 mod memory;
 mod message;

@@ -1,18 +1,30 @@
 //! The command line. Values are validated here as far as possible without the kernel, so a wrong one ends in clap's
 //! usage error (exit code 2) before anything is opened or attached.
 
+mod command;
+mod compare;
 #[cfg(fuzzing)]
 pub(crate) mod fuzz;
+mod gates;
 mod metrics;
 mod output;
 mod parse;
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use ipnet::IpNet;
 
 use crate::kernel;
+pub(crate) use command::RunCommand;
+pub(crate) use compare::{Compare, CompareOutput};
+pub(crate) use gates::{Gates, Report, ReportFormat};
 pub(crate) use metrics::{Metrics, MetricsPlace};
 pub(crate) use output::Output;
 pub(crate) use parse::Speed;
@@ -32,7 +44,7 @@ const AFTER_HELP: &str = "\
 A connection must match one value of every filter that is given (--port, --dest, --pid, --process).
 Ctrl-C, SIGTERM, SIGHUP and --duration end the watch with a summary.
 
-Exit codes: 0 success, 1 run-time failure, 2 usage error, 4 not permitted or not supported by this kernel.";
+Exit codes: 0 success, 1 run-time failure, 2 usage error, 3 a gate failed, 4 not permitted or not supported by this kernel.";
 
 impl Cli {
     /// Parses the command line. Exits with a usage error if it is invalid.
@@ -59,35 +71,59 @@ impl Watch {
         if self.hooks.contains(&Hooks::Auto) && self.hooks.len() > 1 {
             return Err("--hooks takes either auto or a list of the others".into());
         }
-        let has_rows = !matches!(self.output, Some(Output::Tui | Output::None));
+        let has_rows = !matches!(self.output, Some(Output::Tui | Output::Summary | Output::None));
         if self.exchanges && !has_rows && self.record.is_none() {
             return Err("--exchanges needs an output with rows: use -o lines, -o json or --record".into());
         }
-        Output::check(self.output)?;
-        if self.record.is_some() && self.record == self.summary {
-            return Err("--record and --summary cannot write to one file".into());
+        if !self.run.argv.is_empty() {
+            if self.output == Some(Output::Tui) {
+                return Err("-o tui needs the terminal, which the command has: use -o lines or -o summary".into());
+            }
+            if !self.pids.is_empty() {
+                return Err("--pid and a command exclude each other: only the command is watched".into());
+            }
         }
-        Ok(())
+        if self.output_file.is_some() && matches!(self.output(), Output::Tui | Output::None) {
+            return Err("--output-file needs an output with text: use -o lines, -o json or -o summary".into());
+        }
+        Output::check(self.output)?;
+        let files = [("--record", &self.record), ("--summary", &self.summary), ("--output-file", &self.output_file)];
+        let files = files.into_iter().filter_map(|(option, file)| Some((option, file.as_deref()?)));
+        check_files(files.chain(self.gates.files()))
     }
 }
 
 impl Watch {
     pub(crate) fn output(&self) -> Output {
-        Output::resolve(self.output, self.exchanges)
+        Output::resolve(self.output, self.exchanges, !self.run.argv.is_empty())
     }
 }
 
 impl Replay {
     pub(crate) fn output(&self) -> Output {
-        Output::resolve(self.output, false)
+        Output::resolve(self.output, false, false)
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.summary.as_ref() == Some(&self.file) {
-            return Err("--summary would overwrite the recording".into());
+        let summary = self.summary.as_deref().map(|file| ("--summary", file));
+        let files = || summary.into_iter().chain(self.gates.files());
+        if let Some((option, _)) = files().find(|(_, file)| *file == self.file) {
+            return Err(format!("{option} would overwrite the recording"));
         }
+        check_files(files())?;
         Output::check(self.output)
     }
+}
+
+/// Rejects one file for two purposes.
+fn check_files<'a>(files: impl Iterator<Item = (&'static str, &'a Path)>) -> Result<(), String> {
+    let mut seen = HashMap::new();
+    for (option, file) in files {
+        if let Some(other) = seen.insert(file, option) {
+            return Err(format!("{other} and {option} cannot write to one file"));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,6 +136,9 @@ pub(crate) enum Command {
 
     /// Replay a watch recorded with --record (needs no privileges)
     Replay(Replay),
+
+    /// Compare two recordings or summaries, from before and after a change (needs no privileges)
+    Compare(Compare),
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +153,9 @@ pub(crate) struct Replay {
     /// Write the JSON summary object to this file at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) summary: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) gates: Gates,
 
     /// Replay N times as fast as recorded: a number above zero, or max for no pauses
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
@@ -161,13 +203,21 @@ pub(crate) struct Watch {
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = running_process)]
     pub(crate) pids: Vec<u32>,
 
+    /// With --pid: watch all its descendants too, those that it has and those to come
+    #[arg(long, requires = "pids")]
+    pub(crate) children: bool,
+
     /// Watch only connections of processes with this name (compared up to 15 bytes); repeatable
     #[arg(long = "process", value_name = "NAME", value_parser = process_name)]
     pub(crate) processes: Vec<String>,
 
-    /// Output format [default: tui on a terminal, else lines]
+    /// Output format [default: tui on a terminal, else lines; summary with a command]
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
+
+    /// Write the output to this file instead of standard output (standard error with a command)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output_file: Option<PathBuf>,
 
     /// Add a row for each exchange (with -o lines, -o json and --record)
     #[arg(long)]
@@ -180,6 +230,12 @@ pub(crate) struct Watch {
     /// Record the watch to this file, for the replay command
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) gates: Gates,
+
+    #[command(flatten)]
+    pub(crate) run: RunCommand,
 
     #[command(flatten)]
     pub(crate) metrics: Metrics,
@@ -302,5 +358,8 @@ mod tests {
         assert!(check(&["x", "--exchanges", "-o", "none", "--record", "a"]).is_ok());
         assert!(check(&["x", "--exchanges", "-o", "tui"]).is_err());
         assert!(check(&["x", "--summary", "a", "--record", "a"]).is_err());
+        assert!(check(&["x", "--summary", "a", "--report", "junit=a"]).is_err());
+        assert!(check(&["x", "--report", "markdown=a", "--report", "junit=a"]).is_err());
+        assert!(check(&["x", "--report", "markdown=a", "--report", "junit=b", "--summary", "c"]).is_ok());
     }
 }

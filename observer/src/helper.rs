@@ -16,5 +16,7 @@ mod remover;
 mod runtimes;
 mod serve;
 
+pub(crate) use fork::fork;
+pub(crate) use isolation::{close_all_but, exit};
 pub(crate) use remover::Remover;
 pub(crate) use runtimes::Runtimes;

@@ -1,6 +1,7 @@
 //! The parts of the host that do not involve BPF: processes and cgroups; privileges, namespaces and limits of this process;
 //! the clock, signals and memory.
 
+pub(crate) mod async_fd;
 pub(crate) mod cgroup;
 pub(crate) mod cgroups;
 pub(crate) mod clock;

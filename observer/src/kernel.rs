@@ -3,7 +3,6 @@
 //!
 //! Nothing is pinned, so the kernel frees programs and maps when the process ends, even if it is killed.
 
-mod async_fd;
 mod attach;
 mod attached;
 pub(crate) mod btf;
@@ -12,7 +11,9 @@ mod counter_maps;
 pub(crate) mod hook_test;
 mod hooks;
 mod inventory;
+mod iterator;
 mod kernel_log;
+mod lineage;
 pub(crate) mod load;
 pub(crate) mod offsets;
 mod pod;
@@ -24,6 +25,7 @@ pub(crate) use attached::Kernel;
 pub(crate) use config::{MAX_CONNECTIONS, RING_BYTES, WatchConfig};
 pub(crate) use hooks::{BASE_KIND, HookSet};
 pub(crate) use kernel_log::KernelLog;
+pub(crate) use lineage::{Followed, Lineage};
 
 /// The release of the running kernel, as `uname -r` prints it.
 pub(crate) fn release() -> String {

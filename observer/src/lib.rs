@@ -16,11 +16,12 @@ mod helper;
 mod host;
 mod kernel;
 mod output;
+mod runner;
 mod session;
 
 use std::process::ExitCode;
 
-use commands::{demo, doctor, replay, watch};
+use commands::{compare, demo, doctor, replay, watch};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -30,8 +31,9 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Some(cli::Command::Demo) => demo::run().map(|()| ExitCode::SUCCESS),
         Some(cli::Command::Doctor(options)) => doctor::run(&options),
-        Some(cli::Command::Replay(options)) => replay::run(&options).map(|()| ExitCode::SUCCESS),
-        None => watch::run(&cli.watch).map(|()| ExitCode::SUCCESS),
+        Some(cli::Command::Replay(options)) => replay::run(&options),
+        None => watch::run(&cli.watch),
+        Some(cli::Command::Compare(options)) => compare::run(&options),
     };
     result.unwrap_or_else(|error| exit::report(&error))
 }

@@ -4,13 +4,15 @@
 mod attribution;
 mod ring;
 mod sinks;
+mod stop;
 
 use std::{future::pending, mem, time::Duration};
 
 use anyhow::Context as _;
 use observer_core::{
     decode,
-    model::{RowKind, Sample, WatchInfo},
+    model::{RowKind, Sample, WatchInfo, process_name},
+    printable::printable,
     series::Losses,
     tracker::{Notice, Snapshot, Tracker},
     views::{diagnosis_notices, hook_notice},
@@ -25,10 +27,10 @@ use crate::{
         confinement::{Purpose, confine},
         namespaces::why_processes_are_unknown,
         panics,
-        signals::Signals,
+        processes::{comm_of, stat_of},
         throttle::Throttle,
     },
-    kernel::{self, Kernel, KernelLog, WatchConfig},
+    kernel::{self, Followed, Kernel, KernelLog, Lineage, WatchConfig},
     output::{
         recorder::{Recorder, RecordingFile},
         screen::{Ending, Screen, screen_work},
@@ -36,6 +38,7 @@ use crate::{
 };
 use attribution::Attribution;
 use sinks::Sinks;
+pub(crate) use stop::{Stop, Supervised};
 
 /// How often counters are read without a dashboard: often enough to free the groups of ended processes.
 const TICK: Duration = Duration::from_secs(1);
@@ -78,7 +81,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let clock = Clock::new();
         let mut kernel = Kernel::attach(config)?;
-        confine(purpose, || kernel.is_readable())?;
+        let unrestricted = confine(purpose, || kernel.is_readable())?;
         let mut attribution = Attribution::new(runtimes);
         let started_unix_ns = clock.now_unix_ns();
         let mut tracker = Tracker::new(started_unix_ns, config.max_connections as usize);
@@ -98,6 +101,7 @@ impl Session {
         }
         let mut exporter = metrics.map(|metrics| metrics.serve(&about)).transpose()?;
         let mut notices = Vec::from_iter(notice_of_namespace());
+        notices.extend(unrestricted.iter().map(|error| Notice { kind: CONFINEMENT, message: format!("{error:#}") }));
         if let Some(exporter) = &mut exporter {
             exporter.sample(started_unix_ns, &first, losses(&first, 0, 0), kernel.programs.clone());
             let message = format!("metrics are served at {}", exporter.place);
@@ -132,13 +136,9 @@ impl Session {
         }
     }
 
-    /// Runs until a signal, the deadline or the screen ends the watch.
-    pub(crate) async fn run(
-        &mut self,
-        signals: &mut Signals,
-        deadline: Option<Instant>,
-        mut screen: Option<&mut Screen>,
-    ) -> Ending {
+    /// Runs until something ends the watch. A command goes on when nobody reads the output any more.
+    pub(crate) async fn run(&mut self, stop: &mut Stop, mut screen: Option<&mut Screen>) -> Ending {
+        let mut asked = Ending::Asked;
         let is_live = screen.as_ref().is_some_and(|screen| screen.is_live());
         let tick = if is_live { LIVE_TICK } else { TICK };
         let mut samples = Throttle::new(IDLE_FACTOR, tick);
@@ -153,11 +153,14 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                () = signals.next() => return Ending::Asked,
-                () = sleep_until_some(deadline) => return Ending::Asked,
+                () = stop.next(|| is_any_running(&self.kernel.lineage)) => return asked,
                 () = panics::occurred() => return Ending::of_panic(),
-                ending = screen_work(screen.as_deref_mut()) => if let Some(ending) = ending {
-                    return ending;
+                ending = screen_work(screen.as_deref_mut()) => match ending {
+                    Some(Ending::OutputClosed) if stop.command.is_some() => {
+                        (screen, asked) = (None, Ending::OutputClosed);
+                    }
+                    Some(ending) => return ending,
+                    None => {}
                 },
                 (unix_ns, took) = some_or_pending(unshown) => {
                     unshown = None;
@@ -249,6 +252,11 @@ impl Session {
         }
     }
 
+    /// Names the processes of a command that still run, and are watched no more.
+    pub(crate) fn notify_of_descendants(&mut self, screen: Option<&mut Screen>) {
+        notify(screen, self.clock.now_unix_ns(), notice_of_descendants(&self.kernel.lineage).as_slice());
+    }
+
     /// Detaches, drains the ring buffer and returns the final numbers. If the counters cannot be read any more, the numbers
     /// are those of the last sample, marked as incomplete, and the error says why.
     pub(crate) fn end(&mut self, mut screen: Option<&mut Screen>) -> (Snapshot, anyhow::Result<()>) {
@@ -286,8 +294,53 @@ impl Session {
     }
 }
 
+/// The kind of the notice about what an ended command has left behind.
+const DESCENDANTS: &str = "descendants";
+
+/// A notice names at most this many processes.
+const MAX_NAMED: usize = 5;
+
+/// The followed processes that still run. The kernel side may have missed the exit of one.
+fn running(lineage: &Lineage) -> Vec<Followed> {
+    let is_running = |process: &Followed| {
+        why_processes_are_unknown().is_some()
+            || stat_of(process.tgid).is_none_or(|stat| stat.is_running_since(process.start_ticks))
+    };
+    let mut running = lineage.followed().unwrap_or_default();
+    running.retain(is_running);
+    running
+}
+
+fn is_any_running(lineage: &Lineage) -> bool {
+    !running(lineage).is_empty()
+}
+
+/// Names what an ended command has left behind.
+fn notice_of_descendants(lineage: &Lineage) -> Option<Notice> {
+    let mut running = running(lineage);
+    running.sort_by_key(|process| process.tgid);
+    let name = |tgid| {
+        let comm = why_processes_are_unknown().is_none().then(|| comm_of(tgid)).flatten();
+        comm.and_then(process_name).map_or_else(|| "unknown".into(), |name| printable(&name))
+    };
+    let named = running.iter().take(MAX_NAMED).map(|process| format!("{} (pid {})", name(process.tgid), process.tgid));
+    let mut named = named.collect::<Vec<_>>().join(", ");
+    if running.len() > MAX_NAMED {
+        named += &format!(" and {} more", running.len() - MAX_NAMED);
+    }
+    let message = match running.len() {
+        0 => return None,
+        1 => format!("left running, and not watched any more: {named}"),
+        n => format!("{n} processes are left running, and not watched any more: {named}"),
+    };
+    Some(Notice { kind: DESCENDANTS, message })
+}
+
 /// The kind of the notice about namespaces.
 const NAMESPACE: &str = "namespace";
+
+/// The kind of a notice about what this process should have given up but has not.
+const CONFINEMENT: &str = "confinement";
 
 /// Says once what a watch in other namespaces than the machine's cannot tell.
 fn notice_of_namespace() -> Option<Notice> {
@@ -309,16 +362,12 @@ fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
     match screen {
         Some(screen) if screen.shows_notices() => screen.notices(unix_ns, notices),
         _ => {
-            for notice in notices.iter().filter(|notice| [Recorder::NOTICE, NAMESPACE].contains(&notice.kind)) {
+            let kinds = [Recorder::NOTICE, NAMESPACE, CONFINEMENT, DESCENDANTS];
+            for notice in notices.iter().filter(|notice| kinds.contains(&notice.kind)) {
                 eprintln!("notice: {}", notice.message);
             }
         }
     }
-}
-
-/// Never completes without a deadline.
-async fn sleep_until_some(deadline: Option<Instant>) {
-    sleep_until(some_or_pending(deadline).await).await;
 }
 
 /// Completes at once with a value, never without one.

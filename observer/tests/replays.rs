@@ -187,3 +187,72 @@ fn comparison_finds_every_difference() {
         assert_eq!(found.len(), differences, "{expected}: {found:?}");
     }
 }
+
+/// Gates on a recording: the exit code, and words of the only line on standard error.
+fn assert_gates(file: &Path, gates: &str, code: i32, words: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tcp-reuse-watch"));
+    command.args(["replay", "--speed", "max", "-o", "json"]).args(gates.split_whitespace()).arg(file);
+    let output = command.output().expect("the program can be run");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{gates}: {stderr}");
+    assert_eq!(stderr.lines().count(), words.len().min(1), "{gates}: {stderr}");
+    assert!(words.iter().all(|words| stderr.contains(words)), "{gates}: {words:?}: {stderr}");
+    let summary: Value = serde_json::from_str(stdout.lines().last().expect("a summary")).expect("an object");
+    let [gate] = summary["gates"].as_array().expect("gates").as_slice() else { panic!("{gates}: {summary:#}") };
+    let message = stderr.lines().next().and_then(|line| line.strip_prefix("tcp-reuse-watch: "));
+    assert_eq!(gate["message"].as_str(), message, "{gates}");
+    let result = if code == 3 { "failed" } else { gate["result"].as_str().expect("a result") };
+    assert_eq!(gate["result"], result, "{gates}");
+    assert_eq!(gate["group"].is_null(), code != 3, "{gates}: {gate:#}");
+}
+
+#[test]
+fn gates_judge_replays() {
+    for (name, gates, code, words) in [
+        ("a-good-ratio", "--min-reuse 0.94", 0, &[][..]),
+        ("a-good-ratio", "--min-reuse 94.1%", 3, &["94 of 100 requests reused", "at least 94.1 % must"]),
+        ("a-good-ratio", "--fail-on any", 0, &[]),
+        ("response-not-read-go-1.19", "--min-reuse 1", 3, &["response-not-read", "io.Copy(io.Discard, res.Body)"]),
+        ("response-not-read-go-1.19", "--fail-on response-not-read", 3, &["client[7] to 192.0.2.1:80"]),
+        ("response-not-read-go-1.19", "--fail-on server-closes-each,stale-connection", 0, &[]),
+        // Only possible.
+        ("closed-after-response-java", "--fail-on any", 0, &[]),
+        // Healthy.
+        ("max-lifetime", "--fail-on any", 0, &[]),
+        ("connection-per-message", "--min-reuse 0.5", 0, &["was not judged", "cannot be counted exactly"]),
+        ("a-good-ratio", "--max-avoidable 0", 0, &["was not judged", "old recordings"]),
+        ("overflow-of-a-user", "--fail-on any", 0, &["passed, but there may be more"]),
+    ] {
+        assert_gates(&folder().join(format!("{name}.jsonl")), gates, code, words);
+    }
+}
+
+/// A pool that keeps its connections would have needed one of ten.
+#[test]
+fn gates_judge_avoidable_connections_of_replays() {
+    const HEADER: &str = "{\"recording\":1}\n";
+    const GROUP: &str = r#"{"key":{"tgid":7,"addr":"::ffff:192.0.2.1","port":80},"counters":{"comm":"client","opened":10,"new":10,"exchanges_per_connection":[10],"why":[1,0,9],"asked":10,"needed":1,"pool":POOL}}"#;
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("recording");
+    for (pool, gates, code, words) in [
+        (r#"["counted"]"#, "--max-avoidable 9", 0, &[][..]),
+        (r#"["counted"]"#, "--max-avoidable 8", 3, &["9 of 10 TCP connections were avoidable", "at most 8"]),
+        (r#"["counted","mixed"]"#, "--max-avoidable 8", 0, &["was not judged", "may have been needed"]),
+        (r#"["counted","unheard"]"#, "--max-avoidable 9", 0, &[]),
+    ] {
+        let sample = format!("{{\"sample\":{{\"unix_ns\":1,\"groups\":[{}]}}}}\n", GROUP.replace("POOL", pool));
+        fs::write(&file, format!("{HEADER}{sample}{{\"end\":{{\"unix_ns\":2}}}}\n")).expect("a recording");
+        assert_gates(&file, gates, code, words);
+        // What comes before the loss of the end is not the whole watch.
+        fs::write(&file, format!("{HEADER}{sample}")).expect("a recording");
+        let output = Command::new(env!("CARGO_BIN_EXE_tcp-reuse-watch"))
+            .args(["replay", "--speed", "max", "-o", "none"])
+            .args(gates.split_whitespace())
+            .arg(&file)
+            .output()
+            .expect("the program can be run");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("was not judged: the recording was not replayed to its end"), "{stderr}");
+    }
+}

@@ -39,6 +39,11 @@ impl Pool {
         self.uncounted == 0 && self.unclear == 0
     }
 
+    /// Whether there may be more, in groups whose pools are not counted.
+    pub fn is_lower_bound(&self) -> bool {
+        self.uncounted > 0
+    }
+
     fn is_counted(&self) -> bool {
         self.counted > 0 || self.uncounted == 0
     }

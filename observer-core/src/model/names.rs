@@ -102,6 +102,20 @@ pub fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
+/// The name of a signal, such as `SIGKILL` (asm-generic/signal.h, as on x86 and Arm), or its number where it has none.
+pub fn signal_name(signal: i32) -> String {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
+        "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
+        "WINCH", "IO", "PWR", "SYS",
+    ];
+    let index = usize::try_from(signal).ok().and_then(|signal| signal.checked_sub(1));
+    match index.and_then(|index| NAMES.get(index)) {
+        Some(name) => format!("SIG{name}"),
+        None => signal.to_string(),
+    }
+}
+
 /// The application with this name; `Unknown` if none has it.
 pub fn application_by_name(name: &str) -> Application {
     let has_name = |application: &Application| application.name() == Some(name);
@@ -117,4 +131,16 @@ pub fn ip_address(bytes: [u8; 16]) -> IpAddr {
 pub fn process_name(comm: [u8; 16]) -> Option<CompactString> {
     let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
     (end > 0).then(|| CompactString::from_utf8_lossy(&comm[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_their_names() {
+        let names = [1, 9, 11, 15, 31].map(signal_name);
+        assert_eq!(names, ["SIGHUP", "SIGKILL", "SIGSEGV", "SIGTERM", "SIGSYS"]);
+        assert_eq!([0, -1, 34].map(signal_name), ["0", "-1", "34"]);
+    }
 }

@@ -106,6 +106,9 @@ pub struct LossSample {
     /// Pre-existing sockets whose process was not looked up because the map of owners was full. A filter by process leaves
     /// them out.
     pub ownerless: u64,
+    /// Processes that are not followed, although their parent is, because the map of followed processes was full. Their
+    /// connections are in no count.
+    pub unfollowed: u64,
     /// Failed removals of entries and slots, which then take up room. No count is lost.
     pub not_removed: u64,
     /// Look-ups of runtimes that came to nothing, which takes nothing from any count. None if none are made.

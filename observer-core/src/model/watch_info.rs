@@ -28,6 +28,10 @@ pub struct Filters {
     /// Networks in CIDR notation.
     pub destinations: Vec<String>,
     pub pids: Vec<u32>,
+    /// Whether their descendants are watched too.
+    pub children: bool,
+    /// The command that was run to be watched, with its descendants. Empty: none.
+    pub command: Vec<String>,
     /// Names of processes.
     pub processes: Vec<String>,
 }

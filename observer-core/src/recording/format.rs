@@ -41,7 +41,7 @@ pub(super) struct Version {
 #[serde(default)]
 pub(super) struct Header {
     recording: u32,
-    version: String,
+    pub(super) version: String,
     kernel: String,
     hooks: Vec<String>,
     hooks_not_taken: Vec<String>,

@@ -68,6 +68,11 @@ impl Recording {
         self.header.about()
     }
 
+    /// Version of the program that wrote it. Empty if unknown.
+    pub fn version(&self) -> &str {
+        &self.header.version
+    }
+
     /// Maximum number of connections that the kernel side tracked at a time.
     pub fn max_connections(&self) -> usize {
         self.header.max_connections.max(1) as usize
@@ -169,10 +174,10 @@ fn has_sane_states(listing: &Listing) -> bool {
 
 fn is_sane(loss: &LossSample) -> bool {
     let LossSample { rows, untracked, mptcp, counts, hook_skips, unrecovered_skips, .. } = *loss;
-    let LossSample { ungrouped, unlisted, ownerless, not_removed, lookups, .. } = *loss;
+    let LossSample { ungrouped, unlisted, ownerless, unfollowed, not_removed, lookups, .. } = *loss;
     let Lookups { hung, refused } = lookups.unwrap_or_default();
     let first = [rows, untracked, mptcp, counts, ungrouped, unlisted, ownerless, not_removed];
-    let second = [hook_skips, unrecovered_skips, hung, refused];
+    let second = [unfollowed, hook_skips, unrecovered_skips, hung, refused];
     first.into_iter().chain(second).all(|count| count <= MAX_COUNT)
 }
 

@@ -203,9 +203,9 @@ impl Snapshot {
     }
 
     /// Whether no count of connections was lost.
-    fn are_counts_complete(&self) -> bool {
-        let LossSample { counts, unrecovered_skips, ownerless, .. } = self.loss;
-        self.loss.connections() == 0 && counts == 0 && unrecovered_skips == 0 && ownerless == 0
+    pub fn are_counts_complete(&self) -> bool {
+        let LossSample { counts, unrecovered_skips, ownerless, unfollowed, .. } = self.loss;
+        self.loss.connections() + counts + unrecovered_skips + ownerless + unfollowed == 0
     }
 
     /// Whether the numbers of this pool are exact: no count was lost, and its connections are interchangeable.
@@ -213,10 +213,15 @@ impl Snapshot {
         self.are_counts_complete() && pool.is_exact()
     }
 
+    /// Whether the share of exchanges on reused connections is exact.
+    pub fn is_exact_ratio(&self) -> bool {
+        self.loss.connections() + self.loss.counts + self.loss.unfollowed == 0 && self.totals.is_exact()
+    }
+
     /// Whether no connection went untracked, each can be counted exactly, and no listing left out a socket.
     pub fn is_exact(&self) -> bool {
-        let LossSample { counts, unlisted, ownerless, .. } = self.loss;
-        self.loss.connections() == 0 && counts == 0 && unlisted == 0 && ownerless == 0 && self.totals.is_exact()
+        let LossSample { counts, unlisted, ownerless, unfollowed, .. } = self.loss;
+        self.loss.connections() + counts + unlisted + ownerless + unfollowed == 0 && self.totals.is_exact()
     }
 }
 

@@ -86,6 +86,7 @@ fn lost_rows_are_incomplete_but_exact_and_lost_connections_are_neither() {
         (LossSample { counts: 1, ..none }, false, false),
         (LossSample { unlisted: 1, ..none }, false, false),
         (LossSample { ownerless: 1, ..none }, false, false),
+        (LossSample { unfollowed: 1, ..none }, false, false),
         // These cost no count.
         (LossSample { hook_skips: 1, ungrouped: 1, not_removed: 1, ..none }, true, true),
     ] {

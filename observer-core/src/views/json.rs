@@ -3,6 +3,7 @@
 //!
 //! serde writes all lines except the rows of connections, which `row.rs` writes.
 
+mod gates;
 mod row;
 mod time;
 
@@ -12,18 +13,19 @@ use serde::{Serialize, Serializer};
 
 use super::{View, advice, evidence};
 use crate::{
+    conclusion::Conclusion,
     diagnosis::{Confidence, Diagnosis},
     group::Counts,
     model::{
-        CAUSES, FAILURES, Failure, Filters, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name, failure_name,
-        state_name, why_name,
+        CAUSES, Command, FAILURES, Failure, Filters, LIFETIME_NAMES, SocketState, WHYS, WatchInfo, cause_name,
+        failure_name, state_name, why_name,
     },
     tracker::{GroupRow, Row, Snapshot},
 };
 use time::Time;
 
-const SCHEMA: u32 = 1;
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const SCHEMA: u32 = 1;
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Serialize)]
 struct Start<'a> {
@@ -60,6 +62,18 @@ struct Summary<'a> {
     totals: Totals,
     groups: Vec<Group<'a>>,
     sockets: Option<Vec<Sockets>>,
+    gates: Option<Vec<gates::Gate<'a>>>,
+    command: Option<CommandObject<'a>>,
+}
+
+/// The program that was run to be watched.
+#[derive(Serialize)]
+struct CommandObject<'a> {
+    argv: &'a [String],
+    exit_code: Option<i32>,
+    signal: Option<&'a str>,
+    wall_us: u64,
+    user_us: u64,
 }
 
 /// The sockets of a destination by state, as in netstat, at the end of the watch.
@@ -104,6 +118,7 @@ struct Totals {
     ungrouped: u64,
     unlisted: u64,
     ownerless: u64,
+    unfollowed: u64,
     not_removed: u64,
     lookups_hung: Option<u64>,
     lookups_refused: Option<u64>,
@@ -220,6 +235,12 @@ impl<'a> Group<'a> {
     }
 }
 
+impl<'a> From<&'a Command> for CommandObject<'a> {
+    fn from(Command { argv, exit_code, signal, wall_us, user_us }: &'a Command) -> Self {
+        Self { argv, exit_code: *exit_code, signal: signal.as_deref(), wall_us: *wall_us, user_us: *user_us }
+    }
+}
+
 impl From<Diagnosis> for DiagnosisObject {
     fn from(diagnosis: Diagnosis) -> Self {
         Self {
@@ -251,7 +272,7 @@ fn named<const N: usize>(counts: [(&'static str, u64); N]) -> BTreeMap<&'static 
     counts.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
-fn line(object: &impl Serialize) -> String {
+pub(super) fn line(object: &impl Serialize) -> String {
     // Serializing to memory fails only for maps without string keys, and there are none.
     let mut line = serde_json::to_string(object).unwrap_or_default();
     line.push('\n');
@@ -284,7 +305,8 @@ impl View for JsonView {
         line(&Notice { r#type: "notice", time: Time(unix_ns), kind, message })
     }
 
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot) -> String {
+    fn summary(&self, conclusion: &Conclusion) -> String {
+        let Conclusion { about, snapshot, command, gates } = conclusion;
         line(&Summary {
             r#type: "summary",
             schema: SCHEMA,
@@ -305,12 +327,17 @@ impl View for JsonView {
                 ungrouped: snapshot.loss.ungrouped,
                 unlisted: snapshot.loss.unlisted,
                 ownerless: snapshot.loss.ownerless,
+                unfollowed: snapshot.loss.unfollowed,
                 not_removed: snapshot.loss.not_removed,
                 lookups_hung: snapshot.loss.lookups.map(|lookups| lookups.hung),
                 lookups_refused: snapshot.loss.lookups.map(|lookups| lookups.refused),
             },
             groups: snapshot.groups.iter().map(|row| Group::new(snapshot, row)).collect(),
             sockets: snapshot.states.as_deref().map(sockets),
+            gates: gates
+                .as_ref()
+                .map(|gates| gates.iter().map(|judged| gates::Gate::new(judged, conclusion)).collect()),
+            command: command.as_ref().map(CommandObject::from),
         })
     }
 }
@@ -339,7 +366,7 @@ mod tests {
             cgroup: None,
         });
         tracker.sample(Sample { groups: groups.collect(), ..Sample::default() });
-        serde_json::from_str(&JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0))).unwrap()
+        serde_json::from_str(&JsonView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)))).unwrap()
     }
 
     #[test]
@@ -349,11 +376,36 @@ mod tests {
             serde_json::from_str::<Value>(&start).unwrap().as_object().unwrap()["filters"].clone()
         };
         assert_eq!(filters(None), json!(null));
-        assert_eq!(filters(Some(Filters::default())), json!({ "destinations": [], "pids": [], "processes": [] }));
-        let some =
-            Filters { destinations: vec!["10.0.0.0/8".into()], pids: vec![7, 8], processes: vec!["my\"curl".into()] };
-        let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "processes": ["my\"curl"] });
+        assert_eq!(
+            filters(Some(Filters::default())),
+            json!({ "destinations": [], "pids": [], "children": false, "command": [], "processes": [] })
+        );
+        let some = Filters {
+            destinations: vec!["10.0.0.0/8".into()],
+            pids: vec![7, 8],
+            children: true,
+            command: vec!["npm".into()],
+            processes: vec!["my\"curl".into()],
+        };
+        let expected = json!({ "destinations": ["10.0.0.0/8"], "pids": [7, 8], "children": true, "command": ["npm"], "processes": ["my\"curl"] });
         assert_eq!(filters(Some(some)), expected);
+    }
+
+    #[test]
+    fn command_is_null_if_none_was_run() {
+        let (about, snapshot) = (WatchInfo::default(), Snapshot::default());
+        let command = |command| {
+            let conclusion = Conclusion { command, ..Conclusion::new(&about, &snapshot) };
+            let summary: Value = serde_json::from_str(&JsonView.summary(&conclusion)).unwrap();
+            summary.as_object().unwrap()["command"].clone()
+        };
+        assert_eq!(command(None), json!(null));
+        let argv = vec!["npm".to_string(), "te\"st".to_string()];
+        let exited = Command { argv, exit_code: Some(1), signal: None, wall_us: 3_200_000, user_us: 900_000 };
+        let expected = json!({ "argv": ["npm", "te\"st"], "exit_code": 1, "signal": null, "wall_us": 3_200_000, "user_us": 900_000 });
+        assert_eq!(command(Some(exited)), expected);
+        let killed = command(Some(Command { signal: Some("SIGKILL".into()), ..Command::default() }));
+        assert_eq!((&killed["exit_code"], &killed["signal"]), (&json!(null), &json!("SIGKILL")));
     }
 
     #[test]
@@ -362,7 +414,7 @@ mod tests {
             let mut tracker = Tracker::new(0, 10);
             let loss = LossSample { lookups, ..LossSample::default() };
             tracker.sample(Sample { loss, ..Sample::default() });
-            let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+            let summary = JsonView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)));
             let summary: Value = serde_json::from_str(&summary).unwrap();
             assert_eq!((&summary["complete"], &summary["exact"]), (&json!(true), &json!(true)));
             let totals = summary["totals"].as_object().unwrap();
@@ -407,12 +459,13 @@ mod tests {
             ungrouped: 7,
             unlisted: 8,
             ownerless: 9,
+            unfollowed: 10,
             not_removed: 10,
             lookups: Some(Lookups { hung: 11, refused: 12 }),
         };
         let mut tracker = Tracker::new(0, 10);
         tracker.sample(Sample { loss, ..Sample::default() });
-        let summary = JsonView.summary(&WatchInfo::default(), &tracker.snapshot(0));
+        let summary = JsonView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)));
         let totals = serde_json::from_str::<Value>(&summary).unwrap()["totals"].take();
         for (name, n) in [
             ("events_lost", 1),
@@ -423,6 +476,7 @@ mod tests {
             ("ungrouped", 7),
             ("unlisted", 8),
             ("ownerless", 9),
+            ("unfollowed", 10),
             ("not_removed", 10),
             ("lookups_hung", 11),
             ("lookups_refused", 12),

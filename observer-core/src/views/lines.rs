@@ -6,10 +6,13 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
     View, advice, evidence,
-    words::{self, caveats, confidence, names, netstat, plural, ratio, time_of_day, watched},
+    words::{
+        self, caveats, command_end, command_line, confidence, names, netstat, plural, ratio, time_of_day, watched,
+    },
     wrap::push_wrapped,
 };
 use crate::{
+    conclusion::Conclusion,
     group::Counts,
     model::WatchInfo,
     printable::printable,
@@ -42,8 +45,13 @@ impl View for LinesView {
         format!("{} notice {}\n", time_of_day(unix_ns), printable(message))
     }
 
-    fn summary(&self, _about: &WatchInfo, snapshot: &Snapshot) -> String {
+    fn summary(&self, conclusion: &Conclusion) -> String {
+        let snapshot = conclusion.snapshot;
         let mut text = String::from("\n");
+        if let Some(command) = &conclusion.command {
+            // Its output is above, so this says whose the rest is.
+            let _ = writeln!(text, "tcp-reuse-watch: {} {}\n", command_line(command), command_end(command));
+        }
         if !snapshot.groups.is_empty() {
             let table = table(snapshot).to_string();
             for line in table.lines() {
@@ -140,7 +148,8 @@ fn table(snapshot: &Snapshot) -> Table {
     table
 }
 
-fn sentence(snapshot: &Snapshot) -> String {
+/// The whole watch in one sentence, without its full stop.
+pub(super) fn sentence(snapshot: &Snapshot) -> String {
     let totals = &snapshot.totals;
     if totals.exchanges() == 0 {
         if totals.is_empty() {
@@ -223,7 +232,7 @@ mod tests {
             cgroup: None,
         };
         tracker.sample(Sample { groups: vec![group], ..Sample::default() });
-        LinesView.summary(&WatchInfo::default(), &tracker.snapshot(0))
+        LinesView.summary(&Conclusion::new(&WatchInfo::default(), &tracker.snapshot(0)))
     }
 
     #[test]

@@ -219,6 +219,8 @@ fn lost(text: &mut Text, losses: &Losses) {
     counter("tcp_reuse_watch_entries_not_removed", help, losses.sampled.not_removed);
     let help = "Skipped runs of BPF programs that no other program makes good, at least.";
     counter("tcp_reuse_watch_unrecovered_skips", help, losses.sampled.unrecovered_skips);
+    let help = "Descendants of watched processes that are not watched, because the map of followed processes was full.";
+    counter("tcp_reuse_watch_processes_unfollowed", help, losses.sampled.unfollowed);
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Numbers, times and names as people read them: in lines, on the dashboard and in sentences.
 
 mod caveats;
+mod command;
 mod connection;
 mod number;
 mod time;
 
-pub(super) use caveats::{caveats, netstat};
+pub(super) use caveats::{caveats, inexactness, losses, netstat};
+pub(super) use command::{command_end, command_line};
 pub(super) use connection::row;
 pub(super) use number::{approximately, bar_length, exchanges, fit_number, plural, ratio, thousands};
 pub(super) use time::{brief_time, clock, short_time, time_of_day};

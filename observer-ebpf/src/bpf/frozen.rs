@@ -8,7 +8,7 @@ use tcp_reuse_watch_ebpf::{ABSENT, Filter, Offsets, PORT_WORDS, Switches};
 pub(super) static OFFSETS: Offsets = Offsets::UNSET;
 
 #[unsafe(no_mangle)]
-pub(super) static FILTER: Filter = Filter { by_port: 0, by_destination: 0, by_pid: 0, by_process: 0 };
+pub(super) static FILTER: Filter = Filter { by_port: 0, by_destination: 0, by_pid: 0, by_process: 0, with_children: 0 };
 
 #[unsafe(no_mangle)]
 pub(super) static SWITCHES: Switches = Switches {

@@ -3,5 +3,6 @@
 mod fentry;
 mod iterator;
 mod kprobe;
+mod lineage;
 mod sockops;
 mod tracepoint;

@@ -45,9 +45,13 @@ static LOSS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::ALL.len() as
 #[map]
 pub(super) static DESTINATIONS: LpmTrie<[u8; 16], u8> = LpmTrie::with_max_entries(1, 0);
 
-/// `--pid`.
+/// The processes that user space names, by their ids in its own PID namespace.
 #[map]
-pub(super) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(1, 0);
+pub(super) static ROOTS: HashMap<u32, u8> = HashMap::with_max_entries(1, 0);
+
+/// Process that a filter follows → when it started, in clock ticks. Its id alone may belong to another one later.
+#[map]
+pub(super) static FOLLOWED: HashMap<u32, u64> = HashMap::with_max_entries(1, 0);
 
 /// `--process`: names, NUL-padded.
 #[map]

@@ -46,7 +46,7 @@ fn typed_task() -> Option<*const u8> {
 
 /// Address of the calling task.
 #[inline(always)]
-fn task() -> *const u8 {
+pub(super) fn task() -> *const u8 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_get_current_task() as *const u8 }
 }
@@ -68,10 +68,22 @@ fn process_of<M: Memory>(task: *const u8) -> Process {
     let leader = load!(M, task, task_group_leader as u64) as *const u8;
     Process {
         tgid: load!(M, leader, task_tgid as u32),
-        start_ticks: load!(M, leader, task_start_boottime as u64) / NS_PER_TICK,
+        start_ticks: start_ticks::<M>(leader),
         // A shorter new name leaves the old one's tail in `task->comm` (until 5.17).
         comm: comm_up_to_nul(load!(M, leader, task_comm as [u64; 2])),
     }
+}
+
+/// When the process of a thread-group leader started, in clock ticks since boot.
+#[inline(always)]
+pub(super) fn start_ticks<M: Memory>(leader: *const u8) -> u64 {
+    load!(M, leader, task_start_boottime as u64) / NS_PER_TICK
+}
+
+/// Whether the calling task belongs to this process.
+#[inline(always)]
+pub(super) fn is_current(tgid: u32) -> bool {
+    load!(Probed, task(), task_tgid as u32) == tgid
 }
 
 /// Whether the calling task belongs to this process and is exiting, which closes its descriptors.

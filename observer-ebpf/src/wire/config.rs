@@ -81,7 +81,17 @@ offsets! {
     socket_alloc_inode = "socket_alloc.vfs_inode",
     inode_number = "inode.i_ino",
     task_group_leader = "task_struct.group_leader",
+    task_pid = "task_struct.pid",
     task_tgid = "task_struct.tgid",
+    /// The process that forked this one, or that has adopted it since.
+    task_real_parent = "task_struct.real_parent",
+    /// Number of threads that have not exited.
+    task_signal = "task_struct.signal",
+    signal_live = "signal_struct.live.counter",
+    /// The numbers of a task in its PID namespaces: `struct upid numbers[level + 1]`, the innermost last.
+    task_thread_pid = "task_struct.thread_pid",
+    pid_level = "pid.level",
+    pid_numbers = "pid.numbers",
     /// Nanoseconds of `CLOCK_BOOTTIME`. /proc/PID/stat shows it in clock ticks.
     task_start_boottime = "task_struct.start_boottime",
     task_comm = "task_struct.comm",
@@ -112,7 +122,7 @@ offsets! {
     iovec_len = "iovec.iov_len",
 }
 
-/// Which filters apply, besides the port bitmap and the maps of processes and destinations.
+/// Which filters apply, besides the port bitmap and the maps of followed processes, names and destinations.
 #[repr(C)]
 #[cfg_attr(not(target_arch = "bpf"), derive(bytemuck::Pod, bytemuck::Zeroable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,8 +130,11 @@ pub struct Filter {
     /// 1 when the port bitmap applies.
     pub by_port: u32,
     pub by_destination: u32,
+    /// 1 when only followed processes are watched.
     pub by_pid: u32,
     pub by_process: u32,
+    /// 1 when the descendants of followed processes are followed too.
+    pub with_children: u32,
 }
 
 /// Moments of one connect, in order.
@@ -171,5 +184,5 @@ pub struct Switches {
 }
 
 const _: () = assert!(size_of::<Offsets>() == Offsets::FIELDS.len() * 4);
-const _: () = assert!(size_of::<Filter>() == 16);
+const _: () = assert!(size_of::<Filter>() == 20);
 const _: () = assert!(size_of::<Switches>() == 48);

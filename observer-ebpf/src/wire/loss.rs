@@ -23,10 +23,12 @@ pub enum Loss {
     /// Another sock_ops program has cleared the flag of a connection by which sock_ops sees its changes of state. The
     /// tracepoint sees them, unless the kernel skips it.
     CallbackTaken = 8,
+    /// The map of followed processes had no room for a descendant, so its connections are in no count.
+    Unfollowed = 9,
 }
 
 impl Loss {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RowsLost,
         Self::Untracked,
         Self::GroupsFull,
@@ -36,5 +38,6 @@ impl Loss {
         Self::Unlisted,
         Self::Ownerless,
         Self::CallbackTaken,
+        Self::Unfollowed,
     ];
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 
 use clap::Parser as _;
+use observer_core::gate::Unwanted;
 
 use super::{Cli, Command, Ports, parse};
 
@@ -28,6 +29,10 @@ pub fn parse_value(text: &str) {
     assert!(!parse::duration(text).is_ok_and(|time| time.is_zero()));
     if let Ok(parse::Speed::Times(times)) = parse::speed(text) {
         assert!(times > 0.0 && times.is_finite());
+    }
+    assert!(!super::gates::share(text).is_ok_and(|share| !(0.0..=1.0).contains(&share)));
+    if let Ok(unwanted) = text.parse::<Unwanted>() {
+        assert_eq!(unwanted.to_string().parse(), Ok(unwanted));
     }
     assert!(!parse::ring_size(text).is_ok_and(|size| !size.is_power_of_two()));
     assert_eq!(parse::process_name(text).is_err(), text.is_empty());

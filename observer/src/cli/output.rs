@@ -15,6 +15,8 @@ pub(crate) enum Output {
     Lines,
     /// One JSON object for each connection, and a summary object at the end
     Json,
+    /// Only the table at the end
+    Summary,
     /// No output
     None,
 }
@@ -30,10 +32,14 @@ impl Output {
         }
     }
 
-    /// The given output. By default the dashboard on a terminal, or lines elsewhere and with `exchanges`.
-    pub(super) fn resolve(output: Option<Self>, exchanges: bool) -> Self {
-        let can_be_live = !exchanges && obstacle().is_none();
-        output.unwrap_or(if can_be_live { Self::Tui } else { Self::Lines })
+    /// The given output. By default the dashboard on a terminal, or lines elsewhere and with `exchanges`. A command has the
+    /// terminal for itself.
+    pub(super) fn resolve(output: Option<Self>, exchanges: bool, has_command: bool) -> Self {
+        output.unwrap_or_else(|| match (exchanges, has_command) {
+            (false, true) => Self::Summary,
+            (false, false) if obstacle().is_none() => Self::Tui,
+            _ => Self::Lines,
+        })
     }
 }
 

@@ -50,6 +50,16 @@ pub(super) fn speed(text: &str) -> Result<Speed, String> {
     }
 }
 
+/// From 0 to 1.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => format!("{}e-2", percent.trim_end()).parse(),
+        None => text.parse::<f64>(),
+    };
+    let ratio = number.ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "use a ratio from 0 to 1, such as 0.05, or a percentage, such as 5%".into())
+}
+
 pub(super) fn ring_size(text: &str) -> Result<u32, String> {
     text.parse::<u32>()
         .ok()
@@ -66,6 +76,15 @@ mod tests {
         assert_eq!((speed("max"), speed("0.5")), (Ok(Speed::Max), Ok(Speed::Times(0.5))));
         for wrong in ["0", "-1", "inf", "nan", "fast", ""] {
             assert!(speed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_shares_or_percentages() {
+        let ratios = ["0", "0.05", "5%", "99.9%", "100 %", "1"].map(ratio);
+        assert_eq!(ratios, [0.0, 0.05, 0.05, 0.999, 1.0, 1.0].map(Ok));
+        for wrong in ["-0.1", "1.1", "101%", "5", "nan", "inf%", "%", ""] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
         }
     }
 

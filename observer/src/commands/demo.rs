@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::{
     helper::Runtimes,
-    host::{confinement::Purpose, event_loop::event_loop, namespaces::Namespace, open_files},
+    host::{confinement::Purpose, event_loop::event_loop, open_files},
     kernel::WatchConfig,
     session::Session,
 };
@@ -117,12 +117,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Watches the two servers of the demo only, and if the kernel side knows this process by the same id, only this process.
+/// Watches only connections of this process to the two servers of the demo.
 fn watch_config(halves: &[Half]) -> WatchConfig {
-    let has_same_id = Namespace::Pid.is_initial().is_ok_and(|is_initial| is_initial);
     WatchConfig {
         ports: halves.iter().map(|half| (half.server.port(), half.server.port())).collect(),
-        pids: has_same_id.then(std::process::id).into_iter().collect(),
+        pids: vec![std::process::id()],
         ..WatchConfig::default()
     }
 }

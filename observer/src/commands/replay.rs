@@ -3,7 +3,10 @@
 
 mod read_ahead;
 
-use std::{convert::Infallible, fs::File, future::pending, io::BufReader, path::Path, pin::pin, time::Duration};
+use std::{
+    convert::Infallible, fs::File, future::pending, io::BufReader, path::Path, pin::pin, process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -17,11 +20,13 @@ use crate::{
     host::{event_loop::event_loop, panics, signals::Signals},
     output::{
         diagnostics,
-        screen::{Ending, Screen, screen_work},
+        report_files::ReportFiles,
+        screen::{Ending, Screen, Target, screen_work},
         summary_file::SummaryFile,
     },
 };
 use observer_core::{
+    Conclusion,
     model::{Event, WatchInfo},
     recording::{Record, Recording},
     tracker::{Notice, Snapshot, Tracker},
@@ -29,14 +34,18 @@ use observer_core::{
 };
 use read_ahead::ReadAhead;
 
+/// Why gates are not judged.
+const UNFINISHED: &str = "the recording was not replayed to its end";
+
 /// Upper bound of the time at which a record is due. Later times would overflow the clock.
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
-pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<()> {
+pub(crate) fn run(options: &cli::Replay) -> anyhow::Result<ExitCode> {
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
     let recording = open(&options.file)?;
     let summary_file = options.summary.as_deref().map(SummaryFile::create).transpose()?;
-    event_loop()?.block_on(replay(options, recording, summary_file))
+    let reports = ReportFiles::open(&options.gates.reports)?;
+    event_loop()?.block_on(replay(options, recording, summary_file, reports))
 }
 
 fn open(path: &Path) -> anyhow::Result<Recording> {
@@ -44,10 +53,15 @@ fn open(path: &Path) -> anyhow::Result<Recording> {
     Recording::new(path, BufReader::new(file))
 }
 
-async fn replay(options: &cli::Replay, recording: Recording, summary_file: Option<SummaryFile>) -> anyhow::Result<()> {
+async fn replay(
+    options: &cli::Replay,
+    recording: Recording,
+    summary_file: Option<SummaryFile>,
+    reports: ReportFiles,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let mut replay = Replay::new(recording, options.speed);
-    let mut screen = Screen::start(options.output(), &replay.about)?;
+    let mut screen = Screen::start(options.output(), Target::StandardOutput, &replay.about)?;
     let (ending, broken) = replay.run_and_stay(&mut signals, screen.as_mut()).await;
     if let Some(screen) = &mut screen {
         screen.leave();
@@ -55,9 +69,15 @@ async fn replay(options: &cli::Replay, recording: Recording, summary_file: Optio
     signals.quit_on_next();
     let snapshot = replay.snapshot();
     // Whatever fails, the rest is still shown.
-    let written = summary_file.map_or(Ok(()), |file| file.write(&replay.about, &snapshot));
-    let concluded = ending.conclude(screen, &replay.about, &snapshot).await;
-    exit::all_of([written, concluded, broken.map_or(Ok(()), Err)])
+    let gates = options.gates.gates();
+    let gates = if replay.has_ended { gates.judge(&snapshot) } else { gates.skip(UNFINISHED) };
+    let conclusion = Conclusion { gates, ..Conclusion::new(&replay.about, &snapshot) };
+    let written = summary_file.map_or(Ok(()), |file| file.write(&conclusion));
+    let reported = reports.write(&conclusion);
+    let concluded = ending.conclude(screen, &conclusion).await;
+    let judged = exit::of_gates(&conclusion);
+    exit::all_of([written, reported, concluded, broken.map_or(Ok(()), Err)])?;
+    Ok(judged)
 }
 
 struct Replay {
@@ -67,6 +87,8 @@ struct Replay {
     tracker: Tracker,
     /// The time of the last record.
     unix_ns: i64,
+    /// Whether the whole recording was played.
+    has_ended: bool,
 }
 
 impl Replay {
@@ -76,7 +98,14 @@ impl Replay {
         let begin_unix_ns = about.started_unix_ns;
         let tracker = Tracker::new(begin_unix_ns, recording.max_connections());
         let schedule = Schedule { begin: Instant::now(), begin_unix_ns, speed };
-        Self { records: ReadAhead::start(recording), schedule, about, tracker, unix_ns: begin_unix_ns }
+        Self {
+            records: ReadAhead::start(recording),
+            schedule,
+            about,
+            tracker,
+            unix_ns: begin_unix_ns,
+            has_ended: false,
+        }
     }
 
     /// Runs the replay. A dashboard then stays open until the user quits. The error says why the recording could not be
@@ -124,6 +153,7 @@ impl Replay {
                     }
                     Record::End { unix_ns } => {
                         self.unix_ns = unix_ns;
+                        self.has_ended = true;
                         return Ok(());
                     }
                 }
@@ -186,7 +216,7 @@ async fn wait<T>(
         }
         tokio::select! {
             biased;
-            () = signals.next() => return Err(Ending::Asked),
+            _ = signals.next() => return Err(Ending::Asked),
             () = panics::occurred() => return Err(Ending::of_panic()),
             ending = screen_work(screen.as_deref_mut()) => if let Some(ending) = ending {
                 return Err(ending);

@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use super::{fork::fork, serve};
-use crate::host::namespaces::why_processes_are_unknown;
+use crate::host::{confinement::why_system_calls_are_free, namespaces::why_processes_are_unknown};
 
 /// How long the helper may take to end.
 const END_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -35,6 +35,10 @@ impl Child {
         }
         let permitted = capabilities(None)?.permitted;
         ensure!(permitted.contains(CapabilitySet::SYS_PTRACE), "CAP_SYS_PTRACE is missing");
+        // Malicious files are read under a filter, or not at all.
+        if let Some(error) = why_system_calls_are_free() {
+            bail!("seccomp is not available: {error}");
+        }
         ensure!(fs::read_dir("/proc/self/task")?.count() == 1, "other threads are running already");
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;

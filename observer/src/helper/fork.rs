@@ -5,7 +5,7 @@ use std::io;
 use rustix::process::Pid;
 
 /// Returns None in the child.
-pub(super) fn fork() -> io::Result<Option<Pid>> {
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
     // SAFETY: this process has a single thread (Child::start checks it, and the helper never starts one). So no lock in
     // the child's copy of the memory is held by a thread that the child lacks.
     match unsafe { libc::fork() } {

@@ -12,7 +12,7 @@ use observer_core::runtime::{Process, Runtime};
 use rustix::{
     event::{PollFd, PollFlags},
     pipe::{PipeFlags, pipe_with},
-    process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, waitpid},
+    process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, waitpid},
 };
 
 use super::{
@@ -22,31 +22,32 @@ use super::{
     queue::User,
 };
 
-/// Time limit. A FUSE file system, which any user may mount, can block a reader for ever.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// After this time a child ends itself. A FUSE file system, which any user may mount, can block a reader for ever.
+const TIMEOUT_SECONDS: u32 = 2;
 
-/// How long a killed child may take to end. One that still has not is in a wait that no signal ends, such as that for a
+/// How long a child may take to end then, from when that is noticed: the helper may have been stopped meanwhile. One that still has not is in a wait that no signal ends, such as that for a
 /// request that a FUSE file system has taken (`request_wait_answer()`, fs/fuse/dev.c).
-const KILL_TIMEOUT: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Inspection {
     pub(super) user: User,
     pub(super) process: Process,
     child: Pid,
-    /// None: the child is only looked at when the time is over.
+    /// None: the child is only looked at after the deadline.
     pidfd: Option<OwnedFd>,
     /// The reading end of the pipe for the answer.
     answer: File,
     deadline: Instant,
-    is_killed: bool,
+    /// A deadline has passed.
+    is_overdue: bool,
 }
 
 /// How far an inspection is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Running,
-    /// With the answer, which is None if the child crashed, was killed or found out nothing.
+    /// With the answer, which is None if the child crashed, took too long or found out nothing.
     Ended(Option<Runtime>),
     /// The child cannot be killed.
     Hung,
@@ -63,8 +64,8 @@ impl Inspection {
             child,
             pidfd: pidfd_open(child, PidfdFlags::empty()).ok(),
             answer: answer.into(),
-            deadline: Instant::now() + TIMEOUT,
-            is_killed: false,
+            deadline: Instant::now() + Duration::from_secs(TIMEOUT_SECONDS.into()),
+            is_overdue: false,
         })
     }
 
@@ -78,7 +79,7 @@ impl Inspection {
         self.deadline
     }
 
-    /// Looks how far it is. Kills the child when the time is over.
+    /// Looks how far it is.
     pub(super) fn progress(&mut self, now: Instant) -> Progress {
         if self.has_ended() {
             return Progress::Ended(self.read_answer());
@@ -86,12 +87,10 @@ impl Inspection {
         if now < self.deadline {
             return Progress::Running;
         }
-        if self.is_killed {
+        if self.is_overdue {
             return Progress::Hung;
         }
-        // Nobody has waited for the child, so the kernel has not reused its id.
-        let _ = kill_process(self.child, Signal::KILL);
-        (self.is_killed, self.deadline) = (true, now + KILL_TIMEOUT);
+        (self.is_overdue, self.deadline) = (true, now + END_TIMEOUT);
         Progress::Running
     }
 
@@ -109,10 +108,9 @@ impl Inspection {
 
 /// The child's main function. None on failure.
 fn run(helper: Pid, output: &OwnedFd, process: Process) -> Option<()> {
-    isolation::die_with(helper)?;
     // Without the helper's socket, the watch notices when the helper is gone, even if this child hangs. Without the pipes
     // of others, this child cannot answer in their place.
-    let output = isolation::close_all_but(output.as_raw_fd())?;
+    let output = isolation::become_inspection(helper, output.as_raw_fd(), TIMEOUT_SECONDS)?;
     File::from(output).write_all(&messages::encode_runtime(inspect::runtime_of(process))).ok()
 }
 
@@ -123,7 +121,10 @@ mod tests {
         process::{Command, Stdio},
     };
 
-    use rustix::event::poll;
+    use rustix::{
+        event::poll,
+        process::{Signal, kill_process},
+    };
 
     use super::*;
 
@@ -140,7 +141,7 @@ mod tests {
             pidfd: Some(pidfd_open(child, PidfdFlags::empty()).unwrap()),
             answer: answer.into(),
             deadline: Instant::now() + Duration::from_mins(1),
-            is_killed: false,
+            is_overdue: false,
         }
     }
 
@@ -164,19 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn child_that_takes_too_long_is_killed_and_then_given_up() {
-        let mut slow = inspection("exec sleep 600");
-        assert_eq!((slow.progress(Instant::now()), slow.is_killed), (Progress::Running, false));
-        assert_eq!((slow.progress(slow.deadline), slow.is_killed), (Progress::Running, true));
-        poll(&mut [slow.poll_fd().unwrap()], None).unwrap();
-        assert_eq!(slow.progress(Instant::now()), Progress::Ended(None));
-
-        let mut unkillable = inspection("exec sleep 600");
-        unkillable.is_killed = true;
-        assert_eq!(unkillable.progress(unkillable.deadline), Progress::Hung);
-        assert!(!unkillable.has_ended());
-        kill_process(unkillable.child, Signal::KILL).unwrap();
-        poll(&mut [unkillable.poll_fd().unwrap()], None).unwrap();
-        assert!(unkillable.has_ended());
+    fn child_that_does_not_end_is_given_up() {
+        let mut hung = inspection("exec sleep 600");
+        assert_eq!((hung.progress(Instant::now()), hung.is_overdue), (Progress::Running, false));
+        assert_eq!((hung.progress(hung.deadline), hung.is_overdue), (Progress::Running, true));
+        assert_eq!(hung.progress(hung.deadline), Progress::Hung);
+        assert!(!hung.has_ended());
+        kill_process(hung.child, Signal::KILL).unwrap();
+        poll(&mut [hung.poll_fd().unwrap()], None).unwrap();
+        assert!(hung.has_ended());
     }
 }

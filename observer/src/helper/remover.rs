@@ -1,7 +1,8 @@
 //! A child process that removes a file when this process has ended, even if that is killed. This process cannot do so
 //! itself: by then it has dropped the privileges with which it created the file.
 //!
-//! The child has no capabilities, holds no files of this process, and takes no input but the end of its socket.
+//! The child has no capabilities, holds no files of this process, takes no input but the end of its socket, and can do
+//! nothing but remove files of one directory.
 
 use std::{
     ffi::{CString, OsStr},
@@ -19,16 +20,14 @@ use anyhow::{Context as _, ensure};
 use rustix::{
     fs::{AtFlags, CWD, Gid, Stat, Uid, fstat, statat, unlinkat},
     process::{Pid, WaitOptions, fchdir, geteuid, waitpid},
-    thread::{
-        CapabilitySet, CapabilitySets, set_capabilities, set_name, set_no_new_privs, set_thread_groups,
-        set_thread_res_gid, set_thread_res_uid,
-    },
+    thread::{CapabilitySet, set_name, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
 use super::{
     fork::fork,
     isolation::{close_all_but, exit, ignore_ending_signals},
 };
+use crate::host::confinement::{Purpose, keep_only, restrict};
 
 /// Dropping it removes the file.
 #[derive(Debug)]
@@ -95,10 +94,11 @@ fn isolate(socket: RawFd, directory: &OwnedFd) -> Option<UnixStream> {
         // Without capabilities, root cannot change the directory of another user. Fails without CAP_SETUID.
         let _ = become_owner(&owner);
     }
-    set_no_new_privs(true).ok()?;
-    let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).ok()?;
-    close_all_but(socket).map(UnixStream::from)
+    keep_only(CapabilitySet::empty()).ok()?;
+    let socket = close_all_but(socket)?;
+    // Without either, it still has no privileges.
+    restrict(Purpose::Removing);
+    Some(socket.into())
 }
 
 fn become_owner(owner: &Stat) -> rustix::io::Result<()> {

@@ -42,8 +42,7 @@ pub(super) fn run(socket: RawFd, parent: Pid) -> ! {
     log::set_max_level(log::LevelFilter::Off);
     // The child must not run any more of the parent's code: neither destructors nor what follows in the caller.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        isolation::become_helper(parent)?;
-        let mut service = Service::new(isolation::close_all_but(socket)?.into());
+        let mut service = Service::new(isolation::become_helper(parent, socket)?.into());
         while service.step().is_some() {}
         Some(())
     }));

@@ -1,6 +1,6 @@
 //! The privileges that a watch needs: checked before anything is attached, and dropped afterwards.
 
-use std::{env, ffi::OsStr, fs, os::unix::ffi::OsStrExt as _};
+use std::{env, ffi::OsStr, fs, io, os::unix::ffi::OsStrExt as _};
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
@@ -83,18 +83,21 @@ pub(crate) fn has_net_admin() -> bool {
 /// Capabilities belong to threads, and new threads inherit them. So this must run before any longer-lived thread is
 /// started.
 pub(crate) fn drop_all(can_read_maps: impl FnOnce() -> bool) -> anyhow::Result<()> {
-    set_no_new_privs(true)?;
     let none = CapabilitySet::empty();
     let permitted = capabilities(None)?.permitted & CapabilitySet::BPF;
-    let set = |effective, permitted| set_capabilities(None, CapabilitySets { effective, permitted, inheritable: none });
-    set(none, permitted)?;
-    if can_read_maps() {
-        set(none, none)?;
-    } else {
+    set_capabilities(None, CapabilitySets { effective: none, permitted, inheritable: none })?;
+    let is_needed = !can_read_maps();
+    if is_needed {
         log::info!("keeping CAP_BPF: this kernel requires it for every map access");
-        set(permitted, permitted)?;
     }
-    Ok(())
+    Ok(keep_only(if is_needed { permitted } else { none })?)
+}
+
+/// Drops every capability but these for good. No program that this process could run gives it any.
+pub(crate) fn keep_only(kept: CapabilitySet) -> io::Result<()> {
+    set_no_new_privs(true)?;
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    Ok(set_capabilities(None, sets)?)
 }
 
 /// This command line, run by sudo.

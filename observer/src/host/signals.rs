@@ -1,42 +1,59 @@
 //! The signals that end a watch. The first one ends it with the summary, a second one quits at once.
 
-use std::{fs, future::pending};
+use std::{
+    fs,
+    future::pending,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// Exit code of a watch that quits before it has written its summary.
 const QUIT_CODE: i32 = 1;
 
+/// Whether the last SIGINT came from the kernel, which sends it to all processes in the foreground of a terminal.
+static IS_FROM_TERMINAL: AtomicBool = AtomicBool::new(false);
+
+/// A signal that has arrived.
+pub(crate) struct Received {
+    pub(crate) signal: Signal,
+    pub(crate) is_from_terminal: bool,
+}
+
 /// A signal is None if whoever started this process had it ignored, as nohup does with SIGHUP: it stays ignored.
 pub(crate) struct Signals {
-    interrupt: Option<Signal>,
-    terminate: Option<Signal>,
-    hang_up: Option<Signal>,
+    interrupt: Option<Stream>,
+    terminate: Option<Stream>,
+    hang_up: Option<Stream>,
 }
 
 impl Signals {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let ignored = fs::read_to_string("/proc/self/status").map_or(0, |status| ignored_signals(&status));
-        let listen = |kind: SignalKind| -> anyhow::Result<Option<Signal>> {
+        let listen = |kind: SignalKind| -> anyhow::Result<Option<Stream>> {
             if ignored & 1 << (kind.as_raw_value() - 1) != 0 {
                 return Ok(None);
             }
             Ok(Some(signal(kind).context("cannot listen for signals")?))
         };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
+        let interrupt = listen(SignalKind::interrupt())?;
+        if interrupt.is_some() {
+            note_origin_of_interrupts()?;
+        }
+        Ok(Self { interrupt, terminate: listen(SignalKind::terminate())?, hang_up: listen(SignalKind::hangup())? })
     }
 
-    pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            () = received(&mut self.interrupt) => {}
-            () = received(&mut self.terminate) => {}
-            () = received(&mut self.hang_up) => {}
-        }
+    /// Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Received {
+        let signal = tokio::select! {
+            () = received(&mut self.interrupt) => Signal::INT,
+            () = received(&mut self.terminate) => Signal::TERM,
+            () = received(&mut self.hang_up) => Signal::HUP,
+        };
+        let is_from_terminal = signal == Signal::INT && IS_FROM_TERMINAL.load(Ordering::Relaxed);
+        Received { signal, is_from_terminal }
     }
 
     /// From now on, a signal quits at once.
@@ -48,7 +65,15 @@ impl Signals {
     }
 }
 
-async fn received(signal: &mut Option<Signal>) {
+/// Remembers for each SIGINT whether the kernel or a process has sent it (`si_code`, sigaction(2)).
+fn note_origin_of_interrupts() -> anyhow::Result<()> {
+    let note = |info: &libc::siginfo_t| IS_FROM_TERMINAL.store(info.si_code > 0, Ordering::Relaxed);
+    // SAFETY: the action does nothing but store to an atomic, which is allowed in a signal handler.
+    unsafe { signal_hook_registry::register_sigaction(libc::SIGINT, note) }.context("cannot listen for signals")?;
+    Ok(())
+}
+
+async fn received(signal: &mut Option<Stream>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
         None => pending().await,

@@ -13,6 +13,7 @@ use super::{
     hooks::{HookSet, OptionalPoints},
     inventory::Inventory,
     kernel_log::KernelLog,
+    lineage::Lineage,
     program_stats::{self, ProgramStats},
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Kernel {
     pub(crate) counters: CounterMaps,
     pub(super) program_stats: ProgramStats,
     pub(super) inventory: Inventory,
+    pub(crate) lineage: Lineage,
     pub(crate) log: Option<KernelLog>,
 }
 

@@ -17,7 +17,10 @@ pub(crate) struct WatchConfig {
     /// Inclusive ranges. Empty: every port.
     pub(crate) ports: Vec<(u16, u16)>,
     pub(crate) destinations: Vec<IpNet>,
+    /// By their ids in the PID namespace of this process. Empty: every process.
     pub(crate) pids: Vec<u32>,
+    /// Also the descendants of `pids`.
+    pub(crate) with_children: bool,
     pub(crate) processes: Vec<String>,
     /// None: the best set that loads.
     pub(crate) hooks: Option<HookSet>,
@@ -39,6 +42,7 @@ impl Default for WatchConfig {
             ports: Vec::new(),
             destinations: Vec::new(),
             pids: Vec::new(),
+            with_children: false,
             processes: Vec::new(),
             hooks: None,
             btf: None,

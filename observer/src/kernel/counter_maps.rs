@@ -254,6 +254,7 @@ impl CounterMaps {
             ungrouped: count(Loss::GroupsFull)?,
             unlisted: count(Loss::Unlisted)?,
             ownerless: count(Loss::Ownerless)?,
+            unfollowed: count(Loss::Unfollowed)?,
             not_removed: count(Loss::NotRemoved)? + self.not_freed,
             lookups: None,
         })

@@ -66,9 +66,17 @@ const fn hook(program: &'static str, point: AttachPoint, recovery: Recovery) -> 
 /// The tracepoint that sees the first bytes of a send (Linux 6.16 and later).
 pub(super) const SEND_TRACEPOINT: &str = "tcp_sendmsg_locked";
 
+/// Where processes are followed. Attached before the processes that run already are listed.
+const FORK: [&str; 2] = ["task_newtask", "sched_process_fork"];
+const EXIT: &str = "sched_process_exit";
+
 /// The tracepoints of every set. Those that create entries come last, so the others are attached before any connection
-/// gets its entry.
-const BASE: [Hook; 4] = [
+/// gets its entry. Those of forks are made good by each other, and at the next fork or connect of the child. An exit that
+/// is missed leaves a process id, which counts together with the time when its process started.
+const BASE: [Hook; 7] = [
+    hook("task_created", AttachPoint::Tracepoint(FORK[0]), Recovery::Always),
+    hook("process_forked", AttachPoint::Tracepoint(FORK[1]), Recovery::Always),
+    hook("process_exited", AttachPoint::Tracepoint(EXIT), Recovery::Always),
     hook("destroy", AttachPoint::Tracepoint("tcp_destroy_sock"), Recovery::BySockops),
     hook("peer_reset", AttachPoint::Tracepoint("tcp_receive_reset"), Recovery::Always),
     hook("receive", AttachPoint::Tracepoint("tcp_rcv_space_adjust"), Recovery::BySends),
@@ -103,19 +111,22 @@ pub(crate) const BASE_KIND: &str = "base-tracepoints";
 pub(super) const KINDS: [(&str, &[Hook]); 5] =
     [(BASE_KIND, &BASE), ("sockops", &SOCKOPS), ("fentry", &FENTRY), ("kprobe", &KPROBE), ("tracepoint", &TRACEPOINT)];
 
-/// Which of the attach points that only some kernels have are present in the running kernel.
+/// Which of the attach points are used that only some kernels have, or only some watches need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OptionalPoints {
     pub(super) send_tracepoint: bool,
     pub(super) sendpage: bool,
+    /// Those that follow the descendants of processes.
+    pub(super) lineage: bool,
 }
 
 impl OptionalPoints {
-    /// Whether the kernel has this attach point.
+    /// Whether the attach point is used.
     pub(super) fn include(self, point: AttachPoint) -> bool {
         match point {
             AttachPoint::Fentry(SENDPAGE) | AttachPoint::Kprobe(SENDPAGE) => self.sendpage,
             AttachPoint::Tracepoint(SEND_TRACEPOINT) => self.send_tracepoint,
+            AttachPoint::Tracepoint(name) if name == EXIT || FORK.contains(&name) => self.lineage,
             _ => true,
         }
     }
@@ -133,8 +144,8 @@ pub(super) fn hooks_of(set: HookSet, points: OptionalPoints) -> impl Iterator<It
         .filter(move |hook| points.include(hook.point))
 }
 
-/// The kernel function that registers iterators over TCP sockets.
-const ITERATOR: &str = "bpf_iter_tcp";
+/// The kernel functions that register iterators over TCP sockets and over tasks.
+const ITERATORS: [&str; 2] = ["bpf_iter_tcp", "bpf_iter_task"];
 
 /// The attach points that the kernel identifies by a name in its type information.
 pub(super) fn btf_names() -> impl Iterator<Item = Named<'static>> {
@@ -143,7 +154,7 @@ pub(super) fn btf_names() -> impl Iterator<Item = Named<'static>> {
         AttachPoint::Fentry(name) => Some((Kind::Function, name)),
         AttachPoint::Kprobe(_) | AttachPoint::CgroupRoot => None,
     });
-    hooks.chain([(Kind::Function, ITERATOR)])
+    hooks.chain(ITERATORS.map(|name| (Kind::Function, name)))
 }
 
 /// Whether a hook of the set sees the first bytes of a send.
@@ -164,9 +175,11 @@ mod tests {
     #[test]
     fn hooks_that_create_entries_are_attached_last() {
         let set = HookSet { sockops: true, fentry: true, kprobe: true, tracepoint: true };
-        let points = OptionalPoints { send_tracepoint: true, sendpage: false };
+        let points = OptionalPoints { send_tracepoint: true, sendpage: false, lineage: false };
         let programs: Vec<_> = hooks_of(set, points).map(|hook| hook.program).collect();
         assert_eq!(programs[programs.len() - 2..], ["state", "lifecycle"]);
-        assert!(!programs.contains(&"fentry_pages"));
+        assert!(!programs.contains(&"fentry_pages") && !programs.contains(&"process_forked"));
+        let followed: Vec<_> = hooks_of(set, OptionalPoints { lineage: true, ..points }).collect();
+        assert_eq!(followed.len(), programs.len() + 3);
     }
 }

@@ -1,17 +1,15 @@
 //! Socket iterators: they adopt pre-existing connections, and count sockets by source address, destination and state. Both
 //! see only the network namespace of this process.
 
-use std::{io::Read as _, time::Duration};
+use std::time::Duration;
 
-use anyhow::Context as _;
 use aya::{
     Btf, Ebpf,
     maps::{HashMap, MapData},
-    programs::Iter,
 };
 use tcp_reuse_watch_ebpf::{Owner, StateKey};
 
-use super::{attach, pod::Wire};
+use super::{iterator, pod::Wire};
 use crate::host::{clock::CpuTimer, local_ports, namespaces::why_processes_are_unknown, processes, throttle::Throttle};
 use observer_core::model::{Listing, SocketState, ip_address};
 
@@ -51,7 +49,7 @@ impl Inventory {
         states: HashMap<MapData, Wire<StateKey>, u64>,
     ) -> anyhow::Result<Self> {
         for name in [LIST, ADOPT, NETSTAT] {
-            iterator(ebpf, name)?.load("tcp", btf).with_context(|| format!("iterator {name} refused"))?;
+            iterator::load(ebpf, name, "tcp", btf)?;
         }
         Ok(Self { owners, states, listings: Throttle::new(IDLE_FACTOR, MIN_INTERVAL) })
     }
@@ -59,7 +57,7 @@ impl Inventory {
     /// Adopts the pre-existing connections. All other programs must be attached. Lists the sockets, looks up their
     /// processes, and then creates an entry for each connection that has none.
     pub(super) fn adopt_pre_existing(&mut self, ebpf: &mut Ebpf) -> anyhow::Result<()> {
-        run(ebpf, LIST)?;
+        iterator::run(ebpf, LIST)?;
         let inodes: Vec<u64> = self.owners.keys().collect::<Result<_, _>>()?;
         // In another PID namespace, their ids would be taken for the machine's.
         if !inodes.is_empty() && why_processes_are_unknown().is_none() {
@@ -68,7 +66,7 @@ impl Inventory {
             }
         }
         // Runs even if the list is empty: the socket of a connect in progress has no inode to be listed by.
-        run(ebpf, ADOPT)?;
+        iterator::run(ebpf, ADOPT)?;
         for inode in inodes {
             self.owners.remove(&inode)?;
         }
@@ -85,7 +83,7 @@ impl Inventory {
         for key in old {
             self.states.remove(&key)?;
         }
-        run(ebpf, NETSTAT)?;
+        iterator::run(ebpf, NETSTAT)?;
         let mut states = Vec::new();
         for entry in &self.states {
             let (Wire(StateKey { remote, local, port, state }), sockets) = entry?;
@@ -95,17 +93,4 @@ impl Inventory {
         self.listings.ran(timer.elapsed());
         Ok(Some(Listing { states, local_ports: local_ports::available() }))
     }
-}
-
-fn iterator<'a>(ebpf: &'a mut Ebpf, name: &str) -> anyhow::Result<&'a mut Iter> {
-    Ok(attach::program(ebpf, name)?.try_into()?)
-}
-
-/// Runs an iterator over every socket. Reading its output, which is empty, makes it run.
-fn run(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<()> {
-    let program = iterator(ebpf, name)?;
-    let link = program.attach().with_context(|| format!("cannot attach iterator {name}"))?;
-    let mut file = program.take_link(link)?.into_file().with_context(|| format!("cannot start iterator {name}"))?;
-    file.read_to_end(&mut Vec::new()).with_context(|| format!("cannot run iterator {name}"))?;
-    Ok(())
 }

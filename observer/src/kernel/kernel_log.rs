@@ -5,7 +5,7 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use tokio::io::unix::AsyncFd;
 
-use super::async_fd::readable;
+use crate::host::async_fd::readable;
 
 pub(crate) struct KernelLog(AsyncFd<EbpfLogger<&'static dyn log::Log>>);
 

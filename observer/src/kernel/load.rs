@@ -15,7 +15,6 @@ use rustix::{io::Errno, param::page_size};
 use tcp_reuse_watch_ebpf::{ABSENT, Connect, Filter, OVERFLOW_SLOT, Offsets, PORT_WORDS, STACK_BYTES, Switches};
 
 use super::{
-    async_fd::readable,
     attach::{self, Links},
     attached::Kernel,
     btf::Source,
@@ -24,6 +23,7 @@ use super::{
     hooks::{self, HookSet, OptionalPoints},
     inventory::{Inventory, max_owners, max_states},
     kernel_log::KernelLog,
+    lineage::{Lineage, MAX_FOLLOWED},
     offsets::KernelTypes,
     pod::{Wire, mapped},
     program_stats::ProgramStats,
@@ -32,6 +32,7 @@ use super::{
 use crate::{
     exit::NotPermitted,
     host::{
+        async_fd::readable,
         cgroup::{self, CgroupRoot},
         privileges,
         processes::comm,
@@ -59,7 +60,7 @@ pub(super) struct KernelFacts {
 }
 
 impl KernelFacts {
-    fn read(source: &Source) -> anyhow::Result<Self> {
+    fn read(source: &Source, lineage: bool) -> anyhow::Result<Self> {
         let types = KernelTypes::read(source)?;
         let mut switches = Switches {
             has_typed_task: u32::from(has_typed_task()),
@@ -73,7 +74,7 @@ impl KernelFacts {
         if page_size() as u64 > STACK_BYTES {
             offsets.regs_last = ABSENT;
         }
-        Ok(Self { offsets, switches, points: types.optional_points(), btf })
+        Ok(Self { offsets, switches, points: types.optional_points(lineage), btf })
     }
 }
 
@@ -119,7 +120,7 @@ struct Prepared {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(config: &'a WatchConfig, source: &Source) -> anyhow::Result<Self> {
-        Ok(Self { config, facts: KernelFacts::read(source)? })
+        Ok(Self { config, facts: KernelFacts::read(source, config.with_children)? })
     }
 
     fn load_chosen(&self, set: HookSet) -> anyhow::Result<Kernel> {
@@ -188,6 +189,10 @@ impl<'a> Loader<'a> {
         });
         let owners = HashMap::try_from(take_map(&mut ebpf, "OWNERS")?)?;
         let states = HashMap::try_from(take_map(&mut ebpf, "STATES")?)?;
+        let mut lineage = Lineage::new(HashMap::try_from(take_map(&mut ebpf, "FOLLOWED")?)?);
+        if !self.config.pids.is_empty() {
+            lineage.follow_running(&mut ebpf, &self.facts.btf).map_err(|error| refusal(&error))?;
+        }
         let mut inventory =
             Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refusal(&error))?;
         inventory.adopt_pre_existing(&mut ebpf)?;
@@ -195,6 +200,7 @@ impl<'a> Loader<'a> {
             program_stats: ProgramStats::open(&ebpf, set, points),
             ebpf,
             inventory,
+            lineage,
             links: Some(links),
             hooks: set,
             points,
@@ -226,6 +232,7 @@ impl<'a> Loader<'a> {
             by_destination: u32::from(!config.destinations.is_empty()),
             by_pid: u32::from(!config.pids.is_empty()),
             by_process: u32::from(!config.processes.is_empty()),
+            with_children: u32::from(config.with_children),
         });
         let switches = Wire(switches);
         let offsets = Wire(facts.offsets);
@@ -250,7 +257,8 @@ impl<'a> Loader<'a> {
             .map_max_entries("OWNERS", max_owners(config.max_connections))
             .map_max_entries("STATES", max_states(config.max_connections))
             .map_max_entries("DESTINATIONS", size(config.destinations.len() + 1))
-            .map_max_entries("PIDS", size(config.pids.len()))
+            .map_max_entries("ROOTS", size(config.pids.len()))
+            .map_max_entries("FOLLOWED", if config.with_children { MAX_FOLLOWED } else { size(config.pids.len()) })
             .map_max_entries("PROCESSES", size(config.processes.len()));
         let mut ebpf = loader.load(aya::include_bytes_aligned!(env!("BPF_OBJECT"))).map_err(no_maps)?;
         fill(&mut ebpf, config)?;
@@ -321,9 +329,9 @@ fn fill(ebpf: &mut Ebpf, config: &WatchConfig) -> anyhow::Result<()> {
         let (prefix, address) = mapped(network);
         destinations.insert(&Key::new(prefix, address), 1, 0)?;
     }
-    let mut pids: HashMap<_, u32, u8> = HashMap::try_from(map_mut(ebpf, "PIDS")?)?;
+    let mut roots: HashMap<_, u32, u8> = HashMap::try_from(map_mut(ebpf, "ROOTS")?)?;
     for pid in &config.pids {
-        pids.insert(pid, 1, 0)?;
+        roots.insert(pid, 1, 0)?;
     }
     let mut processes: HashMap<_, [u8; 16], u8> = HashMap::try_from(map_mut(ebpf, "PROCESSES")?)?;
     for process in &config.processes {

@@ -87,11 +87,13 @@ impl<'a> KernelTypes<'a> {
         self.types.offset_of(*self.ids.get(&(Kind::Struct, structure))?, field)
     }
 
-    pub(super) fn optional_points(&self) -> OptionalPoints {
+    /// `lineage`: whether descendants of processes are followed.
+    pub(super) fn optional_points(&self, lineage: bool) -> OptionalPoints {
         let has = |named: Named| self.ids.contains_key(&named);
         OptionalPoints {
             send_tracepoint: has((Kind::Tracepoint, SEND_TRACEPOINT)),
             sendpage: has((Kind::Function, SENDPAGE)),
+            lineage,
         }
     }
 

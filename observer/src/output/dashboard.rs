@@ -10,6 +10,7 @@ use std::{future::ready, thread, time::Duration};
 
 use anyhow::Context as _;
 use observer_core::{
+    Conclusion,
     model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
     views::{ActivityQuery, LinesView, Outcome, Tui, View as _, ended_watch_line},
@@ -237,10 +238,10 @@ impl Face for Dashboard {
         })
     }
 
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout) {
-        stdout.text(&ended_watch_line(about));
-        stdout.text(&LinesView.summary(about, snapshot));
-        if let Some(since) = self.tui.since_reset(snapshot) {
+    fn summary(&self, conclusion: &Conclusion, stdout: &mut Stdout) {
+        stdout.text(&ended_watch_line(conclusion.about));
+        stdout.text(&LinesView.summary(conclusion));
+        if let Some(since) = self.tui.since_reset(conclusion.snapshot) {
             stdout.text(&format!("{since}\n"));
         }
         self.farewell.iter().for_each(|notice| stdout.text(notice));

@@ -4,7 +4,8 @@ use std::{io, pin::Pin};
 
 use anyhow::anyhow;
 use observer_core::{
-    model::{Activity, WatchInfo},
+    Conclusion,
+    model::Activity,
     tracker::{Notice, Row, Snapshot},
     views::ActivityQuery,
 };
@@ -20,7 +21,7 @@ pub(super) trait Face {
     /// Waits for the face's own work and does it. Returns why the watch ends. Cancel-safe.
     fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a>;
 
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout);
+    fn summary(&self, conclusion: &Conclusion, stdout: &mut Stdout);
 
     /// Only a live face shows snapshots.
     fn snapshot(&mut self, _: Snapshot) {}

@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use observer_core::{
+    Conclusion,
     model::{Activity, WatchInfo},
     tracker::{Notice, Row, Snapshot},
     views::{ActivityQuery, JsonView, LinesView, hook_notice},
 };
 
 pub(crate) use super::face::Ending;
-use super::{dashboard::Dashboard, face::Face, stdout::Stdout, text::Text};
+pub(crate) use super::stdout::Target;
+use super::{
+    dashboard::Dashboard,
+    face::Face,
+    stdout::Stdout,
+    text::{SummaryOnly, Text},
+};
 use crate::cli;
 
 /// How long a watch that ends waits for standard output.
@@ -23,14 +30,15 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Starts threads. None with `-o none`.
-    pub(crate) fn start(output: cli::Output, about: &WatchInfo) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn start(output: cli::Output, to: Target, about: &WatchInfo) -> anyhow::Result<Option<Self>> {
         let mut stdout = match output {
             cli::Output::None => return Ok(None),
-            _ => Stdout::new(),
+            _ => Stdout::new(to),
         };
         let face: Box<dyn Face> = match output {
             cli::Output::Tui => Box::new(Dashboard::start(about, &mut stdout)?),
             cli::Output::Json => Box::new(Text::start(JsonView, about, &mut stdout)),
+            cli::Output::Summary => Box::new(SummaryOnly(LinesView)),
             cli::Output::Lines | cli::Output::None => Box::new(Text::start(LinesView, about, &mut stdout)),
         };
         let mut screen = Self { face, stdout };
@@ -96,28 +104,23 @@ impl Screen {
         self.face.leave(&mut self.stdout);
     }
 
-    async fn finish(mut self, about: &WatchInfo, snapshot: &Snapshot, timeout: Option<Duration>) -> anyhow::Result<()> {
-        self.face.summary(about, snapshot, &mut self.stdout);
+    async fn finish(mut self, conclusion: &Conclusion<'_>, timeout: Option<Duration>) -> anyhow::Result<()> {
+        self.face.summary(conclusion, &mut self.stdout);
         self.stdout.finish(timeout).await.context("standard output did not take the summary")
     }
 }
 
 impl Ending {
     /// Shows the summary, unless standard output is gone.
-    pub(crate) async fn conclude(
-        self,
-        screen: Option<Screen>,
-        about: &WatchInfo,
-        snapshot: &Snapshot,
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn conclude(self, screen: Option<Screen>, conclusion: &Conclusion<'_>) -> anyhow::Result<()> {
         match (self, screen) {
             (Self::OutputFailed(error), _) => Err(error).context("cannot write to standard output"),
-            (Self::Asked, Some(screen)) => screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await,
+            (Self::Asked, Some(screen)) => screen.finish(conclusion, Some(FINISH_TIMEOUT)).await,
             // Nobody waits for the end of a replay but its reader, which may take as long as it likes.
-            (Self::Finished, Some(screen)) => screen.finish(about, snapshot, None).await,
+            (Self::Finished, Some(screen)) => screen.finish(conclusion, None).await,
             (Self::Failed(error), screen) => {
                 if let Some(screen) = screen {
-                    screen.finish(about, snapshot, Some(FINISH_TIMEOUT)).await?;
+                    screen.finish(conclusion, Some(FINISH_TIMEOUT)).await?;
                 }
                 Err(error)
             }

@@ -1,8 +1,9 @@
 //! Standard output. When it blocks (a paused pager) the watch goes on; when it is closed (`| head`) the watch ends,
 //! even if no connection is opened or closed.
 
-use std::{io, thread, time::Duration};
+use std::{fs::File, io, os::fd::AsFd, path::Path, thread, time::Duration};
 
+use anyhow::Context as _;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
@@ -14,6 +15,27 @@ use super::writer::Writer;
 /// Queue limit while standard output blocks. Rows beyond it are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
+/// Where output goes.
+pub(crate) enum Target {
+    StandardOutput,
+    /// A command that is watched has standard output for itself.
+    StandardError,
+    File(File),
+}
+
+impl Target {
+    /// Opens the file of `--output-file`.
+    pub(crate) fn open(path: Option<&Path>, has_command: bool) -> anyhow::Result<Self> {
+        Ok(match path {
+            Some(path) => Self::File(
+                File::create(path).with_context(|| format!("cannot write the output to {}", path.display()))?,
+            ),
+            None if has_command => Self::StandardError,
+            None => Self::StandardOutput,
+        })
+    }
+}
+
 pub(crate) struct Stdout {
     writer: Writer,
     lost_rows: u64,
@@ -21,14 +43,24 @@ pub(crate) struct Stdout {
 }
 
 impl Stdout {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(target: Target) -> Self {
         let (gone, reader_gone) = oneshot::channel();
-        thread::spawn(move || {
-            wait_for_reader_to_go();
-            // Fails only after the watch has ended.
-            let _ = gone.send(());
-        });
-        Self { writer: Writer::new(io::stdout()), lost_rows: 0, reader_gone }
+        let writer = match target {
+            Target::StandardOutput => {
+                watch_reader(io::stdout(), gone);
+                Writer::new(io::stdout())
+            }
+            Target::StandardError => {
+                watch_reader(io::stderr(), gone);
+                Writer::new(io::stderr())
+            }
+            // It has no reader.
+            Target::File(file) => {
+                std::mem::forget(gone);
+                Writer::new(file)
+            }
+        };
+        Self { writer, lost_rows: 0, reader_gone }
     }
 
     /// Queues a row, or counts it as lost when the queue is full.
@@ -93,11 +125,13 @@ impl Stdout {
     }
 }
 
-/// Waits until the reader of a pipe or socket on standard output is gone. Never returns for a file, which has no
-/// reader.
-fn wait_for_reader_to_go() {
-    let stdout = io::stdout();
-    // Errors and hang-ups are reported without being asked for (poll(2)).
-    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
-    while let Err(Errno::INTR) = poll(&mut fds, None) {}
+/// Tells when the reader of a pipe or socket is gone. Never for a file, which has no reader.
+fn watch_reader(file: impl AsFd + Send + 'static, gone: oneshot::Sender<()>) {
+    thread::spawn(move || {
+        // Errors and hang-ups are reported without being asked for (poll(2)).
+        let mut fds = [PollFd::new(&file, PollFlags::empty())];
+        while let Err(Errno::INTR) = poll(&mut fds, None) {}
+        // Fails only after the watch has ended.
+        let _ = gone.send(());
+    });
 }

@@ -9,8 +9,7 @@ use std::{
 use anyhow::Context as _;
 
 use observer_core::{
-    model::WatchInfo,
-    tracker::Snapshot,
+    Conclusion,
     views::{JsonView, View as _},
 };
 
@@ -25,9 +24,9 @@ impl SummaryFile {
         Ok(Self { file, path: path.into() })
     }
 
-    pub(crate) fn write(mut self, about: &WatchInfo, snapshot: &Snapshot) -> anyhow::Result<()> {
+    pub(crate) fn write(mut self, conclusion: &Conclusion) -> anyhow::Result<()> {
         self.file
-            .write_all(JsonView.summary(about, snapshot).as_bytes())
+            .write_all(JsonView.summary(conclusion).as_bytes())
             .with_context(|| format!("cannot write the summary to {}", self.path.display()))
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use observer_core::{
+    Conclusion,
     model::WatchInfo,
-    tracker::{Notice, Row, Snapshot},
+    tracker::{Notice, Row},
     views::View,
 };
 use tokio::time::sleep;
@@ -38,17 +39,41 @@ impl<V: View> Face for Text<V> {
     }
 
     fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a> {
-        Box::pin(async move {
-            let has_queued = stdout.has_queued();
-            tokio::select! {
-                closed = stdout.closed() => return Some(Ending::of_stdout(closed)),
-                () = sleep(FLUSH_RETRY), if has_queued => stdout.flush(),
-            }
-            None
-        })
+        Box::pin(write(stdout))
     }
 
-    fn summary(&self, about: &WatchInfo, snapshot: &Snapshot, stdout: &mut Stdout) {
-        stdout.text(&self.view.summary(about, snapshot));
+    fn summary(&self, conclusion: &Conclusion, stdout: &mut Stdout) {
+        stdout.text(&self.view.summary(conclusion));
     }
+}
+
+/// Only the summary. Notices that the summary does not make up for go to standard error.
+pub(super) struct SummaryOnly<V>(pub(super) V);
+
+impl<V: View> Face for SummaryOnly<V> {
+    fn notice(&mut self, _: i64, _: &Notice, _: &mut Stdout) {}
+
+    fn row(&mut self, _: &Row, _: &mut Stdout) {}
+
+    fn work<'a>(&'a mut self, stdout: &'a mut Stdout) -> Work<'a> {
+        Box::pin(write(stdout))
+    }
+
+    fn summary(&self, conclusion: &Conclusion, stdout: &mut Stdout) {
+        stdout.text(&self.0.summary(conclusion));
+    }
+
+    fn shows_notices(&self) -> bool {
+        false
+    }
+}
+
+/// Writes what is queued, until nobody reads it any more.
+async fn write(stdout: &mut Stdout) -> Option<Ending> {
+    let has_queued = stdout.has_queued();
+    tokio::select! {
+        closed = stdout.closed() => return Some(Ending::of_stdout(closed)),
+        () = sleep(FLUSH_RETRY), if has_queued => stdout.flush(),
+    }
+    None
 }

@@ -176,12 +176,17 @@ fn filters_of_different_kinds_are_combined() {
 fn start_says_what_was_filtered_for() {
     let machine = Machine::shared();
     let filters = |options: &str| machine.watch(format!("-p 9 {options}")).end().start["filters"].clone();
-    assert_eq!(filters(""), json!({ "destinations": [], "pids": [], "processes": [] }));
+    assert_eq!(
+        filters(""),
+        json!({ "destinations": [], "pids": [], "children": false, "command": [], "processes": [] })
+    );
     let pid = process::id();
     let options = format!("--dest 10.0.0.0/8,::1 --pid 1 --pid {pid} --process curl --process bash");
     let expected = json!({
         "destinations": ["10.0.0.0/8", "::1/128"],
         "pids": [1, pid],
+        "children": false,
+        "command": [],
         "processes": ["curl", "bash"],
     });
     assert_eq!(filters(&options), expected);

@@ -153,13 +153,22 @@ fn watch_without_an_output_says_on_stderr_that_it_is_in_another_namespace() {
     assert_eq!((ended.stderr.as_str(), ended.status.code()), ("", Some(0)));
 }
 
-/// It would select another process of the machine, or none.
+/// The kernel side finds the process by its id there. The process of that id on the machine is another one.
 #[test]
-fn pid_filter_is_refused_in_another_pid_namespace() {
-    let ended = RunOutput::run(&mut unshare(PID, "$0 -o json -p 9 --pid 1 --duration 100ms; exit"));
-    ended.assert_code(4);
-    assert_eq!(ended.stdout, "");
-    assert!(ended.stderr.contains("--pid") && ended.stderr.contains("--process"), "{}", ended.stderr);
+fn pid_filter_means_a_process_of_the_same_namespace() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let request = bash_request(peer.port());
+    // Process 1 is the shell. It connects by itself and by a child.
+    let script = format!(
+        "exec 5< <(exec $0 -o json -p {} --pid 1); read -r start <&5; ({request}); {request}; kill -INT $!; \
+         echo \"$start\"; cat <&5",
+        peer.port()
+    );
+    let ended = RunOutput::run(&mut unshare(PID, &script));
+    ended.assert_code(0);
+    let report = Report::read(ended.stdout.lines().map(str::to_owned));
+    report.assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
 }
 
 #[test]

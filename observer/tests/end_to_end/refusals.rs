@@ -47,7 +47,16 @@ fn arguments_that_are_not_utf8_are_repeated_escaped() {
 #[test]
 fn unknown_option_is_refused() {
     let (_folder, tool) = world_executable_tool();
-    for arguments in ["--prot 8080", "-x", "watch", "--min-reuse 0.5", "-- true"] {
+    for arguments in [
+        "--prot 8080",
+        "-x",
+        "watch",
+        "--min-use 0.5",
+        "--children",
+        "--run-as root",
+        "-o tui -- true",
+        "--pid 1 -- true",
+    ] {
         for ended in [RunOutput::run(&mut tool::command(arguments)), RunOutput::run(&mut as_nobody(&tool, arguments))] {
             assert_refused(&ended, 2, &["Usage: tcp-reuse-watch", "--help"]);
         }
@@ -77,7 +86,15 @@ fn invalid_values_are_refused_with_the_accepted_ones() {
         ("--ring-size 5000", "5000", "power of two"),
         ("-o none --exchanges", "--exchanges", "-o json"),
         ("--record one --summary one", "--record", "one file"),
+        ("--summary one --report junit=one", "--report", "one file"),
+        ("--report junit=one --report markdown=one", "--report", "one file"),
+        ("--report html=one", "html=one", "markdown=FILE"),
+        ("--min-reuse 90", "'90'", "90%"),
+        ("--max-avoidable few", "'few'", "digit"),
+        ("--fail-on slow", "'slow'", "response-not-read"),
         ("replay one --summary one", "--summary", "overwrite"),
+        ("replay one --report junit=one", "--report", "overwrite"),
+        ("replay one --fail-on max-lifetime", "'max-lifetime' is healthy", "server-closes-each"),
         ("replay one --speed 0", "'0'", "max"),
         ("replay one --speed fast", "fast", "max"),
         ("replay", "<FILE>", "Usage"),
@@ -103,8 +120,8 @@ fn unwritable_files_are_refused() {
     let nowhere = Path::new("/no/such/folder/file");
     for path in [nowhere, folder.path()] {
         let path = path.display().to_string();
-        for option in ["--summary", "--log-file", "--record"] {
-            let arguments = format!("--duration 1 {option} {path}");
+        for option in ["--summary ", "--log-file ", "--record ", "--report=junit=", "--report=markdown="] {
+            let arguments = format!("--duration 1 {option}{path}");
             for ended in
                 [RunOutput::run(&mut tool::command(&arguments)), RunOutput::run(&mut as_nobody(&tool, &arguments))]
             {

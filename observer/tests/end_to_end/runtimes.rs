@@ -5,7 +5,7 @@ use std::{
     fs,
     io::Read as _,
     net::{TcpListener, TcpStream},
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     eventually, go,
-    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, as_nobody, children_of, privileges_of, runtimes_in, status_of},
+    helper::{Helper, as_nobody, children_of, runtimes_in, status_of},
     machine::Machine,
     peer::{Peer, ask},
     programs::{output_of, program},
@@ -304,33 +304,6 @@ fn program_after_exec_is_detected_separately() {
     assert_eq!(logged.runtimes_of(&process, 2), ["bash: unknown", "python3: Python"]);
     drop(process);
     logged.watch.end().assert_totals(&json!({ "opened": 2 }));
-}
-
-#[test]
-fn watch_and_helper_hold_minimal_privileges() {
-    let machine = Machine::shared();
-    let server = SilentServer::start();
-    let logged = Logged::start(&machine, server.port);
-    let (watch, helper) = (logged.watch.tool.id(), logged.helper());
-    let none = NO_CAPABILITY;
-    assert_eq!(privileges_of(watch), [none, none, none, none, "1"], "privileges of the watch");
-    assert_eq!(privileges_of(helper.0), [ONLY_PTRACE, ONLY_PTRACE, none, none, "1"], "privileges of the helper");
-    assert_eq!(fs::read_to_string(format!("/proc/{}/comm", helper.0)).unwrap(), "reuse-helper\n");
-    let files = helper.open_files();
-    assert_eq!(files[..3], ["/dev/null"; 3], "{files:?}");
-    assert!(files.len() == 4 && files[3].starts_with("socket:"), "{files:?}");
-    // Real, effective, saved and file system ids. The helper reads files as root, and the watch may signal it.
-    let ids = |pid: u32, name: &str| status_of(pid, name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    for name in ["Uid", "Gid"] {
-        assert_eq!(ids(watch, name), ["65534"; 4], "{name} of the watch");
-    }
-    assert_eq!(ids(helper.0, "Uid"), ["65534", "0", "65534", "0"]);
-    assert_eq!(status_of(watch, "Groups"), "", "supplementary groups");
-    assert_eq!(status_of(watch, "Seccomp"), "2", "a filter");
-    let dumpable = fs::metadata(format!("/proc/{watch}/environ")).expect("the watch runs");
-    assert_eq!(dumpable.uid(), 0, "its memory belongs to root");
-    logged.watch.end();
-    helper.assert_gone("after the watch");
 }
 
 /// sudo tells who has called it. Root is nobody's caller.

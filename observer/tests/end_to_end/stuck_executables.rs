@@ -15,7 +15,7 @@ use tempfile::{TempDir, tempdir};
 use crate::support::{
     eventually,
     fuse::{FileSystem, Opens},
-    helper::{Helper, as_nobody, children_of, runtimes_in},
+    helper::{Helper, ONLY_PTRACE, as_nobody, children_of, privileges_of, runtimes_in, status_of},
     machine::Machine,
     peer::Peer,
     tool::Process,
@@ -122,6 +122,28 @@ fn lookups_that_cannot_be_killed_are_given_up_and_do_not_stop_the_others() {
     let notices: Vec<&Value> =
         report.of_type("notice").into_iter().filter(|notice| notice["kind"] == "runtimes").collect();
     assert_eq!(notices.len(), 2, "one when the first hangs, one when the first is refused: {notices:#?}");
+}
+
+/// What reads malicious files has one capability, one pipe, and a filter on top of the helper's.
+#[test]
+fn inspection_holds_nothing_but_a_pipe() {
+    let machine = Machine::shared();
+    let files = FileSystem::with(Path::new("/bin/bash"));
+    let scene = Scene::new(&machine);
+    let mut stuck = scene.processes(&files, 1, as_root);
+    files.set_opens(Opens::Held);
+    connect(&mut stuck[0]);
+    let helper = scene.helper();
+    eventually("a look-up hangs", || !children_of(helper.0).is_empty());
+    let inspection = Helper(children_of(helper.0)[0]);
+    scene.wait_for_runtime_of(&stuck[0], "cannot be told");
+    assert_eq!(privileges_of(inspection.0)[..2], [ONLY_PTRACE; 2]);
+    let filters = |pid: u32| status_of(pid, "Seccomp_filters").parse::<u32>().expect("a number");
+    assert_eq!(filters(inspection.0), filters(helper.0) + 1);
+    let held = inspection.open_files();
+    assert_eq!(held[..3], ["/dev/null"; 3], "{held:?}");
+    assert!(held.len() == 4 && held[3].starts_with("pipe:"), "{held:?}");
+    scene.watch.end();
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod bodies;
 mod cgroups;
 mod clock;
 mod connects;
+mod descendants;
 mod dialogue;
 mod endings;
 mod expected;

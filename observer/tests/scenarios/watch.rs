@@ -20,7 +20,7 @@ use crate::{peer::PORTS, report::Report};
 const START_TIMEOUT: Duration = Duration::from_mins(5);
 const END_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The path of the program under test.
+/// The program under test.
 pub(crate) fn program() -> PathBuf {
     env::var_os("TCP_REUSE_WATCH").unwrap_or_else(|| env!("CARGO_BIN_EXE_tcp-reuse-watch").into()).into()
 }

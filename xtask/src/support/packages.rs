@@ -17,8 +17,10 @@ pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 pub(crate) const FOR_TESTS: &[&str] = &[
     "apache2-utils",
     "apt",
+    "cmark-gfm",
     "curl",
     "erlang-base",
+    "gdb",
     "golang-go",
     "golang-golang-x-net-dev",
     "haproxy",
@@ -45,6 +47,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "python3",
     "python3-grpcio",
     "python3-httpx",
+    "python3-junitparser",
     "python3-pika",
     "python3-prometheus-client",
     "python3-psycopg2",

@@ -102,6 +102,8 @@ pub(super) struct LossSampleDef {
     #[serde(skip_serializing_if = "is_zero")]
     ownerless: u64,
     #[serde(skip_serializing_if = "is_zero")]
+    unfollowed: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     not_removed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lookups: Option<Lookups>,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    Conclusion,
     recording::read::{MAX_COUNT, MAX_LIFETIME_US},
     time_base::MAX_UNIX_NS,
     tracker::Tracker,
@@ -150,7 +151,9 @@ fn extreme_numbers_do_not_overflow_anything_behind_the_reader() {
             }
         }
         let snapshot = tracker.snapshot(MAX_UNIX_NS);
-        for summary in [JsonView.summary(&about(), &snapshot), LinesView.summary(&about(), &snapshot)] {
+        let about = about();
+        let conclusion = Conclusion::new(&about, &snapshot);
+        for summary in [JsonView.summary(&conclusion), LinesView.summary(&conclusion)] {
             assert!(summary.contains("1.2.3.4") || summary.contains("::"), "{summary}");
         }
         let _ = tracker.new_certainties(&snapshot);

@@ -16,6 +16,7 @@ fn events_and_samples_round_trip() {
         ungrouped: 7,
         unlisted: 8,
         ownerless: 9,
+        unfollowed: 12,
         not_removed: 10,
         lookups,
     };

@@ -96,6 +96,7 @@ fn losses_are_labelled_by_place() {
         ungrouped: 6,
         unlisted: 7,
         ownerless: 8,
+        unfollowed: 9,
         not_removed: 9,
         lookups,
     };

@@ -27,7 +27,8 @@ pub(in crate::views) fn caveats(snapshot: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn inexactness(totals: &Counts) -> Option<String> {
+/// Why the number of exchanges is not exact.
+pub(in crate::views) fn inexactness(totals: &Counts) -> Option<String> {
     if totals.is_exact() {
         return None;
     }
@@ -49,7 +50,8 @@ fn unclear_pools(totals: &Counts) -> Option<String> {
     })
 }
 
-fn losses(snapshot: &Snapshot) -> Vec<String> {
+/// What was lost or left out.
+pub(in crate::views) fn losses(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     let loss = &snapshot.loss;
     if loss.untracked > 0 {
@@ -71,6 +73,12 @@ fn losses(snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!(
             "not looked up: the process of {}, for lack of room (raise --max-connections; a filter by process leaves them out)",
             plural(loss.ownerless, "connection from before the watch", "connections from before the watch")
+        ));
+    }
+    if loss.unfollowed > 0 {
+        lines.push(format!(
+            "not watched: {} of processes that are (more than 65,536 run at the same time)",
+            plural(loss.unfollowed, "descendant", "descendants")
         ));
     }
     if loss.unlisted > 0 {
@@ -132,6 +140,10 @@ mod tests {
             (
                 LossSample { ownerless: 4, ..none },
                 "not looked up: the process of 4 connections from before the watch, for lack of room (raise --max-connections; a filter by process leaves them out)",
+            ),
+            (
+                LossSample { unfollowed: 2, ..none },
+                "not watched: 2 descendants of processes that are (more than 65,536 run at the same time)",
             ),
             (
                 LossSample { unlisted: 5, ..none },

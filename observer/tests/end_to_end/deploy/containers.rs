@@ -1,13 +1,21 @@
-//! The container and Kubernetes run the systemd unit's command line with the same capabilities, and all references
-//! resolve.
+//! The container and Kubernetes run the systemd unit's command line with the same capabilities and those to become nobody,
+//! and all references resolve.
 
-use std::fs;
+use std::{fs, io::Read as _};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{deployed, items, text, unit::Unit, yaml};
-use crate::support::programs::{output_of, program};
+use crate::support::{
+    helper::{Helper, NO_CAPABILITY, ONLY_PTRACE, privileges_of, status_of},
+    machine::Machine,
+    peer::{Peer, ask},
+    programs::{output_of, program},
+    report::Report,
+    tool::{PROGRAM, RunningWatch},
+};
 
 fn of_kind<'a>(documents: &'a [Value], kind: &str) -> &'a Value {
     let mut of_kind = documents.iter().filter(|document| document["kind"] == kind);
@@ -20,6 +28,32 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
     items(list).find(|item| item["name"] == name).unwrap_or_else(|| panic!("no {name} in {list:#}"))
 }
 
+/// Those of the unit, and two more, because a container starts as root.
+fn capabilities() -> Vec<String> {
+    let unit = Unit::read();
+    unit.capabilities().into_iter().chain(["SETUID", "SETGID"]).map(str::to_owned).collect()
+}
+
+#[test]
+fn container_becomes_nobody_with_its_capabilities() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let mut setpriv = program("setpriv", "util-linux");
+    let these = capabilities().join(",+").to_lowercase();
+    setpriv.args(["--no-new-privs", "--inh-caps=-all", &format!("--bounding-set=-all,+{these}"), PROGRAM]);
+    let mut watch = RunningWatch::start_command(setpriv.args(["-o", "json", "-p", &peer.port().to_string()]));
+    let pid = watch.tool.id();
+    assert_eq!(status_of(pid, "Uid").split_whitespace().collect::<Vec<_>>(), ["65534"; 4]);
+    assert_eq!(privileges_of(pid)[..2], [NO_CAPABILITY; 2]);
+    assert_eq!(privileges_of(Helper::of(pid).0)[..2], [ONLY_PTRACE; 2]);
+    ask(&mut peer.connect());
+    peer.wait_for(1);
+    watch.tool.signal(Signal::INT);
+    let mut text = watch.first;
+    watch.stdout.read_to_string(&mut text).expect("the output is UTF-8");
+    Report::read(text.lines().map(str::to_owned)).assert_totals(&json!({ "opened": 1, "exchanges": 1 }));
+}
+
 #[test]
 fn container_and_kubernetes_match_the_unit() {
     let unit = Unit::read();
@@ -27,9 +61,9 @@ fn container_and_kubernetes_match_the_unit() {
     let command = containerfile.lines().find_map(|line| line.strip_prefix("CMD ")).expect("a command");
     let command: Vec<String> = serde_json::from_str(command).expect("a list of arguments");
     assert_eq!(command, unit.arguments());
-    let capabilities = unit.capabilities().join(",").to_lowercase();
+    let names = capabilities().join(",").to_lowercase();
     assert!(
-        containerfile.contains(&format!("--cap-drop=all --cap-add={capabilities} ")),
+        containerfile.contains(&format!("--cap-drop=all --cap-add={names} ")),
         "the usage comment names the capabilities"
     );
 
@@ -38,7 +72,7 @@ fn container_and_kubernetes_match_the_unit() {
     let watch = named(&pod["containers"], "watch");
     assert_eq!(watch["args"], json!(unit.arguments()));
     let security = &watch["securityContext"];
-    assert_eq!(security["capabilities"], json!({ "drop": ["ALL"], "add": unit.capabilities() }));
+    assert_eq!(security["capabilities"], json!({ "drop": ["ALL"], "add": capabilities() }));
     assert_eq!((&security["privileged"], &security["allowPrivilegeEscalation"]), (&json!(false), &json!(false)));
     assert_eq!((&pod["hostPID"], &pod["hostNetwork"]), (&json!(true), &json!(true)));
     for container in items(&pod["containers"]) {

@@ -27,8 +27,19 @@ const CLOSING: [&str; 13] = [
 /// In these protocols each turn is a request with its answer.
 const WITH_EXACT_TURNS: [&str; 6] = ["http1", "postgresql", "mysql", "redis", "memcached", "websocket"];
 const START: [&str; 8] = ["schema", "version", "time", "hooks", "kernel", "ports", "filters", "pre_existing"];
-const SUMMARY: [&str; 9] =
-    ["schema", "version", "duration_us", "hooks", "kernel", "complete", "exact", "totals", "groups"];
+const SUMMARY: [&str; 11] = [
+    "schema",
+    "version",
+    "duration_us",
+    "hooks",
+    "kernel",
+    "complete",
+    "exact",
+    "totals",
+    "groups",
+    "gates",
+    "command",
+];
 /// Fields of the totals and of each group.
 const COUNTERS: [&str; 12] = [
     "opened",
@@ -46,7 +57,7 @@ const COUNTERS: [&str; 12] = [
 ];
 /// Counters that this version always knows, so the groups add up to the totals.
 const KNOWN: [&str; 9] = ["opened", "failed", "closed", "open", "unused", "exchanges", "new", "reused", "inexact"];
-const TOTALS: [&str; 12] = [
+const TOTALS: [&str; 13] = [
     "time_wait",
     "events_lost",
     "untracked",
@@ -56,14 +67,16 @@ const TOTALS: [&str; 12] = [
     "ungrouped",
     "unlisted",
     "ownerless",
+    "unfollowed",
     "not_removed",
     "lookups_hung",
     "lookups_refused",
 ];
 /// Losses that make a summary incomplete.
-const LOSSES: [&str; 6] = ["events_lost", "untracked", "unrecovered_skips", "counts_lost", "unlisted", "ownerless"];
+const LOSSES: [&str; 7] =
+    ["events_lost", "untracked", "unrecovered_skips", "counts_lost", "unlisted", "ownerless", "unfollowed"];
 /// Losses that make its numbers inexact.
-const INEXACT: [&str; 5] = ["untracked", "counts_lost", "unlisted", "ownerless", "inexact"];
+const INEXACT: [&str; 6] = ["untracked", "counts_lost", "unlisted", "ownerless", "unfollowed", "inexact"];
 const GROUP: [&str; 13] = [
     "process",
     "pid",

@@ -60,10 +60,20 @@ pub(crate) fn held_by(pid: u32) -> (usize, usize) {
     )
 }
 
+/// What the kernel keeps for each connection of a watch.
+pub(crate) fn connections_of(pid: u32) -> Vec<[u8; size_of::<Connection>()]> {
+    let map = map::<u64, _>(pid, "CONNECTIONS");
+    map.iter().map(|entry| entry.expect("the map can be read").1).collect()
+}
+
 /// The number of entries of a process's hash map.
 fn entries<K: Pod, V: Pod>(pid: u32, name: &str) -> usize {
+    map::<K, V>(pid, name).keys().count()
+}
+
+fn map<K: Pod, V: Pod>(pid: u32, name: &str) -> HashMap<MapData, K, V> {
     let is_named = |id: &u32| MapInfo::from_id(*id).is_ok_and(|info| info.name_as_str() == Some(name));
     let id = loaded_by(pid).maps.into_iter().find(is_named).unwrap_or_else(|| panic!("process {pid} has no {name}"));
     let map = Map::HashMap(MapData::from_id(id).expect("the map exists"));
-    HashMap::<_, K, V>::try_from(map).expect("a hash map of these types").keys().count()
+    HashMap::try_from(map).expect("a hash map of these types")
 }

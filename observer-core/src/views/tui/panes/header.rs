@@ -55,12 +55,13 @@ pub(super) fn draw(scene: &Scene<'_>, frame: &mut Frame<'_>, area: Rect) {
 /// Losses in a few words each. The summary explains them.
 fn losses(picture: &Picture) -> Vec<String> {
     let LossSample { rows, untracked, mptcp, counts, hook_skips: _, unrecovered_skips, .. } = picture.snapshot.loss;
-    let LossSample { ungrouped, unlisted, ownerless, not_removed, .. } = picture.snapshot.loss;
+    let LossSample { ungrouped, unlisted, ownerless, unfollowed, not_removed, .. } = picture.snapshot.loss;
     let all = [
         (untracked, "connections not counted"),
         (mptcp, "of MPTCP not counted"),
         (counts, "counts"),
         (ownerless, "processes not looked up"),
+        (unfollowed, "processes not watched"),
         (unlisted, "sockets not listed"),
         (rows, "rows not shown"),
         (unrecovered_skips, "or more hooks skipped"),

@@ -1,0 +1,51 @@
+//! The processes that a filter follows. The kernel side adds the descendants of a process as they are forked, and removes
+//! what has exited.
+
+use aya::{
+    Btf, Ebpf,
+    maps::{HashMap, MapData},
+};
+
+use super::iterator;
+
+/// Processes that are followed at the same time, with their descendants. Forks beyond it are counted as a loss.
+pub(super) const MAX_FOLLOWED: u32 = 65_536;
+
+const ITERATOR: &str = "named_processes";
+
+pub(crate) struct Lineage(HashMap<MapData, u32, u64>);
+
+/// A process that is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Followed {
+    /// The id that the kernel side knows it by: that of the machine.
+    pub(crate) tgid: u32,
+    pub(crate) start_ticks: u64,
+}
+
+impl Lineage {
+    pub(super) fn new(followed: HashMap<MapData, u32, u64>) -> Self {
+        Self(followed)
+    }
+
+    /// Follows the named processes that run, and their descendants. The programs that see forks must be attached.
+    pub(super) fn follow_running(&mut self, ebpf: &mut Ebpf, btf: &Btf) -> anyhow::Result<()> {
+        iterator::load(ebpf, ITERATOR, "task", btf)?;
+        let mut followed = 0;
+        loop {
+            // A child may be listed before its parent.
+            iterator::run(ebpf, ITERATOR)?;
+            let now = self.0.keys().count();
+            if now <= followed {
+                return Ok(());
+            }
+            followed = now;
+        }
+    }
+
+    /// The followed processes that have not exited, as far as the kernel side has seen it.
+    pub(crate) fn followed(&self) -> anyhow::Result<Vec<Followed>> {
+        let entries = self.0.iter().map(|entry| entry.map(|(tgid, start_ticks)| Followed { tgid, start_ticks }));
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+}
