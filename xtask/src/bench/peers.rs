@@ -15,7 +15,9 @@ use super::server;
 use crate::support::packages;
 use crate::support::statistics::Quartiles;
 use crate::support::workspace::{Workspace, output};
-use crate::vm::{boot, image, kernels, programs};
+use crate::vm::architecture::X86_64;
+use crate::vm::programs::Programs;
+use crate::vm::{self, boot, image, kernels, programs};
 
 /// From the same Debian release as libbpf-tools.
 const KERNEL: &str = "6.1";
@@ -81,15 +83,15 @@ pub(super) fn measure(scope: Scope) -> Result<Section> {
 /// Boots the kernel and runs the script.
 fn answers(rounds: usize, requests: u32) -> Result<Vec<Answer>> {
     let workspace = Workspace::find()?;
-    let folder = workspace.target.join("vm");
+    let folder = vm::folder(&workspace, &X86_64);
     let kernel = kernels::find(KERNEL).map_err(anyhow::Error::msg)?;
-    let vmlinuz = kernel.fetch(&folder)?;
+    let vmlinuz = kernel.fetch(&folder, &X86_64)?;
     let image_folder = folder.join("peers");
     fs::create_dir_all(&image_folder)?;
     let commands =
         format!("ROUNDS={rounds} REQUESTS={requests} PORT={PORT} STATUS={STATUS}\n{}", include_str!("peers/rounds.sh"));
     let initramfs = image::make(&image_folder, &files(&workspace, &image_folder)?, &commands)?;
-    let booted = boot::boot(kernel.name, &vmlinuz, &initramfs)?;
+    let booted = boot::boot(&X86_64, kernel, &vmlinuz, &initramfs)?;
     ensure!(booted.has_ended, "Linux {KERNEL}: the rounds did not run to their end");
     let answers: Vec<Answer> = booted.lines.iter().filter_map(|line| parse(line)).collect();
     ensure!(answers.len() == rounds * WATCHERS.len(), "{} answers of {}", answers.len(), rounds * WATCHERS.len());
@@ -103,7 +105,8 @@ fn files(workspace: &Workspace, folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>
         ("passwd", "etc/passwd", PASSWD.into()),
         ("group", "etc/group", GROUP.into()),
     ];
-    let mut files = vec![(programs::build(workspace)?.tool, PathBuf::from("bin").join(TOOL))];
+    let Programs { tool, busybox, .. } = programs::build(workspace, &X86_64, folder)?;
+    let mut files = vec![(tool, PathBuf::from("bin").join(TOOL)), (busybox, "bin/busybox".into())];
     for (name, place, text) in written {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

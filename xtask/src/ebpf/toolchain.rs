@@ -14,13 +14,10 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::rustc::Rustc;
-use crate::support::packages;
+use crate::support::packages::{self, DEBIAN_RUSTC};
 use crate::support::workspace::{cargo, is_root, output};
 
 pub(super) const TARGET: &str = "bpfel-unknown-none";
-
-/// Debian's rustc. Its path is fixed, because rustup's comes first in PATH.
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 pub(super) struct Toolchain {
     /// Distributor and version

@@ -10,6 +10,9 @@ use crate::support::workspace::{output, run};
 /// llvm-22-dev pulls in everything that bpf-linker links, and rustc-web pulls in the C linker.
 pub(crate) const FOR_EBPF: &[&str] = &["rustc-web", "libstd-rust-web-dev-bpf", "llvm-22-dev"];
 
+/// Debian's rustc. Its path is fixed, because rustup's comes first in PATH.
+pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
 /// Real clients, servers and tools that the end-to-end tests run.
 pub(crate) const FOR_TESTS: &[&str] = &[
     "apache2-utils",
@@ -75,6 +78,16 @@ pub(crate) const FOR_FUZZ: &[&str] = &["g++"];
 
 /// Tools that boot other kernels, for `cargo xtask vm`. The last one has Debian's keys, which Ubuntu lacks.
 pub(crate) const FOR_VM: &[&str] = &["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
+
+/// Tools that build for 64-bit ARM and boot its kernels, for `cargo xtask vm --arch aarch64`.
+pub(crate) const FOR_VM_AARCH64: &[&str] = &[
+    "qemu-system-arm",
+    "gcc-aarch64-linux-gnu",
+    "libc6-dev-arm64-cross",
+    "rustc-web",
+    "cpio",
+    "debian-archive-keyring",
+];
 
 /// The packages that are not installed.
 pub(crate) fn missing(packages: &[&'static str]) -> Result<Vec<&'static str>> {

@@ -5,18 +5,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use super::architecture::Architecture;
 use super::image::{BEGIN, END};
+use super::kernels::Kernel;
 
-/// Time limit for all sets of hooks on one kernel.
-const TIME_LIMIT: Duration = Duration::from_mins(15);
-
-/// Every feature that can be emulated except CMPXCHG16B: QEMU 7.2 sometimes leaves wrong flags after it, and a kernel
-/// whose allocator uses it (`__update_freelist_fast()`, mm/slub.c) panics.
-const CPU: &str = "max,cx16=off";
+/// Before a set of hooks that the kernel has to refuse, for the scenario runner.
+pub(super) const REFUSED: &str = "!";
 
 /// Boots before giving up on a kernel that never reaches the init script. No code of this project has run by then.
 const ATTEMPTS: usize = 3;
@@ -24,7 +22,8 @@ const ATTEMPTS: usize = 3;
 /// The outcome of a boot.
 #[derive(Debug, Default)]
 pub(crate) struct Booted {
-    pub(super) kernel: &'static str,
+    /// Version and architecture
+    pub(super) kernel: String,
     /// The init script started.
     pub(super) has_begun: bool,
     pub(super) results: Vec<SetResult>,
@@ -38,6 +37,8 @@ pub(crate) struct Booted {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SetResult {
     pub(super) set: String,
+    /// The kernel had to refuse it
+    pub(super) is_refused: bool,
     pub(super) passed: u64,
     pub(super) failed: u64,
     pub(super) seconds: f64,
@@ -60,36 +61,37 @@ impl Booted {
     }
 }
 
-/// Boots and prints the console; each line starts with the kernel's name.
-pub(crate) fn boot(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
+/// Boots and prints the console; each line starts with the kernel's version and architecture.
+pub(crate) fn boot(architecture: &Architecture, kernel: Kernel, image: &Path, initramfs: &Path) -> Result<Booted> {
+    let name = format!("{} {}", kernel.name, architecture.name);
     for _ in 1..ATTEMPTS {
-        let booted = boot_once(kernel, image, initramfs)?;
+        let booted = boot_once(architecture, &name, image, initramfs)?;
         if booted.has_begun {
             return Ok(booted);
         }
-        println!("{kernel} | the kernel did not reach the init script; booting again");
+        println!("{name} | the kernel did not reach the init script; booting again");
     }
-    boot_once(kernel, image, initramfs)
+    boot_once(architecture, &name, image, initramfs)
 }
 
-fn boot_once(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Booted> {
-    println!("\nbooting Linux {kernel}");
-    let mut qemu = Qemu::start(image, initramfs)?;
+fn boot_once(architecture: &Architecture, name: &str, image: &Path, initramfs: &Path) -> Result<Booted> {
+    println!("\nbooting Linux {name}");
+    let mut qemu = Qemu::start(architecture, image, initramfs)?;
     let stdout = qemu.0.stdout.take().context("QEMU has no output")?;
     let (sender, lines) = channel();
     thread::spawn(move || send_lines(stdout, &sender));
-    let end = Instant::now() + TIME_LIMIT;
-    let mut booted = Booted { kernel, ..Booted::default() };
+    let end = Instant::now() + architecture.time_limit;
+    let mut booted = Booted { kernel: name.to_owned(), ..Booted::default() };
     loop {
         match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                println!("{kernel} | {line}");
+                println!("{name} | {line}");
                 booted.read(&line);
                 booted.lines.push(line);
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(booted),
             Err(RecvTimeoutError::Timeout) => {
-                println!("{kernel} | not finished after {} s", TIME_LIMIT.as_secs());
+                println!("{name} | not finished after {} s", architecture.time_limit.as_secs());
                 return Ok(booted);
             }
         }
@@ -100,20 +102,22 @@ fn boot_once(kernel: &'static str, image: &Path, initramfs: &Path) -> Result<Boo
 struct Qemu(Child);
 
 impl Qemu {
-    fn start(image: &Path, initramfs: &Path) -> Result<Self> {
+    fn start(architecture: &Architecture, image: &Path, initramfs: &Path) -> Result<Self> {
         // Emulation, because KVM is absent or hangs in the virtual machines of CI.
-        let child = Command::new("qemu-system-x86_64")
-            .args(["-accel", "tcg", "-cpu", CPU, "-m", "512", "-smp", "2"])
+        let child = Command::new(architecture.qemu)
+            .args(architecture.machine)
+            .args(["-accel", "tcg", "-m", "512", "-smp", "2"])
             .args(["-nographic", "-no-reboot", "-nic", "none"])
             .arg("-kernel")
             .arg(image)
             .arg("-initrd")
             .arg(initramfs)
-            .args(["-append", "console=ttyS0 quiet panic=-1"])
+            .arg("-append")
+            .arg(format!("console={} quiet panic=-1", architecture.console))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot run qemu-system-x86_64")?;
+            .with_context(|| format!("cannot run {}", architecture.qemu))?;
         Ok(Self(child))
     }
 }
@@ -149,11 +153,12 @@ fn printable(line: &[u8]) -> String {
 /// Parses a line such as `hooks sockops,fentry: 26 passed; 0 failed; 7.5 s`.
 fn parse(line: &str) -> Option<SetResult> {
     let (set, rest) = line.strip_prefix("hooks ")?.split_once(": ")?;
+    let unmarked = set.strip_prefix(REFUSED);
     let mut parts = rest.split("; ");
     let passed = parts.next()?.strip_suffix(" passed")?.parse().ok()?;
     let failed = parts.next()?.strip_suffix(" failed")?.parse().ok()?;
     let seconds = parts.next()?.strip_suffix(" s")?.parse().ok()?;
-    Some(SetResult { set: set.to_owned(), passed, failed, seconds })
+    Some(SetResult { set: unmarked.unwrap_or(set).to_owned(), is_refused: unmarked.is_some(), passed, failed, seconds })
 }
 
 /// Whether the line is one such as `sockops,fentry: FAILED refused: expected 1, found 2`.
@@ -167,8 +172,11 @@ mod tests {
 
     #[test]
     fn result_lines_are_parsed_and_others_ignored() {
-        let expected = SetResult { set: "sockops,fentry".into(), passed: 26, failed: 1, seconds: 7.5 };
-        assert_eq!(parse("hooks sockops,fentry: 26 passed; 1 failed; 7.5 s"), Some(expected));
+        let mut expected =
+            SetResult { set: "sockops,fentry".into(), is_refused: false, passed: 26, failed: 1, seconds: 7.5 };
+        assert_eq!(parse("hooks sockops,fentry: 26 passed; 1 failed; 7.5 s").as_ref(), Some(&expected));
+        expected.is_refused = true;
+        assert_eq!(parse("hooks !sockops,fentry: 26 passed; 1 failed; 7.5 s"), Some(expected));
         for other in ["hooks sockops,fentry", "fentry: FAILED refused: x", "hooks a: b", ""] {
             assert_eq!(parse(other), None, "{other}");
         }
@@ -184,7 +192,7 @@ mod tests {
 
     #[test]
     fn end_of_the_script_is_recognised() {
-        let mut booted = Booted { kernel: "6.1", ..Booted::default() };
+        let mut booted = Booted { kernel: "6.1".into(), ..Booted::default() };
         booted.read("hooks fentry: 26 passed; 0 failed; 7.5 s");
         assert!(!booted.has_ended);
         booted.read(&format!("{END}0"));

@@ -8,15 +8,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// From the package busybox-static.
-const BUSYBOX: &str = "/bin/busybox";
 const FOLDERS: [&str; 6] = ["bin", "dev", "proc", "sys", "tmp", "etc"];
 
 /// First and last line of the init script's output.
 pub(super) const BEGIN: &str = "the init script starts on Linux ";
 pub(super) const END: &str = "the init script ends with status ";
 
-/// Packs the files, each a source and a path in the image, and an init script that runs `commands`.
+/// Packs the files, each a source and a path in the image, and an init script that runs `commands`. One of the files is
+/// bin/busybox.
 pub(crate) fn make(folder: &Path, files: &[(PathBuf, PathBuf)], commands: &str) -> Result<PathBuf> {
     let root = folder.join("root");
     // Left over from an earlier run.
@@ -24,8 +23,7 @@ pub(crate) fn make(folder: &Path, files: &[(PathBuf, PathBuf)], commands: &str) 
     for name in FOLDERS {
         fs::create_dir_all(root.join(name)).context("cannot make the folders of the initramfs")?;
     }
-    let busybox = (PathBuf::from(BUSYBOX), PathBuf::from("bin/busybox"));
-    for (from, to) in files.iter().chain([&busybox]) {
+    for (from, to) in files {
         let to = root.join(to);
         fs::create_dir_all(to.parent().unwrap_or(&root)).context("cannot make the folders of the initramfs")?;
         fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;

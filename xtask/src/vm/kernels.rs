@@ -1,13 +1,12 @@
-//! The kernels to test on: those of Debian's releases, in the cloud packages, which are small. The packages are
-//! downloaded and unpacked, not installed, with package lists of their own.
+//! The kernels to test on: those of Debian's releases, in the cloud packages, which are small.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::support::workspace::{output, run};
+use super::architecture::Architecture;
+use super::debian::Debian;
 
 /// A kernel to test on.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +28,6 @@ pub(super) const ALL: [Kernel; 4] = [
     Kernel { name: "7.2", suite: "sid", package: "" },
 ];
 
-const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const MIRROR: &str = "http://deb.debian.org/debian";
-
 /// Finds a kernel by its name.
 pub(crate) fn find(name: &str) -> Result<Kernel, String> {
     let names = || ALL.map(|kernel| kernel.name).join(", ");
@@ -40,73 +36,38 @@ pub(crate) fn find(name: &str) -> Result<Kernel, String> {
 
 impl Kernel {
     /// Returns the path of the image, and downloads it first if it is missing.
-    pub(crate) fn fetch(&self, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn fetch(&self, folder: &Path, architecture: &Architecture) -> Result<PathBuf> {
         let folder = folder.join("kernels").join(self.name);
         let image = folder.join("vmlinuz");
         if !image.exists() {
-            println!("downloading Linux {} from Debian {}", self.name, self.suite);
-            self.fetch_into(&folder, &image).with_context(|| format!("cannot download Linux {}", self.name))?;
+            println!("downloading Linux {} for {} from Debian {}", self.name, architecture.name, self.suite);
+            self.fetch_into(&folder, architecture.debian, &image)
+                .with_context(|| format!("cannot download Linux {}", self.name))?;
         }
         Ok(image)
     }
 
-    fn fetch_into(&self, folder: &Path, image: &Path) -> Result<()> {
+    fn fetch_into(&self, folder: &Path, architecture: &'static str, image: &Path) -> Result<()> {
         // Left over from an earlier attempt.
         let unpacked = folder.join("unpacked");
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(&unpacked).with_context(|| format!("cannot create {}", folder.display()))?;
-        let apt = Apt::new(folder, self.suite)?;
-        run(apt.command("apt-get").args(["-qq", "update"]))?;
-        let pattern = format!("^linux-(image|binary)-{}[0-9].*-cloud-amd64$", self.package.replace('.', "[.]"));
-        let packages = output(apt.command("apt-cache").args(["search", "--names-only", &pattern]))?;
+        let debian = Debian::open(folder, architecture, &[format!("debian {}", self.suite)])?;
+        let version = self.package.replace('.', "[.]");
+        let pattern = format!("^linux-(image|binary)-{version}[0-9].*-cloud-{architecture}$");
+        let packages = debian.search(&pattern)?;
         let package = newest(&packages).with_context(|| format!("Debian {} has no package {pattern}", self.suite))?;
-        run(apt.command("apt-get").args(["-qq", "download", package]).current_dir(&unpacked))?;
-        let archive = only_entry(&unpacked)?;
-        run(Command::new("dpkg-deb").arg("--extract").args([&archive, &unpacked]))?;
+        debian.unpack(package, &unpacked)?;
         let found = find_image(&unpacked)?.with_context(|| format!("{package} contains no kernel"))?;
         fs::rename(found, image).context("cannot keep the kernel")?;
         fs::remove_dir_all(unpacked).context("cannot remove what was unpacked")?;
-        apt.remove()
-    }
-}
-
-/// apt with one source and its own folders. Of the system's apt, it uses only the keys and the proxies.
-struct Apt {
-    folder: PathBuf,
-}
-
-impl Apt {
-    fn new(folder: &Path, suite: &str) -> Result<Self> {
-        let apt = Self { folder: folder.join("apt") };
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(apt.folder.join(part)).context("cannot make folders for apt")?;
-        }
-        let source = format!("deb [arch=amd64 signed-by={KEYS}] {MIRROR} {suite} main\n");
-        fs::write(apt.folder.join("sources.list"), source).context("cannot write a source for apt")?;
-        fs::write(apt.folder.join("status"), "").context("cannot write a status for apt")?;
-        Ok(apt)
+        debian.close()
     }
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        let folders = [
-            ("Dir::Etc::sourcelist", "sources.list"),
-            ("Dir::State::Lists", "lists"),
-            ("Dir::Cache", "cache"),
-            ("Dir::State::status", "status"),
-        ];
-        for (option, path) in folders {
-            command.arg("-o").arg(format!("{option}={}", self.folder.join(path).display()));
-        }
-        // The last option keeps apt from changing to a user that cannot write here.
-        command.args(["-o", "Dir::Etc::sourceparts=-", "-o", "Acquire::Languages=none"]);
-        command.args(["-o", "APT::Architecture=amd64", "-o", "APT::Sandbox::User=root"]);
-        command
-    }
-
-    /// Removes the package lists, which are large.
-    fn remove(&self) -> Result<()> {
-        fs::remove_dir_all(&self.folder).context("cannot remove apt's lists")
+    /// Whether fentry cannot attach, although its programs load. On 64-bit ARM, a function can be redirected to a
+    /// program since Linux 6.4 (`CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS`).
+    pub(super) fn refuses_fentry(&self, architecture: &Architecture) -> bool {
+        architecture.debian == "arm64" && ["5.10", "6.1"].contains(&self.name)
     }
 }
 
@@ -118,11 +79,6 @@ fn newest(listing: &str) -> Option<&str> {
 
 fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
-}
-
-fn only_entry(folder: &Path) -> Result<PathBuf> {
-    let entry = fs::read_dir(folder).context("cannot read the folder of packages")?.next();
-    Ok(entry.context("apt-get downloaded no package")??.path())
 }
 
 /// The kernel in an unpacked package: in /boot, or since 7.0 in the folder of its modules.

@@ -1,22 +1,27 @@
 //! Builds the program and the scenario runner. Both are linked statically, because the initramfs has no libraries.
 
-use std::path::PathBuf;
+use std::env::consts::ARCH;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::architecture::Architecture;
+use super::foreign::Foreign;
 use crate::support::workspace::{Workspace, output};
 
-/// With an explicit target, cargo uses a folder of its own and does not pass RUSTFLAGS to build scripts.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
-const STATIC: &str = "-C target-feature=+crt-static";
+const STATIC: &str = "-Ctarget-feature=+crt-static";
+
+/// From the package busybox-static.
+const BUSYBOX: &str = "/bin/busybox";
 
 /// Paths of the executables.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) tool: PathBuf,
     pub(crate) scenarios: PathBuf,
+    pub(crate) busybox: PathBuf,
 }
 
 /// Any line of cargo's JSON messages.
@@ -32,18 +37,31 @@ struct Target {
     kind: Vec<String>,
 }
 
-pub(crate) fn build(workspace: &Workspace) -> Result<Programs> {
-    println!("building the program and the scenarios, statically linked");
+/// Builds for an architecture, with `folder` for what that takes.
+pub(crate) fn build(workspace: &Workspace, architecture: &Architecture, folder: &Path) -> Result<Programs> {
+    println!("building the program and the scenarios for {}, statically linked", architecture.name);
     let mut cargo: Command = workspace.cargo();
+    // With an explicit target, cargo uses a folder of its own and does not pass rustc's flags to build scripts.
     cargo
         .args(["test", "--no-run", "--quiet", "--release", "--locked", "--package", "tcp-reuse-watch"])
-        .args(["--test", "scenarios", "--target", TARGET, "--message-format", "json-render-diagnostics"])
-        .env("RUSTFLAGS", STATIC)
+        .args(["--test", "scenarios", "--target", architecture.target])
+        .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null());
-    find(&output(&mut cargo)?)
+    let mut flags = STATIC.to_owned();
+    let mut busybox = PathBuf::from(BUSYBOX);
+    if architecture.name != ARCH {
+        let foreign = Foreign::fetch(folder, architecture)?;
+        flags = format!("{flags}\x1f{}", foreign.set_up(&mut cargo, architecture));
+        cargo.arg("--target-dir").arg(folder.join("build"));
+        busybox = foreign.busybox();
+    }
+    let messages = output(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags))?;
+    let [tool, scenarios] = find(&messages)?;
+    Ok(Programs { tool, scenarios, busybox })
 }
 
-fn find(messages: &str) -> Result<Programs> {
+/// The paths of the program and of the scenario runner.
+fn find(messages: &str) -> Result<[PathBuf; 2]> {
     let built: Vec<Message> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let executable = |kind: &str, name: &str| {
         let matches = |target: &Target| target.name == name && target.kind.iter().any(|of| of == kind);
@@ -52,7 +70,7 @@ fn find(messages: &str) -> Result<Programs> {
             .and_then(|message| message.executable.clone())
             .with_context(|| format!("cargo did not build the {kind} {name}"))
     };
-    Ok(Programs { tool: executable("bin", "tcp-reuse-watch")?, scenarios: executable("test", "scenarios")? })
+    Ok([executable("bin", "tcp-reuse-watch")?, executable("test", "scenarios")?])
 }
 
 #[cfg(test)]
@@ -66,9 +84,7 @@ mod tests {
 {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"tcp-reuse-watch"},"executable":"/t/tool"}
 {"reason":"compiler-artifact","target":{"kind":["test"],"name":"scenarios"},"executable":"/t/scenarios-1"}
 {"reason":"build-finished","success":true}"#;
-        let programs = find(messages).unwrap();
-        assert_eq!(programs.tool, PathBuf::from("/t/tool"));
-        assert_eq!(programs.scenarios, PathBuf::from("/t/scenarios-1"));
+        assert_eq!(find(messages).unwrap(), ["/t/tool", "/t/scenarios-1"].map(PathBuf::from));
         assert_eq!(find("").unwrap_err().to_string(), "cargo did not build the bin tcp-reuse-watch");
     }
 }
