@@ -8,6 +8,7 @@ mod blocked_output;
 mod bodies;
 mod cgroups;
 mod chaos;
+mod ci_page;
 mod closes;
 mod commands;
 mod compare;

@@ -54,6 +54,7 @@ pub(crate) const FOR_TESTS: &[&str] = &[
     "python3-pycurl",
     "python3-pymemcache",
     "python3-pymysql",
+    "python3-pytest",
     "python3-redis",
     "python3-requests",
     "python3-websockets",
