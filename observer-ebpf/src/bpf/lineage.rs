@@ -96,7 +96,8 @@ fn has_followed_ancestor<M: Memory>(task: *const u8) -> bool {
     for _ in 0..GENERATIONS {
         task = load!(M, task, task_real_parent as u64) as *const u8;
         let tgid = load!(M, task, task_tgid as u32);
-        if tgid <= 1 {
+        if tgid == 0 {
+            // The parent of the first process.
             return false;
         }
         let leader = load!(M, task, task_group_leader as u64) as *const u8;
