@@ -42,9 +42,10 @@ pub(crate) struct Cli {
 
 const AFTER_HELP: &str = "\
 A connection must match one value of every filter that is given (--port, --dest, --pid, --process).
-Ctrl-C, SIGTERM, SIGHUP and --duration end the watch with a summary.
+Ctrl-C, SIGTERM, SIGHUP and --duration end the watch with a summary. With a command they end the command, and the watch after it.
 
-Exit codes: 0 success, 1 run-time failure, 2 usage error, 3 a gate failed, 4 not permitted or not supported by this kernel.";
+Exit codes: 0 success, 1 run-time failure, 2 usage error, 3 a gate failed, 4 not permitted or not supported by this kernel.
+With a command, its own exit code if that is not 0.";
 
 impl Cli {
     /// Parses the command line. Exits with a usage error if it is invalid.

@@ -1,11 +1,13 @@
-//! `cargo xtask screenshot`: draws the picture of the dashboard in the README from a real watch of real programs.
+//! `cargo xtask screenshot`: draws the pictures in the README from real watches of real programs: the dashboard, and a
+//! terminal session with a command.
 
 mod cgroup;
+mod session;
 mod svg;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -18,7 +20,8 @@ use crate::support::workspace::{Workspace, is_root, run as run_command};
 use cgroup::Cgroup;
 
 const SIZE: Size = Size { columns: 110, rows: 34 };
-const PICTURE: &str = "docs/dashboard.svg";
+const DASHBOARD: &str = "docs/dashboard.svg";
+const SESSION: &str = "docs/command.svg";
 const PORT: u16 = 8080;
 
 /// Time limit for the tool to start, and for the ten requests.
@@ -27,10 +30,10 @@ const STORY: Duration = Duration::from_secs(30);
 /// Time until the dashboard shows the sockets in TIME_WAIT, which it reads every other second.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// Redraw docs/dashboard.svg, the picture in the README, from a real watch
+/// Redraw docs/dashboard.svg and docs/command.svg, the pictures in the README, from real watches
 ///
-/// The picture shows a Go program that fetches a page ten times and closes each response with its body unread. Needs
-/// root; takes ten seconds.
+/// The pictures show a Go program that fetches a page ten times and closes each response with its body unread, or read.
+/// Needs root; takes twenty seconds.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -44,21 +47,28 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let mut server = Command::new(programs.path("server"));
     let mut server = start(server.args(["-address", &format!("127.0.0.1:{PORT}"), "-body", "1048576"]))?;
     wait_for_a_line(&mut server)?;
+    let tool = workspace.target.join("release/tcp-reuse-watch");
+    let pictures = [(DASHBOARD, dashboard(&tool, &programs)?), (SESSION, session::draw(&tool, &programs.folder)?)];
+    for (name, picture) in pictures {
+        fs::write(workspace.root.join(name), picture).with_context(|| format!("cannot write {name}"))?;
+        println!("wrote {name}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The dashboard beside the client that leaves bodies unread.
+fn dashboard(tool: &Path, programs: &Programs) -> Result<String> {
     let terminal = Terminal::open(SIZE)?;
-    let mut watch = Command::new(workspace.target.join("release/tcp-reuse-watch"));
+    let mut watch = Command::new(tool);
     terminal.attach(watch.args(["--port", &PORT.to_string()]))?;
     let _watch = Running::start(&mut watch)?;
     terminal.wait(STORY, |screen| screen.alternate_screen() && screen.contents().contains(&PORT.to_string()))?;
-
     let fetch = ["-url", &format!("http://127.0.0.1:{PORT}"), "-times", "10", "-pause", "600ms"];
     let cgroup = Cgroup::new("client.service")?;
     let _client = start(cgroup.command(&programs.path("client")).args(fetch))?;
     terminal.wait(STORY, |screen| screen.contents().contains("10 of 10 closed"))?;
     std::thread::sleep(SETTLE);
-    let picture = workspace.root.join(PICTURE);
-    fs::write(&picture, terminal.look(svg::draw)).with_context(|| format!("cannot write {PICTURE}"))?;
-    println!("wrote {PICTURE}");
-    Ok(ExitCode::SUCCESS)
+    Ok(terminal.look(svg::draw))
 }
 
 /// In a new namespace the port is free and no connection is open.

@@ -31,7 +31,7 @@ use crate::{
 const OPENMETRICS: &str = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
 
 /// Names in the older format, with their types. This is a contract.
-const METRICS: [(&str, &str); 27] = [
+const METRICS: [(&str, &str); 28] = [
     ("tcp_reuse_exchanges_total", "counter"),
     ("tcp_reuse_inexact_exchanges_total", "counter"),
     ("tcp_reuse_connections_asked_total", "counter"),
@@ -55,6 +55,7 @@ const METRICS: [(&str, &str); 27] = [
     ("tcp_reuse_watch_connections_ungrouped_total", "counter"),
     ("tcp_reuse_watch_entries_not_removed_total", "counter"),
     ("tcp_reuse_watch_unrecovered_skips_total", "counter"),
+    ("tcp_reuse_watch_processes_unfollowed_total", "counter"),
     ("tcp_reuse_watch_hook_skips_total", "counter"),
     ("tcp_reuse_watch_runtime_lookups_lost_total", "counter"),
     ("tcp_reuse_watch_series_overflowed", "gauge"),
