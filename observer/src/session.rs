@@ -17,7 +17,7 @@ use observer_core::{
     tracker::{Notice, Snapshot, Tracker},
     views::{diagnosis_notices, hook_notice},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     exporter::{Endpoint, Exporter},
@@ -51,6 +51,10 @@ const IDLE_FACTOR: u32 = 20;
 /// Pause after the ring buffer has been emptied. The first row of a burst is shown at once and the others together,
 /// because a wake-up for each row would take CPU time from a program that opens connections one by one.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(40);
+
+/// How often, and with which pause, it is looked whether the connections of an ended command are closed: for a second.
+const SETTLE_LOOKS: u32 = 20;
+const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Session {
     clock: Clock,
@@ -248,6 +252,17 @@ impl Session {
             let connection = self.kernel.counters.connection(query.key);
             let activity = connection.map(|connection| decode::activity(&connection, self.clock.base));
             screen.activity(&query, activity);
+        }
+    }
+
+    /// Waits a moment for the connections of an ended command to close, because their peers have to answer.
+    pub(crate) async fn settle(&mut self) {
+        for _ in 0..SETTLE_LOOKS {
+            let Ok(unix_ns) = self.sample(None, false) else { return };
+            if self.tracker.snapshot(unix_ns).totals.open() == 0 {
+                return;
+            }
+            sleep(SETTLE_INTERVAL).await;
         }
     }
 

@@ -109,6 +109,9 @@ async fn watch(
     }
     let Stop { signals, command, .. } = stop;
     signals.quit_on_next();
+    if command.as_ref().is_some_and(|command| command.report.is_some()) {
+        session.settle().await;
+    }
     let (snapshot, sampled) = session.end(screen.as_mut());
     session.end_recording(screen.as_mut()).await;
     // Whatever fails, the rest is still shown.
