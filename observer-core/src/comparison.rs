@@ -16,7 +16,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-pub use limits::{Doubt, Judgement, Limit, Limits, Verdict};
+pub use limits::{Doubt, Judgement, Limit, Limits};
 pub use mapping::{Mapping, MappingError};
 pub use numbers::{Numbers, Reuse};
 use summary::SummaryGroup;

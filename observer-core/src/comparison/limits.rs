@@ -3,6 +3,8 @@
 //! A limit is exceeded only by what is known. It is never kept silently where numbers may be too low, and a ratio that is not
 //! exact is not judged.
 
+use crate::gate::Verdict;
+
 use super::{Comparison, GroupId, Numbers, Pair, Reuse, count};
 
 /// None: not asked for.
@@ -29,14 +31,6 @@ impl Limit {
             Self::ReuseDrop { .. } => "max-reuse-drop",
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Passed,
-    Failed,
-    /// Not judged.
-    Skipped,
 }
 
 /// Why a limit was not judged, or why its verdict may not hold.

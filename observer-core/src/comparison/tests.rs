@@ -1,4 +1,5 @@
 use super::*;
+use crate::gate::Verdict;
 
 /// A group of ten exchanges on as many connections as `opened`.
 fn group(process: &str, remote: &str, opened: u64, avoidable: u64) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use observer_core::comparison::{Limits, Mapping};
 
-use super::parse::ratio;
+use super::parse::share;
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
@@ -28,7 +28,7 @@ pub(crate) struct Compare {
     pub(crate) max_avoidable_growth: Option<u64>,
 
     /// Exit with 3 if the reuse ratio drops by more than this: 0.05 or 5% are five percentage points
-    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    #[arg(long, value_name = "RATIO", value_parser = share)]
     pub(crate) max_reuse_drop: Option<f64>,
 }
 

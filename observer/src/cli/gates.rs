@@ -12,6 +12,8 @@ use clap::{
 };
 use observer_core::gate::{self, Unwanted};
 
+use super::parse::share;
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Gates {
     /// Fail with exit code 3 if less than this share of the requests reused a connection: 0 to 1, or a percentage such as
@@ -61,16 +63,6 @@ impl Gates {
     }
 }
 
-/// Parses a share. A percentage is read by its decimals, so 99.9% is the number 0.999 and not one beside it.
-pub(super) fn share(text: &str) -> Result<f64, String> {
-    let number = match text.strip_suffix('%') {
-        Some(percent) => format!("{}e-2", percent.trim_end()).parse(),
-        None => text.parse::<f64>(),
-    };
-    let share = number.ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "use a number from 0 to 1, such as 0.9, or a percentage, such as 90%".into())
-}
-
 fn report(text: &OsStr) -> Result<Report, &'static str> {
     const FORMATS: [(&[u8], ReportFormat); 2] =
         [(b"junit=", ReportFormat::Junit), (b"markdown=", ReportFormat::Markdown)];
@@ -91,25 +83,6 @@ mod tests {
     fn gates(arguments: &str) -> Result<Gates, String> {
         let words = ["x"].into_iter().chain(arguments.split_whitespace());
         Cli::try_parse_from(words).map(|cli| cli.watch.gates).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn shares_are_numbers_or_percentages() {
-        for (text, expected) in [
-            ("0.9", 0.9_f64),
-            ("90%", 0.9),
-            ("99.9%", 0.999),
-            ("29 %", 0.29),
-            ("0", 0.0),
-            ("1", 1.0),
-            ("100%", 1.0),
-            ("1e-3", 0.001),
-        ] {
-            assert_eq!(share(text).map(f64::to_bits), Ok(expected.to_bits()), "{text}");
-        }
-        for wrong in ["", "%", "90", "101%", "-1", "-0.1%", "nan", "inf", "0.9x", "90%%", "1e1"] {
-            assert!(share(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

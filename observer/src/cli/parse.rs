@@ -50,14 +50,14 @@ pub(super) fn speed(text: &str) -> Result<Speed, String> {
     }
 }
 
-/// From 0 to 1.
-pub(super) fn ratio(text: &str) -> Result<f64, String> {
+/// Parses a share. A percentage is read by its decimals, so 99.9% is the number 0.999 and not one beside it.
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let number = match text.strip_suffix('%') {
         Some(percent) => format!("{}e-2", percent.trim_end()).parse(),
         None => text.parse::<f64>(),
     };
-    let ratio = number.ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-    ratio.ok_or_else(|| "use a ratio from 0 to 1, such as 0.05, or a percentage, such as 5%".into())
+    let share = number.ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "use a number from 0 to 1, such as 0.9, or a percentage, such as 90%".into())
 }
 
 pub(super) fn ring_size(text: &str) -> Result<u32, String> {
@@ -80,11 +80,21 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_shares_or_percentages() {
-        let ratios = ["0", "0.05", "5%", "99.9%", "100 %", "1"].map(ratio);
-        assert_eq!(ratios, [0.0, 0.05, 0.05, 0.999, 1.0, 1.0].map(Ok));
-        for wrong in ["-0.1", "1.1", "101%", "5", "nan", "inf%", "%", ""] {
-            assert!(ratio(wrong).is_err(), "{wrong}");
+    fn shares_are_numbers_or_percentages() {
+        for (text, expected) in [
+            ("0.9", 0.9_f64),
+            ("90%", 0.9),
+            ("99.9%", 0.999),
+            ("29 %", 0.29),
+            ("0", 0.0),
+            ("1", 1.0),
+            ("100%", 1.0),
+            ("1e-3", 0.001),
+        ] {
+            assert_eq!(share(text).map(f64::to_bits), Ok(expected.to_bits()), "{text}");
+        }
+        for wrong in ["", "%", "90", "101%", "-1", "-0.1%", "nan", "inf", "0.9x", "90%%", "1e1"] {
+            assert!(share(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -21,7 +21,8 @@ use crate::{
 };
 use observer_core::{
     Conclusion,
-    comparison::{Comparison, FileKind, Side, Summary, Verdict},
+    comparison::{Comparison, FileKind, Side, Summary},
+    gate::Verdict,
     printable::printable,
     recording::{Record, Recording},
     tracker::Tracker,

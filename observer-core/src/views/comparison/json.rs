@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{verdict::verdict_sentence, warnings::warnings};
 use crate::{
-    comparison::{Comparison, FileKind, GroupId, Judgement, Limit, Numbers, Pair, Side, Verdict},
+    comparison::{Comparison, FileKind, GroupId, Judgement, Limit, Numbers, Pair, Side},
     views::json::{SCHEMA, VERSION, line},
 };
 
@@ -185,11 +185,7 @@ fn gate<'a>(comparison: &Comparison, judgement: &Judgement<'a>) -> GateObject<'a
         name: judgement.limit.name(),
         measured,
         allowed,
-        result: match judgement.verdict {
-            Verdict::Passed => "passed",
-            Verdict::Failed => "failed",
-            Verdict::Skipped => "skipped",
-        },
+        result: judgement.verdict.name(),
         group: judgement.worst.map(|(id, _)| IdObject::from(id)),
         message: verdict_sentence(comparison, judgement),
     }

@@ -3,7 +3,8 @@
 
 use super::words::{avoidable, names, percent, ratio};
 use crate::{
-    comparison::{Comparison, Doubt, GroupId, Judgement, Limit, Numbers, Pair, Verdict},
+    comparison::{Comparison, Doubt, GroupId, Judgement, Limit, Numbers, Pair},
+    gate::Verdict,
     views::words::plural,
 };
 
