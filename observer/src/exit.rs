@@ -112,8 +112,8 @@ pub(crate) fn all_of(results: impl IntoIterator<Item = anyhow::Result<()>>) -> a
     first
 }
 
-/// Writes to stderr, if it takes anything.
-fn print(message: String) {
+/// Writes to stderr, if it takes anything. Starts a thread.
+pub(crate) fn print(message: String) {
     let (done, printed) = channel();
     thread::spawn(move || {
         let _ = io::stderr().write_all(message.as_bytes());

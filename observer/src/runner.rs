@@ -17,9 +17,9 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use observer_core::model::{self, signal_name};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, getpgid};
 use tokio::io::unix::AsyncFd;
 
 pub(crate) use account::Account;
@@ -62,6 +62,9 @@ impl Forked {
         drop(theirs);
         let mut pid = [0; PID_BYTES];
         ours.read_exact(&mut pid).context("cannot start a process for the command")?;
+        if let Some(errno) = messages::refusal(pid, &mut ours) {
+            bail!("cannot start a process for the command: {}", io::Error::from_raw_os_error(errno));
+        }
         ours.set_nonblocking(true)?;
         Ok(Self { socket: ours, command_pid: u32::from_ne_bytes(pid), argv: argv.to_vec() })
     }
@@ -77,6 +80,12 @@ impl Runner {
     /// Lets the command run.
     pub(crate) fn release(&mut self) -> anyhow::Result<()> {
         self.send(GO).context("the process that runs the command is gone")
+    }
+
+    /// Whether the command is in the process group of this process, to which a terminal sends its signals.
+    pub(crate) fn is_in_own_process_group(&self) -> bool {
+        let command = Pid::from_raw(self.command_pid.cast_signed());
+        command.is_some() && getpgid(command).ok() == getpgid(None).ok()
     }
 
     /// Passes a signal on.

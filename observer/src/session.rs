@@ -20,6 +20,7 @@ use observer_core::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
+    exit,
     exporter::{Endpoint, Exporter},
     helper::Runtimes,
     host::{
@@ -133,14 +134,25 @@ impl Session {
             // For the journal of a daemon. Screens show it themselves.
             None => {
                 if let Some(notice) = hook_notice(&self.about) {
-                    eprintln!("notice: {}", notice.message);
+                    exit::print(format!("notice: {}\n", notice.message));
                 }
             }
         }
     }
 
-    /// Runs until something ends the watch. A command goes on when nobody reads the output any more.
-    pub(crate) async fn run(&mut self, stop: &mut Stop, mut screen: Option<&mut Screen>) -> Ending {
+    /// Runs until something ends the watch. A command is waited for, even if nothing more can be watched or shown.
+    pub(crate) async fn run(&mut self, stop: &mut Stop, screen: Option<&mut Screen>) -> Ending {
+        let ending = self.run_until_it_ends(stop, screen).await;
+        if stop.has_running_command()
+            && let Ending::Failed(error) = &ending
+        {
+            exit::print(format!("warning: the command goes on, but is not watched any more: {error:#}\n"));
+            stop.next(|| false).await;
+        }
+        ending
+    }
+
+    async fn run_until_it_ends(&mut self, stop: &mut Stop, mut screen: Option<&mut Screen>) -> Ending {
         let mut asked = Ending::Asked;
         let is_live = screen.as_ref().is_some_and(|screen| screen.is_live());
         let tick = if is_live { LIVE_TICK } else { TICK };
@@ -159,8 +171,8 @@ impl Session {
                 () = stop.next(|| descendants::is_any_running(&self.kernel.lineage)) => return asked,
                 () = panics::occurred() => return Ending::of_panic(),
                 ending = screen_work(screen.as_deref_mut()) => match ending {
-                    Some(Ending::OutputClosed) if stop.command.is_some() => {
-                        (screen, asked) = (None, Ending::OutputClosed);
+                    Some(ending @ (Ending::OutputClosed | Ending::OutputFailed(_))) if stop.command.is_some() => {
+                        (screen, asked) = (None, ending);
                     }
                     Some(ending) => return ending,
                     None => {}
@@ -336,7 +348,7 @@ fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
         _ => {
             let kinds = [Recorder::NOTICE, NAMESPACE, CONFINEMENT, descendants::KIND];
             for notice in notices.iter().filter(|notice| kinds.contains(&notice.kind)) {
-                eprintln!("notice: {}", notice.message);
+                exit::print(format!("notice: {}\n", notice.message));
             }
         }
     }

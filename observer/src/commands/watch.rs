@@ -1,7 +1,10 @@
 //! The program without a subcommand: opens every file and socket, attaches, watches until something ends it, and writes
 //! the summary.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, bail};
 use observer_core::{
@@ -31,8 +34,8 @@ pub(crate) fn run(options: &cli::Watch) -> anyhow::Result<ExitCode> {
     open_files::check()?;
     diagnostics::open(options.verbose, options.log_file.as_deref())?;
     if let Some(warning) = memory_limit::warning(options.max_connections) {
-        // At once, because there may be no later.
-        eprintln!("warning: {warning}");
+        // At once, because there may be no later. Nobody may read it.
+        let _ = writeln!(io::stderr(), "warning: {warning}");
     }
     // Before anything is opened, because the command must not inherit it.
     let command = start_command(&options.run)?;
@@ -80,7 +83,7 @@ async fn watch(
     metrics: Option<Endpoint>,
     runtimes: Runtimes,
 ) -> anyhow::Result<ExitCode> {
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let runner = command.map(Forked::into_runner).transpose()?;
     let config = watch_config(options, runner.as_ref());
     let started = Session::start(&config, Purpose::Watching, about(options), files.recording, metrics, runtimes);
@@ -97,6 +100,10 @@ async fn watch(
     let mut screen = Screen::start(options.output(), files.output, &session.about)?;
     session.notify_of_start(screen.as_mut());
     if let Some(command) = &mut command {
+        // The command that waits has not heeded it.
+        if signals.has_arrived().await {
+            bail!("ended by a signal before the command was started");
+        }
         command.runner.release()?;
     }
     let mut stop = Stop::new(signals, options.duration, command);
@@ -139,7 +146,7 @@ async fn unwatched(
     summary_file: Option<SummaryFile>,
     reports: ReportFiles,
 ) -> anyhow::Result<ExitCode> {
-    eprintln!("warning: the command is not watched: {why}");
+    exit::print(format!("warning: the command is not watched: {why}\n"));
     let started_unix_ns = Clock::new().now_unix_ns();
     if let Some(command) = &mut stop.command {
         command.runner.release()?;

@@ -4,14 +4,21 @@ use std::{
     fs,
     future::pending,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use rustix::process::Signal;
-use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal as Stream, SignalKind, signal},
+    time::sleep,
+};
 
 /// Exit code of a watch that quits before it has written its summary.
 const QUIT_CODE: i32 = 1;
+
+/// Longer than a signal that has arrived takes from its handler to the event loop.
+const DELIVERY: Duration = Duration::from_millis(2);
 
 /// Whether the last SIGINT came from the kernel, which sends it to all processes in the foreground of a terminal.
 static IS_FROM_TERMINAL: AtomicBool = AtomicBool::new(false);
@@ -54,6 +61,15 @@ impl Signals {
         };
         let is_from_terminal = signal == Signal::INT && IS_FROM_TERMINAL.load(Ordering::Relaxed);
         Received { signal, is_from_terminal }
+    }
+
+    /// Whether a signal has arrived already.
+    pub(crate) async fn has_arrived(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.next() => true,
+            () = sleep(DELIVERY) => false,
+        }
     }
 
     /// From now on, a signal quits at once.

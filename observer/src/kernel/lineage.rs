@@ -1,6 +1,7 @@
 //! The processes that a filter follows. The kernel side adds the descendants of a process as they are forked, and removes
 //! what has exited.
 
+use anyhow::bail;
 use aya::{
     Btf, Ebpf,
     maps::{HashMap, MapData},
@@ -36,6 +37,10 @@ impl Lineage {
             // A child may be listed before its parent.
             iterator::run(ebpf, ITERATOR)?;
             let now = self.0.keys().count();
+            if now == 0 {
+                // Another PID namespace, as of `unshare --pid` without `--fork`, or a process that has just ended.
+                bail!("the processes to watch are not in the PID namespace of this process, or have ended");
+            }
             if now <= followed {
                 return Ok(());
             }

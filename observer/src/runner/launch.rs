@@ -11,7 +11,14 @@ use super::{Account, messages::GO};
 
 /// Forks the command. Returns when it has been executed, or with the error for which it could not be. That is
 /// [`io::ErrorKind::UnexpectedEof`] if the watch has ended before it began.
-pub(super) fn launch(argv: &[OsString], account: Option<Account>, watch: &UnixStream) -> io::Result<Child> {
+///
+/// `ignores_children`: SIGCHLD was ignored when the tool was started, so the command ignores it too.
+pub(super) fn launch(
+    argv: &[OsString],
+    account: Option<Account>,
+    ignores_children: bool,
+    watch: &UnixStream,
+) -> io::Result<Child> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments);
@@ -25,6 +32,10 @@ pub(super) fn launch(argv: &[OsString], account: Option<Account>, watch: &UnixSt
         watch.read_exact(&mut go)?;
         if go != [GO] {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if ignores_children {
+            // SAFETY: SIG_IGN installs no handler.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         }
         account.as_ref().map_or(Ok(()), Account::assume)
     };

@@ -14,7 +14,7 @@ use std::{
 
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, retry_on_intr},
     process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid},
     thread::{CapabilitySet, capabilities, set_name},
@@ -30,33 +30,41 @@ use crate::{
     host::confinement::{Purpose, keep_only, restrict},
 };
 
+/// How often it is looked whether the command has ended, where the kernel does not tell by a descriptor.
+const LOOK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
 /// The runner's main function.
 pub(super) fn run(watch: UnixStream, argv: &[OsString], account: Option<Account>) -> ! {
     // The child must not run any more of the parent's code: neither destructors nor what follows in the caller.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         log::set_max_level(log::LevelFilter::Off);
         survive_ending_signals();
-        supervise(watch, argv, account)
+        // Ignored, it would take the exit code of the command.
+        // SAFETY: SIG_DFL installs no handler.
+        let ignores_children = unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } == libc::SIG_IGN;
+        supervise(watch, argv, account, ignores_children)
     }));
     exit(0);
 }
 
-fn supervise(mut watch: UnixStream, argv: &[OsString], account: Option<Account>) -> Option<()> {
+fn supervise(mut watch: UnixStream, argv: &[OsString], account: Option<Account>, ignores_children: bool) -> Option<()> {
     set_name(c"reuse-runner").ok()?;
-    let launched = launch(argv, account, &watch);
+    let launched = launch(argv, account, ignores_children, &watch);
     let start = Instant::now();
     let end = match launched {
         Ok(child) => {
             let command = Pid::from_raw(child.id().cast_signed())?;
-            let kept = close_all_but(watch.as_raw_fd())?;
-            // The original descriptor is closed already.
-            std::mem::forget(std::mem::replace(&mut watch, UnixStream::from(kept)));
-            let pidfd = pidfd_open(command, PidfdFlags::empty()).ok()?;
+            // The command runs already. What cannot be given up must not lose its end.
+            if let Some(kept) = close_all_but(watch.as_raw_fd()) {
+                // The original descriptor is closed already.
+                std::mem::forget(std::mem::replace(&mut watch, UnixStream::from(kept)));
+            }
+            let pidfd = pidfd_open(command, PidfdFlags::empty()).ok();
             // The command is signalled whoever it becomes.
-            keep_only(capabilities(None).ok()?.permitted & CapabilitySet::KILL).ok()?;
-            // Without a filter it has no privileges that the command lacks, but that one.
+            let permitted = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.permitted);
+            let _ = keep_only(permitted & CapabilitySet::KILL);
             let _ = restrict(Purpose::Running(command));
-            follow(&mut watch, command, &pidfd)?
+            follow(&mut watch, command, pidfd.as_ref())?
         }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
         Err(error) => End::NotStarted(error.raw_os_error().unwrap_or(0)),
@@ -66,17 +74,18 @@ fn supervise(mut watch: UnixStream, argv: &[OsString], account: Option<Account>)
 }
 
 /// Passes signals on until the command has ended. None if the watch is gone, which leaves the command alone.
-fn follow(watch: &mut UnixStream, command: Pid, pidfd: &OwnedFd) -> Option<End> {
+fn follow(watch: &mut UnixStream, command: Pid, pidfd: Option<&OwnedFd>) -> Option<End> {
+    let timeout = if pidfd.is_some() { None } else { Some(&LOOK_INTERVAL) };
     loop {
-        let mut fds = [PollFd::new(pidfd, PollFlags::IN), PollFd::new(watch, PollFlags::IN)];
-        match poll(&mut fds, None) {
+        let mut fds = vec![PollFd::new(watch, PollFlags::IN)];
+        fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        match poll(&mut fds, timeout) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(_) => return None,
         }
-        let [has_ended, has_signal] = fds.map(|fd| !fd.revents().is_empty());
-        if has_ended {
-            let (_, status) = retry_on_intr(|| waitpid(Some(command), WaitOptions::empty())).ok()??;
+        let has_signal = !fds[0].revents().is_empty();
+        if let Some((_, status)) = retry_on_intr(|| waitpid(Some(command), WaitOptions::NOHANG)).ok()? {
             return Some(end_of(ExitStatus::from_raw(status.as_raw())));
         }
         if has_signal {

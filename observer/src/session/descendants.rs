@@ -35,6 +35,8 @@ pub(super) fn notice(lineage: &Lineage) -> Option<Notice> {
     }
     let what = match running.len() {
         0 => return None,
+        // The exit of one may have been missed, and nothing else tells.
+        n if why_processes_are_unknown().is_some() => format!("may be left running, and not watched any more ({n})"),
         1 => "left running, and not watched any more".into(),
         n => format!("{n} processes are left running, and not watched any more"),
     };

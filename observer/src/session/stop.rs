@@ -49,8 +49,7 @@ impl Supervised {
         tokio::select! {
             report = self.runner.ended() => {
                 self.report = Some(report);
-                // Told to end, the command takes its descendants along or leaves them on purpose.
-                self.until = Some(self.until.map_or_else(|| after(self.linger), |_| Instant::now()));
+                self.until = Some(after(self.linger));
             }
             () = sleep_until_some(self.until) => {}
         }
@@ -75,6 +74,10 @@ impl Stop {
         Self { signals, deadline: duration.and_then(|duration| Instant::now().checked_add(duration)), command }
     }
 
+    pub(crate) fn has_running_command(&self) -> bool {
+        self.command.as_ref().is_some_and(|command| command.report.is_none())
+    }
+
     /// Completes when the watch ends. `has_descendants`: whether descendants of the command run. Cancel-safe.
     pub(crate) async fn next(&mut self, mut has_descendants: impl FnMut() -> bool) {
         let Some(command) = &mut self.command else {
@@ -96,11 +99,10 @@ impl Stop {
                         // The second one.
                         return;
                     }
-                    command.tell(match received {
-                        // The terminal has sent it to the command too.
-                        Received { signal: Signal::INT, is_from_terminal: true } => None,
-                        Received { signal, .. } => Some(signal),
-                    });
+                    let Received { signal, is_from_terminal } = received;
+                    // The terminal has sent it to the command too.
+                    let knows = is_from_terminal && command.runner.is_in_own_process_group();
+                    command.tell((!knows).then_some(signal));
                 }
                 () = sleep_until_some(self.deadline) => {
                     self.deadline = None;

@@ -22,7 +22,7 @@ use crate::support::{
 const PAGE: &str = include_str!("../../../docs/use/ci.md");
 
 /// For the user nobody.
-const SUDO: &str = "#!/bin/sh\nSUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody exec \"$@\"\n";
+const SUDO: &str = "#!/bin/sh\n[ \"$1\" = -E ] && shift\nSUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody exec \"$@\"\n";
 
 /// For Debian, where npm is a package of 400 others.
 const NPM: &str = "#!/bin/sh\nexec node -e 'process.exitCode = require(\"child_process\").spawnSync(\"sh\", \

@@ -77,8 +77,8 @@ pub(in crate::views) fn losses(snapshot: &Snapshot) -> Vec<String> {
     }
     if loss.unfollowed > 0 {
         lines.push(format!(
-            "not watched: {} of processes that are (more than 65,536 run at the same time)",
-            plural(loss.unfollowed, "descendant", "descendants")
+            "not watched: descendants of processes that are; {} one found no room (more than 65,536 at the same time)",
+            plural(loss.unfollowed, "time", "times")
         ));
     }
     if loss.unlisted > 0 {
@@ -143,7 +143,7 @@ mod tests {
             ),
             (
                 LossSample { unfollowed: 2, ..none },
-                "not watched: 2 descendants of processes that are (more than 65,536 run at the same time)",
+                "not watched: descendants of processes that are; 2 times one found no room (more than 65,536 at the same time)",
             ),
             (
                 LossSample { unlisted: 5, ..none },

@@ -16,8 +16,9 @@ use super::{run, with_command};
 use crate::support::{
     machine::Machine,
     peer::{Peer, bash_request},
+    programs::program,
     report::assert_fields,
-    tool::{Process, RunOutput},
+    tool::{PROGRAM, Process, RunOutput},
 };
 
 #[test]
@@ -150,6 +151,49 @@ fn command_goes_on_when_the_reader_of_the_output_is_gone() {
     drop(tool.child.stderr.take());
     assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(5));
     assert_eq!(fs::read_to_string(&file).expect("the command has ended"), "done\n");
+}
+
+/// As under some supervisors.
+#[test]
+fn exit_code_is_known_where_sigchld_is_ignored() {
+    let _machine = Machine::shared();
+    for (argv, code) in [("exit 5", 5), ("exec no-such-program", 127)] {
+        let mut bash = program("bash", "bash");
+        bash.args(["-c", r#"trap "" CHLD; exec "$0" "$@""#, PROGRAM, "-o", "none", "--", "sh", "-c", argv]);
+        RunOutput::run(&mut bash).assert_code(code);
+    }
+}
+
+#[test]
+fn command_ends_by_itself_when_the_output_is_full() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("cannot create a directory");
+    let file = folder.path().join("done");
+    for (end, code) in [("exit 5", 5), ("exit 0", 1)] {
+        let script = format!("sleep 0.3; echo done >{}; {end}", file.display());
+        let output = RunOutput::run(&mut with_command("-o lines --output-file /dev/full", &["sh", "-c", &script]));
+        output.assert_code(code);
+        assert!(output.stderr.contains("No space left on device"), "{}", output.stderr);
+        fs::remove_file(&file).expect("the command has done its work");
+    }
+}
+
+/// Nobody reads the notice about the daemon.
+#[test]
+fn summary_is_written_although_standard_error_is_closed() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("cannot create a directory");
+    let file = folder.path().join("summary");
+    let script = "setsid sleep 600 >/dev/null 2>&1 & echo $!; exec 2>/dev/null; sleep 0.3; exit 5";
+    let mut command = with_command(&format!("--linger 100ms --summary {}", file.display()), &["sh", "-c", script]);
+    let mut tool = Process::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    drop(tool.child.stderr.take());
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(5));
+    assert!(fs::read_to_string(&file).expect("there is a summary").contains("\"exit_code\":5"));
+    let mut pid = String::new();
+    tool.child.stdout.take().expect("the stream is piped").read_to_string(&mut pid).expect("UTF-8");
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a pid")).expect("positive");
+    rustix::process::kill_process(pid, Signal::KILL).expect("the daemon was left alone");
 }
 
 /// Starts a command that prints a line when it is ready.
