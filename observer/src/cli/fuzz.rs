@@ -30,7 +30,7 @@ pub fn parse_value(text: &str) {
     if let Ok(parse::Speed::Times(times)) = parse::speed(text) {
         assert!(times > 0.0 && times.is_finite());
     }
-    assert!(!super::gates::share(text).is_ok_and(|share| !(0.0..=1.0).contains(&share)));
+    assert!(!parse::share(text).is_ok_and(|share| !(0.0..=1.0).contains(&share)));
     if let Ok(unwanted) = text.parse::<Unwanted>() {
         assert_eq!(unwanted.to_string().parse(), Ok(unwanted));
     }
