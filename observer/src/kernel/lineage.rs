@@ -8,6 +8,7 @@ use aya::{
 };
 
 use super::iterator;
+use crate::host::{namespaces::why_processes_are_unknown, processes::start_ticks_of};
 
 /// Processes that are followed at the same time, with their descendants. Forks beyond it are counted as a loss.
 pub(super) const MAX_FOLLOWED: u32 = 65_536;
@@ -30,7 +31,13 @@ impl Lineage {
     }
 
     /// Follows the named processes that run, and their descendants. The programs that see forks must be attached.
-    pub(super) fn follow_running(&mut self, ebpf: &mut Ebpf, btf: &Btf) -> anyhow::Result<()> {
+    pub(super) fn follow_running(&mut self, ebpf: &mut Ebpf, btf: &Btf, pids: &[u32]) -> anyhow::Result<()> {
+        // Where the ids are the machine's, the iterator is needed for the descendants only. It does not find process 1 there.
+        if why_processes_are_unknown().is_none() {
+            for (pid, start_ticks) in pids.iter().filter_map(|pid| Some((pid, start_ticks_of(*pid)?))) {
+                self.0.insert(pid, start_ticks, 0)?;
+            }
+        }
         iterator::load(ebpf, ITERATOR, "task", btf)?;
         let mut followed = 0;
         loop {

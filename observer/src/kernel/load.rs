@@ -191,7 +191,7 @@ impl<'a> Loader<'a> {
         let states = HashMap::try_from(take_map(&mut ebpf, "STATES")?)?;
         let mut lineage = Lineage::new(HashMap::try_from(take_map(&mut ebpf, "FOLLOWED")?)?);
         if !self.config.pids.is_empty() {
-            lineage.follow_running(&mut ebpf, &self.facts.btf).map_err(|error| refusal(&error))?;
+            lineage.follow_running(&mut ebpf, &self.facts.btf, &self.config.pids).map_err(|error| refusal(&error))?;
         }
         let mut inventory =
             Inventory::new(&mut ebpf, &self.facts.btf, owners, states).map_err(|error| refusal(&error))?;

@@ -106,6 +106,19 @@ fn command_in_a_pid_namespace_of_its_own() {
     assert_fields(&summary["totals"], &json!({ "opened": 1, "exchanges": 1 }));
 }
 
+/// As of a container that is started without a daemon.
+#[test]
+fn descendants_in_namespaces_of_their_own() {
+    let _machine = Machine::shared();
+    let peer = Peer::echo();
+    let request = format!("({0}); {0}", bash_request(peer.port()));
+    let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "--ipc", "--cgroup"];
+    let ended = run("", &[&unshare[..], &["bash", "-c", &request]].concat());
+    ended.assert_code(0);
+    peer.wait_for(2);
+    assert_fields(&ended.summary["totals"], &json!({ "opened": 2, "exchanges": 2 }));
+}
+
 #[test]
 fn children_of_a_running_process() {
     let machine = Machine::shared();
