@@ -85,8 +85,8 @@ fn socket_at_the_address_of_another_has_no_part_in_its_group() {
     });
     let report = watch.end();
     let [group] = report.groups() else { panic!("expected one group: {:#}", report.summary) };
-    assert_fields(
-        group,
-        &json!({ "remote": remote, "opened": opened, "closed": opened, "exchanges": opened, "open": 0 }),
-    );
+    assert_fields(group, &json!({ "remote": remote, "opened": opened, "exchanges": opened }));
+    // The last entry was finished. An earlier one is left where no socket has got its address since.
+    let number = |name: &str| group[name].as_u64().expect("a number");
+    assert!(number("closed") >= 1 && number("closed") + number("open") == opened, "{group:#}");
 }
