@@ -47,7 +47,7 @@ pub(crate) fn gate_failed() -> ExitCode {
 
 /// Prints the error on stderr and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    print(format!("error: {error:#}\n"));
+    print(&format!("error: {error:#}\n"));
     ExitCode::from(if is_not_permitted(error) { NOT_PERMITTED } else { RUN_TIME })
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn of_command(
         // As env(1) says it, without the number that Rust adds.
         let text = error.to_string();
         let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
-        print(format!("tcp-reuse-watch: '{}': {text}\n", printable(&program)));
+        print(&format!("tcp-reuse-watch: '{}': {text}\n", printable(&program)));
     }
     let ended = match end {
         Some(End::Unknown) => Err(anyhow!("it is unknown how the command ended: the process that ran it was killed")),
@@ -92,7 +92,7 @@ pub(crate) fn of_command(
 pub(crate) fn of_gates(conclusion: &Conclusion) -> ExitCode {
     let lines = gate_lines(conclusion).concat();
     if !lines.is_empty() {
-        print(lines);
+        print(&lines);
     }
     ExitCode::from(if conclusion.has_failed() { GATE_FAILED } else { 0 })
 }
@@ -113,14 +113,19 @@ pub(crate) fn all_of(results: impl IntoIterator<Item = anyhow::Result<()>>) -> a
 }
 
 /// Writes to stderr, if it takes anything. Starts a thread.
-pub(crate) fn print(message: String) {
+pub(crate) fn print(message: &str) {
     let (done, printed) = channel();
-    thread::spawn(move || {
-        let _ = io::stderr().write_all(message.as_bytes());
+    let copy = message.to_owned();
+    let write = move || {
+        let _ = io::stderr().write_all(copy.as_bytes());
         let _ = done.send(());
-    });
-    // After a timeout, the message is lost.
-    let _ = printed.recv_timeout(STDERR_TIMEOUT);
+    };
+    match thread::Builder::new().spawn(write) {
+        // After a timeout, the message is lost.
+        Ok(_) => drop(printed.recv_timeout(STDERR_TIMEOUT)),
+        // No thread can be started, as after `unshare --pid` without `--fork`.
+        Err(_) => drop(io::stderr().write_all(message.as_bytes())),
+    }
 }
 
 #[cfg(test)]

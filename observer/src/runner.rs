@@ -23,8 +23,7 @@ use rustix::process::{Pid, Signal, getpgid};
 use tokio::io::unix::AsyncFd;
 
 pub(crate) use account::Account;
-pub(crate) use messages::End;
-pub(crate) use messages::Report;
+pub(crate) use messages::{End, Report};
 use messages::{GO, PID_BYTES, REPORT_BYTES};
 
 use crate::{helper::fork, host::async_fd::readable};
@@ -54,6 +53,11 @@ impl Forked {
     /// started.
     pub(crate) fn start(argv: &[OsString], account: Option<Account>) -> anyhow::Result<Self> {
         ensure!(fs::read_dir("/proc/self/task")?.count() == 1, "other threads are running already");
+        // The command's id would mean another process here, and the kernel side would follow that one.
+        ensure!(
+            fs::read_link("/proc/self/ns/pid").ok() == fs::read_link("/proc/self/ns/pid_for_children").ok(),
+            "the command would run in another PID namespace than this process: use unshare with --fork"
+        );
         let (mut ours, theirs) = UnixStream::pair()?;
         if fork().context("cannot fork")?.is_none() {
             drop(ours);
@@ -116,7 +120,7 @@ impl Runner {
         }
     }
 
-    /// The command for the summary. None as long as it runs.
+    /// The command for the summary. `report`: None if it goes on.
     pub(crate) fn describe(&self, report: Option<Report>) -> model::Command {
         let argv = self.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let Some(Report { end, wall_us, user_us }) = report else {

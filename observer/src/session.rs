@@ -53,7 +53,7 @@ const IDLE_FACTOR: u32 = 20;
 /// because a wake-up for each row would take CPU time from a program that opens connections one by one.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(40);
 
-/// How often, and with which pause, it is looked whether the connections of an ended command are closed: for a second.
+/// Checks for open connections of an ended command, and the pause between two: a second in all.
 const SETTLE_LOOKS: u32 = 20;
 const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -134,7 +134,7 @@ impl Session {
             // For the journal of a daemon. Screens show it themselves.
             None => {
                 if let Some(notice) = hook_notice(&self.about) {
-                    exit::print(format!("notice: {}\n", notice.message));
+                    exit::print(&format!("notice: {}\n", notice.message));
                 }
             }
         }
@@ -146,7 +146,7 @@ impl Session {
         if stop.has_running_command()
             && let Ending::Failed(error) = &ending
         {
-            exit::print(format!("warning: the command goes on, but is not watched any more: {error:#}\n"));
+            exit::print(&format!("warning: the command goes on, but is not watched any more: {error:#}\n"));
             stop.next(|| false).await;
         }
         ending
@@ -348,7 +348,7 @@ fn notify(screen: Option<&mut Screen>, unix_ns: i64, notices: &[Notice]) {
         _ => {
             let kinds = [Recorder::NOTICE, NAMESPACE, CONFINEMENT, descendants::KIND];
             for notice in notices.iter().filter(|notice| kinds.contains(&notice.kind)) {
-                exit::print(format!("notice: {}\n", notice.message));
+                exit::print(&format!("notice: {}\n", notice.message));
             }
         }
     }

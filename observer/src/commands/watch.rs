@@ -146,7 +146,7 @@ async fn unwatched(
     summary_file: Option<SummaryFile>,
     reports: ReportFiles,
 ) -> anyhow::Result<ExitCode> {
-    exit::print(format!("warning: the command is not watched: {why}\n"));
+    exit::print(&format!("warning: the command is not watched: {why}\n"));
     let started_unix_ns = Clock::new().now_unix_ns();
     if let Some(command) = &mut stop.command {
         command.runner.release()?;

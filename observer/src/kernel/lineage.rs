@@ -45,7 +45,7 @@ impl Lineage {
             iterator::run(ebpf, ITERATOR)?;
             let now = self.0.keys().count();
             if now == 0 {
-                // Another PID namespace, as of `unshare --pid` without `--fork`, or a process that has just ended.
+                // Processes that have just ended, or that only another PID namespace than ours has.
                 bail!("the processes to watch are not in the PID namespace of this process, or have ended");
             }
             if now <= followed {

@@ -30,7 +30,7 @@ use crate::{
     host::confinement::{Purpose, keep_only, restrict},
 };
 
-/// How often it is looked whether the command has ended, where the kernel does not tell by a descriptor.
+/// Pause between two checks for the end of the command, where there is no pidfd to wait for.
 const LOOK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The runner's main function.

@@ -14,7 +14,7 @@ use crate::{
     runner::{Report, Runner},
 };
 
-/// How often it is looked whether descendants of an ended command still run.
+/// Pause between two checks for running descendants of an ended command.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Stop {

@@ -120,6 +120,14 @@ fn descendants_in_namespaces_of_their_own() {
 }
 
 #[test]
+fn command_in_another_pid_namespace_than_the_tool_is_refused() {
+    let mut unshare = program("unshare", "util-linux");
+    let output = RunOutput::run(unshare.args(["--pid", PROGRAM, "--", "true"]));
+    output.assert_code(1);
+    assert!(output.stderr.contains("use unshare with --fork"), "{}", output.stderr);
+}
+
+#[test]
 fn children_of_a_running_process() {
     let machine = Machine::shared();
     let peer = Peer::echo();
