@@ -63,7 +63,7 @@ impl Signals {
         Received { signal, is_from_terminal }
     }
 
-    /// Whether a signal has arrived already.
+    /// Whether a signal has arrived already. Takes it. Cancel-safe.
     pub(crate) async fn has_arrived(&mut self) -> bool {
         tokio::select! {
             biased;

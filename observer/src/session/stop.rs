@@ -33,11 +33,13 @@ pub(crate) struct Supervised {
     pub(crate) report: Option<Report>,
     /// When waiting is over.
     until: Option<Instant>,
+    /// Whether signals that arrived with its end have been taken.
+    is_parted: bool,
 }
 
 impl Supervised {
     pub(crate) fn new(runner: Runner, linger: Duration) -> Self {
-        Self { runner, linger, report: None, until: None }
+        Self { runner, linger, report: None, until: None, is_parted: false }
     }
 
     pub(crate) fn describe(&self) -> Command {
@@ -109,6 +111,11 @@ impl Stop {
                     command.tell(Some(Signal::TERM));
                 }
             }
+        }
+        if !command.is_parted {
+            // Ctrl-C may have ended the command before this process took notice of it. It is no second signal then.
+            let _ = self.signals.has_arrived().await;
+            command.is_parted = true;
         }
         while !command.is_over() && has_descendants() {
             tokio::select! {

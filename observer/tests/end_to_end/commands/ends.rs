@@ -5,6 +5,7 @@ use std::{
     io::Read as _,
     os::unix::fs::PermissionsExt as _,
     process::Stdio,
+    thread::sleep,
     time::Duration,
 };
 
@@ -14,6 +15,7 @@ use tempfile::tempdir;
 
 use super::{run, with_command};
 use crate::support::{
+    eventually,
     machine::Machine,
     peer::{Peer, bash_request},
     programs::program,
@@ -109,6 +111,27 @@ fn signal_to_end_reaches_the_command() {
         tool.child.stdout.take().expect("the stream is piped").read_to_string(&mut text).expect("UTF-8");
         assert_eq!(text, "trapped\n", "{name}");
     }
+}
+
+/// As Ctrl-C does that ends a command while the machine is busy.
+#[test]
+fn signal_that_arrives_with_the_end_of_the_command_is_no_second_one() {
+    let _machine = Machine::shared();
+    let folder = tempdir().expect("cannot create a directory");
+    let [go, gone] = ["go", "gone"].map(|name| folder.path().join(name));
+    let script =
+        format!("echo ready; until [ -e {} ]; do sleep 0.01; done; : > {}; exit 7", go.display(), gone.display());
+    let mut tool = start(&with_command("", &["sh", "-c", &script]));
+    tool.signal(Signal::STOP);
+    fs::write(&go, "").expect("cannot write");
+    eventually("the command ends", || gone.exists());
+    // Long enough for the end to be reported. If it is not, the signal reaches the command, and the code is the same.
+    sleep(Duration::from_millis(200));
+    tool.signal(Signal::INT);
+    tool.signal(Signal::CONT);
+    assert_eq!(tool.wait(Duration::from_mins(2)).code(), Some(7));
+    let stderr = tool.stderr();
+    assert!(stderr.contains("no connections"), "{stderr}");
 }
 
 #[test]
