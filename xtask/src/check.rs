@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::ebpf;
 use crate::support::cargo_test;
+use crate::support::failures::Failures;
 use crate::support::steps::{cargo, lint, step};
 use crate::support::tally::Tally;
 use crate::support::workspace::{Workspace, succeeds};
@@ -21,7 +22,9 @@ pub(crate) fn run(_: &Args) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     let mut tally = Tally::default();
     lint(&workspace)?;
-    step("cargo test --workspace --locked", || cargo_test::run(cargo_test::unprivileged(&workspace), &mut tally))?;
+    step("cargo test --workspace --locked", || {
+        cargo_test::run(cargo_test::unprivileged(&workspace), &mut tally, &mut Failures::default())
+    })?;
     let mut left_out = vec![
         format!(
             "the tests that need root ({}), the soak and the other kernels: cargo xtask test",

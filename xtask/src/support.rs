@@ -2,6 +2,7 @@
 
 pub(crate) mod bpf;
 pub(crate) mod cargo_test;
+pub(crate) mod failures;
 pub(crate) mod packages;
 pub(crate) mod running;
 pub(crate) mod statistics;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::support::cargo_test;
+use crate::support::failures::Failures;
 use crate::support::packages;
 use crate::support::steps::{cargo, lint, step};
 use crate::support::tally::Tally;
@@ -71,8 +72,11 @@ fn all_tests(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     if !is_root() {
         println!("not root: the end-to-end tests will fail");
     }
-    let unprivileged = cargo_test::run(cargo_test::unprivileged(workspace), tally);
-    let privileged = cargo_test::run(cargo_test::privileged(workspace), tally);
+    let mut failures = Failures::default();
+    let unprivileged = cargo_test::run(cargo_test::unprivileged(workspace), tally, &mut failures);
+    let privileged = cargo_test::run(cargo_test::privileged(workspace), tally, &mut failures);
+    // Printed again here, because it is far from the end of the log.
+    print!("{failures}");
     unprivileged.and(privileged)
 }
 

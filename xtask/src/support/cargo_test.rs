@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::failures::Failures;
 use super::tally::Tally;
 use super::workspace::Workspace;
 
@@ -33,12 +34,13 @@ pub(crate) fn privileged(workspace: &Workspace) -> Command {
     command
 }
 
-/// Runs `cargo test` and adds its results to `tally`. Fails if a test failed or none ran.
-pub(crate) fn run(mut command: Command, tally: &mut Tally) -> Result<()> {
+/// Runs `cargo test`, adds its results to `tally` and what failed tests printed to `failures`. Fails if a test failed or
+/// none ran.
+pub(crate) fn run(mut command: Command, tally: &mut Tally, failures: &mut Failures) -> Result<()> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
     let stdout = child.stdout.take().context("cargo test has no output")?;
-    let counted =
-        Tally::follow(BufReader::new(stdout), io::stdout()).context("cannot read the output of cargo test")?;
+    let counted = Tally::follow(BufReader::new(stdout), io::stdout(), failures)
+        .context("cannot read the output of cargo test")?;
     *tally += counted;
     let status = child.wait().context("cannot wait for cargo test")?;
     if !status.success() || counted.failed > 0 {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::ops::AddAssign;
 
+use super::failures::Failures;
+
 /// Test results of all test programs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -13,15 +15,17 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Copies `from` to `to` line by line, and adds up the `test result:` lines.
-    pub(crate) fn follow(mut from: impl BufRead, mut to: impl Write) -> io::Result<Self> {
+    /// Copies `from` to `to` line by line, adds up the `test result:` lines, and keeps what failed tests printed.
+    pub(crate) fn follow(mut from: impl BufRead, mut to: impl Write, failures: &mut Failures) -> io::Result<Self> {
         let mut tally = Self::default();
         let mut line = Vec::new();
         // Not `lines()`: a test may print invalid UTF-8.
         while from.read_until(b'\n', &mut line)? > 0 {
             to.write_all(&line)?;
             to.flush()?;
-            tally.add(&String::from_utf8_lossy(&line));
+            let text = String::from_utf8_lossy(&line);
+            tally.add(&text);
+            failures.add(text.trim_end_matches('\n'));
             line.clear();
         }
         Ok(tally)
@@ -77,14 +81,15 @@ no newline at the end";
     #[test]
     fn results_of_all_test_programs_add_up() {
         let mut copy = Vec::new();
-        let tally = Tally::follow(LOG, &mut copy).unwrap();
+        let tally = Tally::follow(LOG, &mut copy, &mut Failures::default()).unwrap();
         assert_eq!(tally, Tally { passed: 6, failed: 1, skipped: 1 });
         assert_eq!(copy, LOG);
     }
 
     #[test]
     fn empty_output_counts_nothing() {
-        assert_eq!(Tally::follow(&b""[..], Vec::new()).unwrap(), Tally::default());
+        let tally = Tally::follow(&b""[..], Vec::new(), &mut Failures::default()).unwrap();
+        assert_eq!(tally, Tally::default());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     eventually,
-    sockets::{TIME_WAIT, states},
+    sockets::{TIME_WAIT, await_fins, states},
 };
 
 /// The shortest HTTP/1.1 request. An echo peer sends it back as its answer.
@@ -81,9 +81,10 @@ impl Peer {
         self.counts.accepted.load(SeqCst)
     }
 
-    /// Waits until the peer has closed this many connections.
+    /// Waits until the peer has closed this many connections, and the kernel has delivered its FINs.
     pub(crate) fn wait_for_done(&self, connections: u64) {
         eventually("the peer has closed its connections", || self.counts.done.load(SeqCst) == connections);
+        await_fins(&[self.port()]);
     }
 
     /// Like [`Self::wait_for`], but waits until the kernel has closed the clients' sockets too. One that the peer closed

@@ -4,7 +4,8 @@ use std::{
     fs, io,
     net::{SocketAddr, TcpListener, TcpStream},
     os::fd::{AsFd, AsRawFd as _, OwnedFd},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -96,16 +97,55 @@ pub(crate) fn reset_on_close(socket: impl AsFd) {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("cannot set SO_LINGER");
 }
 
-/// TIME_WAIT in the kernel's socket table.
+/// States in the kernel's socket table (include/net/tcp_states.h).
 pub(crate) const TIME_WAIT: &str = "06";
+const FIN_WAIT1: &str = "04";
+const LAST_ACK: &str = "09";
+const CLOSING: &str = "0B";
 
 /// The states of all IPv4 sockets with this remote port, from the kernel's socket table.
 pub(crate) fn states(port: u16) -> Vec<String> {
-    let table = fs::read_to_string("/proc/net/tcp").expect("the kernel lists sockets");
-    let remote = format!(":{port:04X}");
-    let state = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        matches!(words[..], [_, _, to, ..] if to.ends_with(&remote)).then(|| words[3].to_string())
+    let port = hexadecimal(port);
+    rows("/proc/net/tcp").filter(|row| row.remote.ends_with(&port)).map(|row| row.state).collect()
+}
+
+/// How long to wait for a FIN. Some tests end with one that nobody will acknowledge.
+const FIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Waits until no FIN to or from these ports is on its way. A busy kernel delivers one some time after `close()` has
+/// returned, also on loopback, and only then are both sockets closed.
+pub(crate) fn await_fins(ports: &[u16]) {
+    let ports: Vec<String> = ports.iter().copied().map(hexadecimal).collect();
+    let is_in_flight = |row: Row| {
+        [FIN_WAIT1, LAST_ACK, CLOSING].contains(&row.state.as_str())
+            && ports.iter().any(|port| row.local.ends_with(port) || row.remote.ends_with(port))
     };
-    table.lines().filter_map(state).collect()
+    // The second table is missing where IPv6 is.
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter(|table| fs::exists(table).is_ok_and(|is| is));
+    let end = Instant::now() + FIN_TIMEOUT;
+    while tables.clone().flat_map(rows).any(is_in_flight) && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A socket in the kernel's table.
+struct Row {
+    local: String,
+    remote: String,
+    state: String,
+}
+
+fn rows(table: &str) -> impl Iterator<Item = Row> + use<> {
+    let table = fs::read_to_string(table).expect("the kernel lists sockets");
+    let row = |line: &str| {
+        let mut words = line.split_whitespace().skip(1).map(str::to_owned);
+        Some(Row { local: words.next()?, remote: words.next()?, state: words.next()? })
+    };
+    // The first line names the columns.
+    table.lines().skip(1).filter_map(row).collect::<Vec<_>>().into_iter()
+}
+
+/// How an address in the table ends.
+fn hexadecimal(port: u16) -> String {
+    format!(":{port:04X}")
 }

@@ -9,8 +9,9 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde_json::Value;
 
-use super::{machine::Machine, report::Report, tool::Process};
+use super::{machine::Machine, report::Report, sockets::await_fins, tool::Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
@@ -39,8 +40,12 @@ impl<'a> Watch<'a> {
         Self { tool, start, lines, _machine: machine }
     }
 
-    /// Ends the watch with SIGINT, and returns its report.
+    /// Ends the watch with SIGINT once the kernel has delivered the FINs of closed connections, and returns its report.
     pub(crate) fn end(mut self) -> Report {
+        let start: Value = serde_json::from_str(&self.start).expect("the first line is JSON");
+        let ports = start["ports"].as_array().expect("ports is a list");
+        // Ranges of ports are watched by tests that close nothing at their end.
+        await_fins(&ports.iter().filter_map(|port| port.as_str()?.parse().ok()).collect::<Vec<_>>());
         self.tool.signal(Signal::INT);
         self.ended()
     }
