@@ -10,7 +10,7 @@ use crate::support::{
     go::{self, Server, Truth},
     machine::Machine,
     programs::output_of,
-    sockets,
+    socket_table,
 };
 
 /// A server with bodies of 1 MiB, which Go does not drain on its own to keep a connection.
@@ -30,7 +30,7 @@ fn unwrapped(text: &str) -> String {
 
 /// The number of sockets in TIME_WAIT for this port.
 fn time_wait(port: u16) -> usize {
-    sockets::states(port).iter().filter(|state| *state == sockets::TIME_WAIT).count()
+    socket_table::states(port).iter().filter(|state| *state == socket_table::TIME_WAIT).count()
 }
 
 fn assert_row(dashboard: &Dashboard, port: u16, numbers: &[&str]) {

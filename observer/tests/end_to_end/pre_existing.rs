@@ -23,7 +23,7 @@ use crate::{
         programs::program,
         python::python,
         report::{Report, assert_fields},
-        sockets,
+        socket_table,
     },
 };
 
@@ -170,7 +170,9 @@ fn by_lines(mut client: Command, port: u16, [line, answer]: [&str; 2]) -> Report
     (0..3).for_each(|_| ask());
     client.end();
     // The server may close its end later.
-    eventually("the client's socket is gone", || sockets::states(port).iter().all(|state| state == sockets::TIME_WAIT));
+    eventually("the client's socket is gone", || {
+        socket_table::states(port).iter().all(|state| state == socket_table::TIME_WAIT)
+    });
     let report = watch.end();
     assert_taken_over(&report);
     report.assert_totals(&json!({ "exchanges": 3, "reused": 3 }));

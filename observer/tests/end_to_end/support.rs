@@ -26,6 +26,7 @@ pub(crate) mod proxy;
 pub(crate) mod python;
 pub(crate) mod report;
 pub(crate) mod service;
+pub(crate) mod socket_table;
 pub(crate) mod sockets;
 pub(crate) mod tool;
 pub(crate) mod upload;

@@ -9,6 +9,8 @@ pub(crate) mod machine;
 pub(crate) mod programs;
 #[path = "../end_to_end/support/report.rs"]
 pub(crate) mod report;
+#[path = "../end_to_end/support/socket_table.rs"]
+pub(crate) mod socket_table;
 #[path = "../end_to_end/support/tool.rs"]
 pub(crate) mod tool;
 #[path = "../end_to_end/support/watch.rs"]

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     eventually,
-    sockets::{TIME_WAIT, await_fins, states},
+    socket_table::{TIME_WAIT, await_fins, states},
 };
 
 /// The shortest HTTP/1.1 request. An echo peer sends it back as its answer.

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{machine::Machine, report::Report, sockets::await_fins, tool::Process};
+use super::{machine::Machine, report::Report, socket_table::await_fins, tool::Process};
 
 /// Starting takes about one second in a debug build, and longer while compilers run.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
