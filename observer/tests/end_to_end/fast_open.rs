@@ -52,7 +52,7 @@ fn three(
     converse(&machine, 3, talk, |peer| {
         for n in 0..3 {
             let mut stream = deferred(peer);
-            stream.write_all(message).expect("cannot send");
+            http::send(&mut stream, message);
             stream.read_exact(&mut vec![0; answer]).expect("cannot read the answer");
             eventually("the SYN has carried the request", || n == 0 || syn_carried_data(&stream));
         }
@@ -97,7 +97,7 @@ fn requests_after_the_syn_are_counted() {
             for _ in 0..2 {
                 let mut stream = deferred(peer);
                 for _ in 0..3 {
-                    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("cannot send");
+                    http::send(&mut stream, "GET / HTTP/1.1\r\n\r\n");
                     http::read_answer(&mut stream);
                 }
             }

@@ -18,7 +18,7 @@ use rustix::{
 
 use crate::support::{
     conversation::{Conversation, converse_once},
-    http::{OK, read_answer, serve},
+    http::{OK, read_answer, send, serve},
     peer::{REQUEST, send_request},
     sockets::enable_option,
 };
@@ -101,7 +101,7 @@ fn spliced_answers_are_exact() {
         let (outlet, inlet) = pipe().expect("cannot create a pipe");
         let mut outlet = File::from(outlet);
         for _ in 0..3 {
-            stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("cannot send");
+            send(&mut stream, "GET / HTTP/1.1\r\n\r\n");
             let mut left = OK.len();
             while left > 0 {
                 left -=

@@ -18,6 +18,7 @@ use crate::{
     redis::Redis,
     ssh,
     support::{
+        http::send,
         machine::Machine,
         peer::Peer,
         programs::{output_of, program},
@@ -238,7 +239,7 @@ fn unrecognised(times: u64, lines: &[&str]) -> Report {
         let mut answer = String::new();
         stream.read_line(&mut answer).expect("cannot read the greeting");
         for line in lines {
-            stream.get_mut().write_all(line.as_bytes()).expect("cannot send");
+            send(stream.get_mut(), line);
             stream.read_line(&mut answer).expect("cannot read the answer");
         }
         if lines.last() == Some(&BYE) {

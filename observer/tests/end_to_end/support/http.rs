@@ -10,8 +10,11 @@ pub(crate) fn upload(length: usize) -> String {
     format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n")
 }
 
+/// Sends a copy of the bytes. A literal is in a page of the program's file, which the kernel takes out of memory if it was
+/// not used for a while, and then no hook can read it.
 pub(crate) fn send(stream: &mut impl Write, bytes: impl AsRef<[u8]>) {
-    stream.write_all(bytes.as_ref()).expect("cannot send");
+    let copy = bytes.as_ref().to_vec();
+    stream.write_all(&copy).expect("cannot send");
 }
 
 /// Reads the head of a message, including its empty line; `None` if the other side closed before it began.

@@ -14,6 +14,7 @@ use std::{
 
 use super::{
     eventually,
+    http::send,
     socket_table::{TIME_WAIT, await_fins, states},
 };
 
@@ -129,7 +130,7 @@ pub(crate) fn ask(stream: &mut (impl Read + Write)) {
 }
 
 pub(crate) fn send_request(stream: &mut impl Write) {
-    stream.write_all(REQUEST).expect("cannot send the request");
+    send(stream, REQUEST);
 }
 
 pub(crate) fn read_answer(stream: &mut impl Read) {
