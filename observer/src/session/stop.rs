@@ -33,13 +33,13 @@ pub(crate) struct Supervised {
     pub(crate) report: Option<Report>,
     /// When waiting is over.
     until: Option<Instant>,
-    /// Whether signals that arrived with its end have been taken.
-    is_parted: bool,
+    /// Whether a signal that arrived together with the command's end has been taken.
+    has_taken_late_signals: bool,
 }
 
 impl Supervised {
     pub(crate) fn new(runner: Runner, linger: Duration) -> Self {
-        Self { runner, linger, report: None, until: None, is_parted: false }
+        Self { runner, linger, report: None, until: None, has_taken_late_signals: false }
     }
 
     pub(crate) fn describe(&self) -> Command {
@@ -112,10 +112,10 @@ impl Stop {
                 }
             }
         }
-        if !command.is_parted {
+        if !command.has_taken_late_signals {
             // Ctrl-C may have ended the command before this process took notice of it. It is no second signal then.
             let _ = self.signals.has_arrived().await;
-            command.is_parted = true;
+            command.has_taken_late_signals = true;
         }
         while !command.is_over() && has_descendants() {
             tokio::select! {

@@ -20,7 +20,7 @@ enum Place {
     #[default]
     Outside,
     Report,
-    /// In a backtrace, which names the test program's own functions at best.
+    /// In a backtrace, which is left out.
     Backtrace,
 }
 

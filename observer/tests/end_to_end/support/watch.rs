@@ -44,7 +44,7 @@ impl<'a> Watch<'a> {
     pub(crate) fn end(mut self) -> Report {
         let start: Value = serde_json::from_str(&self.start).expect("the first line is JSON");
         let ports = start["ports"].as_array().expect("ports is a list");
-        // Ranges of ports are watched by tests that close nothing at their end.
+        // Ranges are left out: their test looks at `open` rows only.
         await_fins(&ports.iter().filter_map(|port| port.as_str()?.parse().ok()).collect::<Vec<_>>());
         self.tool.signal(Signal::INT);
         self.ended()
